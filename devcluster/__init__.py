@@ -1,0 +1,1 @@
+"""Everything outside jhkube, on one machine: Kubernetes, a registry, stand-ins, a git server."""

@@ -1,0 +1,90 @@
+"""Who a user is: the identity that the authenticators establish and the pod is built from; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["AUTH_STATE_KEY", "UnixGroup", "UserIdentity"]
+
+AUTH_STATE_KEY = "jhkube_identity"
+"""The key of auth_state under which the identity is kept, as `UserIdentity.to_dict` gives it."""
+
+VERSION = 1
+"""The version number written with an identity; raised when its shape changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnixGroup:
+    """A group as the pod sees it."""
+
+    name: str
+    """A valid unix group name, at most 32 characters."""
+
+    gid: int
+    """The numeric group id."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserIdentity:
+    """A person, as unix and git know them."""
+
+    name: str
+    """The hub's user name, used as the unix account's name."""
+
+    uid: int
+    """The numeric user id."""
+
+    gid: int
+    """The primary group's numeric id."""
+
+    subject: str
+    """The provider's own immutable id of the person, prefixed by the provider: `github:1234`."""
+
+    full_name: str = ""
+    """The person's display name; empty where the provider has none."""
+
+    email: str = ""
+    """The primary verified e-mail address; empty where none is known."""
+
+    groups: tuple[UnixGroup, ...] = ()
+    """Supplemental groups, most important first."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the identity as plain JSON values, with the version of their shape."""
+        return {
+            "version": VERSION,
+            "name": self.name,
+            "uid": self.uid,
+            "gid": self.gid,
+            "subject": self.subject,
+            "full_name": self.full_name,
+            "email": self.email,
+            "groups": [[group.name, group.gid] for group in self.groups],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> UserIdentity:
+        """Return the identity that `to_dict` wrote, by this version or an older one.
+
+        Raises
+        ------
+        ValueError
+            Where a field is missing, or a newer version wrote it.
+        """
+        version = data.get("version")
+        if version != VERSION:
+            raise ValueError(f"an identity of version {version!r}; this jhkube reads version {VERSION}")
+        try:
+            return cls(
+                name=data["name"],
+                uid=data["uid"],
+                gid=data["gid"],
+                subject=data["subject"],
+                full_name=data["full_name"],
+                email=data["email"],
+                groups=tuple(UnixGroup(name, gid) for name, gid in data["groups"]),
+            )
+        except KeyError as error:
+            raise ValueError(f"an identity without {error}") from None

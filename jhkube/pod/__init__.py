@@ -1,0 +1,1 @@
+"""What jhkube adds to a pod: pure builders of Kubernetes objects."""
