@@ -168,7 +168,8 @@ class Settings(Mapping[str, Any]):
     Raises
     ------
     SettingError
-        For a name that is not known, or a value that is malformed. It says the full name, and the nearest right one.
+        For a name that is not known, or a value that is malformed; it says the full name and the nearest
+        right one.
     """
 
     def __init__(self, environ: Mapping[str, str], chart: Mapping[str, Any] | None = None) -> None:
