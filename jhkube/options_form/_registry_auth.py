@@ -1,0 +1,338 @@
+"""How a registry is told who asks: credentials, challenges, tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from yarl import URL
+
+__all__ = ["Authorizer", "Challenge", "Credential", "RegistryCredentials", "parse_challenges"]
+
+TOKEN_LIFE = 60.0
+"""Seconds a token lives when its server does not say (the distribution project's token specification)."""
+
+TOKEN_MARGIN = 10.0
+"""A token is renewed this many seconds before its end, or in the last fifth of a short life."""
+
+_HUB_KEYS = ("index.docker.io", "registry-1.docker.io", "docker.io")
+"""What `docker login` and people write for Docker Hub in a docker configuration."""
+
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_CHALLENGE_PART = re.compile(
+    rf"""[\s,]*(?P<name>{_WORD})            # realm, or the next challenge's scheme: Bearer
+         (?:\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|{_WORD}))?""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One account at one registry."""
+
+    username: str = field(default="", repr=False)
+    """The account's name; empty where only a token is known."""
+
+    password: str = field(default="", repr=False)
+    """Its password, or an access token that stands for one."""
+
+    identity_token: str = field(default="", repr=False)
+    """A refresh token, that the registry's token server gives access tokens for."""
+
+    registry_token: str = field(default="", repr=False)
+    """A bearer token that is sent to the registry as it is."""
+
+    @property
+    def basic(self) -> str:
+        """The value of an Authorization header of RFC 7617."""
+        pair = f"{self.username}:{self.password}".encode()
+        return "Basic " + base64.b64encode(pair).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryCredentials:
+    """The accounts of a docker configuration, by registry and path; never printed."""
+
+    accounts: Mapping[str, Credential] = field(default_factory=dict, repr=False)
+    """An account for each `host[:port][/path]`; a host may have `*` in it."""
+
+    @classmethod
+    def from_docker_config(cls, source: Mapping[str, Any] | str | Path) -> RegistryCredentials:
+        """Return the accounts of a docker configuration: the file that pulls the images, or its content.
+
+        Parameters
+        ----------
+        source
+            The content of a `.dockerconfigjson` (`{"auths": {…}}`) or of the older `.dockercfg` (the inner
+            mapping alone), as a mapping, or the path of a file with it.
+
+        Raises
+        ------
+        ValueError
+            Where it is no such configuration. The message never has a part of the content.
+        """
+        if isinstance(source, Mapping):
+            data: Any = source
+        else:
+            try:
+                data = json.loads(Path(source).read_text(encoding="utf-8"))
+            except ValueError:
+                # json's own error carries the document along, hence "from None"
+                raise ValueError(f"the docker configuration {source} is not JSON") from None
+        auths = data.get("auths", data) if isinstance(data, Mapping) else None
+        if not isinstance(auths, Mapping):
+            raise ValueError('a docker configuration is a JSON object with an object "auths" in it')
+        accounts: dict[str, Credential] = {}
+        for place, entry in auths.items():
+            if not isinstance(entry, Mapping):
+                continue  # "credsStore" and the like, in a configuration without "auths"
+            credential = _credential(place, entry)
+            if credential is not None:
+                accounts[_normal_place(place)] = credential
+        return cls(accounts)
+
+    def find(self, host: str, repository: str) -> Credential | None:
+        """Return the account for a repository: the longest matching path, as kubelet chooses it.
+
+        Parameters
+        ----------
+        host
+            The registry as images name it: `quay.io`, `localhost:5000`, `docker.io`.
+        repository
+            The repository's path there: `team/lab`.
+        """
+        best: tuple[int, bool] | None = None
+        found = None
+        for place, credential in self.accounts.items():
+            place_host, _, place_path = place.partition("/")
+            if not _host_matches(place_host, host):
+                continue
+            if place_path and not f"{repository}/".startswith(f"{place_path}/"):
+                continue
+            rank = (len(place_path), "*" not in place_host)
+            if best is None or rank > best:
+                best, found = rank, credential
+        return found
+
+
+def _credential(place: str, entry: Mapping[str, Any]) -> Credential | None:
+    username, password = entry.get("username") or "", entry.get("password") or ""
+    if entry.get("auth"):
+        try:
+            pair = base64.b64decode(entry["auth"], validate=True).decode()
+            username, _, password = pair.partition(":")
+        except (binascii.Error, ValueError, TypeError):
+            raise ValueError(
+                f'the docker configuration has an "auth" for {place} that is not base64 of user:password'
+            ) from None
+    credential = Credential(
+        username=str(username),
+        password=str(password).rstrip("\0"),
+        identity_token=str(entry.get("identitytoken") or ""),
+        registry_token=str(entry.get("registrytoken") or ""),
+    )
+    return None if credential == Credential() else credential
+
+
+def _normal_place(place: str) -> str:
+    """`https://index.docker.io/v1/` -> `docker.io`; `https://quay.io/team/` -> `quay.io/team`."""
+    bare = re.sub(r"^https?://", "", place).strip("/")
+    host, _, path = bare.partition("/")
+    path = re.sub(r"^v[12](/|$)", "", path)
+    host = host.lower()
+    if host in _HUB_KEYS:
+        host = "docker.io"
+    return f"{host}/{path}" if path else host
+
+
+def _host_matches(pattern: str, host: str) -> bool:
+    """Whether a host is meant, part by part: `*.example.org` is not `a.b.example.org`."""
+    pattern_parts, host_parts = pattern.split("."), host.lower().split(".")
+    return len(pattern_parts) == len(host_parts) and all(map(fnmatchcase, host_parts, pattern_parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One challenge of a WWW-Authenticate header."""
+
+    scheme: str
+    """In lower case: `basic`, `bearer`."""
+
+    parameters: Mapping[str, str]
+    """Names in lower case; values without quotes."""
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes asked for; one scope may have commas (`repository:lab:pull,push`), a space parts two."""
+        return tuple(self.parameters.get("scope", "").split())
+
+
+def parse_challenges(headers: Iterable[str]) -> tuple[Challenge, ...]:
+    """Return the challenges of WWW-Authenticate headers (RFC 9110, section 11.6.1), in order.
+
+    Several challenges may stand in one header, and commas inside of quotes part nothing. What cannot be read
+    is left out.
+
+    Examples
+    --------
+    >>> parse_challenges(['Bearer realm="https://a.example/token",scope="repository:lab:pull,push"'])[0].scopes
+    ('repository:lab:pull,push',)
+    """
+    found: list[tuple[str, dict[str, str]]] = []
+    for header in headers:
+        position = 0
+        while match := _CHALLENGE_PART.match(header, position):
+            position = match.end()
+            name, value = match["name"].lower(), match["value"]
+            if value is None:
+                found.append((name, {}))
+            elif found:
+                if value.startswith('"'):
+                    value = re.sub(r"\\(.)", r"\1", value[1:-1])
+                found[-1][1].setdefault(name, value)
+    return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bearer:
+    """A token, and until when it is used."""
+
+    header: str = field(repr=False)
+    renew_at: float
+    """Seconds of the monotonic clock."""
+
+
+Fetch = Callable[[str, URL, Mapping[str, str], Mapping[str, str] | None], Awaitable[Any]]
+"""Sends one request to a token server: method, URL, headers, form; returns the decoded JSON."""
+
+
+class Authorizer:
+    """Knows the Authorization header for each repository of one registry.
+
+    What a challenge taught is kept, so that only a repository's first request is refused, and a token is
+    renewed before it ends. Many requests that need the same token wait for one renewal.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        origin: URL,
+        credentials: RegistryCredentials,
+        token_servers: Iterable[str],
+        fetch: Fetch,
+        denied: Callable[[str], Exception],
+    ) -> None:
+        self._host = host
+        self._origin = origin
+        self._credentials = credentials
+        self._token_servers = frozenset(server.lower() for server in token_servers)
+        self._fetch = fetch
+        self._denied = denied
+        self._learnt: dict[str, Challenge] = {}
+        self._tokens: dict[tuple[str, ...], _Bearer] = {}
+        self._renewals: dict[tuple[str, ...], asyncio.Lock] = {}
+
+    async def header(self, repository: str) -> str | None:
+        """Return what to send for a repository, as far as is known without being asked."""
+        challenge = self._learnt.get(repository)
+        return None if challenge is None else await self._answer(repository, challenge, refused=None)
+
+    async def answer(self, repository: str, headers: Iterable[str], refused: str | None) -> str:
+        """Return what answers a challenge.
+
+        Parameters
+        ----------
+        repository
+            The repository the refused request was for.
+        headers
+            The answer's WWW-Authenticate headers.
+        refused
+            The Authorization header that was refused, if one was sent.
+        """
+        challenges = parse_challenges(headers)
+        for scheme in ("bearer", "basic"):
+            for challenge in challenges:
+                if challenge.scheme == scheme:
+                    header = await self._answer(repository, challenge, refused)
+                    if header == refused:
+                        raise self._denied("it refuses the configured credentials")
+                    self._learnt[repository] = challenge
+                    return header
+        raise self._denied("it wants a login of a kind that is neither Basic nor Bearer")
+
+    async def _answer(self, repository: str, challenge: Challenge, refused: str | None) -> str:
+        credential = self._credentials.find(self._host, repository)
+        if challenge.scheme == "basic":
+            if credential is None or not credential.username:
+                raise self._denied("it asks for a user name and a password, and none are configured for it")
+            return credential.basic
+        if credential is not None and credential.registry_token:
+            return f"Bearer {credential.registry_token}"
+        realm = self._realm(challenge)
+        service = challenge.parameters.get("service", "")
+        scopes = challenge.scopes or (f"repository:{repository}:pull",)
+        key = (str(realm), service, *scopes)
+        async with self._renewals.setdefault(key, asyncio.Lock()):
+            token = self._tokens.get(key)
+            if token is None or token.header == refused or time.monotonic() >= token.renew_at:
+                token = await self._token(realm, service, scopes, credential)
+                self._tokens[key] = token
+        return token.header
+
+    def _realm(self, challenge: Challenge) -> URL:
+        """Return the token server's address, if it is one that this registry may send us to."""
+        text = challenge.parameters.get("realm", "")
+        try:
+            realm = URL(text)
+        except ValueError:
+            realm = URL()
+        if realm.scheme not in ("http", "https") or not realm.host or realm.user is not None:
+            raise self._denied("its challenge names no address of a token server")
+        if realm.origin() == self._origin:
+            return realm
+        if not {realm.host.lower(), realm.authority.lower()} & self._token_servers:
+            raise self._denied(
+                f"it sends us for a token to {realm.authority}, another host than its own; "
+                "if that is right, add it to the token servers"
+            )
+        if realm.scheme == "http" and self._origin.scheme == "https":
+            raise self._denied(f"it sends us for a token to {realm.authority} without TLS")
+        return realm
+
+    async def _token(
+        self, realm: URL, service: str, scopes: Iterable[str], credential: Credential | None
+    ) -> _Bearer:
+        """Ask a token server (distribution's token and OAuth 2 specifications)."""
+        asked_at = time.monotonic()
+        if credential is not None and credential.identity_token:
+            form = {
+                "grant_type": "refresh_token",
+                "refresh_token": credential.identity_token,
+                "service": service,
+                "scope": " ".join(scopes),
+                "client_id": "jhkube",
+            }
+            data = await self._fetch("POST", realm, {}, form)
+        else:
+            query = [*realm.query.items()]
+            if service:
+                query.append(("service", service))
+            query.extend(("scope", scope) for scope in scopes)
+            headers = {"Authorization": credential.basic} if credential is not None else {}
+            data = await self._fetch("GET", realm.with_query(query), headers, None)
+        data = data if isinstance(data, Mapping) else {}
+        token = data.get("token") or data.get("access_token")
+        if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
+            raise self._denied(f"its token server {realm.authority} answered without a token")
+        life = data.get("expires_in")
+        seconds = float(life) if isinstance(life, int | float) and life > 0 else TOKEN_LIFE
+        return _Bearer(f"Bearer {token}", asked_at + seconds - min(TOKEN_MARGIN, seconds / 5))
