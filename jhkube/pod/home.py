@@ -1,0 +1,276 @@
+"""The user's home: on a claim of one's own, on NFS, or on a claim that all share; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from kubernetes_asyncio.client.models import (
+    V1Container,
+    V1EnvVar,
+    V1NFSVolumeSource,
+    V1PersistentVolumeClaimVolumeSource,
+    V1Volume,
+    V1VolumeMount,
+)
+
+from jhkube.identity import UserIdentity
+from jhkube.pod.home_scripts import FILL, MAKE_AS_ROOT, MAKE_AS_USER
+from jhkube.pod.parts import InitStep, PodParts, literal, modest_resources, script_of
+from jhkube.pod.security import ROOT_HOME_CONTEXT
+from jhkube.pod.templates import check_template, fill_template
+
+__all__ = ["Home", "HomeKind", "NFSExport", "home_parts", "home_path", "parse_home"]
+
+HOME_VOLUME = "jhkube-home"
+"""The name of the pod's volume that the home is on."""
+
+_WHOLE = "/jhkube/volume"
+"""Where the init containers see the whole of a volume whose folder is the home."""
+
+
+class HomeKind(StrEnum):
+    """Where homes are kept."""
+
+    PVC = "pvc"
+    """A PersistentVolumeClaim for each user, KubeSpawner's."""
+
+    NFS = "nfs"
+    """An NFS export with a folder for each user."""
+
+    SHARED_PVC = "shared-pvc"
+    """One PersistentVolumeClaim with a folder for each user."""
+
+
+@dataclass(frozen=True, slots=True)
+class NFSExport:
+    """What an NFS server exports."""
+
+    server: str
+    """Its name or address, as the nodes resolve it."""
+
+    path: str
+    """The exported folder: `/export/home`."""
+
+    mount_options: tuple[str, ...] = ()
+    """Such as `nfsvers=4.1`. A pod cannot carry them, so they make it a PersistentVolume and a claim."""
+
+    def __post_init__(self) -> None:
+        if not self.server or any(character.isspace() or character == "/" for character in self.server):
+            raise ValueError(f"an NFS server is a host name or an address, not {self.server!r}")
+        if not self.path.startswith("/") or ".." in self.path.split("/"):
+            raise ValueError(f"an NFS path is absolute and without '..', not {self.path!r}")
+        for option in self.mount_options:
+            if not option or "," in option or any(character.isspace() for character in option):
+                raise ValueError(f"an NFS mount option is one word without a comma, not {option!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What the operator has configured about homes; `parse_home` makes one."""
+
+    kind: HomeKind
+    """Where homes are kept."""
+
+    path: str = "/home/{username}"
+    """The home in the pod, a template."""
+
+    sub_path: str = ""
+    """The user's folder on the volume, a template; empty for the volume itself."""
+
+    claim: str = ""
+    """The name of the claim that all share; for NFS with mount options, the one that jhkube makes."""
+
+    nfs: NFSExport | None = None
+    """The export, for NFS."""
+
+    skeleton: bool = False
+    """Whether a new home is filled from the image's /etc/skel."""
+
+    copy_from: str = ""
+    """A folder of the image whose files are copied to the home at each start, never over a newer file."""
+
+    make_folder: bool = True
+    """Whether a missing folder is made; `False` where another system makes them."""
+
+    make_image: str = ""
+    """The image of the init container that makes folders as root; empty for the user's image."""
+
+
+def parse_home(
+    kind: str,
+    *,
+    path: str = "/home/{username}",
+    sub_path: str | None = None,
+    claim: str = "",
+    nfs: Mapping[str, Any] | None = None,
+    skeleton: bool = False,
+    copy_from: str = "",
+    make_folder: bool = True,
+    make_image: str = "",
+) -> Home:
+    """Return the home that the operator's traits describe.
+
+    Parameters
+    ----------
+    kind
+        `pvc`, `nfs` or `shared-pvc`.
+    path, sub_path, claim, skeleton, copy_from, make_folder, make_image
+        As in `Home`. `sub_path` is `{username}` by default on a shared volume, none on an own claim.
+    nfs
+        A mapping with `server`, `path` and, optionally, `mount_options`.
+
+    Raises
+    ------
+    ValueError
+        Where something is missing, malformed or does not go together.
+
+    Examples
+    --------
+    >>> parse_home("nfs", nfs={"server": "files.example.org", "path": "/export/home"}).sub_path
+    '{username}'
+    """
+    try:
+        home_kind = HomeKind(kind)
+    except ValueError:
+        raise ValueError(f"home is one of {', '.join(HomeKind)}, not {kind!r}") from None
+    shared = home_kind is not HomeKind.PVC
+    if sub_path is None:
+        sub_path = "{username}" if shared else ""
+    if shared and "{" not in check_template("home_sub_path", sub_path, absolute=False):
+        raise ValueError(f"home_sub_path: {sub_path!r} is the same for every user on a shared volume")
+    check_template("home_path", path, absolute=True)
+    check_template("home_sub_path", sub_path, absolute=False)
+    if copy_from and (not copy_from.startswith("/") or copy_from == "/"):
+        raise ValueError(f"home_copy_from: {copy_from!r} is not the absolute path of a folder of the image")
+    if (home_kind is HomeKind.NFS) != bool(nfs):
+        raise ValueError("home_nfs goes with home = 'nfs', and only with that")
+    if home_kind is HomeKind.SHARED_PVC and not claim:
+        raise ValueError("home = 'shared-pvc' needs the claim's name in home_claim")
+    export = _parse_nfs(nfs) if nfs else None
+    if export and export.mount_options and not claim:
+        claim = "jhkube-home-nfs"
+    return Home(
+        kind=home_kind,
+        path=path,
+        sub_path=sub_path.strip("/"),
+        claim=claim,
+        nfs=export,
+        skeleton=skeleton,
+        copy_from=copy_from,
+        make_folder=make_folder,
+        make_image=make_image,
+    )
+
+
+def home_path(home: Home, identity: UserIdentity) -> str:
+    """Return the user's home in the pod: `/home/ada`."""
+    return fill_template(home.path, identity)
+
+
+def home_parts(
+    home: Home,
+    identity: UserIdentity,
+    *,
+    claim_name: str,
+    pod_name: str,
+    image: str,
+    resources_of: V1Container | None = None,
+) -> PodParts:
+    """Return the home's volume and mount, and the init containers and steps that make and fill it.
+
+    Parameters
+    ----------
+    home
+        The configuration.
+    identity
+        The user.
+    claim_name
+        The user's own claim (KubeSpawner's `pvc_name`), for `HomeKind.PVC`.
+    pod_name
+        The pod's name, which keeps two servers of one user apart while both fill a home.
+    image
+        The image that the pod runs, for the init container that makes folders, unless one is configured.
+    resources_of
+        The user's container, whose cores and memory that init container is given.
+
+    Raises
+    ------
+    ValueError
+        Where the user's name could leave the folder of homes.
+    """
+    path = home_path(home, identity)
+    folder = fill_template(home.sub_path, identity)
+    mount = V1VolumeMount(name=HOME_VOLUME, mount_path=path, sub_path=folder or None)
+    whole = V1VolumeMount(name=HOME_VOLUME, mount_path=_WHOLE)
+    env = {"JHKUBE_HOME": path, "JHKUBE_POD": pod_name, "JHKUBE_COPY": home.copy_from}
+    env["JHKUBE_SKELETON"] = "/etc/skel" if home.skeleton else ""
+    fill = InitStep(script=FILL, env=env, volume_mounts=(mount,))
+    steps: list[InitStep] = []
+    containers: list[V1Container] = []
+    if folder and home.make_folder:
+        folder_env = {"JHKUBE_FOLDER": f"{_WHOLE}/{folder}"}
+        if home.kind is HomeKind.PVC:
+            # One's own claim is writable by one's group, so no root is needed. The folder has to be there
+            # before kubelet makes the mount of it for the next container, hence a container of its own.
+            make = InitStep(script=MAKE_AS_USER, env=folder_env, volume_mounts=(whole,))
+            if home.skeleton or home.copy_from:
+                fill = InitStep(
+                    script=FILL,
+                    env={**env, "JHKUBE_HOME": folder_env["JHKUBE_FOLDER"]},
+                    volume_mounts=(whole,),
+                )
+            steps.append(make)
+        else:
+            containers.append(_make_as_root(home, identity, folder_env, whole, image, resources_of))
+    if home.skeleton or home.copy_from:
+        steps.append(fill)
+    return PodParts(
+        volumes=(_home_volume(home, claim_name),),
+        volume_mounts=(mount,),
+        init_containers=tuple(containers),
+        init_steps=tuple(steps),
+        working_dir=path,
+    )
+
+
+def _home_volume(home: Home, claim_name: str) -> V1Volume:
+    if home.kind is HomeKind.NFS and home.nfs and not home.nfs.mount_options:
+        source = V1NFSVolumeSource(server=home.nfs.server, path=home.nfs.path)
+        return V1Volume(name=HOME_VOLUME, nfs=source)
+    name = claim_name if home.kind is HomeKind.PVC else home.claim
+    claim = V1PersistentVolumeClaimVolumeSource(claim_name=name)
+    return V1Volume(name=HOME_VOLUME, persistent_volume_claim=claim)
+
+
+def _make_as_root(
+    home: Home,
+    identity: UserIdentity,
+    env: Mapping[str, str],
+    whole: V1VolumeMount,
+    image: str,
+    resources_of: V1Container | None,
+) -> V1Container:
+    values = {**env, "JHKUBE_UID": str(int(identity.uid)), "JHKUBE_GID": str(int(identity.gid))}
+    return V1Container(
+        name="jhkube-home",
+        image=home.make_image or image,
+        image_pull_policy=None if home.make_image or not resources_of else resources_of.image_pull_policy,
+        command=script_of(MAKE_AS_ROOT),
+        env=[V1EnvVar(name=name, value=literal(value)) for name, value in values.items()],
+        resources=modest_resources(resources_of) if resources_of else None,
+        security_context=ROOT_HOME_CONTEXT,
+        volume_mounts=[whole],
+    )
+
+
+def _parse_nfs(values: Mapping[str, Any]) -> NFSExport:
+    unknown = values.keys() - {"server", "path", "mount_options"}
+    if unknown or not {"server", "path"} <= values.keys():
+        raise ValueError(f"home_nfs has server, path and optionally mount_options, not {dict(values)!r}")
+    options: Sequence[str] = values.get("mount_options") or ()
+    if isinstance(options, str):
+        options = options.split(",")
+    return NFSExport(str(values["server"]), str(values["path"]), tuple(options))
