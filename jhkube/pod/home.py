@@ -22,7 +22,7 @@ from jhkube.pod.parts import InitStep, PodParts, literal, modest_resources, scri
 from jhkube.pod.security import ROOT_HOME_CONTEXT
 from jhkube.pod.templates import check_template, fill_template
 
-__all__ = ["Home", "HomeKind", "NFSExport", "home_parts", "home_path", "parse_home"]
+__all__ = ["FolderMaker", "Home", "HomeKind", "NFSExport", "home_parts", "home_path", "parse_home"]
 
 HOME_VOLUME = "jhkube-home"
 """The name of the pod's volume that the home is on."""
@@ -42,6 +42,21 @@ class HomeKind(StrEnum):
 
     SHARED_PVC = "shared-pvc"
     """One PersistentVolumeClaim with a folder for each user."""
+
+
+class FolderMaker(StrEnum):
+    """Who makes a user's folder the first time, with mode 0700."""
+
+    ROOT = "root"
+    """An init container as root with the right to give it to the user: where users may not write the volume's
+    top, as on NFS, on a shared claim, and on host paths, which know no fsGroup. Pod Security "baseline"."""
+
+    USER = "user"
+    """The user, on a claim of one's own whose volume kubelet gives to the user's group (fsGroup). Without a
+    `sub_path` the volume's top is the home and nothing is made. Pod Security "restricted"."""
+
+    NOBODY = "nobody"
+    """Nobody here: another system makes the folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +107,12 @@ class Home:
     copy_from: str = ""
     """A folder of the image whose files are copied to the home at each start, never over a newer file."""
 
-    make_folder: bool = True
-    """Whether a missing folder is made; `False` where another system makes them."""
+    made_by: FolderMaker = FolderMaker.USER
+    """Who makes a missing folder."""
 
     make_image: str = ""
-    """The image of the init container that makes folders as root; empty for the user's image."""
+    """The image of `FolderMaker.ROOT`; empty for the user's. It sees the whole volume: name a trusted one
+    where users may choose images that you would not trust with it."""
 
 
 def parse_home(
@@ -108,7 +124,7 @@ def parse_home(
     nfs: Mapping[str, Any] | None = None,
     skeleton: bool = False,
     copy_from: str = "",
-    make_folder: bool = True,
+    made_by: str = "",
     make_image: str = "",
 ) -> Home:
     """Return the home that the operator's traits describe.
@@ -117,8 +133,9 @@ def parse_home(
     ----------
     kind
         `pvc`, `nfs` or `shared-pvc`.
-    path, sub_path, claim, skeleton, copy_from, make_folder, make_image
-        As in `Home`. `sub_path` is `{username}` by default on a shared volume, none on an own claim.
+    path, sub_path, claim, skeleton, copy_from, made_by, make_image
+        As in `Home`. `sub_path` is `{username}` by default on a shared volume, none on an own
+        claim; `made_by` is `root` on a shared volume, `user` on an own claim.
     nfs
         A mapping with `server`, `path` and, optionally, `mount_options`.
 
@@ -149,6 +166,12 @@ def parse_home(
         raise ValueError("home_nfs goes with home = 'nfs', and only with that")
     if home_kind is HomeKind.SHARED_PVC and not claim:
         raise ValueError("home = 'shared-pvc' needs the claim's name in home_claim")
+    try:
+        maker = FolderMaker(made_by or (FolderMaker.ROOT if shared else FolderMaker.USER))
+    except ValueError:
+        raise ValueError(f"home_made_by is one of {', '.join(FolderMaker)}, not {made_by!r}") from None
+    if shared and maker is FolderMaker.USER:
+        raise ValueError(f"home_made_by: on {home_kind} a user cannot make a folder beside others'; root can")
     export = _parse_nfs(nfs) if nfs else None
     if export and export.mount_options and not claim:
         claim = "jhkube-home-nfs"
@@ -160,7 +183,7 @@ def parse_home(
         nfs=export,
         skeleton=skeleton,
         copy_from=copy_from,
-        make_folder=make_folder,
+        made_by=maker,
         make_image=make_image,
     )
 
@@ -205,28 +228,26 @@ def home_parts(
     folder = fill_template(home.sub_path, identity)
     mount = V1VolumeMount(name=HOME_VOLUME, mount_path=path, sub_path=folder or None)
     whole = V1VolumeMount(name=HOME_VOLUME, mount_path=_WHOLE)
-    env = {"JHKUBE_HOME": path, "JHKUBE_POD": pod_name, "JHKUBE_COPY": home.copy_from}
-    env["JHKUBE_SKELETON"] = "/etc/skel" if home.skeleton else ""
-    fill = InitStep(script=FILL, env=env, volume_mounts=(mount,))
+    on_whole = f"{_WHOLE}/{folder}".rstrip("/")
     steps: list[InitStep] = []
     containers: list[V1Container] = []
-    if folder and home.make_folder:
-        folder_env = {"JHKUBE_FOLDER": f"{_WHOLE}/{folder}"}
-        if home.kind is HomeKind.PVC:
-            # One's own claim is writable by one's group, so no root is needed. The folder has to be there
-            # before kubelet makes the mount of it for the next container, hence a container of its own.
-            make = InitStep(script=MAKE_AS_USER, env=folder_env, volume_mounts=(whole,))
-            if home.skeleton or home.copy_from:
-                fill = InitStep(
-                    script=FILL,
-                    env={**env, "JHKUBE_HOME": folder_env["JHKUBE_FOLDER"]},
-                    volume_mounts=(whole,),
-                )
-            steps.append(make)
-        else:
-            containers.append(_make_as_root(home, identity, folder_env, whole, image, resources_of))
+    filled, filled_by = path, mount
+    if home.made_by is FolderMaker.ROOT:
+        containers.append(
+            _make_as_root(home, identity, {"JHKUBE_FOLDER": on_whole}, whole, image, resources_of)
+        )
+    elif home.made_by is FolderMaker.USER and folder:
+        # The container that makes the folder cannot have it mounted yet, so it fills it where it is.
+        steps.append(InitStep(MAKE_AS_USER, {"JHKUBE_FOLDER": on_whole}, (whole,)))
+        filled, filled_by = on_whole, whole
     if home.skeleton or home.copy_from:
-        steps.append(fill)
+        env = {
+            "JHKUBE_HOME": filled,
+            "JHKUBE_POD": pod_name,
+            "JHKUBE_SKELETON": "/etc/skel" if home.skeleton else "",
+            "JHKUBE_COPY": home.copy_from,
+        }
+        steps.append(InitStep(FILL, env, (filled_by,)))
     return PodParts(
         volumes=(_home_volume(home, claim_name),),
         volume_mounts=(mount,),
