@@ -12,6 +12,7 @@ from jhkube.pod.accounts import Accounts, account_files, account_parts
 from jhkube.pod.git import GitSettings, git_files, git_parts
 from jhkube.pod.home import Home, home_parts, home_path
 from jhkube.pod.labels import ServerFacts, label_parts
+from jhkube.pod.mounts import Mount, mount_parts, mounts_for
 from jhkube.pod.parts import apply_parts, user_container
 from jhkube.pod.secret import SecretFiles, secret_name, secret_parts
 from jhkube.pod.security import run_as, with_umask
@@ -31,6 +32,9 @@ class PodSettings:
 
     git: GitSettings = field(default_factory=GitSettings)
     """The git hosts."""
+
+    mounts: tuple[Mount, ...] = ()
+    """Volumes beyond the home."""
 
     umask: str = ""
     """As `security.parse_umask` gives it; empty for the image's."""
@@ -66,14 +70,8 @@ def build_pod(
     apply_parts(
         pod,
         secret_parts(secret_name(name), secret_files(settings, identity, {})),
-        home_parts(
-            settings.home,
-            identity,
-            claim_name=claim_name,
-            pod_name=name,
-            image=container.image,
-            resources_of=container,
-        ),
+        home_parts(settings.home, identity, claim_name=claim_name, pod_name=name, container=container),
+        mount_parts(mounts_for(settings.mounts, facts.hub_groups), identity),
         account_parts(settings.accounts, identity, home),
         git_parts(settings.git),
         label_parts(facts, identity),

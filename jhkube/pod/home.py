@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -11,6 +11,8 @@ from kubernetes_asyncio.client.models import (
     V1Container,
     V1EnvVar,
     V1NFSVolumeSource,
+    V1PersistentVolume,
+    V1PersistentVolumeClaim,
     V1PersistentVolumeClaimVolumeSource,
     V1Volume,
     V1VolumeMount,
@@ -18,11 +20,12 @@ from kubernetes_asyncio.client.models import (
 
 from jhkube.identity import UserIdentity
 from jhkube.pod.home_scripts import FILL, MAKE_AS_ROOT, MAKE_AS_USER
+from jhkube.pod.nfs import NFSExport, nfs_claim, nfs_volume
 from jhkube.pod.parts import InitStep, PodParts, literal, modest_resources, script_of
 from jhkube.pod.security import ROOT_HOME_CONTEXT
 from jhkube.pod.templates import check_template, fill_template
 
-__all__ = ["FolderMaker", "Home", "HomeKind", "NFSExport", "home_parts", "home_path", "parse_home"]
+__all__ = ["FolderMaker", "Home", "HomeKind", "home_parts", "home_path", "parse_home", "shared_claim"]
 
 HOME_VOLUME = "jhkube-home"
 """The name of the pod's volume that the home is on."""
@@ -57,29 +60,6 @@ class FolderMaker(StrEnum):
 
     NOBODY = "nobody"
     """Nobody here: another system makes the folders."""
-
-
-@dataclass(frozen=True, slots=True)
-class NFSExport:
-    """What an NFS server exports."""
-
-    server: str
-    """Its name or address, as the nodes resolve it."""
-
-    path: str
-    """The exported folder: `/export/home`."""
-
-    mount_options: tuple[str, ...] = ()
-    """Such as `nfsvers=4.1`. A pod cannot carry them, so they make it a PersistentVolume and a claim."""
-
-    def __post_init__(self) -> None:
-        if not self.server or any(character.isspace() or character == "/" for character in self.server):
-            raise ValueError(f"an NFS server is a host name or an address, not {self.server!r}")
-        if not self.path.startswith("/") or ".." in self.path.split("/"):
-            raise ValueError(f"an NFS path is absolute and without '..', not {self.path!r}")
-        for option in self.mount_options:
-            if not option or "," in option or any(character.isspace() for character in option):
-                raise ValueError(f"an NFS mount option is one word without a comma, not {option!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +152,7 @@ def parse_home(
         raise ValueError(f"home_made_by is one of {', '.join(FolderMaker)}, not {made_by!r}") from None
     if shared and maker is FolderMaker.USER:
         raise ValueError(f"home_made_by: on {home_kind} a user cannot make a folder beside others'; root can")
-    export = _parse_nfs(nfs) if nfs else None
+    export = NFSExport.parse(nfs) if nfs else None
     if export and export.mount_options and not claim:
         claim = "jhkube-home-nfs"
     return Home(
@@ -199,8 +179,7 @@ def home_parts(
     *,
     claim_name: str,
     pod_name: str,
-    image: str,
-    resources_of: V1Container | None = None,
+    container: V1Container,
 ) -> PodParts:
     """Return the home's volume and mount, and the init containers and steps that make and fill it.
 
@@ -214,10 +193,8 @@ def home_parts(
         The user's own claim (KubeSpawner's `pvc_name`), for `HomeKind.PVC`.
     pod_name
         The pod's name, which keeps two servers of one user apart while both fill a home.
-    image
-        The image that the pod runs, for the init container that makes folders, unless one is configured.
-    resources_of
-        The user's container, whose cores and memory that init container is given.
+    container
+        The user's container, whose image and amounts the init container that makes folders is given.
 
     Raises
     ------
@@ -233,9 +210,7 @@ def home_parts(
     containers: list[V1Container] = []
     filled, filled_by = path, mount
     if home.made_by is FolderMaker.ROOT:
-        containers.append(
-            _make_as_root(home, identity, {"JHKUBE_FOLDER": on_whole}, whole, image, resources_of)
-        )
+        containers.append(_make_as_root(home, identity, {"JHKUBE_FOLDER": on_whole}, whole, container))
     elif home.made_by is FolderMaker.USER and folder:
         # The container that makes the folder cannot have it mounted yet, so it fills it where it is.
         steps.append(InitStep(MAKE_AS_USER, {"JHKUBE_FOLDER": on_whole}, (whole,)))
@@ -257,6 +232,13 @@ def home_parts(
     )
 
 
+def shared_claim(home: Home, namespace: str) -> tuple[V1PersistentVolume, V1PersistentVolumeClaim] | None:
+    """Return what jhkube makes once a namespace for NFS with mount options: volume and claim; else None."""
+    if home.nfs and home.nfs.mount_options:
+        return nfs_volume(home.nfs, home.claim, namespace), nfs_claim(home.claim, namespace)
+    return None
+
+
 def _home_volume(home: Home, claim_name: str) -> V1Volume:
     if home.kind is HomeKind.NFS and home.nfs and not home.nfs.mount_options:
         source = V1NFSVolumeSource(server=home.nfs.server, path=home.nfs.path)
@@ -271,27 +253,16 @@ def _make_as_root(
     identity: UserIdentity,
     env: Mapping[str, str],
     whole: V1VolumeMount,
-    image: str,
-    resources_of: V1Container | None,
+    container: V1Container,
 ) -> V1Container:
     values = {**env, "JHKUBE_UID": str(int(identity.uid)), "JHKUBE_GID": str(int(identity.gid))}
     return V1Container(
         name="jhkube-home",
-        image=home.make_image or image,
-        image_pull_policy=None if home.make_image or not resources_of else resources_of.image_pull_policy,
+        image=home.make_image or container.image,
+        image_pull_policy=None if home.make_image else container.image_pull_policy,
         command=script_of(MAKE_AS_ROOT),
         env=[V1EnvVar(name=name, value=literal(value)) for name, value in values.items()],
-        resources=modest_resources(resources_of) if resources_of else None,
+        resources=modest_resources(container),
         security_context=ROOT_HOME_CONTEXT,
         volume_mounts=[whole],
     )
-
-
-def _parse_nfs(values: Mapping[str, Any]) -> NFSExport:
-    unknown = values.keys() - {"server", "path", "mount_options"}
-    if unknown or not {"server", "path"} <= values.keys():
-        raise ValueError(f"home_nfs has server, path and optionally mount_options, not {dict(values)!r}")
-    options: Sequence[str] = values.get("mount_options") or ()
-    if isinstance(options, str):
-        options = options.split(",")
-    return NFSExport(str(values["server"]), str(values["path"]), tuple(options))

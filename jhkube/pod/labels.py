@@ -44,7 +44,7 @@ def label_value(text: str) -> str:
     """Return `text` as a label's value: itself where it is one, else a slug with a hash.
 
     >>> label_value("astro:admins")
-    'astro-admins---4c66b6ed'
+    'astro-admins---e8cc820d'
     """
     return str(safe_slug(text, is_valid=is_valid_label, max_length=63))  # type: ignore[no-untyped-call]
 
