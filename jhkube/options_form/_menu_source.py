@@ -1,0 +1,307 @@
+"""One repository of the menu: what is known of it, and how that is brought up to date."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from itertools import islice, zip_longest
+from typing import TypeVar
+
+from ._menu_cache import KnownDigest, Listing
+from .entries import Menu, MenuEntry, build_entries
+from .offer import OfferRule, offered_to_anybody
+from .registry import (
+    ImageDetails,
+    Registry,
+    RegistryError,
+    RegistryGarbled,
+    RegistryNotFound,
+)
+from .tags import ImageTag, TagKind, TagScheme, parse_tag, sort_tags
+
+__all__ = ["MenuSource", "SourceSettings"]
+
+T = TypeVar("T")
+
+STRIDE = 0.004
+"""Seconds of work on many tags after which the event loop has its turn."""
+
+ROUNDS = 6
+"""How often more digests are asked for, because known ones showed two tags to be one image."""
+
+EMPTY_ANSWERS = 3
+"""How often in a row a repository that had tags must say that it has none, before it is believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """What is the same for all repositories of a menu."""
+
+    rules: tuple[OfferRule, ...]
+    """What is offered: these images' digests must be known."""
+
+    schemes: tuple[TagScheme, ...]
+    """How tags are read."""
+
+    concurrency: int
+    """How many requests are under way for one repository at most."""
+
+    moving_tags: tuple[str, ...]
+    """Patterns of tags that, like aliases, are asked for at every refresh."""
+
+    recheck_after: float
+    """Seconds after which the digest of an offered tag is asked for again."""
+
+    alias_search_limit: int
+    """How many digests are asked for at most to find what an alias points at."""
+
+
+class MenuSource:
+    """One repository's part of the menu.
+
+    Nothing is lost by a refresh that fails, whenever it fails: what was learnt up to then stays.
+    """
+
+    def __init__(self, name: str, settings: SourceSettings) -> None:
+        self.name = name
+        """With its registry's host: `localhost:5000/lab`."""
+        self.host, _, self.path = name.partition("/")
+        self.entries: tuple[MenuEntry, ...] = ()
+        self.refreshed_at: float | None = None
+        self.error: RegistryError | None = None
+        """Why the last refresh did not do all it should; None where it did."""
+        self._settings = settings
+        self._tags: dict[str, ImageTag] = {}
+        self._order: list[ImageTag] = []
+        self._digests: dict[str, KnownDigest] = {}
+        self._details: dict[str, ImageDetails] = {}
+        self._unnamed: set[str] = set()
+        self._by_tag: dict[str, MenuEntry] = {}
+        self._empty_answers = 0
+        self._changed = False
+        self.revision = 0
+        """Counts the changes worth writing to disk."""
+
+    def listing(self) -> Listing:
+        """Return what is known, as it is kept on disk."""
+        return Listing(
+            tags=tuple(self._tags),
+            refreshed_at=self.refreshed_at,
+            digests=dict(self._digests),
+            unnamed=frozenset(self._unnamed),
+            details=dict(self._details),
+        )
+
+    def restore(self, listing: Listing) -> None:
+        """Take over what was kept on disk."""
+        self._tags = {text: parse_tag(text, self._settings.schemes) for text in listing.tags}
+        self._order = sort_tags(self._tags.values())
+        self._digests = dict(listing.digests)
+        self._unnamed = set(listing.unnamed)
+        self._details = dict(listing.details)
+        self.refreshed_at = listing.refreshed_at
+        self._set_entries(list(self._build()))
+
+    async def refresh(self, registry: Registry) -> None:
+        """Bring what is known up to date; on failure note the error and keep what there is.
+
+        Asked are the pages of tags, each moving tag (conditionally), each offered tag whose digest is not
+        known or was last asked for long ago, and, for an alias that moved to a digest which no known tag
+        has, further tags until one has it.
+        """
+        before = self.error
+        try:
+            await self._refresh(registry)
+        except RegistryError as error:
+            self.error = error
+        else:
+            self.error = None
+            self.refreshed_at = time.time()
+        if self._changed:
+            await self._rebuild()
+        if (self.error is None) != (before is None):
+            self.revision += 1
+
+    async def _refresh(self, registry: Registry) -> None:
+        listed = await self._listed(registry)
+        new = [text for text in listed if text not in self._tags]
+        if new or len(listed) != len(self._tags):
+            await self._take(listed)
+        await self._ask(registry, [tag.tag for tag in self._order if self._is_moving(tag)])
+        stale = time.time() - self._settings.recheck_after
+        for _ in range(ROUNDS):
+            await self._rebuild()
+            wanted = [tag for entry in self._offered() for tag in self._to_ask(entry, stale)]
+            if not wanted:
+                break
+            await self._ask(registry, wanted)
+        await self._name_aliases(registry, new)
+
+    async def _listed(self, registry: Registry) -> list[str]:
+        """Return the tags that the registry lists; that there are none any more is doubted twice."""
+        try:
+            listed = await registry.tags(self.path)
+        except RegistryNotFound:
+            if not self._tags:
+                raise
+            listed = []
+        if listed or not self._tags:
+            self._empty_answers = 0
+            return listed
+        self._empty_answers += 1
+        if self._empty_answers < EMPTY_ANSWERS:
+            raise RegistryGarbled(
+                f"{self.name}: the registry says that it has no tags any more; the {len(self._tags)} it had "
+                f"are kept until it has said so {EMPTY_ANSWERS} times"
+            )
+        return []
+
+    async def _take(self, listed: Sequence[str]) -> None:
+        """Read the new tags and forget the gone ones."""
+        tags: dict[str, ImageTag] = {}
+        async for text in _gently(listed):
+            tags[text] = self._tags.get(text) or parse_tag(text, self._settings.schemes)
+        order = sort_tags(tags.values())
+        await asyncio.sleep(0)
+        self._tags, self._order = tags, order
+        self._digests = {text: known for text, known in self._digests.items() if text in tags}
+        self._changed = True
+        self.revision += 1
+
+    def _is_moving(self, tag: ImageTag) -> bool:
+        return tag.kind is TagKind.ALIAS or any(
+            fnmatchcase(tag.tag, pattern) for pattern in self._settings.moving_tags
+        )
+
+    def _offered(self) -> Iterable[MenuEntry]:
+        menu = Menu(self.entries)
+        return offered_to_anybody(menu, self._settings.rules, datetime.now(UTC).date()).values()
+
+    def _to_ask(self, entry: MenuEntry, stale: float) -> Iterator[str]:
+        """Yield an offered image's tags whose digests are not known, or were asked for before `stale`."""
+        for tag in entry.tags:
+            known = self._digests.get(tag.tag)
+            if known is None or known.asked_at < stale:
+                yield tag.tag
+
+    async def _ask(self, registry: Registry, texts: Iterable[str]) -> None:
+        """Ask for digests, conditionally where one is known."""
+
+        async def ask(text: str) -> None:
+            known = self._digests.get(text)
+            digest = known.digest if known is not None else ""
+            try:
+                digest = await registry.digest(self.path, text, known=digest)
+            except RegistryNotFound:
+                digest = ""  # listed, but deleted or garbage: not offered until it is asked for again
+            self.learn(text, digest)
+
+        await _all(ask, texts, self._settings.concurrency)
+
+    def learn(self, text: str, digest: str) -> None:
+        """Note what a tag stands for now."""
+        known = self._digests.get(text)
+        self._digests[text] = KnownDigest(digest, time.time())
+        if known is None or known.digest != digest:
+            self._changed = True
+        # also where only the time changed, that must be kept for the next recheck
+        if known is None or known.digest != digest or time.time() - known.asked_at > 3600:
+            self.revision += 1
+
+    async def _name_aliases(self, registry: Registry, new: Collection[str]) -> None:
+        """Look for the tags that aliases point at, where none of the known digests is theirs."""
+        nameless = {
+            entry.digest
+            for entry in self.entries
+            if entry.digest and all(self._is_moving(tag) for tag in entry.tags)
+        }
+        self._unnamed &= nameless
+        if not nameless:
+            return
+        fresh = set(new) if nameless <= self._unnamed else None
+        candidates = islice(self._candidates(fresh), self._settings.alias_search_limit)
+        while nameless and (batch := list(islice(candidates, 2 * self._settings.concurrency))):
+            await self._ask(registry, batch)
+            nameless -= {self._digests[text].digest for text in batch}
+        self._unnamed |= nameless
+
+    def _candidates(self, among: Collection[str] | None) -> Iterator[str]:
+        """Yield what an alias may point at: the newest release, weekly, daily …, then the next of each."""
+        kinds: dict[TagKind, list[str]] = {}
+        for tag in self._order:
+            if tag.tag not in self._digests and (among is None or tag.tag in among):
+                kinds.setdefault(tag.kind, []).append(tag.tag)
+        for texts in zip_longest(*kinds.values()):
+            yield from filter(None, texts)
+
+    async def describe(self, registry: Registry) -> None:
+        """Ask for the details of what is offered, each image once for ever."""
+
+        async def ask(digest: str) -> None:
+            try:
+                self._details[digest] = await registry.image_details(self.path, digest)
+            except (RegistryNotFound, RegistryGarbled):
+                self._details[digest] = ImageDetails()
+
+        used = {known.digest for known in self._digests.values()}
+        self._details = {digest: known for digest, known in self._details.items() if digest in used}
+        unknown = {entry.digest for entry in self._offered() if entry.digest} - self._details.keys()
+        if not unknown:
+            return
+        try:
+            await _all(ask, unknown, self._settings.concurrency)
+        finally:
+            self._changed = True
+            self.revision += 1
+            await self._rebuild()
+
+    def _build(self) -> Iterator[MenuEntry]:
+        missing = {text for text, known in self._digests.items() if not known.digest}
+        tags = [tag for tag in self._order if tag.tag not in missing] if missing else self._order
+        digests = {text: known.digest for text, known in self._digests.items() if known.digest}
+        return build_entries(self.name, tags, digests, self._details, self._by_tag)
+
+    async def _rebuild(self) -> None:
+        """Make the entries anew, if anything changed."""
+        if not self._changed:
+            return
+        self._changed = False
+        entries = []
+        async for entry in _gently(self._build()):
+            entries.append(entry)
+        self._set_entries(entries)
+
+    def _set_entries(self, entries: list[MenuEntry]) -> None:
+        self.entries = tuple(entries)
+        self._by_tag = {entry.tag.tag: entry for entry in entries}
+
+
+async def _gently(items: Iterable[T]) -> AsyncIterator[T]:
+    """Yield the items, and give the event loop its turn every few milliseconds."""
+    until = time.perf_counter() + STRIDE
+    for item in items:
+        yield item
+        if time.perf_counter() > until:
+            await asyncio.sleep(0)
+            until = time.perf_counter() + STRIDE
+
+
+async def _all(work: Callable[[str], Awaitable[None]], items: Iterable[str], concurrency: int) -> None:
+    """Do something with each item, so many at a time; the first failure ends it and is raised."""
+    left = iter(items)
+
+    async def worker() -> None:
+        for item in left:
+            await work(item)
+
+    tasks = [asyncio.ensure_future(worker()) for _ in range(concurrency)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,330 @@
+"""Which images are offered now: refreshed in the background, kept on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ._menu_cache import read_listings, write_listings
+from ._menu_config import ImageMenuConfig
+from ._menu_source import MenuSource, SourceSettings
+from .entries import Menu, MenuEntry
+from .image_name import NoSuchImage, split_image
+from .offer import Offer, OfferRule, offer_for, parse_offers
+from .pull_secret import pull_secret_content
+from .registry import (
+    Registry,
+    RegistryCredentials,
+    RegistryDenied,
+    RegistryError,
+    RegistryNotFound,
+    RegistryUnreachable,
+    is_digest,
+)
+from .tags import ImageTag, TagKind, parse_tag, schemes_from_config
+
+__all__ = ["ImageMenu", "Menu", "MenuEntry", "NoSuchImage"]
+
+PROMPT_RETRIES = 0
+"""How often a registry is asked again while a user waits."""
+
+
+class ImageMenu(ImageMenuConfig):
+    """The images of one or several repositories, kept up to date while nobody waits.
+
+    `start` begins to refresh in the background, once per process; `current` is the menu as it is known, at
+    once and without any input or output.
+
+    Examples
+    --------
+    >>> menu = ImageMenu(repositories=["localhost:5000/lab"], cache_file="")
+    >>> await menu.refresh()
+    >>> [entry.display_name for entry in menu.offer_for(["astronomy"]).entries]
+    ['Recommended (Weekly 2026, week 46 (9–15 Nov))']
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._rules = parse_offers(self.offers)
+        self._settings = SourceSettings(
+            rules=self._rules,
+            schemes=schemes_from_config(self.schemes, self.aliases, self.custom_schemes),
+            concurrency=self.concurrency,
+            moving_tags=tuple(self.moving_tags),
+            recheck_after=self.recheck_after,
+            alias_search_limit=self.alias_search_limit,
+        )
+        self._sources = [MenuSource(name, self._settings) for name in dict.fromkeys(self.repositories)]
+        self._parts: list[tuple[MenuEntry, ...]] = [source.entries for source in self._sources]
+        self._registries: dict[str, Registry] = {}
+        self._credentials = RegistryCredentials()
+        self._slots = asyncio.Semaphore(self.concurrency)
+        self._listeners: list[Callable[[Menu], None]] = []
+        self._refreshing: asyncio.Task[None] | None = None
+        self._background: asyncio.Task[None] | None = None
+        self._menu = Menu()
+        self._read_cache()
+        self._written = self._revision
+
+    @property
+    def rules(self) -> tuple[OfferRule, ...]:
+        """The operator's rules, read."""
+        return self._rules
+
+    @property
+    def current(self) -> Menu:
+        """The menu as it is known now, at once."""
+        return self._menu
+
+    @property
+    def failures(self) -> dict[str, RegistryError]:
+        """Why the last refresh of a repository failed, for the operator, by repository."""
+        return {source.name: source.error for source in self._sources if source.error is not None}
+
+    @property
+    def requests(self) -> dict[str, int]:
+        """How many requests were sent to registries, by what they were for."""
+        total: dict[str, int] = {}
+        for registry in self._registries.values():
+            for what, count in registry.requests.items():
+                total[what] = total.get(what, 0) + count
+        return total
+
+    def offer_for(self, groups: Collection[str]) -> Offer:
+        """Return what somebody of these hub groups can choose from now."""
+        return offer_for(self.current, self.rules, groups)
+
+    def on_change(self, listener: Callable[[Menu], None]) -> None:
+        """Have a function called with each new menu."""
+        self._listeners.append(listener)
+
+    def start(self) -> None:
+        """Begin to refresh in the background; nothing where that was begun already."""
+        if self._background is None or self._background.done():
+            self._background = asyncio.get_running_loop().create_task(self._keep_fresh())
+
+    async def stop(self) -> None:
+        """End what `start` began, and close the connections."""
+        tasks = [task for task in (self._background, self._refreshing) if task is not None]
+        self._background = self._refreshing = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        registries, self._registries = self._registries, {}
+        for registry in registries.values():
+            await registry.close()
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            try:
+                await self.refresh()
+            except Exception:
+                self.log.exception("The image menu was not refreshed")
+            jitter = random.uniform(-self.refresh_jitter, self.refresh_jitter)
+            await asyncio.sleep(self.refresh_interval * (1 + jitter))
+
+    async def refresh(self) -> None:
+        """Bring the menu up to date; never raises because of a registry. Two at once are one."""
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+        await asyncio.shield(self._refreshing)
+
+    async def _refresh(self) -> None:
+        await self._read_credentials()
+        await asyncio.gather(*(self._refresh_source(source) for source in self._sources))
+        await self._write_cache()
+
+    async def _refresh_source(self, source: MenuSource) -> None:
+        """Refresh one repository and show at once what came of it: another one may be slow."""
+        registry = self._registry(source.host)
+        before = source.error
+        await source.refresh(registry)
+        if source.error is not None and type(source.error) is not type(before):
+            self.log.warning("The tags of %s were not refreshed: %s", source.name, source.error)
+        elif source.error is None and before is not None:
+            self.log.info("The tags of %s are refreshed again", source.name)
+        self._publish()
+        if self.describe_images and source.error is None:
+            try:
+                await source.describe(registry)
+            except RegistryError as error:
+                self.log.info("Images of %s are not described: %s", source.name, error)
+            self._publish()
+
+    def _publish(self) -> None:
+        """Make what the repositories know the menu, and tell those who want to know."""
+        sources, before = self._sources, self._menu
+        entries = before.entries
+        if any(source.entries is not part for source, part in zip(sources, self._parts, strict=True)):
+            self._parts = [source.entries for source in sources]
+            entries = tuple(entry for part in self._parts for entry in part)
+        times = [source.refreshed_at for source in sources]
+        self._menu = replace(
+            before,
+            entries=entries,
+            refreshed_at=None if None in times or not times else min(filter(None, times)),
+            errors=tuple(_sentence(source) for source in sources if source.error is not None),
+        )
+        if entries is not before.entries or self._menu.errors != before.errors:
+            for listener in self._listeners:
+                listener(self._menu)
+
+    async def resolved(self, entry: MenuEntry) -> MenuEntry:
+        """Return an image with its digest; ask the registry only where nobody did before.
+
+        What is offered at once has its digest. This asks for one of "all tags", once; the answer is kept.
+
+        Raises
+        ------
+        NoSuchImage
+            Where the registry has it no more, or does not answer.
+        """
+        if entry.digest:
+            return entry
+        host, path, _ = split_image(entry.reference)
+        digest = await self._digest_for_user(host, path, entry.tag.tag)
+        for source in self._sources:
+            if source.name == entry.repository:
+                source.learn(entry.tag.tag, digest)
+        return replace(entry, digest=digest)
+
+    async def check_custom_image(self, image: str, offer: Offer) -> MenuEntry:
+        """Return a typed image as an entry with its digest, if it may be had and exists.
+
+        Parameters
+        ----------
+        image
+            As it was typed: `registry.example.org/team/lab:tag`, or with `@sha256:…`.
+        offer
+            What the user is offered, with the patterns for typed images.
+
+        Raises
+        ------
+        NoSuchImage
+            With a sentence for the user: it is not allowed, does not exist, or could not be looked up.
+        """
+        image = image.strip()
+        host, path, reference = split_image(image)
+        if not offer.allows_custom(image):
+            raise NoSuchImage("This image is not one of those that may be used here.")
+        digest = await self._digest_for_user(host, path, reference)
+        name = f"digest {digest[7:19]}" if is_digest(reference) else reference
+        tag = parse_tag(name, self._settings.schemes) if not is_digest(reference) else None
+        return MenuEntry(f"{host}/{path}", tag or ImageTag(reference, TagKind.OTHER, name), digest)
+
+    async def _digest_for_user(self, host: str, path: str, reference: str) -> str:
+        """Ask once, and say what came of it to the user who waits."""
+        image = f"{host}/{path}{'@' if is_digest(reference) else ':'}{reference}"
+        await self._read_credentials()
+        try:
+            return await self._registry(host).digest(path, reference, retries=PROMPT_RETRIES)
+        except RegistryNotFound:
+            raise NoSuchImage(f"There is no such tag: the registry has no {image}.") from None
+        except RegistryDenied as error:
+            self.log.warning("%s was asked for, and the registry refused: %s", image, error)
+            raise NoSuchImage(f"The registry does not let the hub see {image}.") from None
+        except RegistryError as error:
+            self.log.warning("%s was asked for and could not be looked up: %s", image, error)
+            raise NoSuchImage(
+                f"Whether there is {image} cannot be said now: its registry does not answer. "
+                "Choose an image that is offered, or try again later."
+            ) from None
+
+    def _registry(self, host: str) -> Registry:
+        """Return the client of a registry, made at its first use."""
+        if host not in self._registries:
+            insecure = host in self.insecure_registries
+            self._registries[host] = Registry(
+                f"http://{host}" if insecure else host,
+                credentials=self._credentials,
+                ca_file=self.ca_file or None,
+                concurrency=self._slots,
+                timeout=self.request_timeout,
+                token_servers=self.token_servers,
+                platform=self.platform,
+            )
+        return self._registries[host]
+
+    async def _read_credentials(self) -> None:
+        """Read the accounts anew; where that fails, go on with those there are."""
+        try:
+            accounts = await self._configured_accounts()
+        except (OSError, ValueError) as error:
+            self.log.warning("The accounts for the registries were not read: %s", error)
+            return
+        if accounts == self._credentials:
+            return
+        self._credentials = accounts
+        registries, self._registries = self._registries, {}
+        for registry in registries.values():
+            await registry.close()
+
+    async def _configured_accounts(self) -> RegistryCredentials:
+        accounts: dict[str, Any] = {}
+        if self.credentials_file:
+            credentials = await asyncio.to_thread(
+                RegistryCredentials.from_docker_config, self.credentials_file
+            )
+            accounts |= credentials.accounts
+        if self.credentials_secret:
+            namespace, _, name = self.credentials_secret.rpartition("/")
+            content = await pull_secret_content(name, namespace)
+            accounts |= RegistryCredentials.from_docker_config(content).accounts
+        if self.credentials_loader is not None:
+            loaded = self.credentials_loader()
+            content = await loaded if inspect.isawaitable(loaded) else loaded
+            accounts |= RegistryCredentials.from_docker_config(content).accounts
+        return RegistryCredentials(accounts)
+
+    @property
+    def _revision(self) -> int:
+        return sum(source.revision for source in self._sources)
+
+    def _read_cache(self) -> None:
+        """Begin with the menu that was kept, if there is one that can be read."""
+        if not self.cache_file:
+            return
+        try:
+            listings = read_listings(Path(self.cache_file), self.repositories)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            self.log.warning("The menu kept in %s is not used: %s", self.cache_file, error)
+            return
+        for source in self._sources:
+            if source.name in listings:
+                source.restore(listings[source.name])
+        self._publish()
+
+    async def _write_cache(self) -> None:
+        """Keep the menu, if something of it changed."""
+        revision = self._revision
+        if not self.cache_file or revision == self._written:
+            return
+        listings = {source.name: source.listing() for source in self._sources}
+        try:
+            await asyncio.to_thread(write_listings, Path(self.cache_file), listings)
+        except OSError as error:
+            self.log.warning("The menu is not kept in %s: %s", self.cache_file, error)
+        else:
+            self._written = revision
+
+
+def _sentence(source: MenuSource) -> str:
+    """Return what a user reads about a repository that did not answer as it should."""
+    match source.error:
+        case RegistryUnreachable():
+            reason = "Its registry does not answer"
+        case RegistryDenied():
+            reason = "Its registry does not let the hub in"
+        case RegistryNotFound():
+            reason = "Its registry says that there is no such repository"
+        case _:
+            reason = "Its registry gives no usable answer"
+    kept = "; the images listed are those of before" if source.entries else ""
+    return f"{source.name}: {reason}{kept}."
