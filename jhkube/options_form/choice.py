@@ -1,0 +1,413 @@
+"""What somebody chose: `user_options`, from whatever way they came in, checked into a `Choice`; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ._config import nearest
+from .entries import MenuEntry
+from .offer import Offer
+from .presets import Preset, presets_for
+from .sizes import Size, default_size, sizes_for
+from .tags import TagKind
+
+__all__ = [
+    "LAB",
+    "UNLISTED",
+    "Available",
+    "Choice",
+    "OptionError",
+    "available_for",
+    "chosen",
+    "entry_value",
+    "nearest_choice",
+]
+
+LAB: Final = "lab"
+"""The slug of the computed profile."""
+
+KEYS: Final = ("profile", "image", "size", "presets", "reset_environment", "debug")
+"""The options of the computed profile."""
+
+UNLISTED: Final = "--unlisted-choice"
+"""What KubeSpawner adds to an option's name where its value is typed and not chosen."""
+
+LONGEST: Final = 512
+"""The longest text that an option may be: longer than any image reference a registry takes."""
+
+# https://github.com/distribution/reference: a host with a port, a path in lower case, a tag, a digest.
+_COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+REFERENCE: Final = re.compile(
+    rf"(?:[A-Za-z0-9.-]+(?::[0-9]{{1,5}})?/)?{_COMPONENT}(?:/{_COMPONENT})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+
+
+class OptionError(ValueError):
+    """An option that cannot be taken, in a sentence for the person who chose it.
+
+    Parameters
+    ----------
+    field
+        The option's name: `image`, `size`, …; empty where it is about the options as a whole.
+    message
+        One or two sentences, as plain text: what is wrong, and what would be right.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Available:
+    """Everything that one person may choose from."""
+
+    images: Offer | None = None
+    """The images; None on a hub whose image is fixed in its configuration."""
+
+    sizes: tuple[Size, ...] = ()
+    """The sizes, in the operator's order."""
+
+    presets: tuple[Preset, ...] = ()
+    """The presets, in the operator's order."""
+
+    profiles: tuple[Mapping[str, Any], ...] = ()
+    """The operator's static profiles, as `profiles.parse_profiles` returns them."""
+
+    reset_environment: bool = True
+    """Whether the form has a box to start with a fresh environment."""
+
+    debug: bool = True
+    """Whether the form has a box for debug messages."""
+
+    @property
+    def default_profile(self) -> str:
+        """The slug of the profile that is taken where nobody says anything."""
+        return next((str(each["slug"]) for each in self.profiles if each.get("default")), LAB)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What somebody chose, with everything looked up."""
+
+    profile: str = LAB
+    """The profile's slug."""
+
+    image: str = ""
+    """The image as it was asked for: a tag, or a reference; empty where the hub's image is fixed."""
+
+    entry: MenuEntry | None = None
+    """The menu's entry; None for a custom image, or a static profile."""
+
+    is_custom: bool = False
+    """Whether the image is a reference of the person's own, still to be looked up at its registry."""
+
+    size: Size | None = None
+    """The size; None where none are configured, or for a static profile."""
+
+    presets: tuple[Preset, ...] = ()
+    """The presets that were checked."""
+
+    reset_environment: bool = False
+    """Whether the environment is to be fresh."""
+
+    debug: bool = False
+    """Whether the server is to log more."""
+
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """The options of a static profile, in KubeSpawner's own names."""
+
+    def to_options(self) -> dict[str, Any]:
+        """Return the choice as complete `user_options`."""
+        if self.profile != LAB:
+            return {"profile": self.profile, **self.extra}
+        options: dict[str, Any] = {"profile": self.profile}
+        if self.image:
+            options["image"] = self.image
+        if self.size:
+            options["size"] = self.size.name
+        options["presets"] = [preset.name for preset in self.presets]
+        return options | {"reset_environment": self.reset_environment, "debug": self.debug}
+
+
+def available_for(
+    groups: Collection[str],
+    images: Offer | None,
+    sizes: Sequence[Size],
+    presets: Sequence[Preset] = (),
+    profiles: Sequence[Mapping[str, Any]] = (),
+    *,
+    reset_environment: bool = True,
+    debug: bool = True,
+) -> Available:
+    """Return what somebody in these hub groups may choose from; `images` is the offer for the same groups."""
+    mine = frozenset(groups)
+    return Available(
+        images=images,
+        sizes=sizes_for(groups, sizes),
+        presets=presets_for(groups, presets),
+        profiles=tuple(each for each in profiles if not each.get("groups") or mine & set(each["groups"])),
+        reset_environment=reset_environment,
+        debug=debug,
+    )
+
+
+def chosen(options: Any, available: Available) -> Choice:
+    """Return what `user_options` ask for, whichever way they came in.
+
+    Parameters
+    ----------
+    options
+        What came by the form, by REST or from the last start: anything that JSON can say. `None`, and an
+        option that is missing or `None`, stand for the default.
+    available
+        What the person may choose from.
+
+    Raises
+    ------
+    OptionError
+        For the first option that cannot be taken.
+    """
+    if options is None:
+        options = {}
+    if not isinstance(options, Mapping):
+        raise OptionError("", f"The options should be an object such as {{'size': 'small'}}, not {_shown(options)}.")
+    slug = _profile(options, available)
+    if slug != LAB:
+        return _static_choice(slug, options, available)
+    for key in options:
+        if key not in KEYS:
+            hint = nearest(str(key), KEYS) or f"; there are {', '.join(KEYS)}"
+            raise OptionError("", f"There is no option {_shown(key)}{hint}.")
+    image, entry = _image(options, available)
+    return Choice(
+        image=image,
+        entry=entry,
+        is_custom=bool(image) and entry is None,
+        size=_size(options, available.sizes),
+        presets=_presets(options, available.presets),
+        reset_environment=_flag(options, "reset_environment", available.reset_environment),
+        debug=_flag(options, "debug", available.debug),
+    )
+
+
+def nearest_choice(options: Any, available: Available) -> tuple[Choice, dict[str, str]]:
+    """Return what is left of `user_options` that may be of another day, and the names of the options that
+    are gone.
+
+    Parameters
+    ----------
+    options
+        As `chosen` takes them.
+    available
+        What the person may choose from now.
+
+    Returns
+    -------
+    tuple of Choice and dict
+        The choice, with the default in place of what cannot be taken, and by option what was asked for in
+        vain.
+    """
+    asked: Mapping[str, Any] = options if isinstance(options, Mapping) else {}
+    gone: dict[str, str] = {}
+
+    def kept(field: str, read: Callable[[Mapping[str, Any]], Any], otherwise: Any = None) -> Any:
+        for attempt in (asked, {}):
+            try:
+                return read(attempt)
+            except OptionError:
+                if field in attempt:
+                    gone[field] = str(attempt[field])
+        return otherwise
+
+    slug = kept("profile", lambda given: _profile(given, available), LAB)
+    if slug != LAB:
+        try:
+            return _static_choice(slug, asked, available), gone
+        except OptionError as error:
+            return Choice(profile=slug), gone | {error.field: str(asked.get(error.field, ""))}
+    image, entry = kept("image", lambda given: _image(given, available), ("", None))
+    choice = Choice(
+        image=image,
+        entry=entry,
+        is_custom=bool(image) and entry is None,
+        size=kept("size", lambda given: _size(given, available.sizes)),
+        presets=kept("presets", lambda given: _presets(given, available.presets), ()),
+        reset_environment=kept(
+            "reset_environment", lambda given: _flag(given, "reset_environment", available.reset_environment)
+        ),
+        debug=kept("debug", lambda given: _flag(given, "debug", available.debug)),
+    )
+    return choice, gone
+
+
+def entry_value(entry: MenuEntry, images: Offer) -> str:
+    """Return what `user_options` say for an image of the menu, as short as it can be without meaning another.
+
+    Where a moving name such as `recommended` points at the image, it is that name: who takes "Recommended"
+    gets what is recommended at the next start too.
+    """
+    moving = next((tag.tag for tag in entry.tags if tag.kind is TagKind.ALIAS), entry.tag.tag)
+    found = images.find(moving)
+    if found is not None and found.reference == entry.reference:
+        return moving
+    return f"{entry.repository}:{moving}"
+
+
+def _profile(options: Mapping[str, Any], available: Available) -> str:
+    slug: str = _text(options, "profile", available.default_profile)
+    slugs = [LAB, *(str(each["slug"]) for each in available.profiles)]
+    if slug not in slugs:
+        raise OptionError("profile", f"There is no profile {_shown(slug)} to choose; {_there_are(slugs)}.")
+    return slug
+
+
+def _image(options: Mapping[str, Any], available: Available) -> tuple[str, MenuEntry | None]:
+    images = available.images
+    text = _text(options, "image", "").strip()
+    if images is None:
+        if text:
+            raise OptionError("image", "The image cannot be chosen on this hub: leave it out.")
+        return "", None
+    if options.get("image") is None:
+        if images.default is None:
+            raise OptionError("image", _nothing_offered(images))
+        return entry_value(images.default, images), images.default
+    if not text:
+        raise OptionError("image", "Type the image's name, or choose one of the list.")
+    entry = images.find(text)
+    if entry is not None:
+        return text, entry
+    if images.custom_allowed:
+        if not REFERENCE.fullmatch(text):
+            raise OptionError(
+                "image",
+                f"{_shown(text)} is not the name of an image, such as 'registry.example/lab:tag'.",
+            )
+        if images.allows_custom(text):
+            return text, None
+        raise OptionError("image", f"The image {_shown(text)} is not among those allowed on this hub.")
+    if not images.entries:
+        raise OptionError("image", _nothing_offered(images))
+    raise OptionError("image", f"There is no image {_shown(text)} to choose{_hint(text, images)}.")
+
+
+def _nothing_offered(images: Offer) -> str:
+    if images.refreshed_at is None:
+        return "There is no list of images yet: the registry has not answered. Try again in a minute."
+    return "There is no image that you may choose. Ask the people who run this hub."
+
+
+def _hint(text: str, images: Offer) -> str:
+    """Name the nearest image; only among those offered, since a search of 10,000 names takes a while."""
+    return nearest(text, [tag.tag for entry in images.entries for tag in entry.tags])
+
+
+def _size(options: Mapping[str, Any], sizes: Sequence[Size]) -> Size | None:
+    name = _text(options, "size", None)
+    if name is None:
+        return default_size(sizes)
+    for size in sizes:
+        if size.name == name:
+            return size
+    if not sizes:
+        raise OptionError("size", "The size cannot be chosen on this hub: leave it out.")
+    raise OptionError(
+        "size", f"There is no size {_shown(name)} to choose; {_there_are(size.name for size in sizes)}."
+    )
+
+
+def _presets(options: Mapping[str, Any], presets: Sequence[Preset]) -> tuple[Preset, ...]:
+    names = options.get("presets")
+    if names is None:
+        return tuple(preset for preset in presets if preset.is_default)
+    if not isinstance(names, list | tuple):
+        raise OptionError("presets", f"The presets should be a list of names, not {_shown(names)}.")
+    known = [preset.name for preset in presets]
+    for name in names:
+        if not isinstance(name, str) or name not in known:
+            there = _there_are(known) if known else "there are none"
+            raise OptionError("presets", f"There is no preset {_shown(name)} to choose; {there}.")
+    return tuple(preset for preset in presets if preset.name in names)
+
+
+def _flag(options: Mapping[str, Any], field: str, is_offered: bool) -> bool:
+    value = options.get(field)
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise OptionError(field, f"The option {field!r} should be true or false, not {_shown(value)}.")
+    if value and not is_offered:
+        raise OptionError(field, f"The option {field!r} is not offered on this hub.")
+    return value
+
+
+def _static_choice(slug: str, options: Mapping[str, Any], available: Available) -> Choice:
+    """Check the options of an operator's own profile: as KubeSpawner does, but whole, and in sentences."""
+    profile = next(each for each in available.profiles if each["slug"] == slug)
+    known: Mapping[str, Any] = profile.get("profile_options") or {}
+    extra: dict[str, str] = {}
+    for key in options:
+        name = str(key).removesuffix(UNLISTED)
+        if key == "profile" or options[key] is None:
+            continue
+        if name not in known:
+            hint = nearest(name, known) or (f"; {_there_are(known)}" if known else "; it has none")
+            raise OptionError("", f"The profile {slug!r} has no option {_shown(key)}{hint}.")
+        value = _text(options, str(key), "")
+        if key == name:
+            _check_listed(name, value, known[name])
+        else:
+            _check_unlisted(name, value, known[name])
+        extra[str(key)] = value
+    for name, option in known.items():
+        if not option.get("choices") and f"{name}{UNLISTED}" not in extra:
+            raise OptionError(name, f"{option.get('display_name', name)}: type a value.")
+    return Choice(profile=slug, extra=extra)
+
+
+def _check_listed(name: str, value: str, option: Mapping[str, Any]) -> None:
+    choices = option.get("choices") or {}
+    if value not in choices:
+        raise OptionError(name, f"{option.get('display_name', name)}: there is no {_shown(value)} to choose.")
+
+
+def _check_unlisted(name: str, value: str, option: Mapping[str, Any]) -> None:
+    label = option.get("display_name", name)
+    unlisted = option.get("unlisted_choice") or {}
+    if not unlisted.get("enabled"):
+        raise OptionError(name, f"{label}: a value of one's own cannot be typed here.")
+    pattern = unlisted.get("validation_regex")
+    if not value or (pattern and not re.fullmatch(pattern, value)):
+        reason = unlisted.get("validation_message") or f"{_shown(value)} cannot be taken"
+        raise OptionError(name, f"{label}: {reason}")
+
+
+def _text(options: Mapping[str, Any], field: str, default: Any) -> Any:
+    value = options.get(field)
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        raise OptionError(field, f"The option {field!r} should be a text, not {_shown(value)}.")
+    if len(value) > LONGEST:
+        raise OptionError(field, f"The option {field!r} should be at most {LONGEST} characters long.")
+    return value
+
+
+def _there_are(names: Any) -> str:
+    names = [str(name) for name in names]
+    *most, last = names
+    return f"there {'are' if most else 'is'} {', '.join(most)}{' and ' if most else ''}{last}"
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a sentence: quoted, on one line, and not long."""
+    text = value if isinstance(value, str) else repr(value)
+    text = text if text.isprintable() else repr(text)[1:-1]
+    text = text if len(text) <= 60 else f"{text[:59]}…"
+    return f"'{text}'" if isinstance(value, str) else text

@@ -1,0 +1,259 @@
+"""What the form shows, ready for its template: every text made, every box known to be checked or not;
+pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from .choice import Available, Choice, OptionError, entry_value, nearest_choice
+from .entries import MenuEntry
+from .offer import Offer
+from .tag_index import KIND_TITLES
+from .tags import TagKind
+
+__all__ = ["CUSTOM_IMAGE", "SEARCHED_IMAGE", "FormView", "age_text", "form_view", "size_text"]
+
+SEARCHED_IMAGE: Final = "*tag"
+"""The value of the image field that stands for the tag typed beside it; no tag can have an asterisk."""
+
+CUSTOM_IMAGE: Final = "*custom"
+"""The value of the image field that stands for the image typed beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRow:
+    """One image of the list."""
+
+    value: str
+    name: str
+    points_at: str
+    """What a moving name such as "Recommended" stands for now; empty for an image that has none."""
+
+    tags: tuple[str, ...]
+    age: str
+    """`built 3 days ago`; empty where nobody knows."""
+
+    built: str
+    """The day it was built, as `2026-11-17`."""
+
+    facts: tuple[str, ...]
+    """What else is known in a word or two: `1.2 GB`, `arm64`."""
+
+    description: str
+    is_checked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImageGroup:
+    """The images of one kind."""
+
+    title: str
+    rows: tuple[ImageRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How old the list is."""
+
+    problem: str
+    """What the registry did wrong, in a sentence; empty where it answered."""
+
+    age: str
+    iso: str
+    clock: str
+    """The time for people, in UTC: `09:58 UTC`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormView:
+    """Everything that the template needs."""
+
+    profile: str
+    """The slug of the profile that is checked."""
+
+    profiles: tuple[Mapping[str, Any], ...]
+    groups: tuple[ImageGroup, ...] | None
+    """The images; None where the hub's image is fixed."""
+
+    search_count: int
+    """How many images can be searched; 0 where the list is all there is."""
+
+    custom_allowed: bool
+    image_field: str
+    """Which of the image fields is checked: empty for the list, or one of the two that are typed."""
+
+    image_text: str
+    """What stands in the typed field."""
+
+    sizes: tuple[Any, ...]
+    size: str
+    presets: tuple[Any, ...]
+    checked_presets: frozenset[str]
+    offers_reset: bool
+    offers_debug: bool
+    reset_environment: bool
+    debug: bool
+    freshness: Freshness | None
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """The options of the static profile that is checked."""
+
+    errors: Mapping[str, str] = field(default_factory=dict)
+    """A sentence by field, for what was refused."""
+
+    notices: Mapping[str, str] = field(default_factory=dict)
+    """A sentence by field, for what of the last choice is gone."""
+
+
+def form_view(available: Available, options: Any, errors: Sequence[OptionError], now: float) -> FormView:
+    """Return what the form shows to somebody who may choose from this; the parameters are those of
+    `render`."""
+    choice, gone = nearest_choice(options, available)
+    by_field = {error.field: error.message for error in errors}
+    images = available.images
+    text, image_field = choice.image, ""
+    if images is not None:
+        refused = options.get("image") if isinstance(options, Mapping) and "image" in by_field else None
+        text = refused if isinstance(refused, str) else text
+        image_field = _image_field(text, images)
+    return FormView(
+        profile=choice.profile,
+        profiles=available.profiles,
+        groups=None if images is None else _groups(images, "" if image_field else text, now),
+        search_count=_search_count(images),
+        custom_allowed=images is not None and images.custom_allowed,
+        image_field=image_field,
+        image_text=text,
+        sizes=available.sizes,
+        size=choice.size.name if choice.size else "",
+        presets=available.presets,
+        checked_presets=frozenset(preset.name for preset in choice.presets),
+        offers_reset=available.reset_environment,
+        offers_debug=available.debug,
+        # A fresh environment is asked for once, not at every start that follows.
+        reset_environment=choice.reset_environment and bool(errors),
+        debug=choice.debug,
+        freshness=None if images is None else _freshness(images, now),
+        extra=choice.extra,
+        errors=by_field,
+        notices={} if errors else _notices(gone, choice),
+    )
+
+
+def age_text(seconds: float) -> str:
+    """Return how long ago something was, for people: `3 days ago`."""
+    if seconds < 60:
+        return "just now"
+    unit, length = next(
+        (unit, length)
+        for unit, length, limit in (
+            ("minute", 60, 60),
+            ("hour", 3600, 24),
+            ("day", 86400, 14),
+            ("week", 7 * 86400, 9),
+            ("month", 30.44 * 86400, 24),
+            ("year", 365.25 * 86400, float("inf")),
+        )
+        if int(seconds / length) < limit
+    )
+    count = int(seconds / length)
+    return f"{count} {unit}{'' if count == 1 else 's'} ago"
+
+
+def size_text(size: int) -> str:
+    """Return the size of a download for people: `1.2 GB`, in the decimal units of disks and networks."""
+    for unit, length in (("GB", 10**9), ("MB", 10**6)):
+        if size >= length:
+            return f"{size / length:.2g} {unit}" if size < 10 * length else f"{size / length:.0f} {unit}"
+    return f"{max(size // 1000, 1)} kB"
+
+
+def _search_count(images: Offer | None) -> int:
+    """Return how many images the search has; 0 where the list shows them all."""
+    if images is None or not images.all_entries_allowed or len(images.all_entries) <= len(images.entries):
+        return 0
+    return len(images.all_entries)
+
+
+def _image_field(text: str, images: Offer) -> str:
+    """Return where a text belongs: on the list, into the search, or into the field for an image of one's
+    own."""
+    found = images.find(text)
+    if (found is not None and found in images.entries) or not text:
+        return ""
+    if images.custom_allowed and (not _search_count(images) or (found is None and "/" in text)):
+        return CUSTOM_IMAGE
+    return SEARCHED_IMAGE if _search_count(images) else ""
+
+
+def _groups(images: Offer, text: str, now: float) -> tuple[ImageGroup, ...]:
+    checked = images.find(text) if text else None
+    several = len({entry.repository for entry in images.entries}) > 1
+    groups: dict[str, list[ImageRow]] = {}
+    for entry in images.entries:
+        is_checked = checked is not None and entry.reference == checked.reference
+        # What somebody took by one of its names keeps that name: `w_2026_46` does not become `recommended`.
+        value = text if is_checked else entry_value(entry, images)
+        kind = TagKind.ALIAS if any(tag.kind is TagKind.ALIAS for tag in entry.tags) else entry.tag.kind
+        title = "" if kind is TagKind.ALIAS else KIND_TITLES[kind]
+        if several:
+            title = " · ".join(filter(None, (entry.repository.rpartition("/")[2], title)))
+        groups.setdefault(title, []).append(_row(entry, value, is_checked, now))
+    return tuple(ImageGroup(title, tuple(rows)) for title, rows in groups.items())
+
+
+def _row(entry: MenuEntry, value: str, is_checked: bool, now: float) -> ImageRow:
+    details = entry.details
+    built = details.created if details is not None else None
+    moving = [tag.display_name for tag in entry.aliases if tag.kind is TagKind.ALIAS]
+    facts = []
+    if details is not None and details.size:
+        facts.append(f"{size_text(details.size)} download")
+    if entry.tag.architecture:
+        facts.append(entry.tag.architecture)
+    return ImageRow(
+        value=value,
+        name=", ".join(moving) or entry.tag.display_name,
+        points_at=entry.tag.display_name if moving else "",
+        tags=tuple(tag.tag for tag in entry.tags if tag.tag != tag.display_name),
+        age=f"built {age_text(now - built.timestamp())}" if built is not None else "",
+        built=built.date().isoformat() if built is not None else "",
+        facts=tuple(facts),
+        description=_short(details.description or details.title) if details is not None else "",
+        is_checked=is_checked,
+    )
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 160 else f"{text[:159].rstrip()}…"
+
+
+def _freshness(images: Offer, now: float) -> Freshness:
+    problem = images.errors[0] if images.errors else ""
+    if images.refreshed_at is None:
+        return Freshness(problem, "", "", "")
+    then = datetime.fromtimestamp(images.refreshed_at, UTC)
+    is_today = now - images.refreshed_at < 20 * 3600
+    return Freshness(
+        problem=problem,
+        age=age_text(now - images.refreshed_at),
+        iso=then.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        clock=then.strftime("%H:%M UTC" if is_today else "%-d %B %Y, %H:%M UTC"),
+    )
+
+
+def _notices(gone: Mapping[str, str], choice: Choice) -> dict[str, str]:
+    """Return a sentence for each part of the last choice that is gone."""
+    notices = {}
+    for name, last in gone.items():
+        said = f", {_short(last)}," if last else ""
+        if name == "image" and choice.entry is not None:
+            notices[name] = f"Your last image{said} is not offered any more; {choice.entry.display_name} is chosen."
+        elif name == "size" and choice.size is not None:
+            notices[name] = f"Your last size{said} is not offered any more; {choice.size.display_name} is chosen."
+        elif name in ("profile", "presets"):
+            notices[name] = "Some of what you chose last time is not offered any more."
+    return notices
