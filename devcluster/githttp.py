@@ -90,9 +90,7 @@ class GitServer(StandIn):
     # git's http-backend inflates gzip bodies itself, and knows from CONTENT_LENGTH where they end
     auto_decompress = False
 
-    def __init__(
-        self, root: str | Path, *, github_url: str, cache_seconds: float = 2.0, **server: Any
-    ) -> None:
+    def __init__(self, root: str | Path, *, github_url: str, cache_seconds: float = 2.0, **server: Any) -> None:
         super().__init__(**server)
         self.root = Path(root).resolve()
         self.github_url = github_url.rstrip("/")

@@ -169,9 +169,7 @@ class GitHubStandIn(StandIn):
                     "login": each.login,
                     "id": each.id,
                     "members": [names[member] for member in each.members],
-                    "teams": {
-                        slug: [names[member] for member in team.members] for slug, team in each.teams.items()
-                    },
+                    "teams": {slug: [names[member] for member in team.members] for slug, team in each.teams.items()},
                 }
                 for each in self.world.organizations.values()
             ],
@@ -208,9 +206,7 @@ def main() -> None:
     parser.add_argument(
         "--control-token", default=os.environ.get("STANDIN_CONTROL_TOKEN"), help="asked for by /_control"
     )
-    parser.add_argument(
-        "--client-id", default=DEMO_CLIENT_ID, help="the application's id (default: %(default)s)"
-    )
+    parser.add_argument("--client-id", default=DEMO_CLIENT_ID, help="the application's id (default: %(default)s)")
     parser.add_argument(
         "--callback", action="append", help="a callback URL of the application; may be given more than once"
     )

@@ -73,9 +73,7 @@ class RestApi:
         for route in ROUTES:
             app.router.add_route(route.method, PREFIX + route.path, self._handler(route))
         app.router.add_route("GET", f"{PREFIX}/rate_limit", self._handler(Route("GET", "", self._rate_limit)))
-        app.router.add_route(
-            "*", PREFIX + "/{rest:.*}", self._handler(Route("*", "", lambda call: not_found()))
-        )
+        app.router.add_route("*", PREFIX + "/{rest:.*}", self._handler(Route("*", "", lambda call: not_found())))
 
     def _rate_limit(self, call: Call) -> Answer:
         _, headers = self._limits.headers(str(call.caller.id), 0)
@@ -131,9 +129,7 @@ class RestApi:
         cost = 0 if route.path == "" else 1
         if answer.status == 200 and request.method == "GET":
             # GitHub's ETags differ from token to token, as `Vary: Authorization` announces.
-            seen = (
-                json.dumps(answer.data) + (call.token.value if call.token else "") + headers.get("Link", "")
-            )
+            seen = json.dumps(answer.data) + (call.token.value if call.token else "") + headers.get("Link", "")
             etag = f'W/"{hashlib.sha256(seen.encode()).hexdigest()}"'
             headers |= {
                 "ETag": etag,

@@ -264,9 +264,7 @@ def check_token(call: Call) -> Answer:
     person = call.world.people.get(token.person_id)
     if person is None:
         return not_found()
-    return Answer(
-        200, {"token": token.value, "scopes": scopes_shown(token), "user": full_account(call.base, person)}
-    )
+    return Answer(200, {"token": token.value, "scopes": scopes_shown(token), "user": full_account(call.base, person)})
 
 
 def delete_token(call: Call) -> Answer:
@@ -359,9 +357,7 @@ def team_of(base: str, organization: Organization, team: Team) -> dict[str, Any]
     }
 
 
-def membership_of(
-    base: str, organization: Organization, person: Person, membership: Membership
-) -> dict[str, Any]:
+def membership_of(base: str, organization: Organization, person: Person, membership: Membership) -> dict[str, Any]:
     """Return a membership with its state and role."""
     return {
         "url": f"{base}{PREFIX}/orgs/{organization.login}/memberships/{person.login}",
@@ -410,9 +406,7 @@ ROUTES = (
     Route("GET", "/orgs/{org}", organization_account, anonymous=True),
     Route("GET", "/orgs/{org}/members/{username}", organization_member, "admin:org, read:org, write:org"),
     Route("GET", "/orgs/{org}/public_members/{username}", public_member, anonymous=True),
-    Route(
-        "GET", "/orgs/{org}/teams/{team}/members/{username}", team_member, "admin:org, read:org, write:org"
-    ),
+    Route("GET", "/orgs/{org}/teams/{team}/members/{username}", team_member, "admin:org, read:org, write:org"),
     Route("GET", "/repos/{owner}/{repo}", repository, "public_repo, repo", anonymous=True),
     Route("POST", "/applications/{client_id}/token", check_token, anonymous=True),
     Route("DELETE", "/applications/{client_id}/token", delete_token, anonymous=True),

@@ -68,9 +68,7 @@ DEMO_WORLD: dict[str, Any] = {
                 {"login": "maryam", "role": "admin"},
                 {"login": "grace", "public": True},
             ],
-            "teams": [
-                {"slug": "night-shift", "name": "Night shift", "id": 2997924, "members": ["maryam", "grace"]}
-            ],
+            "teams": [{"slug": "night-shift", "name": "Night shift", "id": 2997924, "members": ["maryam", "grace"]}],
         },
         {
             "login": "stargazers",

@@ -74,9 +74,7 @@ class OAuthFlow:
             asked = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
         application = self._applications.get(asked.get("client_id", ""))
         if application is None:
-            return _problem(
-                404, "No such application", "The client_id is not one of a registered application."
-            )
+            return _problem(404, "No such application", "The client_id is not one of a registered application.")
         given = asked.get("redirect_uri", "")
         callback = next(
             (each for each in application.callback_urls if fits_callback(given, each)),
@@ -96,9 +94,7 @@ class OAuthFlow:
                 target, _error("invalid_request", asked, "Only code_challenge_method S256 is supported.")
             )
         if "cancel" in asked:
-            return _redirect(
-                target, _error("access_denied", asked, "The user has denied your application access.")
-            )
+            return _redirect(target, _error("access_denied", asked, "The user has denied your application access."))
         scopes = normalized_scopes(requested_scopes(asked.get("scope", "")))
         if application.is_github_app:
             scopes = normalized_scopes(application.permissions)
@@ -140,9 +136,7 @@ class OAuthFlow:
             return _answer(request, _token_error("bad_verification_code"))
         if asked.get("redirect_uri", grant.redirect_uri) != grant.redirect_uri:
             return _answer(request, _token_error("redirect_uri_mismatch"))
-        return _answer(
-            request, self._token_answer(self._tokens.issue(application, grant.person_id, grant.scopes))
-        )
+        return _answer(request, self._token_answer(self._tokens.issue(application, grant.person_id, grant.scopes)))
 
     def people(self) -> list[tuple[Person, list[str]]]:
         """Return everybody with the organizations they are in, for the pages."""
@@ -224,6 +218,4 @@ def _answer(request: web.Request, data: Mapping[str, Any]) -> web.Response:
     headers = {"Cache-Control": "no-store"}
     if "json" in request.headers.get("Accept", ""):
         return web.json_response(data, headers=headers)
-    return web.Response(
-        text=urlencode(data), content_type="application/x-www-form-urlencoded", headers=headers
-    )
+    return web.Response(text=urlencode(data), content_type="application/x-www-form-urlencoded", headers=headers)

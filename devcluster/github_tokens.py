@@ -209,9 +209,7 @@ class TokenStore:
             )
             self._by_refresh[token.refresh_token or ""] = token
         else:
-            token = Token(
-                token_text("gho"), person_id, application.client_id, normalized_scopes(scopes), False
-            )
+            token = Token(token_text("gho"), person_id, application.client_id, normalized_scopes(scopes), False)
             alike = [other for other in self._tokens.values() if _same_grant(other, token)]
             for old in alike[: max(0, len(alike) + 1 - TOKENS_PER_GRANT)]:
                 self.revoke(old)

@@ -166,9 +166,7 @@ class World:
 
     def find_organization(self, login: str) -> Organization | None:
         """Return the organization with that login, or None."""
-        return next(
-            (each for each in self.organizations.values() if each.login.lower() == login.lower()), None
-        )
+        return next((each for each in self.organizations.values() if each.login.lower() == login.lower()), None)
 
     def add_person(
         self,

@@ -107,7 +107,7 @@ class StandIn:
     public_url
         The address under which clients reach it, where that is not the one it listens on.
     control_token
-        Asked for in `X-Control-Token` by `/_control/`; None leaves control open, for loopback only.
+        Asked for in `X-Control-Token` by `/_control/`; None leaves control open to loopback addresses.
     ssl_context
         Serve https.
     """
@@ -249,9 +249,10 @@ class StandIn:
         return web.json_response({"message": f"The stand-in was told to answer {status}"}).text or ""
 
     async def _control(self, request: web.Request) -> web.Response:
-        if self.control_token is not None and not hmac.compare_digest(
-            request.headers.get(CONTROL_HEADER, "").encode(), self.control_token.encode()
-        ):
+        if self.control_token is None:
+            if request.remote not in ("127.0.0.1", "::1"):
+                return web.json_response({"error": "control is for this machine only"}, status=403)
+        elif not hmac.compare_digest(request.headers.get(CONTROL_HEADER, "").encode(), self.control_token.encode()):
             return web.json_response({"error": f"{CONTROL_HEADER} is missing or wrong"}, status=401)
         name = request.match_info["action"]
         action = self.actions.get(name)

@@ -61,9 +61,7 @@ def token_of(github: GitHubStandIn, login: str, *scopes: str) -> str:
     return token
 
 
-async def test_a_member_clones_commits_and_pushes(
-    github: GitHubStandIn, server: GitServer, tmp_path: Path
-) -> None:
+async def test_a_member_clones_commits_and_pushes(github: GitHubStandIn, server: GitServer, tmp_path: Path) -> None:
     url = with_token(server, token_of(github, "grace", *ALL), "observatory/notes")
     code, said = await run_git("clone", url, tmp_path / "notes")
     assert code == 0, said
@@ -77,9 +75,7 @@ async def test_a_member_clones_commits_and_pushes(
     assert (tmp_path / "again" / "night.txt").read_text() == "clear sky\n"
 
 
-async def test_a_large_push_streams_in_chunks(
-    github: GitHubStandIn, server: GitServer, tmp_path: Path
-) -> None:
+async def test_a_large_push_streams(github: GitHubStandIn, server: GitServer, tmp_path: Path) -> None:
     url = with_token(server, token_of(github, "ada", *ALL), "ada/scratch")
     await run_git("clone", url, tmp_path / "scratch")
     (tmp_path / "scratch" / "big.bin").write_bytes(os.urandom(8_000_000))
@@ -92,9 +88,7 @@ async def test_a_large_push_streams_in_chunks(
     assert (tmp_path / "again" / "big.bin").stat().st_size == 8_000_000
 
 
-async def test_a_gzipped_request_is_understood(
-    github: GitHubStandIn, server: GitServer, tmp_path: Path
-) -> None:
+async def test_a_gzipped_request_is_read(github: GitHubStandIn, server: GitServer, tmp_path: Path) -> None:
     url = with_token(server, token_of(github, "ada", *ALL), "ada/scratch")
     await run_git("clone", url, tmp_path / "scratch")
     for number in range(60):
@@ -109,9 +103,7 @@ async def test_a_gzipped_request_is_understood(
     assert (await run_git("rev-parse", "v59^{commit}", cwd=tmp_path / "again"))[0] == 0
 
 
-async def test_without_credentials_a_private_repository_asks_for_some(
-    server: GitServer, tmp_path: Path
-) -> None:
+async def test_a_private_repository_asks_for_credentials(server: GitServer, tmp_path: Path) -> None:
     code, said = await run_git("clone", f"{server.url}/observatory/notes", tmp_path / "notes")
     assert code != 0
     assert "could not read Username" in said
@@ -180,9 +172,7 @@ async def test_the_log_tells_which_token_was_offered_and_does_not_keep_it(
 
 async def test_names_cannot_lead_out_of_the_folder(github: GitHubStandIn, server: GitServer) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(
-        b"GET /../etc/info/refs?service=git-upload-pack HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    )
+    writer.write(b"GET /../etc/info/refs?service=git-upload-pack HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     answer = await reader.read()
     writer.close()
     assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400"))

@@ -86,14 +86,10 @@ async def test_a_code_is_good_for_ten_minutes(client: aiohttp.ClientSession, git
     assert (await exchange(client, github, code=parameters["code"]))["error"] == "bad_verification_code"
 
 
-async def test_a_code_is_for_the_application_that_asked(
-    client: aiohttp.ClientSession, github: GitHubStandIn
-) -> None:
+async def test_a_code_is_for_the_application_that_asked(client: aiohttp.ClientSession, github: GitHubStandIn) -> None:
     github.add_application("other", "other-secret", [CALLBACK])
     _, parameters = await authorize(client, github)
-    answer = await exchange(
-        client, github, code=parameters["code"], client_id="other", client_secret="other-secret"
-    )
+    answer = await exchange(client, github, code=parameters["code"], client_id="other", client_secret="other-secret")
     assert answer["error"] == "bad_verification_code"
 
 
@@ -157,9 +153,7 @@ class TestPkce:
     async def test_the_verifier_of_the_challenge_is_asked_for(
         self, client: aiohttp.ClientSession, github: GitHubStandIn
     ) -> None:
-        _, parameters = await authorize(
-            client, github, code_challenge=self.challenge, code_challenge_method="S256"
-        )
+        _, parameters = await authorize(client, github, code_challenge=self.challenge, code_challenge_method="S256")
         answer = await exchange(client, github, code=parameters["code"], code_verifier=self.verifier)
         assert "access_token" in answer
 
@@ -167,17 +161,13 @@ class TestPkce:
     async def test_without_the_verifier_there_is_no_token(
         self, client: aiohttp.ClientSession, github: GitHubStandIn, verifier: dict[str, str]
     ) -> None:
-        _, parameters = await authorize(
-            client, github, code_challenge=self.challenge, code_challenge_method="S256"
-        )
+        _, parameters = await authorize(client, github, code_challenge=self.challenge, code_challenge_method="S256")
         answer = await exchange(client, github, code=parameters["code"], **verifier)
         assert answer["error"] == "bad_verification_code"
         again = await exchange(client, github, code=parameters["code"], code_verifier=self.verifier)
         assert again["error"] == "bad_verification_code"
 
-    async def test_plain_challenges_are_refused(
-        self, client: aiohttp.ClientSession, github: GitHubStandIn
-    ) -> None:
+    async def test_plain_challenges_are_refused(self, client: aiohttp.ClientSession, github: GitHubStandIn) -> None:
         _, parameters = await authorize(
             client, github, code_challenge=self.verifier[:43], code_challenge_method="plain"
         )
@@ -212,9 +202,7 @@ async def test_the_redirect_has_to_fit_the_registered_callback(
         assert parameters["state"] == "xyz"
 
 
-async def test_a_public_callback_has_its_own_port_only(
-    client: aiohttp.ClientSession, github: GitHubStandIn
-) -> None:
+async def test_a_public_callback_has_its_own_port_only(client: aiohttp.ClientSession, github: GitHubStandIn) -> None:
     github.add_application("public", "secret", ["https://hub.example/hub/oauth_callback"])
     for url, fits in {
         "https://hub.example/hub/oauth_callback": True,
@@ -249,9 +237,7 @@ async def test_the_page_lets_a_person_choose_and_keeps_the_state(
     assert '<button type="submit" name="login" value="grace">' in page
     assert "مریم نمونه" in page
     assert "<script>" not in page
-    async with client.post(
-        url.with_query(None), data=asked | {"login": "grace"}, allow_redirects=False
-    ) as it:
+    async with client.post(url.with_query(None), data=asked | {"login": "grace"}, allow_redirects=False) as it:
         target = URL(it.headers["Location"])
     assert target.query["state"] == '"><script>'
     assert "code" in target.query
@@ -301,9 +287,7 @@ class TestGitHubApps:
         async with client.get(f"{github.url}/api/v3/user", headers=headers) as response:
             return response.status
 
-    async def test_a_token_says_when_it_ends(
-        self, client: aiohttp.ClientSession, github: GitHubStandIn
-    ) -> None:
+    async def test_a_token_says_when_it_ends(self, client: aiohttp.ClientSession, github: GitHubStandIn) -> None:
         answer = await self.first(client, github)
         assert answer["access_token"].startswith("ghu_")
         assert answer["refresh_token"].startswith("ghr_")
@@ -343,9 +327,7 @@ class TestGitHubApps:
         assert (await self.refresh(client, github, old["refresh_token"]))["error"] == "bad_refresh_token"
 
 
-async def test_the_eleventh_token_revokes_the_first(
-    client: aiohttp.ClientSession, github: GitHubStandIn
-) -> None:
+async def test_the_eleventh_token_revokes_the_first(client: aiohttp.ClientSession, github: GitHubStandIn) -> None:
     tokens = [github.issue_token("ada", ["read:org"])["access_token"] for _ in range(11)]
     github.issue_token("grace", ["read:org"])
     alive = [github.tokens.find(token or "") is not None for token in tokens]
