@@ -1,0 +1,126 @@
+"""Why the API server did not take what the hub asked for; pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from kubernetes_asyncio.client.exceptions import ApiException
+
+from jhkube.watch._failure import Failure, redacted
+
+__all__ = ["admission_failure"]
+
+# exceeded quota: compute, requested: limits.memory=2Gi, used: limits.memory=3Gi, limited: limits.memory=4Gi
+_QUOTA = re.compile(
+    r"exceeded quota: [^,]+, requested: (?P<asked>[^ ]+), used: (?P<used>[^ ]+), limited: (?P<limit>[^ ]+)"
+)
+# failed quota: compute: must specify limits.memory
+_QUOTA_UNSAID = re.compile(r"failed quota: [^:]+: must specify (?P<what>\S+)")
+# maximum memory usage per Container is 1Gi, but limit is 2Gi
+_LIMIT_RANGE = re.compile(
+    r"(?P<which>maximum|minimum) (?P<what>[\w.-]+) usage per "
+    r"(?:Container|Pod|PersistentVolumeClaim) is (?P<bound>\w+)"
+)
+# admission webhook "policy.example" denied the request: no images from there
+_WEBHOOK = re.compile(r"admission webhook \"([^\"]+)\" denied the request(?:: (?P<why>.+))?", re.DOTALL)
+# violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false
+_POD_SECURITY = re.compile(r"violates PodSecurity|pod security polic", re.IGNORECASE)
+_NAMED_MISSING = re.compile(
+    r"(?:serviceaccount \"(?P<account>[^\"]+)\" not found|no PriorityClass with name (?P<priority>\S+))"
+)
+_OBJECTS = {"pods": "server", "persistentvolumeclaims": "storage", "secrets": "Secret", "services": "Service"}
+
+
+def admission_failure(error: ApiException) -> Failure:
+    """The API server's refusal as a `Failure`: quota, policy, an invalid manifest, no permission.
+
+    The manifest is never part of it: what the API server repeats of it is taken out.
+    """
+    status = _status(error)
+    text = status.get("message") or error.reason or "no message"
+    what = _OBJECTS.get((status.get("details") or {}).get("kind") or "", "server")
+    reason = _quota_reason(text) or status.get("reason") or error.reason or f"HTTP {error.status}"
+    detail = redacted(text)
+
+    def because(message: str, status_code: int = 400) -> Failure:
+        return Failure(str(reason), message, detail, status_code=status_code)
+
+    if quota := _QUOTA.search(text):
+        return because(_quota_sentence(quota), 403)
+    if unsaid := _QUOTA_UNSAID.search(text):
+        return because(
+            f"The quota here asks every {what} to state its {unsaid['what']}, and this one does not. "
+            "Choose a size that does, or tell your administrator.",
+            403,
+        )
+    if bound := _LIMIT_RANGE.search(text):
+        side = "more than" if bound["which"] == "maximum" else "less than"
+        return because(
+            f"Your {what} asks for {side} the {bound['bound']} of {bound['what']} that is allowed here. "
+            "Choose another size.",
+            403,
+        )
+    if webhook := _WEBHOOK.search(text):
+        why = redacted(webhook["why"] or "", 200).rstrip(".")
+        return because(
+            f"The cluster's rules do not allow this {what}{f': {why}' if why else ''}. "
+            "Choose something else, or ask your administrator.",
+            403,
+        )
+    if _POD_SECURITY.search(text):
+        return because(
+            "The cluster's security rules do not allow this server as it is configured. Tell your administrator.",
+            403,
+        )
+    if named := _NAMED_MISSING.search(text):
+        kind = "service account" if named["account"] else "priority class"
+        return because(
+            f"The {kind} “{named['account'] or named['priority']}” your server needs does not exist. "
+            "Tell your administrator."
+        )
+    if "because it is being terminated" in text:
+        return because("The place your server runs in is being removed. Try again in a minute.", 409)
+    if error.status == 404:
+        return because("The namespace your server is to run in does not exist. Tell your administrator.")
+    if error.status in (401, 403):
+        return because(f"The hub is not allowed to make your {what} in the cluster. Tell your administrator.", 403)
+    if error.status == 409:
+        return because(f"A {what} of the same name is still being removed. Try again in a minute.", 409)
+    if error.status in (400, 422):
+        return because(f"The cluster does not accept this {what} as it is configured. Tell your administrator.")
+    return because("The cluster did not answer as it should. Try again in a minute.", 429)
+
+
+def _status(error: ApiException) -> dict[str, Any]:
+    """The Status object the API server answers errors with, or what is left of it."""
+    try:
+        body = json.loads(error.body or "{}")
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _quota_reason(text: str) -> str:
+    return "QuotaExceeded" if _QUOTA.search(text) else ""
+
+
+def _quota_sentence(quota: re.Match[str]) -> str:
+    def amounts(field: str) -> dict[str, str]:
+        return dict(pair.partition("=")[::2] for pair in quota[field].split(","))
+
+    asked, used, limit = amounts("asked"), amounts("used"), amounts("limit")
+    parts = [
+        f"{_resource(name)}: {amount} asked for, {used.get(name, '?')} of {limit.get(name, '?')} in use"
+        for name, amount in asked.items()
+    ]
+    return (
+        f"Your server would go over the quota ({'; '.join(parts)}). "
+        "Stop a server you no longer need, or choose a smaller size."
+    )
+
+
+def _resource(name: str) -> str:
+    plain = name.removeprefix("requests.").removeprefix("limits.")
+    return {"cpu": "cores", "pods": "servers", "persistentvolumeclaims": "storage claims"}.get(plain, plain)

@@ -1,0 +1,94 @@
+"""What is wrong with a start, as a value: for how long it may be so, and what to tell whom."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+
+__all__ = ["FOREVER", "Failure", "Patience", "redacted"]
+
+FOREVER = math.inf
+"""Patience without end: only the hub's own `start_timeout` ends such a wait."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long each state that may pass by itself is waited for, in seconds."""
+
+    unschedulable: float = 60.0
+    """No node has room. A cluster autoscaler decides within 30 s on small clusters and 60 s on large ones
+    (the service level its FAQ states), and says so by an event, which then counts as `scale_up`."""
+    scale_up: float = FOREVER
+    """A node is being added."""
+    pull: float = 45.0
+    """A registry that does not answer, or asks to slow down."""
+    volume: float = 90.0
+    """A volume that cannot be mounted or attached: servers of files restart, disks detach slowly."""
+    missing: float = 15.0
+    """A Secret, ConfigMap or claim that is not there: the hub itself makes some of them after the pod."""
+    node: float = 60.0
+    """A node that does not answer, or cannot set up a pod's network."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a server does not start."""
+
+    reason: str
+    """Kubernetes' own word, as `ImagePullBackOff`: for logs, metrics and searching."""
+    message: str
+    """What the user reads: what happened, and what to do about it."""
+    detail: str = ""
+    """What Kubernetes said, with anything secret taken out."""
+    patience: float = 0.0
+    """For how many seconds this may last before it counts as failed; 0 when waiting cannot help."""
+    meanwhile: str = ""
+    """What the user reads for as long as it is waited for."""
+    status_code: int = 400
+    """The HTTP status of the answer. Below 500 throughout: the hub counts higher ones as its own errors and
+    ends itself after a number of them in a row (`consecutive_failure_limit`)."""
+
+    @property
+    def temporary(self) -> bool:
+        """Whether it may pass by itself."""
+        return self.patience > 0
+
+    def definite(self) -> Failure:
+        """The same, with no more waiting for it."""
+        return replace(self, patience=0.0, meanwhile="")
+
+    @property
+    def raw(self) -> str:
+        """Reason and detail on one line, for the operator's log and below the user's sentence."""
+        return f"{self.reason}: {self.detail}" if self.detail else self.reason
+
+
+_SECRETS = (
+    # https://user:password@registry.example/...
+    (re.compile(r"(?<=://)[^/\s@]+@"), "…@"),
+    # https://storage.example/blob?X-Amz-Signature=...
+    (re.compile(r"(?<=\w)\?[\w.%~+-]+=[^\s\"']*"), "?…"),
+    # Authorization: Bearer abc, "Basic abc="
+    (re.compile(r"\b(bearer|basic|token)\s+[\w.~+/-]{8,}=*", re.IGNORECASE), r"\1 …"),
+    # mount options and environment: password=abc, api_token: abc, OPENAI_API_KEY="abc"
+    (
+        re.compile(
+            r"\b([\w-]*(?:password|passwd|token|secret_?key|api_?key|credentials?))(\s*[=:]\s*)(\"[^\"]*\"|[^\s,;\"]+)",
+            re.IGNORECASE,
+        ),
+        r"\1\2…",
+    ),
+    # GitHub's and GitLab's tokens, JSON web tokens
+    (re.compile(r"\b(?:gh[opsur]_|github_pat_|glpat-)\w+|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*"), "…"),
+    # what the API server repeats of a manifest it did not like
+    (re.compile(r"(Invalid value: )(?:\"(?:[^\"\\]|\\.)*\"|\S+)"), r"\1…"),
+)
+
+
+def redacted(text: str, limit: int = 600) -> str:
+    """Text of the cluster on one line, with what may be a secret replaced by "…"."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"

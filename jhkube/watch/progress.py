@@ -1,0 +1,202 @@
+"""What a user is told while the server starts: events in plain words, and a bar that moves."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from jhkube.watch._containers import MAIN_CONTAINER
+from jhkube.watch._failure import redacted
+
+__all__ = ["progress", "sentence_of"]
+
+_BETWEEN = 0.2
+"""Seconds between two looks at what is new, however fast it comes."""
+_STILL_EVERY = 15.0
+"""After how many seconds of silence it is said what is being waited for."""
+_FULLEST = 95
+"""How far the bar goes before the server answers."""
+
+# Successfully pulled image "x" in 12.345678901s (12.3s including waiting)
+_TOOK = re.compile(r" in (?:(?P<minutes>\d+)m)?(?P<seconds>[\d.]+)(?P<unit>ms|s)\b")
+# spec.initContainers{home}
+_CONTAINER = re.compile(r"spec\.(?P<kind>initContainers|containers)\{(?P<name>[^}]+)\}")
+_IMAGE = re.compile(r"image \"([^\"]+)\"")
+
+_SAID_BY_FINDING = frozenset({"FailedScheduling", "FailedMount", "FailedAttachVolume", "Failed", "BackOff"})
+"""Trouble of which the start itself makes a sentence (`Failure.meanwhile`)."""
+
+
+def sentence_of(event: Mapping[str, Any]) -> tuple[int | None, str]:
+    """How far an event brings the bar (None: not), and what it says in plain words, if anything."""
+    reason = event.get("reason") or ""
+    text = redacted(event.get("message") or "", 300)
+    part = _CONTAINER.search(event.get("involvedObject", {}).get("fieldPath") or "")
+    is_init = part is not None and part["kind"] == "initContainers"
+    named = f" “{part['name']}”" if part and (is_init or part["name"] != MAIN_CONTAINER) else ""
+    match reason:
+        case "Scheduled":
+            node = text.rpartition(" to ")[2]
+            return (
+                15,
+                f"A place was found for your server, on {node}." if " to " in text else "A place was found.",
+            )
+        case "TriggeredScaleUp" | "Nominated":
+            return 8, "A node is being added to the cluster for your server; this can take some minutes."
+        case "NotTriggerScaleUp":
+            return None, "No further node can be added to the cluster; waiting for room."
+        case "SuccessfulAttachVolume":
+            return 20, "The disk with your files is attached."
+        case "Pulling":
+            return 20 if is_init else 35, f"Getting the image {_image_of(text)}."
+        case "Pulled":
+            took = _seconds_of(text)
+            step = 25 if is_init else 60
+            if took is None or took < 1:
+                return step, "" if is_init else "The image is there."
+            return step, f"The image is there ({_duration(took)})."
+        case "Created":
+            return (30 if is_init else 65), ""
+        case "Started":
+            if is_init:
+                return 32, f"Preparing your server: step{named}."
+            if named:
+                return 68, ""
+            return 70, "Your server's program was started; waiting for it to answer."
+        case "Preempted" | "Evicted" | "TaintManagerEviction":
+            return None, f"The cluster took the place of your server back: {text}"
+    if reason in _SAID_BY_FINDING or event.get("type") != "Warning":
+        return None, ""
+    return None, f"{reason}: {text}"
+
+
+async def progress(spawner: Any) -> AsyncIterator[dict[str, Any]]:
+    """The messages of a spawner's start, for `Spawner.progress`; ends when the start has ended.
+
+    Each is a dict with `message`, mostly with `progress` (0 to 95, never falling), and with `raw_event` where
+    an event of Kubernetes is the source, as KubeSpawner's have. KubeSpawner's `slow_spawn_message` is kept.
+    """
+    began = time.monotonic()
+    wake = asyncio.Event()
+    teller = _Teller(began)
+    next_patience = spawner.slow_spawn_message_threshold or float("inf")
+    while (future := spawner._start_future) is None or getattr(spawner, "pod_start", None) is None:
+        if future is not None and future.done():
+            return
+        await asyncio.sleep(_BETWEEN)
+    start = spawner.pod_start
+    future.add_done_callback(lambda _: wake.set())
+    with start.told(wake):
+        ended = False
+        while not ended:
+            # what came last before the end is told too
+            ended = future.done()
+            wake.clear()
+            for message in teller.news(start):
+                yield message
+            elapsed = time.monotonic() - began
+            if elapsed >= next_patience and not ended:
+                next_patience = elapsed + spawner.slow_spawn_message_frequency
+                yield {"message": spawner.slow_spawn_message.strip().format(seconds=int(elapsed))}
+            if ended:
+                return
+            await asyncio.sleep(_BETWEEN)
+            await _set_within(wake, min(teller.silence_left(), max(next_patience - elapsed, _BETWEEN)))
+
+
+class _Teller:
+    """Remembers what was told, and how full the bar is."""
+
+    def __init__(self, began: float) -> None:
+        self._bar = 0
+        self._told: dict[str, int] = {}
+        self._meanwhile = ""
+        self._doing = "Waiting for the cluster"
+        self._doing_since = began
+        self._last = began
+
+    def silence_left(self) -> float:
+        return max(self._last + _STILL_EVERY - time.monotonic(), 0.0)
+
+    def news(self, start: Any) -> list[dict[str, Any]]:
+        """The messages that are due now."""
+        messages = []
+        for event in start.events:
+            uid, count = event["metadata"].get("uid", ""), int(event.get("count") or 1)
+            if uid in self._told:
+                continue
+            self._told[uid] = count
+            step, sentence = sentence_of(event)
+            bar = self._move(step)
+            if sentence:
+                messages.append({"progress": bar, "message": sentence, "raw_event": event})
+            self._note(event, sentence)
+        meanwhile = start.finding.meanwhile if start.finding else ""
+        if meanwhile and meanwhile != self._meanwhile:
+            messages.append({"progress": self._bar, "message": meanwhile})
+        self._meanwhile = meanwhile
+        now = time.monotonic()
+        if not messages and now - self._last >= _STILL_EVERY:
+            doing = self._meanwhile.rstrip(".") or self._doing
+            still = f"{doing} ({_duration(now - self._doing_since)})."
+            messages.append({"progress": self._creep(), "message": still})
+        if messages:
+            self._last = now
+        return messages
+
+    def _note(self, event: Mapping[str, Any], sentence: str) -> None:
+        doing = {
+            "Scheduled": "Waiting for the node",
+            "Pulling": "Getting the image; a large one takes some minutes",
+            "Pulled": "Waiting for the node",
+            "Started": "Waiting for your server to answer",
+        }.get(event.get("reason") or "")
+        if doing:
+            is_init = "initContainers" in (event.get("involvedObject", {}).get("fieldPath") or "")
+            if is_init and event.get("reason") == "Started":
+                doing = sentence.rstrip(".")
+            self._doing, self._doing_since = doing, time.monotonic()
+
+    def _move(self, step: int | None) -> int:
+        if step is not None:
+            self._bar = max(self._bar, min(step, _FULLEST))
+        return self._bar
+
+    def _creep(self) -> int:
+        """A little nearer to full, so that the bar moves while nothing can be said."""
+        self._bar += max((_FULLEST - self._bar) // 10, 1 if self._bar < _FULLEST else 0)
+        return self._bar
+
+
+def _image_of(text: str) -> str:
+    """The image as people know it: without registry host and digest."""
+    found = _IMAGE.search(text)
+    if not found:
+        return "of your server"
+    name = found[1].partition("@")[0]
+    first, slash, rest = name.partition("/")
+    return rest if slash and re.search(r"[.:]|^localhost$", first) else name
+
+
+def _seconds_of(text: str) -> float | None:
+    took = _TOOK.search(text)
+    if not took:
+        return None
+    seconds = float(took["seconds"]) / (1000 if took["unit"] == "ms" else 1)
+    return seconds + 60 * int(took["minutes"] or 0)
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,348 @@
+"""A start, watched: it ends when the server answers, or as soon as it cannot any more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from html import escape
+from typing import Any
+
+import aiohttp
+import jupyterhub.spawner
+from jupyterhub.utils import make_ssl_context
+from kubernetes_asyncio.client import V1DeleteOptions, V1Preconditions
+from kubernetes_asyncio.client.exceptions import ApiException
+from tornado import web
+
+from jhkube.watch.failures import Failure, Patience, admission_failure, deleted_failure, pod_failure
+from jhkube.watch.readiness import Cadence, answering, stage_of
+
+SPAWN_EXCEPTION: Any = getattr(jupyterhub.spawner, "SpawnException", None)
+"""The hub's own word for a start that was refused: jupyterhub 6; in 5 an HTTPError says the same."""
+
+__all__ = ["Start", "StartFailed", "started"]
+
+_UNSEEN = 5.0
+"""After how many seconds a pod that was created and that the watch does not show makes the watch connect
+anew.
+"""
+_LONGEST_SLEEP = 10.0
+
+
+class StartFailed(SPAWN_EXCEPTION or web.HTTPError):  # type: ignore[misc]
+    """A server that did not start, and why.
+
+    `jupyterhub_message` and `jupyterhub_html_message` are what the hub shows: on the page of the pending start,
+    on the page that offers to start again, and in the REST API's answers.
+    """
+
+    def __init__(self, failure: Failure, where: str) -> None:
+        status = failure.status_code
+        if SPAWN_EXCEPTION:
+            super().__init__(failure.message, reason=failure.reason, status_code=status)
+        else:
+            super().__init__(status, reason=failure.reason)
+        self.failure = failure
+        # after super(), which sets it as well
+        self.log_message = f"{where} did not start: {failure.raw}"
+        self.jupyterhub_message = f"{failure.message}\n({failure.raw})"
+        self.jupyterhub_html_message = (
+            f"{escape(failure.message)}<br><small><code>{escape(failure.raw)}</code></small>"
+        )
+
+    def __str__(self) -> str:
+        return str(self.log_message)
+
+
+class Start:
+    """One start of one spawner.
+
+    A spawner makes one in its `_start`, tells it when the pod is there (`created`), and lets upstream's wait
+    for the pod be this one's (`upstream_waits`, `ended`)::
+
+        async def _start(self):
+            self.pod_start = Start(self)
+            return await self.pod_start.url(super()._start())
+
+        async def _make_create_pod_request(self, pod, request_timeout):
+            request = self.api.create_namespaced_pod(self.namespace, pod, _request_timeout=request_timeout)
+            await self.pod_start.create(request)
+            return True
+
+        def is_pod_running(self, pod):
+            if self.pod_start and self.pod_start.upstream_waits():
+                return self.pod_start.ended()
+            return super().is_pod_running(pod)
+    """
+
+    def __init__(self, spawner: Any, *, patience: Patience | None = None, cadence: Cadence | None = None) -> None:
+        self.spawner = spawner
+        self.patience = patience or Patience()
+        self.cadence = cadence or Cadence()
+        self.finding: Failure | None = None
+        """What is waited for at the moment, for whoever tells the user."""
+        self.uid: str | None = None
+        """The pod's uid, once it is known."""
+        self.pod: Mapping[str, Any] | None = None
+        """The pod as last seen."""
+        self.events: list[Mapping[str, Any]] = []
+        """The pod's events as last seen, oldest first."""
+        self._news: set[asyncio.Event] = set()
+        self._created: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._created_at = 0.0
+        self._upstream: asyncio.Task[str] | None = None
+        self._watching: asyncio.Task[str] | None = None
+        self._wake = asyncio.Event()
+        self._since: dict[str, float] = {}
+
+    @property
+    def key(self) -> str:
+        """The pod, as the reflectors know it."""
+        return f"{self.spawner.namespace}/{self.spawner.pod_name}"
+
+    def created(self, uid: str | None = None) -> None:
+        """The API server took the pod; from now on its state counts. Without uid, any of the name is it."""
+        if not self._created.done():
+            self._created_at = time.monotonic()
+            self._created.set_result(uid)
+
+    @contextmanager
+    def told(self, wake: asyncio.Event) -> Iterator[None]:
+        """Within the block, `wake` is set whenever the pod or its events have changed."""
+        self._news.add(wake)
+        try:
+            yield
+        finally:
+            self._news.discard(wake)
+
+    def _notice(self) -> None:
+        for wake in self._news:
+            wake.set()
+
+    async def create(self, request: Awaitable[Any]) -> None:
+        """Await the request that makes the pod (a `V1Pod` on success), and say that it is there.
+
+        A start can be cancelled, or its request time out, while the API server is at it. The request is then
+        still heard out, and a pod that nobody waits for any more is removed.
+        """
+        asked = asyncio.ensure_future(request)
+        try:
+            pod = await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            asked.add_done_callback(self._remove_unwanted)
+            raise
+        self.created(pod.metadata.uid)
+
+    def upstream_waits(self) -> bool:
+        """Whether the caller is KubeSpawner's `_start`, come to its wait for the pod.
+
+        It has then done all it does before: made the claim, the Secret and the service, and run the hooks.
+        """
+        return self._upstream is not None and asyncio.current_task() is self._upstream
+
+    def ended(self) -> Awaitable[bool]:
+        """Done when the server answers: what KubeSpawner's wait can wait for, in place of asking again."""
+        self.created()
+        assert self._watching is not None
+        watching = self._watching
+
+        async def true_when_it_answers() -> bool:
+            # neither a failure nor a cancellation is upstream's to handle: `url` does
+            await asyncio.wait([watching])
+            return True
+
+        return true_when_it_answers()
+
+    async def url(self, upstream: Coroutine[Any, Any, str]) -> str:
+        """Run KubeSpawner's own start and watch it; returns the server's URL once it answers.
+
+        Raises
+        ------
+        StartFailed
+            When it cannot start any more. The pod is deleted by then.
+        """
+        self._upstream = asyncio.ensure_future(upstream)
+        self._watching = asyncio.create_task(self._answer(), name=f"start of {self.key}")
+        try:
+            await asyncio.wait({self._upstream, self._watching}, return_when=asyncio.FIRST_COMPLETED)
+            if self._watching.done() and self._watching.exception() is not None:
+                # nothing to wait for any more; what upstream was about to do would only be undone
+                await self._cancel(self._upstream)
+                await self._watching
+            url = await self._upstream
+            # upstream may be content with a pod that runs; the hub would then ask the server in growing
+            # intervals
+            self.created()
+            await self._watching
+            return url
+        except StartFailed as failed:
+            await self._clean_up(failed)
+            raise
+        except ApiException as error:
+            refused = self._failed(admission_failure(error))
+            await self._clean_up(refused)
+            raise refused from None
+        except asyncio.CancelledError:
+            # The hub's stop, which comes next, asks the watch whether there is a pod. It may not know yet.
+            if self.uid:
+                self._remove_in_background(self.uid)
+            raise
+        finally:
+            await self._cancel(self._upstream, self._watching)
+            if not self._created.done():
+                self._created.cancel()
+
+    async def _cancel(self, *tasks: asyncio.Task[Any]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        for task in tasks:
+            # so that nothing is logged as never retrieved
+            if not task.cancelled():
+                task.exception()
+
+    def _remove_unwanted(self, asked: asyncio.Future[Any]) -> None:
+        if not asked.cancelled() and asked.exception() is None:
+            self._remove_in_background(asked.result().metadata.uid)
+
+    def _remove_in_background(self, uid: str) -> None:
+        """Delete this very pod, however often that has to be tried; a stop at the same time does no harm."""
+        task = asyncio.create_task(_removed(self.spawner.api, self.key, uid, self.spawner.log))
+        _removals.add(task)
+        task.add_done_callback(_removals.discard)
+
+    async def _clean_up(self, failed: StartFailed) -> None:
+        """Say it once to the operator, and leave no pod behind."""
+        self.spawner.log.error("%s", failed)
+        try:
+            await self.spawner.stop(now=True)
+        except Exception as error:
+            self.spawner.log.error("Could not remove pod %s, which did not start: %r", self.key, error)
+
+    async def _answer(self) -> str:
+        """Wait for the server's answer and for a reason to give up, whichever comes first."""
+        self.uid = await self._created
+        changed = asyncio.Event()
+        answer = asyncio.create_task(self._until_it_answers(changed))
+        woken = asyncio.ensure_future(self._wake.wait())
+        try:
+            while True:
+                reflectors = [r for r in (self.spawner.pod_reflector, self.spawner.event_reflector) if r]
+                with ExitStack() as told:
+                    for reflector in reflectors:
+                        told.enter_context(reflector.told_of(self.key, self._wake))
+                    # a reflector can be replaced by another under way
+                    while reflectors[0] is self.spawner.pod_reflector:
+                        self._look()
+                        wait = self._judge()
+                        changed.set()
+                        await asyncio.wait({answer, woken}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+                        if answer.done():
+                            return answer.result()
+                        if woken.done():
+                            self._wake.clear()
+                            woken = asyncio.ensure_future(self._wake.wait())
+        finally:
+            await self._cancel(answer, woken)
+
+    def _look(self) -> None:
+        """Read the pod and its events, once for each change."""
+        pod = self.spawner.pod_reflector.pods.get(self.key)
+        if pod is not None:
+            self.uid = self.uid or pod["metadata"]["uid"]
+            # one of the same name that was there before
+            if pod["metadata"]["uid"] != self.uid:
+                pod = None
+        reflector = self.spawner.event_reflector
+        events = reflector.events_of(self.key) if reflector else []
+        self.pod = pod
+        self.events = [e for e in events if self.uid and e["involvedObject"].get("uid") == self.uid]
+        self._notice()
+
+    def _judge(self) -> float:
+        """Raise StartFailed if there is no hope left; else how long to wait for news, in seconds."""
+        now = time.monotonic()
+        if self.pod is None:
+            if "seen" in self._since:
+                raise self._failed(deleted_failure(None, self.events))
+            if now - max(self._created_at, self._since.get("nudged", 0.0)) > _UNSEEN:
+                self._since["nudged"] = now
+                self.spawner.pod_reflector.nudge()
+            return _UNSEEN
+        self._since.setdefault("seen", now)
+        if "deletionTimestamp" in self.pod["metadata"]:
+            raise self._failed(deleted_failure(self.pod, self.events))
+        self.finding = finding = pod_failure(self.pod, self.events, self.patience)
+        if finding is None:
+            self._since = {"seen": now}
+            return _LONGEST_SLEEP
+        lasted = now - self._since.setdefault(finding.reason, now)
+        if lasted >= finding.patience:
+            raise self._failed(finding.definite())
+        return min(finding.patience - lasted, _LONGEST_SLEEP)
+
+    def _failed(self, failure: Failure) -> StartFailed:
+        self.finding = failure
+        return StartFailed(failure, f"pod {self.key} of {self.spawner.user.name}:{self.spawner.name}")
+
+    async def _until_it_answers(self, changed: asyncio.Event) -> str:
+        spawner = self.spawner
+        return await answering(
+            lambda: stage_of(self.pod, self.events),
+            lambda: str(spawner._get_pod_url(self.pod)),
+            changed,
+            path=f"{spawner.server.base_url.rstrip('/')}/api",
+            ssl_context=_hub_ssl_context(spawner) if spawner.internal_ssl else None,
+            cadence=self.cadence,
+        )
+
+
+def _hub_ssl_context(spawner: Any) -> Any:
+    """What the hub itself asks the server with."""
+    settings = spawner.user.settings
+    return make_ssl_context(  # type: ignore[no-untyped-call]
+        settings.get("internal_ssl_key"),
+        settings.get("internal_ssl_cert"),
+        cafile=settings.get("internal_ssl_ca"),
+    )
+
+
+_removals: set[asyncio.Task[None]] = set()
+"""Kept so that none is collected before it is done."""
+
+
+async def _removed(api: Any, key: str, uid: str, log: Any) -> None:
+    namespace, _, name = key.partition("/")
+    options = V1DeleteOptions(grace_period_seconds=0, preconditions=V1Preconditions(uid=uid))
+    for attempt in range(8):
+        try:
+            await api.delete_namespaced_pod(name=name, namespace=namespace, body=options, _request_timeout=10)
+        except ApiException as error:
+            # 404: gone; 409: another pod has the name
+            if error.status in (404, 409):
+                return
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            pass
+        else:
+            log.info("Removed pod %s, which nobody waits for any more", key)
+            return
+        await asyncio.sleep(2**attempt / 4)
+    log.error("Could not remove pod %s (uid %s), which nobody waits for any more", key, uid)
+
+
+async def started(
+    spawner: Any,
+    upstream: Coroutine[Any, Any, str],
+    *,
+    patience: Patience | None = None,
+    cadence: Cadence | None = None,
+) -> str:
+    """Run a spawner's `super()._start()` as a watched `Start`, kept as `spawner.pod_start`; returns the
+    server's URL.
+
+    Use as `return await started(self, super()._start())`.
+    """
+    start = spawner.pod_start = Start(spawner, patience=patience, cadence=cadence)
+    return await start.url(upstream)
