@@ -9,7 +9,10 @@ from enum import StrEnum
 from functools import total_ordering
 from typing import Any, Final
 
-__all__ = ["ARCHITECTURES", "ImageTag", "TagKind"]
+__all__ = ["ARCHITECTURES", "LEGAL_TAG", "ImageTag", "TagKind"]
+
+LEGAL_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+"""A whole tag by the OCI distribution specification, "Pulling manifests": nothing else can be pulled."""
 
 
 class TagKind(StrEnum):
@@ -39,6 +42,13 @@ class TagKind(StrEnum):
     OTHER = "other"
     """Everything that no scheme knows."""
 
+    def __init__(self, value: str) -> None:
+        self.rank = -len(type(self).__members__)
+        """The place in the order of tags: a menu shows the highest first."""
+
+        self.is_dated = value in {"weekly", "daily", "experimental", "build"}
+        """Whether the date decides which of two is newer, before any version."""
+
 
 ARCHITECTURES: Final = {
     "amd64": "amd64",
@@ -54,22 +64,22 @@ ARCHITECTURES: Final = {
 }
 """The architectures a tag may name, each with the name that OCI image indexes use for it."""
 
-_KIND_RANK: Final = {kind: -place for place, kind in enumerate(TagKind)}
-
 _GENERIC: Final = 1
 """The rank of an image for every architecture: above each of the others, so that it is shown before them."""
 
-_ARCHITECTURE_RANK: Final = {
-    name: -place for place, name in enumerate(dict.fromkeys(ARCHITECTURES.values()))
-} | {"": _GENERIC}
+_ARCHITECTURE_RANK: Final = {name: -place for place, name in enumerate(dict.fromkeys(ARCHITECTURES.values()))} | {
+    "": _GENERIC
+}
 
-_DATED_KINDS: Final = frozenset({TagKind.WEEKLY, TagKind.DAILY, TagKind.EXPERIMENTAL, TagKind.BUILD})
+_UNKNOWN: Final = -len(_ARCHITECTURE_RANK)
+_OTHER: Final = TagKind.OTHER
 
 _DIGITS: Final = re.compile("([0-9]+)")
 _IDENTIFIER: Final = re.compile("[0-9]+|[a-z]+")
 
 _BACKWARDS: Final = {code: 0x10FFFF - code for code in range(128)}
 _AFTER_ALL: Final = chr(0x10FFFF)
+_BEFORE_ALL: Final = _AFTER_ALL * 2
 
 
 def _number(digits: str) -> tuple[int, str]:
@@ -160,18 +170,18 @@ class ImageTag:
         kind = self.kind
         date = self.date
         product = self.product
-        extra = self.tag if kind is TagKind.OTHER else self.extra
+        extra = self.tag if kind is _OTHER else self.extra
         key = (
-            _KIND_RANK[kind],
+            kind.rank,
             self.precedence,
-            _alphabetical(product) if product else _AFTER_ALL * 2,
-            date.toordinal() if date and kind in _DATED_KINDS else 0,
+            _alphabetical(product) if product else _BEFORE_ALL,
+            date.toordinal() if date and kind.is_dated else 0,
             self.version,
             _prerelease(self.prerelease) if self.prerelease else (),
             self.cycle,
             -1 if self.rsp_build is None else self.rsp_build,
             _natural(extra) if extra else (),
-            _ARCHITECTURE_RANK.get(self.architecture, -len(_ARCHITECTURE_RANK)),
+            _ARCHITECTURE_RANK.get(self.architecture, _UNKNOWN),
             self.tag,
         )
         object.__setattr__(self, "order", key)

@@ -10,7 +10,22 @@ from typing import Final
 
 from .image_tag import ImageTag, TagKind
 
-__all__ = ["CALVER", "DEFAULT_ALIASES", "GIT", "LSST", "SEMVER", "TagScheme", "alias_scheme", "join_name"]
+__all__ = [
+    "CALVER",
+    "DEFAULT_ALIASES",
+    "FLAGS",
+    "GIT",
+    "SEMVER",
+    "YEAR",
+    "TagScheme",
+    "alias_scheme",
+    "cycle_numbers",
+    "day",
+    "day_name",
+    "join_name",
+    "monday",
+    "week_name",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +47,13 @@ LONG_MONTHS: Final = (
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 WEEK: Final = datetime.timedelta(days=6)
+LAST_MONDAY: Final = datetime.date.max - WEEK
 
-_FLAGS: Final = re.ASCII | re.IGNORECASE
+FLAGS: Final = re.ASCII | re.IGNORECASE
+"""How the grammars are compiled: no digit but 0 to 9, and upper case as well."""
 
-# 2026: nothing was tagged before 1900, and a longer number is not a year
-_YEAR = "((?:19|20|21)[0-9]{2})"
+YEAR: Final = "((?:19|20|21)[0-9]{2})"
+"""A year as one may be in a tag: four digits of these centuries; others are versions, not dates."""
 
 
 def day(year: str, month: str, number: str = "1") -> datetime.date | None:
@@ -50,9 +67,10 @@ def day(year: str, month: str, number: str = "1") -> datetime.date | None:
 def monday(year: str, week: str) -> datetime.date | None:
     """Return the Monday of an ISO week, or `None` where the year has no such week."""
     try:
-        return datetime.date.fromisocalendar(int(year), int(week), 1)
+        first = datetime.date.fromisocalendar(int(year), int(week), 1)
     except ValueError:
         return None
+    return first if first < LAST_MONDAY else None
 
 
 def day_name(date: datetime.date) -> str:
@@ -77,9 +95,6 @@ def join_name(name: str, *parts: str) -> str:
     return " · ".join([name, *filter(None, parts)])
 
 
-# --- aliases
-
-
 DEFAULT_ALIASES: Final = (
     "recommended",
     "latest",
@@ -99,10 +114,11 @@ DEFAULT_ALIASES: Final = (
 """The names that move from image to image unless the operator says otherwise; the first is shown first."""
 
 # recommended_c0045.003: the alias for those who run a cycle
-_ALIAS_OF_CYCLE = re.compile(r"(.+)_c([0-9]{1,9}(?:\.[0-9]{1,9})?)", _FLAGS)
+_ALIAS_OF_CYCLE = re.compile(r"(.+)_c([0-9]{1,9}(?:\.[0-9]{1,9})?)", FLAGS)
 
 
-def _cycle(text: str | None) -> tuple[int, ...]:
+def cycle_numbers(text: str | None) -> tuple[int, ...]:
+    """Return the numbers of an LSST cycle, `(45, 3)` of `0045.003`; none for none."""
     return tuple(map(int, text.split("."))) if text else ()
 
 
@@ -123,7 +139,7 @@ def alias_scheme(aliases: Iterable[str]) -> TagScheme:
             return None
         name = join_name(_words(body), cycle and f"cycle {cycle}", architecture)
         return ImageTag(
-            text, TagKind.ALIAS, name, (), None, architecture, cycle=_cycle(cycle), precedence=place
+            text, TagKind.ALIAS, name, (), None, architecture, cycle=cycle_numbers(cycle), precedence=place
         )
 
     return TagScheme("alias", read)
@@ -134,181 +150,19 @@ def _words(name: str) -> str:
     return words[:1].upper() + words[1:] if words else name
 
 
-# --- lsst: https://sqr-059.lsst.io, and the tags before it
-
-
-# _c0045.003, _rsp19 (either first), _nosudo
-_PARTS = r"(?:_rsp([0-9]{1,9}))?(?:_c([0-9]{1,9}(?:\.[0-9]{1,9})?))?(?:_rsp([0-9]{1,9}))?(?:[_-](.+))?"
-# r27_0_1, r17_0, r27_0_0_rc1; a longer number is a stamp, not a patch; a spoilt rc is not a release
-_CANDIDATE = r"(?:[_-](rc[0-9]{1,9}))?+(?![_-]rc)"
-_RELEASE = re.compile(r"r([0-9]{1,4})_([0-9]{1,4})(?:_([0-9]{1,4})(?![0-9]))?+" + _CANDIDATE + _PARTS, _FLAGS)
-# r170
-_OLD_RELEASE = re.compile(r"r([0-9]{2})([0-9])()" + _CANDIDATE + _PARTS, _FLAGS)
-# w_2026_46, w201742
-_WEEKLY = re.compile(rf"w_?{_YEAR}(?:_([0-9]{{1,2}})|([0-9]{{2}}))" + _PARTS, _FLAGS)
-# d_2026_11_20, d20171113
-_DAILY = re.compile(
-    rf"d_?{_YEAR}(?:_([0-9]{{1,2}})_([0-9]{{1,2}})|([0-9]{{2}})([0-9]{{2}}))" + _PARTS, _FLAGS
-)
-# exp_w_2026_46_nosudo, e20171113
-_EXPERIMENTAL = re.compile(r"(?:exp|e)[_-](.+)", _FLAGS)
-
-
-def _parts_name(name: str, cycle: str | None, rsp: str | None, rest: str | None, architecture: str) -> str:
-    if not (cycle or rsp or rest or architecture):
-        return name
-    return join_name(
-        name, f"cycle {cycle}" if cycle else "", f"RSP build {rsp}" if rsp else "", rest or "", architecture
-    )
-
-
-def _read_release(text: str, body: str, architecture: str) -> ImageTag | None:
-    match = _RELEASE.fullmatch(body) or _OLD_RELEASE.fullmatch(body)
-    if match is None:
-        return None
-    major, minor, patch, candidate, rsp, cycle, later_rsp, rest = match.groups()
-    rsp = rsp or later_rsp
-    version: tuple[int, ...] = (int(major), int(minor), int(patch)) if patch else (int(major), int(minor))
-    name = ".".join(map(str, version))
-    if candidate:
-        candidate = candidate.lower()
-        kind, name = TagKind.CANDIDATE, f"Release candidate {name} {candidate}"
-    else:
-        kind, name = TagKind.RELEASE, f"Release {name}"
-    return ImageTag(
-        text,
-        kind,
-        _parts_name(name, cycle, rsp, rest, architecture),
-        version,
-        None,
-        architecture,
-        rest or "",
-        candidate or "",
-        "",
-        _cycle(cycle),
-        int(rsp) if rsp else None,
-    )
-
-
-def _read_weekly(text: str, body: str, architecture: str) -> ImageTag | None:
-    match = _WEEKLY.fullmatch(body)
-    if match is None:
-        return None
-    year, week, old_week, rsp, cycle, later_rsp, rest = match.groups()
-    first = monday(year, week or old_week)
-    if first is None:
-        return None
-    rsp = rsp or later_rsp
-    version = (int(year), int(week or old_week))
-    return ImageTag(
-        text,
-        TagKind.WEEKLY,
-        _parts_name(f"Weekly {week_name(*version, first)}", cycle, rsp, rest, architecture),
-        version,
-        first,
-        architecture,
-        rest or "",
-        "",
-        "",
-        _cycle(cycle),
-        int(rsp) if rsp else None,
-    )
-
-
-def _read_daily(text: str, body: str, architecture: str) -> ImageTag | None:
-    match = _DAILY.fullmatch(body)
-    if match is None:
-        return None
-    year, month, number, old_month, old_number, rsp, cycle, later_rsp, rest = match.groups()
-    date = day(year, month or old_month, number or old_number)
-    if date is None:
-        return None
-    rsp = rsp or later_rsp
-    return ImageTag(
-        text,
-        TagKind.DAILY,
-        _parts_name(f"Daily {day_name(date)}", cycle, rsp, rest, architecture),
-        (date.year, date.month, date.day),
-        date,
-        architecture,
-        rest or "",
-        "",
-        "",
-        _cycle(cycle),
-        int(rsp) if rsp else None,
-    )
-
-
-def _read_experimental(text: str, body: str, architecture: str) -> ImageTag | None:
-    if body[1].isdigit():
-        rest = body[1:]
-        inside = _read_daily(text, "d" + rest, architecture) or _read_weekly(text, "w" + rest, architecture)
-        if inside is None:
-            return None
-    elif match := _EXPERIMENTAL.fullmatch(body):
-        rest = match[1]
-        reader = _LSST_READERS.get(rest[0])
-        if reader is None:
-            inside = _read_calver(text, rest, architecture)
-        else:
-            inside = None if reader is _read_experimental else reader(text, rest, architecture)
-    else:
-        return None
-    if inside is None:
-        name = join_name(f"Experimental {rest}", architecture)
-        return ImageTag(text, TagKind.EXPERIMENTAL, name, (), None, architecture, rest)
-    return ImageTag(
-        text,
-        TagKind.EXPERIMENTAL,
-        f"Experimental {inside.display_name}",
-        inside.version,
-        inside.date,
-        architecture,
-        inside.extra,
-        inside.prerelease,
-        inside.product,
-        inside.cycle,
-        inside.rsp_build,
-    )
-
-
-_LSST_READERS: Final = {
-    letter: read
-    for letters, read in {
-        "rR": _read_release,
-        "wW": _read_weekly,
-        "dD": _read_daily,
-        "eE": _read_experimental,
-    }.items()
-    for letter in letters
-}
-
-
-def _read_lsst(text: str, body: str, architecture: str) -> ImageTag | None:
-    reader = _LSST_READERS.get(body[0])
-    return reader(text, body, architecture) if reader and len(body) > 1 else None
-
-
-LSST: Final = TagScheme("lsst", _read_lsst)
-"""The tags of the Rubin Science Platform, https://sqr-059.lsst.io, and its predecessors'."""
-
-
-# --- versions
-
-
-# 1.2.3
-_NUMBERS = r"([0-9]{1,9}(?:\.[0-9]{1,18}){0,4})"
+# 1.2.3, whole: of a longer one nothing is the version
+_NUMBERS = r"([0-9]{1,9}(?:\.[0-9]{1,18}){0,4})(?!\.?[0-9])"
 # -rc.1, b2, .dev4, -slim, _build.5
 _SUFFIX = r"(?:([-_.]?)([0-9a-z].*))?"
 # rc.1, beta, dev4, rc.1-slim: a release's variants have names of any sort, its candidates only these
 _PRERELEASE = re.compile(
     r"((?:a|alpha|b|beta|c|rc|pre|preview|prerelease|dev|snapshot|canary|nightly|next|m|milestone)"
     r"(?:[-.]?[0-9]+)?(?:\.[0-9a-z]+)*)(?:[-_](.+))?",
-    _FLAGS,
+    FLAGS,
 )
 # 0.dev.git.6969, 4: semver's numeric identifiers; longer is a stamp
-_NUMERIC_PRERELEASE = re.compile(r"([0-9]{1,5}(?:\.[0-9a-z]+)*)(?:[-_](.+))?", _FLAGS)
-_VERSION = re.compile(r"(v?)" + _NUMBERS + _SUFFIX, _FLAGS)
+_NUMERIC_PRERELEASE = re.compile(r"([0-9]{1,5}(?:\.[0-9a-z]+)*)(?:[-_](.+))?", FLAGS)
+_VERSION = re.compile(r"(v?)" + _NUMBERS + _SUFFIX, FLAGS)
 
 
 def _suffix(separator: str | None, suffix: str | None, numeric: bool) -> tuple[str, str] | None:
@@ -325,9 +179,7 @@ def _suffix(separator: str | None, suffix: str | None, numeric: bool) -> tuple[s
     return ("", suffix) if separator else None
 
 
-def _read_version(
-    text: str, architecture: str, numbers: str, suffix: tuple[str, str], product: str = ""
-) -> ImageTag:
+def _read_version(text: str, architecture: str, numbers: str, suffix: tuple[str, str], product: str = "") -> ImageTag:
     prerelease, extra = suffix
     if product:
         name = f"{_product_name(product)} {numbers}"
@@ -352,6 +204,8 @@ def _read_version(
 
 
 def _read_semver(text: str, body: str, architecture: str) -> ImageTag | None:
+    if body[0] not in "0123456789vV":
+        return None
     match = _VERSION.fullmatch(body)
     if match is None:
         return None
@@ -367,15 +221,12 @@ SEMVER: Final = TagScheme("semver", _read_semver)
 """Versions by semver.org, as tags can carry them, and Python's spelling of them."""
 
 
-# --- calver
-
-
 # 2026-11-20, 2026.11.20, 20261120, each with a rest
-_DAY = re.compile(rf"(v?){_YEAR}([-._]?)([0-9]{{2}})\3([0-9]{{2}})(?:[-._T](.+))?", _FLAGS)
+_DAY = re.compile(rf"(v?){YEAR}([-._]?)([0-9]{{2}})\3([0-9]{{2}})(?:[-._T](.+))?", FLAGS)
 # 2026.11, 2026.11-rc1, 2026.11-slim
-_MONTH = re.compile(rf"v?{_YEAR}[-.]([0-9]{{2}})(?:([-_]|(?=[a-z]))([0-9a-z].*))?", _FLAGS)
+_MONTH = re.compile(rf"v?{YEAR}[-.]([0-9]{{2}})(?:([-_]|(?=[a-z]))([0-9a-z].*))?", FLAGS)
 # notebook-7.2.1, python-3.13.0rc1
-_PRODUCT = re.compile(r"([a-z][a-z0-9_]*(?:-[a-z][a-z0-9_]*)*)-" + _NUMBERS + _SUFFIX, _FLAGS)
+_PRODUCT = re.compile(r"([a-z][a-z0-9_]*(?:-[a-z][a-z0-9_]*)*)-" + _NUMBERS + _SUFFIX, FLAGS)
 
 PRODUCTS: Final = {
     "cuda": "CUDA",
@@ -456,11 +307,8 @@ CALVER: Final = TagScheme("calver", _read_calver)
 """Dates as tags, and the versions of what is inside, as jupyter/docker-stacks write both."""
 
 
-# --- git
-
-
 # sha-abc1234, 666416b385e8
-_COMMIT = re.compile(r"(?:(?:sha|git)-)?([0-9a-f]{7,40})", _FLAGS)
+_COMMIT = re.compile(r"(?:(?:sha|git)-)?([0-9a-f]{7,40})", FLAGS)
 SHOWN_DIGITS: Final = 12
 
 

@@ -6,25 +6,30 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from .image_tag import ARCHITECTURES, ImageTag, TagKind
-from .schemes import CALVER, DEFAULT_ALIASES, GIT, LSST, SEMVER, TagScheme, alias_scheme, join_name
+from .image_tag import ARCHITECTURES, LEGAL_TAG, ImageTag, TagKind
+from .scheme_config import schemes_from_config
+from .schemes import TagScheme, join_name
 
-__all__ = ["DEFAULT_SCHEMES", "ImageTag", "TagKind", "TagScheme", "parse_tag", "sort_tags"]
+__all__ = [
+    "DEFAULT_SCHEMES",
+    "ImageTag",
+    "TagKind",
+    "TagScheme",
+    "parse_tag",
+    "schemes_from_config",
+    "sort_tags",
+]
 
-DEFAULT_SCHEMES: Final = (alias_scheme(DEFAULT_ALIASES), LSST, CALVER, SEMVER, GIT)
-"""What is tried unless the operator says otherwise: the most telling first.
-
-Dates go before versions, which would take `2026.11.20` for one, and commits last, since a date or the
-name of a week can be made of hexadecimal digits as well.
-"""
-
-# the grammar of a tag in the OCI distribution specification: what is not of it cannot be pulled
-_LEGAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+DEFAULT_SCHEMES: Final = schemes_from_config()
+"""What is tried unless the operator says otherwise: every shipped scheme."""
 
 LONGEST_NAME: Final = 128
 
+# x86_64-python-3.12, w_2026_46-arm64, 1.2.3_amd64
 _PREFIXES: Final = tuple(f"{name}-" for name in ARCHITECTURES)
 _SUFFIXES: Final = tuple(separator + name for name in ARCHITECTURES for separator in "-_")
+_BEGINS = re.compile(f"({'|'.join(ARCHITECTURES)})-(.+)")
+_ENDS = re.compile(f"(.+)[-_]({'|'.join(ARCHITECTURES)})")
 
 
 def parse_tag(text: str, schemes: Iterable[TagScheme] = DEFAULT_SCHEMES) -> ImageTag:
@@ -46,7 +51,7 @@ def parse_tag(text: str, schemes: Iterable[TagScheme] = DEFAULT_SCHEMES) -> Imag
     >>> parse_tag("r27_0_0_rc1").kind
     <TagKind.CANDIDATE: 'candidate'>
     """
-    if _LEGAL.fullmatch(text) is None:
+    if LEGAL_TAG.fullmatch(text) is None:
         return ImageTag(text, TagKind.OTHER, _readable(text))
     body, architecture = _split_architecture(text)
     for scheme in schemes:
@@ -67,14 +72,11 @@ def _order(tag: ImageTag) -> tuple[object, ...]:
 
 def _split_architecture(text: str) -> tuple[str, str]:
     """Return a tag without the architecture that it begins or ends with, and that."""
-    if text.endswith(_SUFFIXES):
-        for suffix in _SUFFIXES:
-            if text.endswith(suffix) and len(suffix) < len(text):
-                return text[: -len(suffix)], ARCHITECTURES[suffix[1:]]
-    if text.startswith(_PREFIXES):
-        for prefix in _PREFIXES:
-            if text.startswith(prefix) and len(prefix) < len(text):
-                return text[len(prefix) :], ARCHITECTURES[prefix[:-1]]
+    # a plain look first, since few tags name one
+    if text.endswith(_SUFFIXES) and (match := _ENDS.fullmatch(text)):
+        return match[1], ARCHITECTURES[match[2]]
+    if text.startswith(_PREFIXES) and (match := _BEGINS.fullmatch(text)):
+        return match[2], ARCHITECTURES[match[1]]
     return text, ""
 
 
@@ -83,4 +85,6 @@ def _readable(text: str) -> str:
     shown = text[:LONGEST_NAME]
     if not shown.isprintable():
         shown = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in shown)
-    return shown + "…" * (len(text) > LONGEST_NAME) or "(empty)"
+    if not shown.strip():
+        return "(empty)"
+    return shown + "…" if len(text) > LONGEST_NAME else shown

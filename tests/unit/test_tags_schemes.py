@@ -1,0 +1,163 @@
+"""The schemes an operator configures: which, in what order, and their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jhkube.options_form.tags import DEFAULT_SCHEMES, TagKind, parse_tag, schemes_from_config, sort_tags
+
+NIGHTLY = {
+    "name": "nightly",
+    "kind": "daily",
+    "pattern": r"nightly-(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)",
+    "display": "Nightly of {date}",
+}
+COURSE = {
+    "name": "course",
+    "kind": "release",
+    "pattern": r"(?P<course>[a-z]+)-course-(?P<version>\d+(?:\.\d+)*)(?:-(?P<extra>\w+))?",
+    "display": "Course {course}, edition {version}",
+}
+
+
+def names(*arguments: Any, **options: Any) -> list[str]:
+    return [scheme.name for scheme in schemes_from_config(*arguments, **options)]
+
+
+def test_every_shipped_scheme_is_on_by_default() -> None:
+    assert [scheme.name for scheme in DEFAULT_SCHEMES] == ["alias", "lsst", "calver", "semver", "git"]
+    assert names() == ["alias", "lsst", "calver", "semver", "git"]
+
+
+def test_schemes_are_tried_in_the_order_of_their_names() -> None:
+    dates_first = schemes_from_config(["calver", "semver"])
+    versions_first = schemes_from_config(["semver", "calver"])
+    assert parse_tag("2026.11.20", dates_first).kind is TagKind.DAILY
+    assert parse_tag("2026.11.20", versions_first).kind is TagKind.RELEASE
+
+
+def test_a_scheme_that_is_not_named_reads_nothing() -> None:
+    schemes = schemes_from_config(["semver"])
+    assert parse_tag("w_2026_46", schemes).kind is TagKind.OTHER
+    assert parse_tag("1.2.3", schemes).kind is TagKind.RELEASE
+    assert parse_tag("latest", schemes).kind is TagKind.ALIAS
+
+
+def test_no_scheme_at_all_leaves_every_tag_listed() -> None:
+    assert [parse_tag(text, ()).kind for text in ("latest", "1.2.3")] == [TagKind.OTHER] * 2
+
+
+def test_aliases_are_the_operators_and_shown_in_their_order() -> None:
+    schemes = schemes_from_config(aliases=["teaching", "w_2026_46", "latest"])
+    tags = [parse_tag(text, schemes) for text in ("latest", "recommended", "w_2026_46", "teaching", "teaching-arm64")]
+    assert [tag.kind for tag in tags] == [TagKind.ALIAS, TagKind.OTHER, *[TagKind.ALIAS] * 3]
+    assert [str(tag) for tag in sort_tags(tags)] == [
+        *("teaching", "teaching-arm64", "w_2026_46", "latest", "recommended")
+    ]
+
+
+def test_an_alias_may_end_as_an_architecture_does() -> None:
+    schemes = schemes_from_config(aliases=["gpu-amd64"])
+    tag = parse_tag("gpu-amd64", schemes)
+    assert (tag.kind, tag.display_name) == (TagKind.ALIAS, "Gpu amd64")
+
+
+def test_aliases_can_be_placed_behind() -> None:
+    assert names(["lsst", "alias"]) == ["lsst", "alias"]
+    schemes = schemes_from_config(["lsst", "alias"], aliases=["w_2026_46"])
+    assert parse_tag("w_2026_46", schemes).kind is TagKind.WEEKLY
+
+
+def test_a_custom_scheme_stands_in_front_unless_it_is_named() -> None:
+    assert names(["lsst"], custom=[NIGHTLY, COURSE]) == ["alias", "nightly", "course", "lsst"]
+    assert names(["lsst", "nightly"], custom=[NIGHTLY, COURSE]) == ["alias", "course", "lsst", "nightly"]
+
+
+def test_a_custom_scheme_reads_dates() -> None:
+    schemes = schemes_from_config(custom=[NIGHTLY])
+    older, newer = (parse_tag(text, schemes) for text in ("nightly-20261119", "nightly-20261120-arm64"))
+    assert newer.display_name == "Nightly of Fri 20 Nov 2026 · arm64"
+    assert (newer.kind, newer.architecture, str(newer.date)) == (TagKind.DAILY, "arm64", "2026-11-20")
+    assert older < newer
+
+
+def test_a_custom_scheme_knows_the_calendar() -> None:
+    schemes = schemes_from_config(custom=[NIGHTLY])
+    assert parse_tag("nightly-20260230", schemes).kind is TagKind.OTHER
+    assert parse_tag("nightly-00000101", schemes).kind is TagKind.OTHER
+
+
+def test_a_custom_scheme_is_matched_against_the_whole_tag() -> None:
+    schemes = schemes_from_config(custom=[NIGHTLY])
+    assert parse_tag("nightly-20261120x", schemes).kind is TagKind.OTHER
+    assert parse_tag("xnightly-20261120", schemes).kind is TagKind.OTHER
+    assert parse_tag("nightly-20261120\n", schemes).kind is TagKind.OTHER
+
+
+def test_a_custom_scheme_reads_versions() -> None:
+    schemes = schemes_from_config(custom=[COURSE])
+    tags = [parse_tag(f"astro-course-{version}", schemes) for version in ("2.9", "2.10-draft", "3")]
+    assert tags == sorted(tags)
+    assert [tag.version for tag in tags] == [(2, 9), (2, 10), (3,)]
+    assert tags[1].display_name == "Course astro, edition 2.10"
+    assert tags[1].extra == "draft"
+
+
+def test_a_custom_scheme_reads_weeks_to_the_end_of_time() -> None:
+    week = {
+        "name": "week",
+        "kind": "weekly",
+        "pattern": r"(?P<year>\d{4})w(?P<week>\d\d)(?P<architecture>arm|x86_64)?",
+        "display": "Lab {week_span}",
+    }
+    schemes = schemes_from_config(custom=[week])
+    assert parse_tag("2026w46", schemes).display_name == "Lab 2026, week 46 (9–15 Nov)"
+    assert parse_tag("2026w46x86_64", schemes).architecture == "amd64"
+    assert parse_tag("2026w46arm", schemes).architecture == "arm"
+    assert parse_tag("2025w53", schemes).kind is TagKind.OTHER
+    assert parse_tag("9999w52", schemes).kind is TagKind.OTHER
+
+
+def test_a_custom_scheme_without_a_display_shows_the_tag() -> None:
+    schemes = schemes_from_config(custom=[{"name": "team", "kind": "experimental", "pattern": "team-.*"}])
+    assert parse_tag("team-x", schemes).display_name == "team-x"
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"names": ["lst"]}, "no tag scheme 'lst'; did you mean 'lsst'"),
+    ({"names": ["SemVer"]}, "did you mean 'semver'"),
+    ({"names": ["zzz"]}, "there are alias, lsst, calver, semver, git"),
+    ({"names": ["nightli"], "custom": [NIGHTLY]}, "did you mean 'nightly'"),
+    ({"names": ["lsst", "lsst"]}, "'lsst' is named twice"),
+    ({"names": "lsst"}, "tag schemes are a list, not 'lsst'"),
+    ({"names": [["lsst"]]}, r"no tag scheme \['lsst'\]"),
+    ({"aliases": "latest"}, "aliases are a list"),
+    ({"aliases": ["two words"]}, "'two words' can be no tag"),
+    ({"aliases": [""]}, "'' can be no tag"),
+    ({"aliases": ["latest", "latest"]}, "'latest' is named twice"),
+    ({"custom": NIGHTLY}, "custom tag schemes are a list"),
+    ({"custom": ["nightly"]}, "custom tag scheme 1 is 'nightly', not a mapping"),
+    ({"custom": [NIGHTLY, NIGHTLY]}, "two custom tag schemes are called 'nightly'"),
+    ({"custom": [NIGHTLY | {"name": "lsst"}]}, "the name of a shipped one"),
+    ({"custom": [NIGHTLY | {"kind": "dayly"}]}, "no kind 'dayly'; did you mean 'daily'"),
+    ({"custom": [NIGHTLY | {"pattern": "("}]}, "'nightly': its pattern is no regular expression"),
+    ({"custom": [NIGHTLY | {"pattern": 3}]}, "its pattern is 3, not a text"),
+    ({"custom": [NIGHTLY | {"pattern": ""}]}, "has no 'pattern'"),
+    ({"custom": [{"name": "x", "kind": "daily"}]}, "'x' has no 'pattern'"),
+    ({"custom": [NIGHTLY | {"patern": "x"}]}, "has a 'patern'; did you mean 'pattern'"),
+    ({"custom": [NIGHTLY | {"pattern": r"(?P<month>\d\d)"}]}, "a date without a group 'year'"),
+    ({"custom": [NIGHTLY | {"pattern": r"(?P<year>\d{4})(?P<day>\d\d)"}]}, "'day' without a group 'month'"),
+    ({"custom": [NIGHTLY | {"display": "{dat}"}]}, "has {dat}; did you mean 'date'"),
+    ({"custom": [NIGHTLY | {"display": "{date.__class__}"}]}, "has {date.__class__}"),
+    ({"custom": [NIGHTLY | {"display": "{}"}]}, "has {}"),
+    ({"custom": [NIGHTLY | {"display": "{date!r}"}]}, "write the name alone"),
+    ({"custom": [NIGHTLY | {"display": "{date"}]}, "not well-formed"),
+]
+
+
+@pytest.mark.parametrize(("options", "sentence"), WRONG, ids=[sentence for _, sentence in WRONG])
+def test_a_mistake_is_refused_with_what_would_be_right(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        schemes_from_config(**options)
