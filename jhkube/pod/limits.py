@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -211,7 +211,12 @@ def resource_quota(ceiling: Ceiling, *, gpu_resource: str = "nvidia.com/gpu") ->
 
 
 def _parse_ceiling(whose: str, values: Mapping[str, Any]) -> Ceiling:
-    readers = {"cores": parse_cores, "memory": parse_memory, "gpus": int, "servers": int}
+    readers: dict[str, Callable[[Any], Any]] = {
+        "cores": parse_cores,
+        "memory": parse_memory,
+        "gpus": int,
+        "servers": int,
+    }
     unknown = values.keys() - readers.keys()
     if unknown:
         raise ValueError(f"ceilings, {whose}: unknown {', '.join(sorted(unknown))}; use {', '.join(readers)}")

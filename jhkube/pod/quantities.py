@@ -27,7 +27,7 @@ def parse_quantity(text: str | int | float) -> Decimal:
     if exponent:
         return Decimal(number).scaleb(int(exponent))
     if suffix in _BINARY:
-        return Decimal(number) * 1024 ** _BINARY[suffix]
+        return Decimal(number) * Decimal(1024) ** _BINARY[suffix]
     return Decimal(number).scaleb(_DECIMAL[suffix]) if suffix else Decimal(number)
 
 
