@@ -85,12 +85,8 @@ class Setting:
 
 SETTINGS: Final = (
     Setting("hub.dataDir", "JHKUBE_DATA_DIR", _text, ".", "folder of the hub's database and menu cache"),
-    Setting(
-        "hub.dbUrl", "JHKUBE_DB_URL", _text, "", "the session database; SQLite in the data folder if unset"
-    ),
-    Setting(
-        "hub.bindUrl", "JHKUBE_BIND_URL", _text, "", "where people reach the hub: http://127.0.0.1:8000/"
-    ),
+    Setting("hub.dbUrl", "JHKUBE_DB_URL", _text, "", "the session database; SQLite in the data folder if unset"),
+    Setting("hub.bindUrl", "JHKUBE_BIND_URL", _text, "", "where people reach the hub: http://127.0.0.1:8000/"),
     Setting("hub.connectHost", "JHKUBE_HUB_CONNECT_HOST", _text, "", "the hub's address as the pods see it"),
     Setting("hub.port", "JHKUBE_HUB_PORT", _text, "8081", "the port on which pods and proxy reach the hub"),
     Setting("hub.proxyApiUrl", "JHKUBE_PROXY_API_URL", _text, "", "the proxy's own API, if not on port 8001"),
@@ -108,17 +104,13 @@ SETTINGS: Final = (
     ),
     Setting("github.clientId", "GITHUB_CLIENT_ID", _text, "", "the OAuth app's client id"),
     Setting("github.clientSecret", "GITHUB_CLIENT_SECRET", _text, "", "the OAuth app's client secret"),
-    Setting(
-        "github.allowed", "JHKUBE_ALLOWED_ORGANIZATIONS", _words, [], "organizations whose members come in"
-    ),
+    Setting("github.allowed", "JHKUBE_ALLOWED_ORGANIZATIONS", _words, [], "organizations whose members come in"),
     Setting("github.denied", "JHKUBE_DENIED_ORGANIZATIONS", _words, [], "organizations whose members do not"),
     Setting("github.gitAccess", "JHKUBE_GIT_ACCESS", _text, "all", "what git may reach: none, public or all"),
     Setting("cilogon.host", "JHKUBE_CILOGON_HOST", _text, "cilogon.org", "CILogon, or a stand-in"),
     Setting("cilogon.clientId", "CILOGON_CLIENT_ID", _text, "", "the OIDC client's id"),
     Setting("cilogon.clientSecret", "CILOGON_CLIENT_SECRET", _text, "", "the OIDC client's secret"),
-    Setting(
-        "cilogon.idps", "JHKUBE_CILOGON_IDPS", _json, {}, "identity providers, as allowed_idps takes them"
-    ),
+    Setting("cilogon.idps", "JHKUBE_CILOGON_IDPS", _json, {}, "identity providers, as allowed_idps takes them"),
     Setting("cilogon.allowed", "JHKUBE_ALLOWED_GROUPS", _words, [], "groups whose members come in"),
     Setting(
         "spawner.namespace",
@@ -127,12 +119,8 @@ SETTINGS: Final = (
         "",
         "the namespace of the pods; the hub's own if unset",
     ),
-    Setting(
-        "spawner.connectHost", "JHKUBE_POD_CONNECT_HOST", _text, "", "the pods' address, if not their own IP"
-    ),
-    Setting(
-        "spawner.startTimeout", "JHKUBE_START_TIMEOUT", _seconds, 300.0, "the longest that a start may take"
-    ),
+    Setting("spawner.connectHost", "JHKUBE_POD_CONNECT_HOST", _text, "", "the pods' address, if not their own IP"),
+    Setting("spawner.startTimeout", "JHKUBE_START_TIMEOUT", _seconds, 300.0, "the longest that a start may take"),
     Setting("spawner.storage", "JHKUBE_HOME_SIZE", _text, "10Gi", "the size of a person's home"),
     Setting(
         "git.hosts",
@@ -141,16 +129,10 @@ SETTINGS: Final = (
         [],
         "URLs of git hosts that take the token; GitHub's if unset",
     ),
-    Setting(
-        "menu.repositories", "JHKUBE_REPOSITORIES", _words, [], "image repositories: registry.example/lab"
-    ),
+    Setting("menu.repositories", "JHKUBE_REPOSITORIES", _words, [], "image repositories: registry.example/lab"),
     Setting("menu.insecure", "JHKUBE_INSECURE_REGISTRIES", _words, [], "registries that speak plain HTTP"),
-    Setting(
-        "menu.interval", "JHKUBE_MENU_INTERVAL", _seconds, 60.0, "seconds between two looks at the registry"
-    ),
-    Setting(
-        "menu.sizes", "JHKUBE_SIZES", _json, [], "sizes, as JHKubeSpawner.sizes takes them; three if unset"
-    ),
+    Setting("menu.interval", "JHKUBE_MENU_INTERVAL", _seconds, 60.0, "seconds between two looks at the registry"),
+    Setting("menu.sizes", "JHKUBE_SIZES", _json, [], "sizes, as JHKubeSpawner.sizes takes them; three if unset"),
 )
 """Every setting, in the order of the files that read them."""
 

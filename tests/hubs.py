@@ -36,7 +36,7 @@ class Hub:
     folder: Path
     environ: dict[str, str]
     connect_host: str
-    """The address of this machine that pods and browser both reach."""
+    """The address of this machine as the pods reach it."""
     config: Path = CONFIG
     port: int = 0
     hub_port: int = 0
@@ -45,7 +45,7 @@ class Hub:
     lines: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        self.port = self.port or free_port(self.connect_host)
+        self.port = self.port or free_port()
         self.hub_port = free_port(self.connect_host)
         self.proxy_port = free_port()
         self.lines = self.folder / "hub.log"
@@ -53,7 +53,7 @@ class Hub:
     @property
     def url(self) -> str:
         """The address that a browser opens, without a slash at the end."""
-        return f"http://{self.connect_host}:{self.port}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> str:

@@ -1,0 +1,24 @@
+"""`jhkube`: what an operator types."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from jhkube import __version__
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    parser = argparse.ArgumentParser(prog="jhkube", description="Tools for the operators of a hub with jhkube.")
+    parser.add_argument("--version", action="version", version=f"jhkube {__version__}")
+    parser.parse_args(argv)
+    parser.print_help()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

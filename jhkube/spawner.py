@@ -1,0 +1,311 @@
+"""JHKubeSpawner: a pod's life, one override a lifecycle step."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from jupyterhub.app import JupyterHub
+from kubernetes_asyncio.client import ApiException, V1Pod
+from kubespawner import KubeSpawner
+from tornado.web import HTTPError
+from traitlets import default
+
+from jhkube.identity import AUTH_STATE_KEY, UserIdentity
+from jhkube.options_form import form
+from jhkube.options_form.menu import ImageMenu, NoSuchImage
+from jhkube.options_form.profiles import (
+    LAB,
+    Available,
+    Choice,
+    OptionError,
+    available_for,
+    chosen,
+    parse_profiles,
+    profile_list,
+)
+from jhkube.pod.build import build_pod, secret_files
+from jhkube.pod.home import HomeKind
+from jhkube.pod.labels import ServerFacts
+from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
+from jhkube.spawner_config import SpawnerConfig
+from jhkube.watch.progress import progress
+from jhkube.watch.reflectors import EventReflector, PodReflector
+from jhkube.watch.starts import Start
+
+__all__ = ["JHKubeSpawner", "begin_menu_with_hub"]
+
+FIRST_MENU_TIMEOUT = 5.0
+"""Seconds that somebody waits for the very first menu of a hub that never had one."""
+
+
+class JHKubeSpawner(SpawnerConfig, KubeSpawner):
+    """KubeSpawner, with a live menu of images, the person's own identity in the pod, and an honest start.
+
+    Everything that KubeSpawner does stays, and every trait of it. Who a person is comes from auth_state, where
+    one of jhkube's authenticators has put it; without that the pod is KubeSpawner's own.
+    """
+
+    pod_start: Start | None = None
+    """The start under way, or the last one."""
+
+    _menu: ImageMenu | None = None
+    _identity: UserIdentity | None = None
+    _token = ""
+    _choice: Choice | None = None
+    _refused: tuple[Any, OptionError] | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.image_menu = None if kwargs.get("_mock") else self.running_menu(self.config)
+        if self.image_menu is not None:
+            # The operator's own profiles stand beside the computed one.
+            self._static_profiles = parse_profiles(self.profile_list)
+            self.profile_list = _computed_profiles
+
+    @classmethod
+    def running_menu(cls, config: Any) -> ImageMenu | None:
+        """Return the process's image menu, begun at the first call; None where no repository is configured."""
+        if JHKubeSpawner._menu is None:
+            menu = ImageMenu(config=config)
+            if not menu.repositories:
+                return None
+            menu.start()
+            JHKubeSpawner._menu = menu
+        return JHKubeSpawner._menu
+
+    # Who it is.
+
+    async def run_auth_state_hook(self, auth_state: Mapping[str, Any] | None) -> None:
+        """Learn who the person is and what git may use, before a form and before a start."""
+        await super().run_auth_state_hook(auth_state)
+        self._learn(auth_state or {})
+
+    def _learn(self, auth_state: Mapping[str, Any]) -> None:
+        found = auth_state.get(AUTH_STATE_KEY)
+        self._identity = UserIdentity.from_dict(found) if found else None
+        self._token = auth_state.get("access_token") or ""
+
+    # What they choose.
+
+    @default("options_form")
+    def _options_form_default(self) -> Any:
+        return self._rendered_form if self.image_menu else super()._options_form_default()
+
+    @default("options_from_form")
+    def _options_from_form_default(self) -> Any:
+        return form.options_from_form if self.image_menu else super()._options_from_form_default()
+
+    @default("apply_user_options")
+    def _apply_user_options_default(self) -> Any:
+        # Here a wrong option is an answer at the form, before anything of a start has happened.
+        return JHKubeSpawner._choose
+
+    def available(self) -> Available:
+        """Return what the person may choose from now."""
+        assert self.image_menu is not None
+        groups = [group.name for group in self.user.groups]
+        return available_for(
+            groups,
+            self.image_menu.offer_for(groups),
+            self.parsed_sizes(),
+            self.parsed_presets(),
+            self._static_profiles,
+        )
+
+    async def _rendered_form(self, _: Any = None) -> str:
+        await self._first_menu()
+        options, errors = self.user_options or self.orm_spawner.user_options, []
+        if self._refused:
+            (options, error), self._refused = self._refused, None
+            errors = [error]
+        return form.render(self.available(), options, now=time.time(), errors=errors)
+
+    async def _first_menu(self) -> None:
+        """Wait a moment for the registry where nothing at all is known yet, not even by an earlier hub."""
+        if self.image_menu and self.image_menu.current.refreshed_at is None:
+            try:
+                await asyncio.wait_for(self.image_menu.refresh(), FIRST_MENU_TIMEOUT)
+            except TimeoutError:
+                self.log.warning("The registry has not answered yet; the form has no images to offer")
+
+    async def _choose(self, options: Any) -> None:
+        """Check options, whichever way they came in, and keep what they stand for."""
+        if self.image_menu is None:
+            return
+        await self._first_menu()
+        try:
+            self._choice = await self._looked_up(chosen(options, self.available()))
+        except OptionError as error:
+            # The hub renders the form of the default server again, whichever server was asked for.
+            self._refused = self.user.spawner._refused = (options, error)
+            refusal = HTTPError(400, error.message)
+            refusal.jupyterhub_message = error.message
+            raise refusal from None
+
+    async def _looked_up(self, choice: Choice) -> Choice:
+        """Return the choice with the digest that its image has now."""
+        assert self.image_menu is not None
+        try:
+            if choice.is_custom:
+                offer = self.available().images
+                assert offer is not None
+                return replace(choice, entry=await self.image_menu.check_custom_image(choice.image, offer))
+            if choice.entry is not None:
+                return replace(choice, entry=await self.image_menu.resolved(choice.entry))
+        except NoSuchImage as error:
+            raise OptionError("image", str(error)) from None
+        return choice
+
+    async def load_user_options(self) -> None:
+        """Let KubeSpawner apply what was chosen; every way to a start passes here."""
+        if self.image_menu is None:
+            await super().load_user_options()
+            return
+        if self._choice is None:
+            await self._choose(self.user_options)
+        assert self._choice is not None
+        asked, self.user_options = self.user_options, self._choice.to_options()
+        try:
+            await super().load_user_options()
+        finally:
+            self.user_options = asked
+
+    # The pod.
+
+    def start(self) -> Any:
+        """Start the pod; see `_start`."""
+        if self._identity is not None and self.home == HomeKind.PVC:
+            self.storage_pvc_ensure = True
+        return super().start()
+
+    async def _start(self) -> str:
+        self.pod_start = Start(self)
+        return await self.pod_start.url(super()._start())
+
+    async def get_pod_manifest(self) -> V1Pod:
+        """Return KubeSpawner's manifest with the person's identity, home, accounts and git in it."""
+        pod = await super().get_pod_manifest()
+        if self._identity is None:
+            self.log.warning("%s: no identity in auth_state, so the pod is KubeSpawner's own", self._log_name)
+            return pod
+        return build_pod(pod, self.pod_settings(), self._identity, self._facts(), claim_name=self.pvc_name)
+
+    def _facts(self) -> ServerFacts:
+        groups = tuple(group.name for group in self.user.groups)
+        choice = self._choice
+        if choice is None or choice.profile != LAB:
+            return ServerFacts(hub_groups=groups)
+        return ServerFacts(
+            image_reference=choice.entry.reference if choice.entry else choice.image,
+            image_tag=choice.entry.tag.tag if choice.entry else "",
+            image_digest=choice.entry.digest if choice.entry else "",
+            size=choice.size.name if choice.size else "",
+            hub_groups=groups,
+        )
+
+    async def _make_create_pod_request(self, pod: V1Pod, request_timeout: float) -> bool:
+        """Create the pod, and its Secret at once after it, so that kubelet finds it; false to be asked again.
+
+        Unlike upstream's this never logs a manifest.
+        """
+        name = pod.metadata.name
+        try:
+            created = await asyncio.wait_for(self.api.create_namespaced_pod(self.namespace, pod), request_timeout)
+        except TimeoutError:
+            return False
+        except ApiException as error:
+            if error.status != 409:
+                raise
+            self.log.info("Pod %s/%s is there already; removing it", self.namespace, name)
+            await self.stop(True)
+            return False
+        if self._identity is not None:
+            await self._create_secret(created)
+        assert self.pod_start is not None
+        self.pod_start.created(created.metadata.uid)
+        return True
+
+    async def _create_secret(self, pod: V1Pod) -> None:
+        secret = secret_manifest(pod, self._secret_files())
+        try:
+            await self.api.create_namespaced_secret(self.namespace, secret)
+        except ApiException as error:
+            if error.status != 409:
+                raise
+            # What an earlier pod has left; Kubernetes would collect it in a while.
+            await self._delete_secret()
+            await self.api.create_namespaced_secret(self.namespace, secret)
+
+    async def _delete_secret(self) -> None:
+        try:
+            await self.api.delete_namespaced_secret(secret_name(self.pod_name), self.namespace)
+        except ApiException as error:
+            if error.status != 404:
+                raise
+
+    def _secret_files(self) -> SecretFiles:
+        settings = self.pod_settings()
+        assert self._identity is not None
+        tokens = {host.host: self._token for host in settings.git.hosts}
+        return secret_files(settings, self._identity, tokens)
+
+    async def renew_token(self, auth_state: Mapping[str, Any]) -> None:
+        """Bring the provider's new token, and who the person is now, into the running pod.
+
+        The authenticator calls this when a refresh of auth_state brought something new.
+        """
+        self._learn(auth_state)
+        pod = self.pod_reflector.pods.get(f"{self.namespace}/{self.pod_name}")
+        if self._identity is None or pod is None:
+            return
+        name = secret_name(self.pod_name)
+        try:
+            await self.api.patch_namespaced_secret(name, self.namespace, secret_patch(self._secret_files()))
+        except ApiException as error:
+            # The Secret of a pod from before a change of settings, or one not created yet.
+            self.log.warning("%s: the token in Secret %s was not renewed: %s", self._log_name, name, error.reason)
+        else:
+            self.log.info("%s: renewed the token in Secret %s", self._log_name, name)
+
+    # What the cluster says.
+
+    async def _start_reflector(self, kind: str, reflector_class: Any, replace: bool = False, **kwargs: Any) -> Any:
+        ours = {"pods": PodReflector, "events": EventReflector}.get(kind, reflector_class)
+        return await super()._start_reflector(kind, ours, replace, **kwargs)
+
+    def is_pod_running(self, pod: Any) -> Any:
+        """Whether a pod runs; while KubeSpawner's own start waits for that, when its server answers."""
+        if self.pod_start and self.pod_start.upstream_waits():
+            return self.pod_start.ended()
+        return super().is_pod_running(pod)
+
+    def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield what a person reads while the server starts."""
+        return progress(self)
+
+    def clear_state(self) -> None:
+        """Forget the last start."""
+        super().clear_state()
+        self._choice = None
+
+
+def _computed_profiles(spawner: JHKubeSpawner) -> list[dict[str, Any]]:
+    return profile_list(spawner.available(), spawner._choice)
+
+
+def begin_menu_with_hub() -> None:
+    """Begin the image menu with the hub that reads this configuration, before anybody logs in.
+
+    Called in a configuration file, where the hub's event loop runs already; without one, as in
+    `jupyterhub --generate-config`, there is nothing to begin.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    # Not at once: files that come later may have settings of the menu too.
+    loop.call_soon(lambda: JHKubeSpawner.running_menu(JupyterHub.instance().config))

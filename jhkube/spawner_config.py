@@ -1,0 +1,321 @@
+"""What an operator configures about pods: the traits of JHKubeSpawner, parsed into values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from traitlets import Bool, Dict, Enum, Float, List, TraitError, Unicode, validate
+from traitlets.config import Configurable
+
+from jhkube.options_form.presets import Preset, parse_presets
+from jhkube.options_form.sizes import DEFAULT_SIZES, GUARANTEE_RATIO, Size, parse_sizes
+from jhkube.pod.accounts import DEBIAN_GROUP, DEBIAN_PASSWD, Accounts, AccountsFrom
+from jhkube.pod.build import PodSettings
+from jhkube.pod.git import GitSettings, parse_git_hosts
+from jhkube.pod.home import HomeKind, parse_home
+from jhkube.pod.security import parse_umask
+
+__all__ = ["SpawnerConfig"]
+
+
+class SpawnerConfig(Configurable):
+    """The traits that `JHKubeSpawner` has beyond KubeSpawner's."""
+
+    home = Enum(
+        list(map(str, HomeKind)),
+        default_value="pvc",
+        help="""
+        Where people's homes are kept.
+
+        `pvc`: a claim for each person, made by KubeSpawner's `storage_…` and `pvc_name_template` settings.
+        `nfs`: a folder for each person of the NFS export in `home_nfs`.
+        `shared-pvc`: a folder for each person on the claim in `home_claim`.
+
+        For example::
+
+            c.JHKubeSpawner.home = "nfs"
+            c.JHKubeSpawner.home_nfs = {"server": "files.example.org", "path": "/export/home"}
+        """,
+    ).tag(config=True)
+
+    home_path = Unicode(
+        "/home/{username}",
+        help="""
+        The home's path in the pod, a template: `{username}` is the person's name.
+
+        For example, as images of docker-stacks expect it::
+
+            c.JHKubeSpawner.home_path = "/home/jovyan"
+        """,
+    ).tag(config=True)
+
+    home_sub_path = Unicode(
+        None,
+        allow_none=True,
+        help="""
+        The person's folder on the volume, a template. By default `{username}` on NFS and a shared claim, and
+        the volume itself on a claim of one's own.
+
+        For example::
+
+            c.JHKubeSpawner.home_sub_path = "hub/{username}"
+        """,
+    ).tag(config=True)
+
+    home_claim = Unicode(
+        help="""
+        The claim on which all homes are, for `home = "shared-pvc"`; it must exist.
+
+        For example::
+
+            c.JHKubeSpawner.home_claim = "homes"
+        """,
+    ).tag(config=True)
+
+    home_nfs = Dict(
+        help="""
+        The export on which all homes are, for `home = "nfs"`: `server`, `path` and, where the mount needs them,
+        `mount_options`. With options a PersistentVolume and a claim carry them, which an operator applies
+        once; see the guide to NFS homes.
+
+        For example::
+
+            c.JHKubeSpawner.home_nfs = {
+                "server": "files.example.org", "path": "/export/home", "mount_options": ["nfsvers=4.1"],
+            }
+        """,
+    ).tag(config=True)
+
+    home_skeleton = Bool(
+        False,
+        help="""
+        Whether a new home is filled from the image's `/etc/skel`. An init container of the image does it, which
+        delays a start by about as long as a container takes to start.
+
+        For example::
+
+            c.JHKubeSpawner.home_skeleton = True
+        """,
+    ).tag(config=True)
+
+    home_copy_from = Unicode(
+        help="""
+        A folder of the image whose files are copied to the home at each start, never over a newer file.
+
+        For example::
+
+            c.JHKubeSpawner.home_copy_from = "/opt/lab/copy-to-home"
+        """,
+    ).tag(config=True)
+
+    home_make_folder = Bool(
+        True,
+        help="""
+        Whether a person's missing folder is made, owned by them and closed to others. On a shared volume
+        an init container does it as root; switch it off where another system makes the folders.
+
+        For example::
+
+            c.JHKubeSpawner.home_make_folder = False
+        """,
+    ).tag(config=True)
+
+    home_make_image = Unicode(
+        help="""
+        The image of the init container that makes folders as root: any with a shell. By default the image that
+        the person chose.
+
+        For example::
+
+            c.JHKubeSpawner.home_make_image = "docker.io/library/busybox:1.36"
+        """,
+    ).tag(config=True)
+
+    accounts_from = Enum(
+        list(map(str, AccountsFrom)),
+        default_value="base",
+        help="""
+        What the person's passwd and group entries are added to.
+
+        `base`: `accounts_passwd` and `accounts_group`; nothing runs before the server.
+        `image`: the image's own files, merged by an init container of that image.
+
+        For example::
+
+            c.JHKubeSpawner.accounts_from = "image"
+        """,
+    ).tag(config=True)
+
+    accounts_passwd = Unicode(
+        DEBIAN_PASSWD,
+        help="""
+        The other users that a pod knows, as lines of a passwd file; by default those that every Debian has.
+
+        For example::
+
+            c.JHKubeSpawner.accounts_passwd = open("/etc/passwd").read()
+        """,
+    ).tag(config=True)
+
+    accounts_group = Unicode(
+        DEBIAN_GROUP,
+        help="""
+        The other groups that a pod knows, as lines of a group file; by default those that every Debian has.
+
+        For example::
+
+            c.JHKubeSpawner.accounts_group = open("/etc/group").read()
+        """,
+    ).tag(config=True)
+
+    login_shell = Unicode(
+        "/bin/bash",
+        help="""
+        The shell in the person's passwd entry; every image must have it.
+
+        For example::
+
+            c.JHKubeSpawner.login_shell = "/bin/sh"
+        """,
+    ).tag(config=True)
+
+    umask = Unicode(
+        help="""
+        The umask of the server and all that runs in it, in octal; by default the image's. It needs `cmd` to
+        be set, since a shell goes before the command.
+
+        For example, where people share folders by group::
+
+            c.JHKubeSpawner.umask = "007"
+        """,
+    ).tag(config=True)
+
+    git_hosts = List(
+        help="""
+        The git hosts that the person's provider token is offered to, and no other: host names, URLs, or dicts
+        with `host`, `scheme` and `username`.
+
+        For example::
+
+            c.JHKubeSpawner.git_hosts = ["github.com"]
+        """,
+    ).tag(config=True)
+
+    git_replaces_etc_gitconfig = Bool(
+        False,
+        help="""
+        For images with a git older than 2.32, which does not know `GIT_CONFIG_SYSTEM`: put the configuration
+        in the place of the image's `/etc/gitconfig`.
+
+        For example::
+
+            c.JHKubeSpawner.git_replaces_etc_gitconfig = True
+        """,
+    ).tag(config=True)
+
+    sizes = List(
+        DEFAULT_SIZES,
+        help="""
+        The sizes that a server can have. Each has a `name`, `cores` and `memory`; further fields are
+        `display_name`, `description`, `cores_guarantee`, `memory_guarantee`, `guarantee_ratio`, `gpus`,
+        `gpu_resource`, `node_selector`, `tolerations`, `groups` (hub groups that may take it) and `default`.
+
+        For example::
+
+            c.JHKubeSpawner.sizes = [
+                {"name": "small", "cores": 1, "memory": "4G", "default": True},
+                {"name": "gpu", "cores": 8, "memory": "32G", "gpus": 1, "groups": ["observatory:ml"]},
+            ]
+        """,
+    ).tag(config=True)
+
+    guarantee_ratio = Float(
+        GUARANTEE_RATIO,
+        help="""
+        The part of a size's cores and memory that is reserved for it, where the size does not say so itself: over
+        0, at most 1.
+
+        For example, where nothing is overcommitted::
+
+            c.JHKubeSpawner.guarantee_ratio = 1.0
+        """,
+    ).tag(config=True)
+
+    presets = List(
+        help="""
+        Check boxes of the form, each of which adds `environment`, `volumes` with `volume_mounts`, `labels` or
+        `annotations` to the pod, for everybody or for `groups`.
+
+        For example::
+
+            c.JHKubeSpawner.presets = [
+                {"name": "butler", "display_name": "Use the test data", "environment": {"DATA": "test"}},
+            ]
+        """,
+    ).tag(config=True)
+
+    @validate("git_hosts")
+    def _valid_git_hosts(self, proposal: Any) -> Any:
+        return _checked(proposal, parse_git_hosts)
+
+    @validate("umask")
+    def _valid_umask(self, proposal: Any) -> Any:
+        return _checked(proposal, parse_umask)
+
+    @validate("sizes")
+    def _valid_sizes(self, proposal: Any) -> Any:
+        return _checked(proposal, parse_sizes)
+
+    @validate("presets")
+    def _valid_presets(self, proposal: Any) -> Any:
+        return _checked(proposal, parse_presets)
+
+    def pod_settings(self) -> PodSettings:
+        """Return the traits about pods as one value.
+
+        Raises
+        ------
+        ValueError
+            Where they do not go together; it names the trait.
+        """
+        return PodSettings(
+            home=parse_home(
+                self.home,
+                path=self.home_path,
+                sub_path=self.home_sub_path,
+                claim=self.home_claim,
+                nfs=self.home_nfs,
+                skeleton=self.home_skeleton,
+                copy_from=self.home_copy_from,
+                make_folder=self.home_make_folder,
+                make_image=self.home_make_image,
+            ),
+            accounts=Accounts(
+                source=AccountsFrom(self.accounts_from),
+                base_passwd=self.accounts_passwd,
+                base_group=self.accounts_group,
+                shell=self.login_shell,
+            ),
+            git=GitSettings(
+                hosts=parse_git_hosts(self.git_hosts),
+                replace_etc_gitconfig=self.git_replaces_etc_gitconfig,
+            ),
+            umask=parse_umask(self.umask),
+        )
+
+    def parsed_sizes(self) -> tuple[Size, ...]:
+        """Return the sizes as values."""
+        return parse_sizes(self.sizes, self.guarantee_ratio)
+
+    def parsed_presets(self) -> tuple[Preset, ...]:
+        """Return the presets as values."""
+        return parse_presets(self.presets)
+
+
+def _checked(proposal: Any, parse: Any) -> Any:
+    """Return the proposed value as it is, once `parse` has taken it; a mistake names the trait."""
+    try:
+        parse(proposal.value)
+    except ValueError as error:
+        raise TraitError(f"JHKubeSpawner.{proposal.trait.name}: {error}") from None
+    return proposal.value

@@ -1,0 +1,38 @@
+"""Looking into pods: commands run there, and what the API server says about them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from kubernetes_asyncio import client
+from kubernetes_asyncio.stream import WsApiClient
+
+
+async def in_pod(namespace: str, pod: str, script: str, *, container: str = "notebook", timeout: float = 60) -> str:
+    """Return what a shell script prints in a pod, standard error with it."""
+    async with asyncio.timeout(timeout), WsApiClient() as api:
+        output = await client.CoreV1Api(api).connect_get_namespaced_pod_exec(
+            pod,
+            namespace,
+            container=container,
+            command=["/bin/sh", "-c", script],
+            stderr=True,
+            stdin=False,
+            stdout=True,
+            tty=False,
+        )
+    return str(output)
+
+
+async def pod_of(core: Any, namespace: str, user: str, server: str = "") -> Any:
+    """Return a user's pod, or None where there is none."""
+    pods = await core.list_namespaced_pod(namespace, label_selector="component=singleuser-server")
+    for pod in pods.items:
+        annotations = pod.metadata.annotations or {}
+        if (
+            annotations.get("hub.jupyter.org/username") == user
+            and annotations.get("hub.jupyter.org/servername", "") == server
+        ):
+            return pod
+    return None
