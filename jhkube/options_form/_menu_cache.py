@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,14 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from .image_tag import LEGAL_TAG
 from .registry import ImageDetails, is_digest
 
 __all__ = ["KnownDigest", "Listing", "read_listings", "write_listings"]
 
 VERSION = 1
 """The version number written with the listings; raised when their shape changes."""
-
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ def _to_json(listing: Listing) -> dict[str, Any]:
 
 def _from_json(data: Mapping[str, Any]) -> Listing:
     tags = tuple(data["tags"])
-    if not all(isinstance(tag, str) and _TAG.fullmatch(tag) for tag in tags):
+    if not all(isinstance(tag, str) and LEGAL_TAG.fullmatch(tag) for tag in tags):
         raise ValueError("it lists a tag that can be none")
     digests = {tag: KnownDigest(digest, float(at)) for tag, (digest, at) in data["digests"].items()}
     if not all(known.digest == "" or is_digest(known.digest) for known in digests.values()):

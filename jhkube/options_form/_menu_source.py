@@ -83,8 +83,6 @@ class MenuSource:
         self._by_tag: dict[str, MenuEntry] = {}
         self._empty_answers = 0
         self._changed = False
-        self.revision = 0
-        """Counts the changes worth writing to disk."""
 
     def listing(self) -> Listing:
         """Return what is known, as it is kept on disk."""
@@ -113,7 +111,6 @@ class MenuSource:
         known or was last asked for long ago, and, for an alias that moved to a digest which no known tag
         has, further tags until one has it.
         """
-        before = self.error
         try:
             await self._refresh(registry)
         except RegistryError as error:
@@ -123,8 +120,6 @@ class MenuSource:
             self.refreshed_at = time.time()
         if self._changed:
             await self._rebuild()
-        if (self.error is None) != (before is None):
-            self.revision += 1
 
     async def _refresh(self, registry: Registry) -> None:
         listed = await self._listed(registry)
@@ -170,7 +165,6 @@ class MenuSource:
         self._tags, self._order = tags, order
         self._digests = {text: known for text, known in self._digests.items() if text in tags}
         self._changed = True
-        self.revision += 1
 
     def _is_moving(self, tag: ImageTag) -> bool:
         return tag.kind is TagKind.ALIAS or any(
@@ -208,16 +202,11 @@ class MenuSource:
         self._digests[text] = KnownDigest(digest, time.time())
         if known is None or known.digest != digest:
             self._changed = True
-        # also where only the time changed, that must be kept for the next recheck
-        if known is None or known.digest != digest or time.time() - known.asked_at > 3600:
-            self.revision += 1
 
     async def _name_aliases(self, registry: Registry, new: Collection[str]) -> None:
         """Look for the tags that aliases point at, where none of the known digests is theirs."""
         nameless = {
-            entry.digest
-            for entry in self.entries
-            if entry.digest and all(self._is_moving(tag) for tag in entry.tags)
+            entry.digest for entry in self.entries if entry.digest and all(self._is_moving(tag) for tag in entry.tags)
         }
         self._unnamed &= nameless
         if not nameless:
@@ -256,7 +245,6 @@ class MenuSource:
             await _all(ask, unknown, self._settings.concurrency)
         finally:
             self._changed = True
-            self.revision += 1
             await self._rebuild()
 
     def _build(self) -> Iterator[MenuEntry]:

@@ -308,9 +308,7 @@ class Authorizer:
             raise self._denied(f"it sends us for a token to {realm.authority} without TLS")
         return realm
 
-    async def _token(
-        self, realm: URL, service: str, scopes: Iterable[str], credential: Credential | None
-    ) -> _Bearer:
+    async def _token(self, realm: URL, service: str, scopes: Iterable[str], credential: Credential | None) -> _Bearer:
         """Ask a token server (distribution's token and OAuth 2 specifications)."""
         asked_at = time.monotonic()
         if credential is not None and credential.identity_token:

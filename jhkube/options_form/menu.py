@@ -69,7 +69,6 @@ class ImageMenu(ImageMenuConfig):
         self._background: asyncio.Task[None] | None = None
         self._menu = Menu()
         self._read_cache()
-        self._written = self._revision
 
     @property
     def rules(self) -> tuple[OfferRule, ...]:
@@ -222,13 +221,14 @@ class ImageMenu(ImageMenuConfig):
         image = f"{host}/{path}{'@' if is_digest(reference) else ':'}{reference}"
         await self._read_credentials()
         try:
-            return await self._registry(host).digest(path, reference, retries=PROMPT_RETRIES)
+            async with asyncio.timeout(self.request_timeout):
+                return await self._registry(host).digest(path, reference, retries=PROMPT_RETRIES)
         except RegistryNotFound:
             raise NoSuchImage(f"There is no such tag: the registry has no {image}.") from None
         except RegistryDenied as error:
             self.log.warning("%s was asked for, and the registry refused: %s", image, error)
             raise NoSuchImage(f"The registry does not let the hub see {image}.") from None
-        except RegistryError as error:
+        except (RegistryError, TimeoutError) as error:
             self.log.warning("%s was asked for and could not be looked up: %s", image, error)
             raise NoSuchImage(
                 f"Whether there is {image} cannot be said now: its registry does not answer. "
@@ -267,9 +267,7 @@ class ImageMenu(ImageMenuConfig):
     async def _configured_accounts(self) -> RegistryCredentials:
         accounts: dict[str, Any] = {}
         if self.credentials_file:
-            credentials = await asyncio.to_thread(
-                RegistryCredentials.from_docker_config, self.credentials_file
-            )
+            credentials = await asyncio.to_thread(RegistryCredentials.from_docker_config, self.credentials_file)
             accounts |= credentials.accounts
         if self.credentials_secret:
             namespace, _, name = self.credentials_secret.rpartition("/")
@@ -280,10 +278,6 @@ class ImageMenu(ImageMenuConfig):
             content = await loaded if inspect.isawaitable(loaded) else loaded
             accounts |= RegistryCredentials.from_docker_config(content).accounts
         return RegistryCredentials(accounts)
-
-    @property
-    def _revision(self) -> int:
-        return sum(source.revision for source in self._sources)
 
     def _read_cache(self) -> None:
         """Begin with the menu that was kept, if there is one that can be read."""
@@ -302,17 +296,14 @@ class ImageMenu(ImageMenuConfig):
         self._publish()
 
     async def _write_cache(self) -> None:
-        """Keep the menu, if something of it changed."""
-        revision = self._revision
-        if not self.cache_file or revision == self._written:
+        """Keep the menu, and that it was good at this time."""
+        if not self.cache_file:
             return
         listings = {source.name: source.listing() for source in self._sources}
         try:
             await asyncio.to_thread(write_listings, Path(self.cache_file), listings)
         except OSError as error:
             self.log.warning("The menu is not kept in %s: %s", self.cache_file, error)
-        else:
-            self._written = revision
 
 
 def _sentence(source: MenuSource) -> str:

@@ -165,9 +165,7 @@ class Offer:
         return any(_whole(pattern).fullmatch(image) for pattern in self.custom_patterns)
 
 
-def offer_for(
-    menu: Menu, rules: Sequence[OfferRule], groups: Collection[str], today: date | None = None
-) -> Offer:
+def offer_for(menu: Menu, rules: Sequence[OfferRule], groups: Collection[str], today: date | None = None) -> Offer:
     """Return what somebody of these hub groups can choose from: all that any of the rules gives.
 
     Parameters
@@ -208,9 +206,7 @@ def offer_for(
     )
 
 
-def offered_to_anybody(
-    menu: Menu, rules: Iterable[OfferRule], today: date | None = None
-) -> dict[str, MenuEntry]:
+def offered_to_anybody(menu: Menu, rules: Iterable[OfferRule], today: date | None = None) -> dict[str, MenuEntry]:
     """Return all that some rule offers at once, by reference: the images whose digests must be known."""
     today = today or _day(menu.refreshed_at)
     found: dict[str, MenuEntry] = {}
@@ -320,9 +316,7 @@ def _rule(where: str, item: Any) -> OfferRule:
         try:
             re.compile(pattern)
         except re.error as error:
-            raise ConfigError(
-                f"{where}.custom_images: {pattern!r} is no regular expression: {error}"
-            ) from None
+            raise ConfigError(f"{where}.custom_images: {pattern!r} is no regular expression: {error}") from None
     kinds = item.get("kinds") or {}
     if not isinstance(kinds, Mapping):
         raise ConfigError(f"{where}.kinds: should be a dict by kind, such as {{'weekly': 4}}, not {kinds!r}")
@@ -358,9 +352,7 @@ def _kind_rule(where: str, rule: Any) -> KindRule:
     fields = Fields(where, rule, KIND_FIELDS)
     version = str(rule.get("minimum_version") or "")
     if version and not re.fullmatch(r"\d+([._]\d+)*", version):
-        raise ConfigError(
-            f"{where}.minimum_version: should be numbers with points, such as '27.0', not {version!r}"
-        )
+        raise ConfigError(f"{where}.minimum_version: should be numbers with points, such as '27.0', not {version!r}")
     return KindRule(
         count=fields.count("count") if fields.has("count") else None,
         minimum_version=tuple(map(int, re.split(r"[._]", version))) if version else (),

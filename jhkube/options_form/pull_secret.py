@@ -48,9 +48,7 @@ async def pull_secret_content(name: str, namespace: str = "") -> dict[str, Any]:
         client = shared_client("CoreV1Api")  # type: ignore[no-untyped-call]
         secret = await client.read_namespaced_secret(name, namespace)
     except ApiException as error:
-        raise ValueError(
-            f"the Secret {namespace}/{name} cannot be read: {error.status} {error.reason}"
-        ) from None
+        raise ValueError(f"the Secret {namespace}/{name} cannot be read: {error.status} {error.reason}") from None
     for key in KEYS:
         if key in (secret.data or {}):
             try:

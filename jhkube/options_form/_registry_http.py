@@ -1,0 +1,212 @@
+"""Requests to registries over HTTP: how long, how many, how often; nothing of what they ask."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from jhkube._version import __version__
+
+__all__ = [
+    "Answer",
+    "RegistryDenied",
+    "RegistryError",
+    "RegistryGarbled",
+    "RegistryNotFound",
+    "RegistryUnreachable",
+    "Transport",
+]
+
+TRANSIENT = frozenset({429, 500, 502, 503, 504})
+"""Statuses of a registry that may well answer the next time."""
+
+
+class RegistryError(Exception):
+    """A registry did not give what it was asked for; the message is a sentence for the operator."""
+
+
+class RegistryUnreachable(RegistryError):
+    """It did not answer, or asked to be left alone for a while."""
+
+
+class RegistryDenied(RegistryError):
+    """It answered that this is not for us."""
+
+
+class RegistryNotFound(RegistryError):
+    """It answered that it has no such repository, tag or digest."""
+
+
+class RegistryGarbled(RegistryError):
+    """What it answered is not what the distribution specification says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, read to its end."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+    next_url: URL | None
+    """The Link header's `next`."""
+
+
+class Transport:
+    """Sends requests, so many at once, again where a failure may pass; follows nothing and logs nothing.
+
+    The parameters are those of `Registry`.
+    """
+
+    def __init__(
+        self,
+        *,
+        ca_file: str | Path | None,
+        slots: asyncio.Semaphore,
+        timeout: float,
+        retries: int,
+        patience: float,
+    ) -> None:
+        self.requests: Counter[str] = Counter()
+        """Requests sent, by what they were for."""
+        self.bytes_received = 0
+        """Bytes of the answers' bodies."""
+        self._slots = slots
+        self._ca_file = ca_file
+        self._timeout = aiohttp.ClientTimeout(
+            total=6 * timeout, connect=timeout, sock_connect=timeout, sock_read=timeout
+        )
+        self._retries = retries
+        self._patience = patience
+        self._session: aiohttp.ClientSession | None = None
+        self._quiet_until: dict[str, float] = {}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def send(
+        self,
+        what: str,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        *,
+        limit: int,
+        retries: int | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request until it is answered, or it has been tried often enough.
+
+        Raises
+        ------
+        RegistryUnreachable
+            Where there was no answer but such as may be another the next time.
+        RegistryGarbled
+            Where the answer is longer than `limit` bytes.
+        """
+        left = self._retries if retries is None else retries
+        delay = 0.5
+        while True:
+            self._check_quiet(url)
+            try:
+                async with self._slots:
+                    answer = await self._exchange(what, method, url, headers, limit, form)
+            except aiohttp.ClientSSLError as error:
+                raise RegistryUnreachable(f"{url.authority} cannot be trusted: {error}") from error
+            except (aiohttp.ClientError, OSError) as error:
+                wait, failure = delay, f"{url.authority} does not answer: {_reason(error)}"
+            else:
+                if answer.status not in TRANSIENT:
+                    return answer
+                failure = f"{url.authority} answers HTTP {answer.status}"
+                asked = _retry_after(answer.headers)
+                wait = delay if asked is None else asked
+                if wait > self._patience:
+                    self._quiet_until[url.authority] = time.monotonic() + wait
+                    self._check_quiet(url)
+            if left <= 0:
+                raise RegistryUnreachable(failure)
+            left -= 1
+            delay *= 2
+            await asyncio.sleep(wait + random.uniform(0, delay / 4))
+
+    def _check_quiet(self, url: URL) -> None:
+        left = self._quiet_until.get(url.authority, 0.0) - time.monotonic()
+        if left > 0:
+            raise RegistryUnreachable(f"{url.authority} asks to be left alone for {left:.0f} s more")
+
+    async def _exchange(
+        self,
+        what: str,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        limit: int,
+        form: Mapping[str, str] | None,
+    ) -> Answer:
+        if self._session is None:
+            self._session = self._new_session()
+        self.requests[what] += 1
+        async with self._session.request(
+            method, url, headers=headers, data=form, allow_redirects=False, proxy=_proxy(url)
+        ) as response:
+            body = bytearray()
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > limit:
+                    raise RegistryGarbled(f"{url.authority} answers with more than {limit // 2**20} MiB")
+            self.bytes_received += len(body)
+            link = response.links.get("next")
+            next_url = None if link is None else URL(str(link["url"]))
+            return Answer(response.status, response.headers, bytes(body), next_url)
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        tls = True if self._ca_file is None else ssl.create_default_context(cafile=self._ca_file)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=tls, limit=0),
+            timeout=self._timeout,
+            # a cookie would be a credential that none of the rules here know of
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": f"jhkube/{__version__}"},
+        )
+
+
+def _proxy(url: URL) -> str | None:
+    """Return the proxy that the environment names; aiohttp's own way would read ~/.netrc too."""
+    proxies = getproxies()
+    if url.host is None or url.scheme not in proxies or proxy_bypass(url.host):
+        return None
+    return None if url.host == "localhost" or url.host.startswith("127.") else proxies[url.scheme]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(getattr(error, "os_error", None) or error) or type(error).__name__
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return a Retry-After header's seconds from now (RFC 9110, section 10.2.3)."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
