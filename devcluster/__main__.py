@@ -1,0 +1,7 @@
+"""`python3 -m devcluster`: the development cluster's command line."""
+
+import sys
+
+from devcluster.cli import main
+
+sys.exit(main())

@@ -1,0 +1,121 @@
+"""What a person types: `python3 -m devcluster up`, and the other verbs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from devcluster import build, cluster, images, packages
+from devcluster.commands import succeeds
+from devcluster.progress import say
+from devcluster.settings import VARIABLES, DevClusterError, Settings
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one verb; return the status that the shell sees."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = Settings.load()
+        if settings.external:
+            return _external(settings, options)
+        return _own(settings, options)
+    except DevClusterError as error:
+        print(f"devcluster: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\ndevcluster: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 1
+
+
+def _own(settings: Settings, options: argparse.Namespace) -> int:
+    verb = options.verb
+    if verb in ("status", "env", "logs"):
+        return _tell(settings, options)
+    if reason := packages.refusal():
+        raise DevClusterError(reason)
+    if verb == "check":
+        return 0
+    if verb == "build":
+        packages.install({**packages.CLUSTER, **packages.IMAGES})
+        say(f"Kubernetes is in {build.build(settings)}")
+    elif verb == "up":
+        cluster.up(settings)
+    elif verb == "images":
+        images.build_all(settings)
+        images.prepull(settings)
+    elif verb == "down":
+        cluster.down(settings)
+    else:
+        {"start": cluster.start, "stop": cluster.stop, "kill": cluster.kill}[verb](settings, options.name)
+    return 0
+
+
+def _external(settings: Settings, options: argparse.Namespace) -> int:
+    """Carry out a verb on a cluster that is not ours: look, push images, and touch nothing else."""
+    if not settings.kubeconfig.exists():
+        raise DevClusterError(f"KUBECONFIG={settings.kubeconfig}: there is no such file")
+    if options.verb == "env":
+        return _tell(settings, options)
+    if options.verb == "images":
+        images.build_all(settings)
+    elif options.verb in ("check", "up", "status"):
+        if not succeeds("kubectl", "--kubeconfig", settings.kubeconfig, "get", "--raw", "/version"):
+            raise DevClusterError(f"the cluster of KUBECONFIG={settings.kubeconfig} does not answer")
+        say(f"using the cluster of KUBECONFIG={settings.kubeconfig}")
+    elif options.verb != "down":
+        raise DevClusterError(f"KUBECONFIG={settings.kubeconfig} is set: {options.verb} is for our own cluster")
+    return 0
+
+
+def _tell(settings: Settings, options: argparse.Namespace) -> int:
+    if options.verb == "env":
+        print(f"export KUBECONFIG={settings.kubeconfig}")
+        print(f"export JHKUBE_DEV_REGISTRY={settings.registry} JHKUBE_DEV_HOST={settings.host}")
+        return 0
+    if options.verb == "logs":
+        names = [options.name] if options.name else [part.stem for part in sorted(settings.logs.glob("*.log"))]
+        for name in names:
+            print(settings.logs / f"{name}.log")
+        print(f"{settings.logs / 'pods'}/  (the pods' own)")
+        return 0
+    rows = cluster.status(settings)
+    heads = ("COMPONENT", "STATE", "PID", "UPTIME", "MEMORY", "ADDRESS")
+    table = [heads, *((row.name, row.state, row.pid, row.uptime, row.memory, row.address) for row in rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(heads))]
+    for line in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    print(f"{cluster.pods(settings)}\nlogs: {settings.logs}")
+    return 0 if all(row.state == "ready" for row in rows) else 3
+
+
+def _parser() -> argparse.ArgumentParser:
+    settings = "\n".join(f"  {name:26} {text}" for name, text in VARIABLES.items())
+    parser = argparse.ArgumentParser(
+        prog="python3 -m devcluster",
+        description="A one-node Kubernetes and a registry from Debian's packages, for development and tests.",
+        epilog=f"settings, from the environment (default):\n{settings}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb, text in (
+        ("check", "say whether this machine can have a cluster, and change nothing"),
+        ("build", "install the packages and build Kubernetes (once, about 5 min)"),
+        ("up", "start whatever does not run, after anything that may have happened (about 20 s)"),
+        ("images", "build and push the images (once, about 4 min)"),
+        ("status", "show the components; status 3 if one is not ready"),
+        ("env", "print the exports of a client's shell"),
+        ("down", "end everything; binaries and images stay"),
+    ):
+        verbs.add_parser(verb, help=text, description=text)
+    logs = verbs.add_parser("logs", help="print where the logs are")
+    logs.add_argument("name", nargs="?", default="")
+    for verb, text in (
+        ("start", "start one component"),
+        ("stop", "end one component in order"),
+        ("kill", "end one component without warning, to see what happens"),
+    ):
+        verbs.add_parser(verb, help=text, description=text).add_argument("name", metavar="NAME")
+    return parser

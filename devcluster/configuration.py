@@ -1,0 +1,221 @@
+"""The files that the components read: certificates, tokens, kubeconfigs and settings of their own."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+from devcluster.commands import run, write
+from devcluster.network import leases
+from devcluster.settings import Settings
+
+__all__ = ["DEFAULT_STORAGE_CLASS", "PAUSE_IMAGE", "SERVICES", "write_all"]
+
+SERVICES: Final = "10.96.0.0/16"
+"""The addresses of Services; nothing routes them here, pods are reached by their own."""
+
+SERVICE_HOST: Final = "10.96.0.1"
+"""The API server's own Service."""
+
+PAUSE_IMAGE: Final = "localhost/devcluster-pause:1"
+"""The image that holds a pod's network while its containers come and go."""
+
+IDENTITIES: Final = {
+    "admin": ("admin", "system:masters"),
+    "controller-manager": ("system:kube-controller-manager", ""),
+    "scheduler": ("system:kube-scheduler", ""),
+    "kubelet": ("system:node:node1", "system:nodes"),
+}
+"""Who talks to the API server: file -> (user, groups), the names that Kubernetes' own RBAC rules know."""
+
+DEFAULT_STORAGE_CLASS: Final[dict[str, Any]] = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {
+        "name": "standard",
+        "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+    },
+    "provisioner": "kubernetes.io/host-path",
+    "reclaimPolicy": "Delete",
+    "volumeBindingMode": "Immediate",
+    "allowVolumeExpansion": True,
+}
+
+
+def write_all(settings: Settings) -> None:
+    """Write what is missing or has changed; what is there and right stays as it is."""
+    _certificates(settings)
+    _tokens(settings)
+    for name in IDENTITIES:
+        _kubeconfig(settings, name)
+    run_folder = settings.run
+    write(run_folder / "cni" / "conf" / "10-bridge.conflist", json.dumps(_cni(settings), indent=1))
+    write(run_folder / "containerd" / "config.toml", _containerd(settings))
+    write(run_folder / "kubelet" / "config.yaml", json.dumps(_kubelet(settings), indent=1))
+    write(run_folder / "registry" / "config.yml", json.dumps(_registry(settings), indent=1))
+
+
+def _certificates(settings: Settings) -> None:
+    """Make the authority and what it signs, once for an address of the API server."""
+    folder, stamp = settings.run / "pki", f"{settings.gateway} {SERVICE_HOST}"
+    if (folder / "stamp").exists() and (folder / "stamp").read_text() == stamp:
+        return
+    part = settings.run / ".pki.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True, mode=0o700)
+    new = ["openssl", "req", "-x509", "-nodes", "-days", "3650", "-newkey", "ec"]
+    new += ["-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    run(*new, "-subj", "/CN=devcluster", "-keyout", part / "ca.key", "-out", part / "ca.crt")
+    sign = [*new, "-CA", str(part / "ca.crt"), "-CAkey", str(part / "ca.key"), "-addext"]
+    names = "DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc"
+    addresses = f"IP:{settings.gateway},IP:{SERVICE_HOST},IP:127.0.0.1"
+    run(
+        *sign,
+        f"subjectAltName={names},{addresses}",
+        *("-addext", "basicConstraints=critical,CA:FALSE", "-addext", "extendedKeyUsage=serverAuth"),
+        *("-subj", "/CN=kube-apiserver", "-keyout", part / "apiserver.key", "-out", part / "apiserver.crt"),
+    )
+    run(
+        *sign,
+        "extendedKeyUsage=clientAuth",
+        *("-addext", "basicConstraints=critical,CA:FALSE"),
+        *("-subj", "/O=system:masters/CN=kube-apiserver-kubelet-client"),
+        *("-keyout", part / "kubelet-client.key", "-out", part / "kubelet-client.crt"),
+    )
+    run("openssl", "genrsa", "-out", part / "service-accounts.key", "2048")
+    (part / "stamp").write_text(stamp)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+
+
+def _tokens(settings: Settings) -> None:
+    folder = settings.run / "tokens"
+    rows = []
+    for name, (user, groups) in IDENTITIES.items():
+        if not (folder / name).exists():
+            write(folder / name, secrets.token_hex(24), 0o600)
+        rows.append(f'{(folder / name).read_text()},{user},{name},"{groups}"\n')
+    write(folder / "all.csv", "".join(rows), 0o600)
+
+
+def kubeconfig(settings: Settings, name: str) -> Path:
+    """Return the kubeconfig of one of the cluster's identities."""
+    return settings.kubeconfig if name == "admin" else settings.run / "kubeconfigs" / name
+
+
+def _kubeconfig(settings: Settings, name: str) -> None:
+    authority = base64.b64encode((settings.run / "pki" / "ca.crt").read_bytes()).decode()
+    token = (settings.run / "tokens" / name).read_text()
+    context = {"cluster": settings.name, "user": name, "namespace": "default"}
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {
+                "name": settings.name,
+                "cluster": {"server": settings.api_url, "certificate-authority-data": authority},
+            }
+        ],
+        "users": [{"name": name, "user": {"token": token}}],
+        "contexts": [{"name": settings.name, "context": context}],
+        "current-context": settings.name,
+    }
+    write(kubeconfig(settings, name), json.dumps(content, indent=1), 0o600)
+
+
+def _cni(settings: Settings) -> dict[str, Any]:
+    return {
+        "cniVersion": "0.4.0",
+        "name": settings.name,
+        "plugins": [
+            {
+                "type": "bridge",
+                "bridge": settings.bridge,
+                "isGateway": True,
+                "hairpinMode": True,
+                "ipam": {
+                    "type": "host-local",
+                    "dataDir": str(leases(settings)),
+                    "ranges": [[{"subnet": settings.subnet}]],
+                    "routes": [{"dst": "0.0.0.0/0"}],
+                },
+            }
+        ],
+    }
+
+
+def _containerd(settings: Settings) -> str:
+    """Return containerd's settings: everything below our own folder, so that no other containerd shares it.
+
+    `restrict_oom_score_adj`: a machine without CAP_SYS_RESOURCE cannot lower it. runc, not crun: crun refuses
+    hybrid cgroups.
+    """
+    home = settings.run / "containerd"
+    return f"""\
+version = 2
+root = "{home}/root"
+state = "{home}/state"
+[grpc]
+  address = "{settings.containerd}"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{home}/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+  restrict_oom_score_adj = true
+  sandbox_image = "{PAUSE_IMAGE}"
+  netns_mounts_under_state_dir = true
+  max_concurrent_downloads = 6
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "{settings.run}/cni/conf"
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      Root = "{home}/runc"
+  [plugins."io.containerd.grpc.v1.cri".registry.mirrors."{settings.registry}"]
+    endpoint = ["http://{settings.registry}"]
+"""
+
+
+def _kubelet(settings: Settings) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "address": settings.gateway,
+        "healthzPort": settings.kubelet_health_port,
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": str(settings.run / "pki" / "ca.crt")},
+        },
+        "authorization": {"mode": "Webhook"},
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": settings.cgroup,
+        "volumePluginDir": str(settings.run / "kubelet" / "plugins-exec"),
+        "failSwapOn": False,
+        # A developer's disk is often nearly full, and that is no reason to evict pods.
+        "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+        "imageGCHighThresholdPercent": 100,
+        "maxPods": 500,
+        "serializeImagePulls": False,
+        "registryPullQPS": 0,
+        "kubeAPIQPS": 100,
+        "kubeAPIBurst": 200,
+        "eventRecordQPS": 50,
+        "eventBurst": 100,
+    }
+
+
+def _registry(settings: Settings) -> dict[str, Any]:
+    return {
+        "version": "0.1",
+        "log": {"accesslog": {"disabled": False}, "level": "info"},
+        "storage": {
+            "filesystem": {"rootdirectory": str(settings.run / "registry" / "data")},
+            "delete": {"enabled": True},
+        },
+        "http": {"addr": f"127.0.0.1:{settings.registry_port}"},
+    }

@@ -1,0 +1,128 @@
+"""The Debian packages that everything stands on: installed where a program of theirs is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from devcluster.commands import output, run, succeeds
+from devcluster.progress import step
+from devcluster.settings import DevClusterError
+
+__all__ = ["BROWSER", "BUILD", "CLUSTER", "GO", "IMAGES", "NODE", "SYSTEM_PATH", "install", "refusal"]
+
+GO: Final = Path("/usr/lib/go-1.19/bin/go")
+"""The compiler that Debian 12 builds with; a newer one does not take Kubernetes 1.20."""
+
+SYSTEM_PATH: Final = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+"""Where programs are looked for: root's own folders too, which a plain `su` leaves out."""
+
+CLUSTER: Final = {
+    "containerd": "containerd",
+    "ctr": "containerd",
+    "runc": "runc",
+    "etcd": "etcd-server",
+    "docker-registry": "docker-registry",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+    "ip": "iproute2",
+    "iptables": "iptables",
+    "mount": "mount",
+    "sysctl": "procps",
+    "openssl": "openssl",
+    "kubectl": "kubernetes-client",
+}
+"""What a running cluster needs: program -> package."""
+
+BUILD: Final = {
+    str(GO): "golang-1.19-go",
+    "gcc": "gcc",
+    "/usr/include/stdlib.h": "libc6-dev",
+    "dpkg-source": "dpkg-dev",
+    "tar": "tar",
+}
+"""What building Kubernetes needs."""
+
+IMAGES: Final = {
+    "buildah": "buildah",
+    "skopeo": "skopeo",
+    "debootstrap": "debootstrap",
+    "fuse-overlayfs": "fuse-overlayfs",
+    "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
+}
+"""What building and pushing images needs."""
+
+NODE: Final = {"node": "nodejs", "npm": "npm"}
+"""What the hub's proxy, a Node.js program, needs."""
+
+BROWSER: Final = {"chromium": "chromium"}
+"""What the browser tests need."""
+
+SERVICES: Final = ("containerd", "etcd", "docker-registry")
+"""System services that come with the packages above; we start programs of our own, never those."""
+
+
+def refusal() -> str:
+    """Return why this machine cannot run a cluster of its own, or an empty text where it can."""
+    what = (
+        "Run this as root on Debian 12, or set KUBECONFIG to use a cluster that you have "
+        "(docs/devcluster.md has the variables that go with it)."
+    )
+    if os.uname().sysname != "Linux" or _os_release().get("ID") != "debian":
+        return f"This is not Debian, and no KUBECONFIG is set. {what}"
+    if _os_release().get("VERSION_ID") != "12":
+        return f"This is Debian {_os_release().get('VERSION_ID')}, and no KUBECONFIG is set. {what}"
+    if os.geteuid() != 0:
+        return f"You are not root, and no KUBECONFIG is set. {what}"
+    return ""
+
+
+def install(programs: Mapping[str, str]) -> None:
+    """Install the packages of the programs that are missing; return at once where none is.
+
+    Raises
+    ------
+    DevClusterError
+        If apt-get fails, or this machine is not one to install packages on.
+    """
+    missing = sorted({package for program, package in programs.items() if not _there(program)})
+    if not missing:
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise DevClusterError(f"These programs are needed; please install them: {', '.join(missing)}")
+    services = [name for name in SERVICES if name in missing or f"{name}-server" in missing]
+    active = [name for name in services if succeeds("systemctl", "is-active", name)] if services else []
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    with step("Fetching Debian's package lists", 10):
+        run("apt-get", "update", "-q")
+    with step(f"Installing {', '.join(missing)}", 10 + 4 * len(missing)):
+        run(
+            "apt-get",
+            "install",
+            "-y",
+            "-q",
+            "--no-install-recommends",
+            "-o",
+            "DPkg::Lock::Timeout=300",
+            *missing,
+            environ=quiet,
+        )
+    if Path("/run/systemd/system").exists():
+        for name in services:
+            if name not in active:
+                output("systemctl", "disable", "--now", name)
+    absent = [program for program in programs if not _there(program)]
+    if absent:
+        raise DevClusterError(f"{', '.join(absent)} is still missing after installing {', '.join(missing)}")
+
+
+def _there(program: str) -> bool:
+    return Path(program).exists() if program.startswith("/") else bool(shutil.which(program, path=SYSTEM_PATH))
+
+
+def _os_release() -> dict[str, str]:
+    path = Path("/etc/os-release")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}
