@@ -23,7 +23,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from devcluster.standin import BasicCredentials, StandIn, StandInError, serve
+from devcluster.standin import StandIn, StandInError, serve
+from devcluster.standin_oauth import BasicCredentials
 
 __all__ = ["GitServer", "Offer"]
 

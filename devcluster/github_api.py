@@ -19,7 +19,7 @@ from yarl import URL
 from devcluster.github_calls import PREFIX, ROUTES, Answer, Call, Route, message, not_found, scopes_shown
 from devcluster.github_tokens import Application, TokenStore
 from devcluster.github_world import World
-from devcluster.standin import BasicCredentials
+from devcluster.standin_oauth import BasicCredentials
 
 __all__ = ["RateLimits", "RestApi"]
 

@@ -6,14 +6,13 @@ After https://docs.github.com/en/rest, which has a chapter for each.
 from __future__ import annotations
 
 import base64
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from devcluster.github_tokens import Application, Token, TokenStore
 from devcluster.github_world import Membership, Organization, Person, Repository, Team, World
-from devcluster.standin import BasicCredentials
+from devcluster.standin_oauth import BasicCredentials, same_secret
 
 __all__ = ["PREFIX", "ROUTES", "Answer", "Call", "Route", "message", "not_found", "scopes_shown"]
 
@@ -282,7 +281,7 @@ def _own_token(call: Call) -> Token | Answer:
         application is None
         or call.basic is None
         or call.basic.username != application.client_id
-        or not hmac.compare_digest(call.basic.password.encode(), application.client_secret.encode())
+        or not same_secret(call.basic.password, application.client_secret)
     ):
         return not_found()
     token = call.tokens.find(str((call.body or {}).get("access_token", "")))

@@ -6,8 +6,6 @@ two chapters on troubleshooting next to it; PKCE is RFC 7636 with S256 only.
 
 from __future__ import annotations
 
-import hmac
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -15,10 +13,18 @@ from urllib.parse import urlencode
 from aiohttp import web
 from yarl import URL
 
-from devcluster.github_pages import choose_person_page, problem_page
+from devcluster.github_pages import choose_person_page
 from devcluster.github_tokens import Application, Token, TokenStore, normalized_scopes, requested_scopes
 from devcluster.github_world import Person, World
-from devcluster.standin import BasicCredentials
+from devcluster.standin_oauth import (
+    authorize_request,
+    challenge_problem,
+    page,
+    redirect,
+    same_secret,
+    token_request,
+)
+from devcluster.standin_pages import problem_page
 
 __all__ = ["OAuthFlow"]
 
@@ -69,9 +75,7 @@ class OAuthFlow:
 
     async def authorize(self, request: web.Request) -> web.StreamResponse:
         """Ask who to be, or with `login` take that person's agreement as given."""
-        asked: Mapping[str, str] = dict(request.query)
-        if request.method == "POST":
-            asked = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+        asked = await authorize_request(request)
         application = self._applications.get(asked.get("client_id", ""))
         if application is None:
             return _problem(404, "No such application", "The client_id is not one of a registered application.")
@@ -81,27 +85,24 @@ class OAuthFlow:
             None if given else application.callback_urls[0],
         )
         if callback is None:
-            return _redirect(
+            return redirect(
                 application.callback_urls[0],
                 _error("redirect_uri_mismatch", asked),
             )
         target = given or callback
         challenge = asked.get("code_challenge")
-        if challenge is not None and (
-            asked.get("code_challenge_method") != "S256" or not re.fullmatch(r"[\w-]{43}", challenge)
-        ):
-            return _redirect(
-                target, _error("invalid_request", asked, "Only code_challenge_method S256 is supported.")
-            )
+        problem = challenge_problem(asked)
+        if problem:
+            return redirect(target, _error("invalid_request", asked, problem))
         if "cancel" in asked:
-            return _redirect(target, _error("access_denied", asked, "The user has denied your application access."))
+            return redirect(target, _error("access_denied", asked, "The user has denied your application access."))
         scopes = normalized_scopes(requested_scopes(asked.get("scope", "")))
         if application.is_github_app:
             scopes = normalized_scopes(application.permissions)
         if "login" not in asked:
             kept = {key: asked[key] for key in KEPT_PARAMETERS if key in asked}
-            page = choose_person_page(application.name, scopes, self.people(), request.path, kept)
-            return _page(200, page)
+            html = choose_person_page(application.name, scopes, self.people(), request.path, kept)
+            return page(200, html)
         person = self._world.find_person(asked["login"])
         if person is None:
             return _problem(404, "No such account", f"There is no account {asked['login']!r} here.")
@@ -113,15 +114,13 @@ class OAuthFlow:
             redirect_uri_given=bool(given),
             code_challenge=challenge,
         )
-        return _redirect(target, {"code": grant.code} | _state(asked))
+        return redirect(target, {"code": grant.code} | _state(asked))
 
     async def access_token(self, request: web.Request) -> web.StreamResponse:
         """Exchange a code or a refresh token; errors come with status 200, as GitHub sends them."""
-        asked = await _parameters(request)
+        asked = await token_request(request)
         application = self._applications.get(asked.get("client_id", ""))
-        if application is None or not hmac.compare_digest(
-            asked.get("client_secret", "").encode(), application.client_secret.encode()
-        ):
+        if application is None or not same_secret(asked.get("client_secret", ""), application.client_secret):
             return _answer(request, _token_error("incorrect_client_credentials"))
         kind = asked.get("grant_type", "authorization_code")
         if kind == "refresh_token":
@@ -183,35 +182,8 @@ def _token_error(error: str) -> dict[str, str]:
     }
 
 
-def _redirect(target: str, parameters: Mapping[str, str]) -> web.Response:
-    return web.Response(status=302, headers={"Location": str(URL(target).update_query(parameters))})
-
-
-def _page(status: int, html: str) -> web.Response:
-    headers = {"Cache-Control": "no-store", "X-Frame-Options": "deny"}
-    return web.Response(status=status, text=html, content_type="text/html", headers=headers)
-
-
 def _problem(status: int, heading: str, text: str) -> web.Response:
-    return _page(status, problem_page(heading, text))
-
-
-async def _parameters(request: web.Request) -> dict[str, str]:
-    """Return a token request's parameters from its form or JSON body, the query, and Basic credentials."""
-    asked = dict(request.query)
-    if request.content_type == "application/json":
-        try:
-            body = await request.json()
-        except ValueError:
-            body = {}
-        if isinstance(body, dict):
-            asked |= {key: str(value) for key, value in body.items()}
-    else:
-        asked |= {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
-    basic = BasicCredentials.from_header(request.headers.get("Authorization", ""))
-    if basic:
-        asked |= {"client_id": basic.username, "client_secret": basic.password}
-    return asked
+    return page(status, problem_page("GitHub", heading, text))
 
 
 def _answer(request: web.Request, data: Mapping[str, Any]) -> web.Response:

@@ -6,14 +6,14 @@ https://docs.github.com/en/apps.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import secrets
 import string
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+
+from devcluster.standin_oauth import challenge_of
 
 __all__ = ["Application", "Grant", "Token", "TokenStore", "expanded_scopes", "normalized_scopes"]
 
@@ -135,12 +135,6 @@ def token_text(prefix: str) -> str:
         number, digit = divmod(number, 62)
         checksum = BASE62[digit] + checksum
     return f"{prefix}_{body}{checksum}"
-
-
-def challenge_of(verifier: str) -> str:
-    """Return the S256 challenge of a code verifier (RFC 7636, section 4.2)."""
-    digest = hashlib.sha256(verifier.encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 class TokenStore:

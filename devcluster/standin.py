@@ -7,7 +7,6 @@ another process can do by `POST /_control/<action>` with the action's arguments 
 from __future__ import annotations
 
 import asyncio
-import base64
 import dataclasses
 import fnmatch
 import hmac
@@ -23,7 +22,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-__all__ = ["BasicCredentials", "Clock", "Control", "Fault", "StandIn", "StandInError", "serve"]
+__all__ = ["Clock", "Control", "Fault", "StandIn", "StandInError", "serve"]
 
 CONTROL_HEADER = "X-Control-Token"
 """The header that carries the control token, where the stand-in was given one."""
@@ -309,26 +308,6 @@ async def serve(standin: StandIn) -> None:
     async with standin:
         print(f"listening on {standin.url}", flush=True)
         await stop.wait()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class BasicCredentials:
-    """The user name and password of a Basic `Authorization` header (RFC 7617)."""
-
-    username: str
-    password: str = dataclasses.field(repr=False)
-
-    @classmethod
-    def from_header(cls, header: str) -> BasicCredentials | None:
-        """Return the credentials in a header's text, or None where it has none that can be read."""
-        kind, _, encoded = header.partition(" ")
-        if kind.lower() != "basic":
-            return None
-        try:
-            username, colon, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except ValueError:
-            return None
-        return cls(username, password) if colon else None
 
 
 class Clock:
