@@ -89,6 +89,10 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
         self._identity = UserIdentity.from_dict(found) if found else None
         self._token = auth_state.get("access_token") or ""
 
+    @property
+    def _groups(self) -> tuple[str, ...]:
+        return tuple(group.name for group in self.user.groups)
+
     # What they choose.
 
     @default("options_form")
@@ -107,7 +111,7 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
     def available(self) -> Available:
         """Return what the person may choose from now."""
         assert self.image_menu is not None
-        groups = [group.name for group in self.user.groups]
+        groups = self._groups
         return available_for(
             groups,
             self.image_menu.offer_for(groups),
@@ -142,9 +146,7 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
         except OptionError as error:
             # The hub renders the form of the default server again, whichever server was asked for.
             self._refused = self.user.spawner._refused = (options, error)
-            refusal = HTTPError(400, error.message)
-            refusal.jupyterhub_message = error.message
-            raise refusal from None
+            raise _Refused(error.message) from None
 
     async def _looked_up(self, choice: Choice) -> Choice:
         """Return the choice with the digest that its image has now."""
@@ -188,14 +190,16 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
 
     async def get_pod_manifest(self) -> V1Pod:
         """Return KubeSpawner's manifest with the person's identity, home, accounts and git in it."""
-        pod = await super().get_pod_manifest()
+        pod: V1Pod = await super().get_pod_manifest()
         if self._identity is None:
             self.log.warning("%s: no identity in auth_state, so the pod is KubeSpawner's own", self._log_name)
             return pod
-        return build_pod(pod, self.pod_settings(), self._identity, self._facts(), claim_name=self.pvc_name)
+        return build_pod(
+            pod, self.pod_settings(self._groups), self._identity, self._facts(), claim_name=self.pvc_name
+        )
 
     def _facts(self) -> ServerFacts:
-        groups = tuple(group.name for group in self.user.groups)
+        groups = self._groups
         choice = self._choice
         if choice is None or choice.profile != LAB:
             return ServerFacts(hub_groups=groups)
@@ -248,7 +252,7 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
                 raise
 
     def _secret_files(self) -> SecretFiles:
-        settings = self.pod_settings()
+        settings = self.pod_settings(self._groups)
         assert self._identity is not None
         tokens = {host.host: self._token for host in settings.git.hosts}
         return secret_files(settings, self._identity, tokens)
@@ -295,6 +299,14 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
 
 def _computed_profiles(spawner: JHKubeSpawner) -> list[dict[str, Any]]:
     return profile_list(spawner.available(), spawner._choice)
+
+
+class _Refused(HTTPError):
+    """Options that cannot be taken: 400, with a sentence that the hub shows to the person."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, message)
+        self.jupyterhub_message = message
 
 
 def begin_menu_with_hub() -> None:

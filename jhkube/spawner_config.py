@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, List, TraitError, Unicode, validate
@@ -12,7 +13,9 @@ from jhkube.options_form.sizes import DEFAULT_SIZES, GUARANTEE_RATIO, Size, pars
 from jhkube.pod.accounts import DEBIAN_GROUP, DEBIAN_PASSWD, Accounts, AccountsFrom
 from jhkube.pod.build import PodSettings
 from jhkube.pod.git import GitSettings, parse_git_hosts
-from jhkube.pod.home import HomeKind, parse_home
+from jhkube.pod.home import FolderMaker, HomeKind, parse_home
+from jhkube.pod.limits import Ceilings, parse_ceilings
+from jhkube.pod.mounts import mounts_for, parse_mounts
 from jhkube.pod.security import parse_umask
 
 __all__ = ["SpawnerConfig"]
@@ -108,15 +111,20 @@ class SpawnerConfig(Configurable):
         """,
     ).tag(config=True)
 
-    home_make_folder = Bool(
-        True,
+    home_made_by = Enum(
+        ["", *map(str, FolderMaker)],
+        default_value="",
         help="""
-        Whether a person's missing folder is made, owned by them and closed to others. On a shared volume
-        an init container does it as root; switch it off where another system makes the folders.
+        Who makes a person's folder the first time, open to nobody else: by default `user` on a claim of one's own and
+        `root` on NFS and a shared claim.
+
+        `user`: the person; kubelet gives them the claim's volume. Pod Security "restricted".
+        `root`: an init container with just the rights that it takes. Pod Security "baseline".
+        `nobody`: another system makes the folders.
 
         For example::
 
-            c.JHKubeSpawner.home_make_folder = False
+            c.JHKubeSpawner.home_made_by = "nobody"
         """,
     ).tag(config=True)
 
@@ -190,7 +198,36 @@ class SpawnerConfig(Configurable):
         """,
     ).tag(config=True)
 
-    git_hosts = List(
+    extra_mounts: Any = List(
+        help="""
+        Volumes beyond the home. Each has a `path` in the pod and one of `claim`, `nfs` and `host_path`; optionally
+        `read_only`, `sub_path`, `groups` (hub groups that get it) and, for a claim that one pod at a time may
+        use, `exclusive`.
+
+        For example::
+
+            c.JHKubeSpawner.extra_mounts = [
+                {"path": "/data/survey", "claim": "survey", "read_only": True},
+                {"path": "/scratch", "nfs": {"server": "files.example.org", "path": "/scratch"}, "groups": ["ops"]},
+            ]
+        """,
+    ).tag(config=True)
+
+    ceilings = Dict(
+        help="""
+        What all of a person's servers together may have: `cores`, `memory`, `gpus` and `servers`, by default, by hub
+        group (the most generous counts) and by user name (which wins).
+
+        For example::
+
+            c.JHKubeSpawner.ceilings = {
+                "default": {"cores": 4, "memory": "16G", "servers": 2},
+                "groups": {"observatory:ml": {"cores": 16, "gpus": 1}},
+            }
+        """,
+    ).tag(config=True)
+
+    git_hosts: Any = List(
         help="""
         The git hosts that the person's provider token is offered to, and no other: host names, URLs, or dicts
         with `host`, `scheme` and `username`.
@@ -241,7 +278,7 @@ class SpawnerConfig(Configurable):
         """,
     ).tag(config=True)
 
-    presets = List(
+    presets: Any = List(
         help="""
         Check boxes of the form, each of which adds `environment`, `volumes` with `volume_mounts`, `labels` or
         `annotations` to the pod, for everybody or for `groups`.
@@ -262,6 +299,14 @@ class SpawnerConfig(Configurable):
     def _valid_umask(self, proposal: Any) -> Any:
         return _checked(proposal, parse_umask)
 
+    @validate("extra_mounts")
+    def _valid_extra_mounts(self, proposal: Any) -> Any:
+        return _checked(proposal, parse_mounts)
+
+    @validate("ceilings")
+    def _valid_ceilings(self, proposal: Any) -> Any:
+        return _checked(proposal, parse_ceilings)
+
     @validate("sizes")
     def _valid_sizes(self, proposal: Any) -> Any:
         return _checked(proposal, parse_sizes)
@@ -270,8 +315,8 @@ class SpawnerConfig(Configurable):
     def _valid_presets(self, proposal: Any) -> Any:
         return _checked(proposal, parse_presets)
 
-    def pod_settings(self) -> PodSettings:
-        """Return the traits about pods as one value.
+    def pod_settings(self, hub_groups: Collection[str]) -> PodSettings:
+        """Return the traits about pods as one value, for a member of these hub groups.
 
         Raises
         ------
@@ -287,7 +332,7 @@ class SpawnerConfig(Configurable):
                 nfs=self.home_nfs,
                 skeleton=self.home_skeleton,
                 copy_from=self.home_copy_from,
-                make_folder=self.home_make_folder,
+                made_by=self.home_made_by,
                 make_image=self.home_make_image,
             ),
             accounts=Accounts(
@@ -300,12 +345,17 @@ class SpawnerConfig(Configurable):
                 hosts=parse_git_hosts(self.git_hosts),
                 replace_etc_gitconfig=self.git_replaces_etc_gitconfig,
             ),
+            mounts=mounts_for(parse_mounts(self.extra_mounts), hub_groups),
             umask=parse_umask(self.umask),
         )
 
     def parsed_sizes(self) -> tuple[Size, ...]:
         """Return the sizes as values."""
         return parse_sizes(self.sizes, self.guarantee_ratio)
+
+    def parsed_ceilings(self) -> Ceilings:
+        """Return the ceilings as values."""
+        return parse_ceilings(self.ceilings)
 
     def parsed_presets(self) -> tuple[Preset, ...]:
         """Return the presets as values."""
