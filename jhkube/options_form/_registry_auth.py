@@ -16,6 +16,8 @@ from typing import Any
 
 from yarl import URL
 
+from ._registry_http import place_of
+
 __all__ = ["Authorizer", "Challenge", "Credential", "RegistryCredentials", "parse_challenges"]
 
 TOKEN_LIFE = 60.0
@@ -299,13 +301,13 @@ class Authorizer:
             raise self._denied("its challenge names no address of a token server")
         if realm.origin() == self._origin:
             return realm
-        if not {realm.host.lower(), realm.authority.lower()} & self._token_servers:
+        if not {realm.host.lower(), place_of(realm)} & self._token_servers:
             raise self._denied(
-                f"it sends us for a token to {realm.authority}, another host than its own; "
+                f"it sends us for a token to {place_of(realm)}, another host than its own; "
                 "if that is right, add it to the token servers"
             )
         if realm.scheme == "http" and self._origin.scheme == "https":
-            raise self._denied(f"it sends us for a token to {realm.authority} without TLS")
+            raise self._denied(f"it sends us for a token to {place_of(realm)} without TLS")
         return realm
 
     async def _token(self, realm: URL, service: str, scopes: Iterable[str], credential: Credential | None) -> _Bearer:
@@ -330,7 +332,7 @@ class Authorizer:
         data = data if isinstance(data, Mapping) else {}
         token = data.get("token") or data.get("access_token")
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-            raise self._denied(f"its token server {realm.authority} answered without a token")
+            raise self._denied(f"its token server {place_of(realm)} answered without a token")
         life = data.get("expires_in")
         seconds = float(life) if isinstance(life, int | float) and life > 0 else TOKEN_LIFE
         return _Bearer(f"Bearer {token}", asked_at + seconds - min(TOKEN_MARGIN, seconds / 5))

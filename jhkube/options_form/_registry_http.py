@@ -28,6 +28,7 @@ __all__ = [
     "RegistryNotFound",
     "RegistryUnreachable",
     "Transport",
+    "place_of",
 ]
 
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
@@ -128,17 +129,17 @@ class Transport:
                 async with self._slots:
                     answer = await self._exchange(what, method, url, headers, limit, form)
             except aiohttp.ClientSSLError as error:
-                raise RegistryUnreachable(f"{url.authority} cannot be trusted: {error}") from error
+                raise RegistryUnreachable(f"{place_of(url)} cannot be trusted: {error}") from error
             except (aiohttp.ClientError, OSError) as error:
-                wait, failure = delay, f"{url.authority} does not answer: {_reason(error)}"
+                wait, failure = delay, f"{place_of(url)} does not answer: {_reason(error)}"
             else:
                 if answer.status not in TRANSIENT:
                     return answer
-                failure = f"{url.authority} answers HTTP {answer.status}"
+                failure = f"{place_of(url)} answers HTTP {answer.status}"
                 asked = _retry_after(answer.headers)
                 wait = delay if asked is None else asked
                 if wait > self._patience:
-                    self._quiet_until[url.authority] = time.monotonic() + wait
+                    self._quiet_until[place_of(url)] = time.monotonic() + wait
                     self._check_quiet(url)
             if left <= 0:
                 raise RegistryUnreachable(failure)
@@ -147,9 +148,9 @@ class Transport:
             await asyncio.sleep(wait + random.uniform(0, delay / 4))
 
     def _check_quiet(self, url: URL) -> None:
-        left = self._quiet_until.get(url.authority, 0.0) - time.monotonic()
+        left = self._quiet_until.get(place_of(url), 0.0) - time.monotonic()
         if left > 0:
-            raise RegistryUnreachable(f"{url.authority} asks to be left alone for {left:.0f} s more")
+            raise RegistryUnreachable(f"{place_of(url)} asks to be left alone for {left:.0f} s more")
 
     async def _exchange(
         self,
@@ -170,7 +171,7 @@ class Transport:
             async for chunk in response.content.iter_any():
                 body += chunk
                 if len(body) > limit:
-                    raise RegistryGarbled(f"{url.authority} answers with more than {limit // 2**20} MiB")
+                    raise RegistryGarbled(f"{place_of(url)} answers with more than {limit // 2**20} MiB")
             self.bytes_received += len(body)
             link = response.links.get("next")
             next_url = None if link is None else URL(str(link["url"]))
@@ -185,6 +186,13 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"jhkube/{__version__}"},
         )
+
+
+def place_of(url: URL) -> str:
+    """Return an address's host, with its port where that is not the scheme's own: `localhost:5000`."""
+    host = (url.host or "").lower()
+    host = f"[{host}]" if ":" in host else host
+    return host if url.is_default_port() else f"{host}:{url.port}"
 
 
 def _proxy(url: URL) -> str | None:

@@ -24,6 +24,7 @@ from ._registry_http import (
     RegistryNotFound,
     RegistryUnreachable,
     Transport,
+    place_of,
 )
 from .image_details import ImageDetails, described_config, platform_digests, read_details
 from .image_tag import LEGAL_TAG
@@ -224,7 +225,7 @@ class Registry:
             return None
         if link.host != self.origin.host or link.explicit_port not in (None, self.origin.explicit_port):
             raise RegistryGarbled(
-                f"{self.host}/{repository}: its next page of tags is on another host, {link.authority}"
+                f"{self.host}/{repository}: its next page of tags is on another host, {place_of(link)}"
             )
         return self.origin.join(link.relative())
 
@@ -355,10 +356,10 @@ class Registry:
         answer = await self._transport.send("token", method, url, headers, limit=MAX_MANIFEST_BODY, form=form)
         if answer.status != 200:
             raise RegistryDenied(
-                f"the registry {self.host} does not let us in: its token server {url.authority} answers "
+                f"the registry {self.host} does not let us in: its token server {place_of(url)} answers "
                 f"HTTP {answer.status}"
             )
-        return _json(answer.body, f"the token server {url.authority}: its answer")
+        return _json(answer.body, f"the token server {place_of(url)}: its answer")
 
 
 def _host_and_origin(url: str) -> tuple[str, URL]:
@@ -369,7 +370,7 @@ def _host_and_origin(url: str) -> tuple[str, URL]:
     address = URL(url)
     if address.scheme not in ("http", "https") or not address.host or address.path not in ("", "/"):
         raise ValueError(f"{url!r} is not the address of a registry, such as quay.io or http://registry:5000")
-    host = address.authority.rpartition("@")[2].lower()
+    host = place_of(address)
     if host in ("docker.io", "index.docker.io", "registry-1.docker.io"):
         return "docker.io", URL("https://registry-1.docker.io")
     return host, address.origin()
