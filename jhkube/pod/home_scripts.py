@@ -61,8 +61,8 @@ copy() { # FROM TO WHEN: by a name of this pod's own, so that nobody sees half a
       if [ "$3" = missing ] || [ -d "$target" ] || [ ! "$source" -nt "$target" ]; then continue; fi
     fi
     partial=$2/.jhkube-copy-$JHKUBE_POD
-    { cp -pP "$source" "$partial" && mv -f "$partial" "$target"; } 2>/dev/null || {
-      rm -f "$partial"
+    { rm -f "$partial" && cp -pP "$source" "$partial" && mv -f "$partial" "$target"; } 2>/dev/null || {
+      rm -f "$partial" 2>/dev/null || true
       echo "not copied: $source" >&2
     }
   done

@@ -28,7 +28,7 @@ _PREAMBLE = """\
 set -eu
 fail() { # told to whoever reads the pod's status
   printf '%s\\n' "$1" >&2
-  { printf '%s' "$1" >/dev/termination-log; } 2>/dev/null || true
+  [ ! -w /dev/termination-log ] || printf '%s' "$1" >/dev/termination-log
   exit 1
 }
 """

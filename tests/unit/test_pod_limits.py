@@ -1,0 +1,189 @@
+"""Ceilings over all of a user's servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jhkube.pod.limits import (
+    Ceiling,
+    Usage,
+    ceiling_for,
+    over_ceiling,
+    parse_ceilings,
+    pod_usage,
+    resource_quota,
+    users_pods,
+)
+from jhkube.pod.quantities import memory_text, parse_cores, parse_memory, parse_quantity
+from tests.unit.pod_security import serialized
+
+GIB = 1024**3
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1", 1),
+        ("500m", 0.5),
+        ("1Gi", GIB),
+        ("1G", 10**9),
+        ("1k", 1000),
+        ("2e3", 2000),
+        ("1.5Mi", 1572864),
+        (".5", 0.5),
+    ],
+)
+def test_a_kubernetes_quantity_is_its_number(text: str, number: float) -> None:
+    assert parse_quantity(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "x", "1 Gi", "Gi", "1g", "1,5", "nan", "--1", "1\n2"])
+def test_what_is_no_quantity_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not an amount"):
+        parse_quantity(text)
+
+
+def test_memory_is_read_as_jupyterhub_reads_it() -> None:
+    assert [parse_memory(text) for text in ("2G", "2Gi", 2 * GIB, "512M")] == [
+        2 * GIB,
+        2 * GIB,
+        2 * GIB,
+        512 * 1024**2,
+    ]
+    assert parse_cores("250m") == 0.25
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(512 * 1024**2, "512 MiB"), (GIB, "1 GiB"), (3 * GIB // 2, "1.5 GiB"), (2048 * GIB, "2 TiB"), (9, "9 bytes")],
+)
+def test_memory_is_said_as_people_read_it(amount: int, text: str) -> None:
+    assert memory_text(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("running", "wanted", "ceiling", "said"),
+    [
+        ([], Usage(4, 8 * GIB), Ceiling(), None),
+        ([], Usage(4), Ceiling(cores=4), None),
+        ([Usage(2)], Usage(2), Ceiling(cores=4, servers=2), None),
+        ([Usage(8)], Usage(0, GIB), Ceiling(cores=4), None),
+        (
+            [],
+            Usage(4),
+            Ceiling(cores=2),
+            "This server asks for 4 cores; your limit is 2 cores. Choose a smaller size.",
+        ),
+        (
+            [Usage(cores=3, server="gpu"), Usage(cores=1)],
+            Usage(cores=1),
+            Ceiling(cores=4),
+            "This server's 1 core and the 4 cores of your running servers (gpu, the default one) are 5 cores;"
+            " your limit is 4 cores. Choose a smaller size or stop a server.",
+        ),
+        (
+            [Usage(memory=6 * GIB)],
+            Usage(memory=4 * GIB),
+            Ceiling(memory=8 * GIB),
+            "This server's 4 GiB of memory and the 6 GiB of your running server (the default one) are 10 GiB;"
+            " your limit is 8 GiB. Choose a smaller size or stop a server.",
+        ),
+        (
+            [Usage(gpus=1)],
+            Usage(gpus=1),
+            Ceiling(gpus=1),
+            "This server's 1 GPU and the 1 GPU of your running server (the default one) are 2 GPUs;"
+            " your limit is 1 GPU. Choose a smaller size or stop a server.",
+        ),
+        (
+            [],
+            Usage(gpus=1),
+            Ceiling(gpus=0),
+            "This server asks for 1 GPU; your limit is 0 GPUs. Choose a smaller size.",
+        ),
+        (
+            [Usage(server="a"), Usage(server="b")],
+            Usage(),
+            Ceiling(servers=2),
+            "You have 2 servers running (a, b); your limit is 2. Stop one to start another.",
+        ),
+        ([], Usage(), Ceiling(servers=0), "You may not run a server. Ask an administrator."),
+    ],
+)
+def test_what_passes_a_ceiling_is_said_in_numbers(
+    running: list[Usage], wanted: Usage, ceiling: Ceiling, said: str | None
+) -> None:
+    assert over_ceiling(running, wanted, ceiling) == said
+
+
+CEILINGS = parse_ceilings(
+    {
+        "default": {"cores": 4, "memory": "16G", "servers": 2},
+        "groups": {"astro": {"cores": 32}, "chem": {"cores": 8, "gpus": 2}, "class": {"cores": 1}},
+        "users": {"bob": {"cores": 64}},
+    }
+)
+
+
+def test_a_users_own_ceiling_wins_over_everything() -> None:
+    assert ceiling_for(CEILINGS, "bob", ["class"]) == Ceiling(cores=64)
+
+
+def test_of_two_groups_the_more_generous_counts_for_each_amount() -> None:
+    assert ceiling_for(CEILINGS, "ada", ["chem", "astro"]) == Ceiling(32, 16 * GIB, 2, 2)
+
+
+def test_a_group_may_be_below_the_default() -> None:
+    assert ceiling_for(CEILINGS, "ada", ["class"]).cores == 1
+
+
+def test_a_group_that_nothing_is_said_about_has_the_default() -> None:
+    assert ceiling_for(CEILINGS, "ada", ["other"]) == CEILINGS.default
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"everybody": {}}, "unknown everybody"),
+        ({"default": {"cpu": 1}}, "default: unknown cpu"),
+        ({"groups": {"astro": {"memory": "lots"}}}, "astro: memory: .*not an amount"),
+        ({"users": {"bob": {"servers": -1}}}, "bob: servers is negative"),
+    ],
+)
+def test_wrong_ceilings_say_what_is_wrong(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_ceilings(config)
+
+
+def pod(name: str = "jupyter-ada", user: str = "ada", phase: str = "Running", **resources: Any) -> dict[str, Any]:
+    annotations = {"hub.jupyter.org/username": user, "hub.jupyter.org/servername": "gpu"}
+    return {
+        "metadata": {"name": name, "annotations": annotations},
+        "spec": {"containers": [{"name": "notebook", "resources": resources}, {"name": "cron"}]},
+        "status": {"phase": phase},
+    }
+
+
+def test_a_pod_uses_its_limits() -> None:
+    limits = {"cpu": "1500m", "memory": "2Gi", "nvidia.com/gpu": "2"}
+    assert pod_usage(pod(limits=limits, requests={"cpu": "100m"})) == Usage(1.5, 2 * GIB, 2, "gpu")
+
+
+def test_a_pod_without_a_limit_uses_its_request() -> None:
+    assert pod_usage(pod(requests={"cpu": "100m", "memory": "1073741824"})) == Usage(0.1, GIB, 0, "gpu")
+    assert pod_usage(pod()) == Usage(server="gpu")
+
+
+def test_a_users_pods_are_those_that_take_up_room() -> None:
+    pods = [pod("a"), pod("b", phase="Pending"), pod("c", user="bob"), pod("d", phase="Succeeded"), pod("e")]
+    assert [each["metadata"]["name"] for each in users_pods(pods, "ada", other_than="e")] == ["a", "b"]
+
+
+def test_a_ceiling_is_a_quota_too() -> None:
+    quota = resource_quota(Ceiling(4, 8 * GIB, 1, 3))
+    assert serialized(quota)["spec"]["hard"] == {
+        "limits.cpu": "4", "limits.memory": str(8 * GIB), "requests.nvidia.com/gpu": "1", "pods": "3"
+    }  # fmt: skip
+    assert resource_quota(Ceiling()) is None
