@@ -82,7 +82,8 @@ def _read_release(text: str, body: str, architecture: str, experimental: bool = 
     match = _RELEASE.fullmatch(body) or _OLD_RELEASE.fullmatch(body)
     if match is None:
         return None
-    major, minor, patch, candidate, *parts = match.groups()
+    groups = match.groups()
+    major, minor, patch, candidate = groups[:4]
     version: tuple[int, ...] = (int(major), int(minor), int(patch)) if patch else (int(major), int(minor))
     name = ".".join(map(str, version))
     if candidate:
@@ -90,34 +91,36 @@ def _read_release(text: str, body: str, architecture: str, experimental: bool = 
         kind, name = TagKind.CANDIDATE, f"Release candidate {name} {candidate}"
     else:
         kind, name = TagKind.RELEASE, f"Release {name}"
-    return _image_tag(text, kind, name, version, None, architecture, tuple(parts), experimental, candidate or "")
+    return _image_tag(text, kind, name, version, None, architecture, groups[4:], experimental, candidate or "")
 
 
 def _read_weekly(text: str, body: str, architecture: str, experimental: bool = False) -> ImageTag | None:
     match = _WEEKLY.fullmatch(body)
     if match is None:
         return None
-    year, week, old_week, *parts = match.groups()
+    groups = match.groups()
+    year, week, old_week = groups[:3]
     week = week or old_week
     first = monday(year, week)
     if first is None:
         return None
     version = (int(year), int(week))
     name = f"Weekly {week_name(*version, first)}"
-    return _image_tag(text, TagKind.WEEKLY, name, version, first, architecture, tuple(parts), experimental)
+    return _image_tag(text, TagKind.WEEKLY, name, version, first, architecture, groups[3:], experimental)
 
 
 def _read_daily(text: str, body: str, architecture: str, experimental: bool = False) -> ImageTag | None:
     match = _DAILY.fullmatch(body)
     if match is None:
         return None
-    year, month, number, old_month, old_number, *parts = match.groups()
+    groups = match.groups()
+    year, month, number, old_month, old_number = groups[:5]
     date = day(year, month or old_month, number or old_number)
     if date is None:
         return None
     version = (date.year, date.month, date.day)
     name = f"Daily {day_name(date)}"
-    return _image_tag(text, TagKind.DAILY, name, version, date, architecture, tuple(parts), experimental)
+    return _image_tag(text, TagKind.DAILY, name, version, date, architecture, groups[5:], experimental)
 
 
 _Reader = Callable[[str, str, str, bool], ImageTag | None]

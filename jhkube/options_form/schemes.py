@@ -92,7 +92,7 @@ def week_name(year: int, week: int, first: datetime.date) -> str:
 
 def join_name(name: str, *parts: str) -> str:
     """Return a display name of what there is: `Weekly 2026, week 46 (9–15 Nov) · nosudo · arm64`."""
-    return " · ".join([name, *filter(None, parts)])
+    return " · ".join([name, *filter(None, parts)]) if any(parts) else name
 
 
 DEFAULT_ALIASES: Final = (
@@ -193,7 +193,7 @@ def _read_version(text: str, architecture: str, numbers: str, suffix: tuple[str,
     return ImageTag(
         text,
         kind,
-        join_name(name, extra, architecture) if extra or architecture else name,
+        join_name(name, extra, architecture),
         tuple(map(int, numbers.split("."))),
         None,
         architecture,

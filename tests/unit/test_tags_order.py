@@ -102,7 +102,7 @@ TEXTS = st.one_of(
 TAGS = TEXTS.map(parse_tag)
 
 
-@settings(max_examples=2000)
+@settings(max_examples=600)
 @given(TEXTS)
 @example("9" * 5000)
 @example("\ud800")
@@ -117,7 +117,7 @@ def test_no_text_crashes_the_parser(text: str) -> None:
     assert hash(parse_tag(tag.tag)) == hash(tag)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(TAGS, TAGS)
 def test_of_two_tags_one_is_older_or_they_are_equal(one: ImageTag, other: ImageTag) -> None:
     assert (one < other) + (other < one) + (one == other) == 1
@@ -126,7 +126,7 @@ def test_of_two_tags_one_is_older_or_they_are_equal(one: ImageTag, other: ImageT
     assert (one > other) == (other < one)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(TAGS, TAGS, TAGS)
 def test_the_order_is_transitive(one: ImageTag, two: ImageTag, three: ImageTag) -> None:
     first, second, third = sorted([one, two, three])
@@ -134,14 +134,14 @@ def test_the_order_is_transitive(one: ImageTag, two: ImageTag, three: ImageTag) 
     assert first <= third
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(TEXTS, max_size=20), st.randoms(use_true_random=False))
 def test_the_order_does_not_depend_on_what_came_first(texts: list[str], chance: random.Random) -> None:
     shuffled = chance.sample(texts, len(texts))
     assert sort_tags(map(parse_tag, shuffled)) == sort_tags(map(parse_tag, texts))
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(TAGS, max_size=20))
 def test_kinds_are_not_mixed_and_nothing_is_lost(tags: list[ImageTag]) -> None:
     shown = sort_tags(tags)
