@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from jupyterhub.app import JupyterHub
-from kubernetes_asyncio.client import ApiException, V1Pod
+from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1Pod
 from kubespawner import KubeSpawner
 from tornado.web import HTTPError
 from traitlets import default
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
+from jhkube.objects import FORBIDDEN, HomeRefused, claim_plan, create_secret, replace_secret, set_quota
 from jhkube.options_form import form
 from jhkube.options_form.menu import ImageMenu, NoSuchImage
 from jhkube.options_form.profiles import (
@@ -28,10 +29,14 @@ from jhkube.options_form.profiles import (
     profile_list,
 )
 from jhkube.pod.build import build_pod, secret_files
+from jhkube.pod.claims import ClaimAction
 from jhkube.pod.home import HomeKind
 from jhkube.pod.labels import ServerFacts
+from jhkube.pod.limits import Usage, ceiling_for, over_ceiling, pod_usage, resource_quota
+from jhkube.pod.mounts import claim_in_use
 from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
 from jhkube.spawner_config import SpawnerConfig
+from jhkube.watch.claims import ClaimReflector
 from jhkube.watch.progress import progress
 from jhkube.watch.reflectors import EventReflector, PodReflector
 from jhkube.watch.starts import Start
@@ -57,6 +62,7 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
     _token = ""
     _choice: Choice | None = None
     _refused: tuple[Any, OptionError] | None = None
+    _warnings: list[str] = []
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -138,15 +144,43 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
 
     async def _choose(self, options: Any) -> None:
         """Check options, whichever way they came in, and keep what they stand for."""
-        if self.image_menu is None:
-            return
         await self._first_menu()
         try:
-            self._choice = await self._looked_up(chosen(options, self.available()))
+            choice = chosen(options, self.available()) if self.image_menu else None
+            await self._check_room(choice)
+            self._choice = await self._looked_up(choice) if choice else None
         except OptionError as error:
             # The hub renders the form of the default server again, whichever server was asked for.
             self._refused = self.user.spawner._refused = (options, error)
             raise _Refused(error.message) from None
+
+    async def _check_room(self, choice: Choice | None) -> None:
+        """Refuse a start that is one too many for the person's ceiling, or for a claim of one pod at a time."""
+        mounts = self.pod_settings(self._groups).mounts
+        if not self.ceilings and not any(mount.exclusive for mount in mounts):
+            return
+        await self._start_watching_pods()
+        ceiling = ceiling_for(self.parsed_ceilings(), self.user.name, self._groups)
+        others = [each._usage() for each in self.user.spawners.values() if each is not self and each.active]
+        if sentence := over_ceiling(others, self._usage(choice), ceiling):
+            raise OptionError("size", sentence)
+        pods = self.pod_reflector.pods.values()
+        if sentence := claim_in_use(mounts, pods, namespace=self.namespace, pod_name=self.pod_name):
+            raise OptionError("", sentence)
+
+    def _usage(self, choice: Choice | None = None) -> Usage:
+        """Return what the server may use: by its pod, by what was chosen, or by the limits that are configured."""
+        choice = choice or self._choice
+        pod = self.pod_reflector.pods.get(self._pod_key) if choice is None else None
+        if pod is not None:
+            return pod_usage(pod)
+        if choice is None or choice.size is None:
+            return Usage(float(self.cpu_limit or 0), int(self.mem_limit or 0), server=self.name)
+        return Usage(choice.size.cores, choice.size.memory, choice.size.gpus, self.name)
+
+    @property
+    def _pod_key(self) -> str:
+        return f"{self.namespace}/{self.pod_name}"
 
     async def _looked_up(self, choice: Choice) -> Choice:
         """Return the choice with the digest that its image has now."""
@@ -164,17 +198,18 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
 
     async def load_user_options(self) -> None:
         """Let KubeSpawner apply what was chosen; every way to a start passes here."""
-        if self.image_menu is None:
-            await super().load_user_options()
-            return
         if self._choice is None:
             await self._choose(self.user_options)
-        assert self._choice is not None
-        asked, self.user_options = self.user_options, self._choice.to_options()
+        asked = self.user_options
+        if self._choice is not None:
+            self.user_options = self._choice.to_options()
         try:
             await super().load_user_options()
         finally:
             self.user_options = asked
+        # KubeSpawner sees to claims next, in the namespace that the options may have set.
+        if self.storage_pvc_ensure:
+            await self._ensure_home()
 
     # The pod.
 
@@ -187,6 +222,32 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
     async def _start(self) -> str:
         self.pod_start = Start(self)
         return await self.pod_start.url(super()._start())
+
+    async def _ensure_namespace(self) -> None:
+        await super()._ensure_namespace()
+        ceiling = ceiling_for(self.parsed_ceilings(), self.user.name, self._groups)
+        quota = resource_quota(ceiling) if self.ceilings_are_quotas else None
+        if quota is not None:
+            await set_quota(self.api, self.namespace, quota, self.k8s_api_request_timeout)
+
+    async def _ensure_home(self) -> None:
+        """See to the person's claim, by what the watch knows of it: no request where all is right."""
+        watch = await self._start_reflector("claims", ClaimReflector, omit_namespace=self.enable_user_namespaces)
+        while True:
+            claim = watch.claims.get(f"{self.namespace}/{self.pvc_name}")
+            try:
+                plan = await claim_plan(claim, self.storage_capacity or "0", known=self._pvc_exists)
+            except HomeRefused as refused:
+                raise _Refused(str(refused)) from None
+            if plan.warning and plan.warning not in self._warnings:
+                self.log.warning("%s: claim %s: %s", self._log_name, self.pvc_name, plan.warning)
+                self._warnings.append(plan.warning)
+            if plan.action is not ClaimAction.WAIT:
+                break
+            await asyncio.sleep(1)
+        self._pvc_exists = plan.action is not ClaimAction.CREATE
+        if plan.action is ClaimAction.GROW:
+            await self.api.patch_namespaced_persistent_volume_claim(self.pvc_name, self.namespace, plan.patch)
 
     async def get_pod_manifest(self) -> V1Pod:
         """Return KubeSpawner's manifest with the person's identity, home, accounts and git in it."""
@@ -228,28 +289,10 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
             await self.stop(True)
             return False
         if self._identity is not None:
-            await self._create_secret(created)
+            await create_secret(self.api, self.namespace, secret_manifest(created, self._secret_files()))
         assert self.pod_start is not None
         self.pod_start.created(created.metadata.uid)
         return True
-
-    async def _create_secret(self, pod: V1Pod) -> None:
-        secret = secret_manifest(pod, self._secret_files())
-        try:
-            await self.api.create_namespaced_secret(self.namespace, secret)
-        except ApiException as error:
-            if error.status != 409:
-                raise
-            # What an earlier pod has left; Kubernetes would collect it in a while.
-            await self._delete_secret()
-            await self.api.create_namespaced_secret(self.namespace, secret)
-
-    async def _delete_secret(self) -> None:
-        try:
-            await self.api.delete_namespaced_secret(secret_name(self.pod_name), self.namespace)
-        except ApiException as error:
-            if error.status != 404:
-                raise
 
     def _secret_files(self) -> SecretFiles:
         settings = self.pod_settings(self._groups)
@@ -263,17 +306,19 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
         The authenticator calls this when a refresh of auth_state brought something new.
         """
         self._learn(auth_state)
-        pod = self.pod_reflector.pods.get(f"{self.namespace}/{self.pod_name}")
+        pod = self.pod_reflector.pods.get(self._pod_key)
         if self._identity is None or pod is None:
             return
+        files = self._secret_files()
         name = secret_name(self.pod_name)
         try:
-            await self.api.patch_namespaced_secret(name, self.namespace, secret_patch(self._secret_files()))
+            await self.api.patch_namespaced_secret(name, self.namespace, secret_patch(files))
         except ApiException as error:
-            # The Secret of a pod from before a change of settings, or one not created yet.
-            self.log.warning("%s: the token in Secret %s was not renewed: %s", self._log_name, name, error.reason)
-        else:
-            self.log.info("%s: renewed the token in Secret %s", self._log_name, name)
+            if error.status != FORBIDDEN:
+                raise
+            metadata = V1ObjectMeta(name=self.pod_name, uid=pod["metadata"]["uid"])
+            await replace_secret(self.api, self.namespace, secret_manifest(V1Pod(metadata=metadata), files))
+        self.log.info("%s: renewed the token in Secret %s", self._log_name, name)
 
     # What the cluster says.
 
@@ -287,14 +332,20 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
             return self.pod_start.ended()
         return super().is_pod_running(pod)
 
-    def progress(self) -> AsyncIterator[dict[str, Any]]:
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """Yield what a person reads while the server starts."""
-        return progress(self)
+        warned = 0
+        async for message in progress(self):
+            for warning in self._warnings[warned:]:
+                warned += 1
+                yield {"message": warning}
+            yield message
 
     def clear_state(self) -> None:
         """Forget the last start."""
         super().clear_state()
         self._choice = None
+        self._warnings = []
 
 
 def _computed_profiles(spawner: JHKubeSpawner) -> list[dict[str, Any]]:

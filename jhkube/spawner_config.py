@@ -227,6 +227,18 @@ class SpawnerConfig(Configurable):
         """,
     ).tag(config=True)
 
+    ceilings_are_quotas = Bool(
+        False,
+        help="""
+        Where every person has a namespace of their own (`enable_user_namespaces`), whether their ceiling is set
+        there as a ResourceQuota too.
+
+        For example::
+
+            c.JHKubeSpawner.ceilings_are_quotas = True
+        """,
+    ).tag(config=True)
+
     git_hosts: Any = List(
         help="""
         The git hosts that the person's provider token is offered to, and no other: host names, URLs, or dicts

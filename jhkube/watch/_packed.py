@@ -94,6 +94,10 @@ def slim_pod(pod: Mapping[str, Any]) -> dict[str, Any]:
     for kind in ("initContainers", "containers"):
         if spec.get(kind):
             slim_spec[kind] = [_pick(container, _CONTAINER_FIELDS) for container in spec[kind]]
+    # who holds a claim that only one pod may hold
+    claims = [volume for volume in spec.get("volumes", ()) if "persistentVolumeClaim" in volume]
+    if claims:
+        slim_spec["volumes"] = claims
     # KubeSpawner reads the ports of every container without asking whether there are any
     for container in slim_spec.get("containers", ()):
         container.setdefault("ports", [])

@@ -1,0 +1,83 @@
+"""The objects beside a pod, at the API server: its Secret, its claim, a namespace's quota."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from kubernetes_asyncio.client import ApiException, V1ResourceQuota, V1Secret
+from kubespawner.clients import shared_client
+
+from jhkube.pod.claims import ClaimAction, ClaimPlan, claim_action
+
+__all__ = ["FORBIDDEN", "HomeRefused", "claim_plan", "create_secret", "replace_secret", "set_quota"]
+
+FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
+
+
+class HomeRefused(ValueError):
+    """A home that cannot be used, in a sentence for the person."""
+
+
+async def create_secret(api: Any, namespace: str, secret: V1Secret) -> None:
+    """Create a pod's Secret, in the place of one that an earlier pod has left."""
+    try:
+        await api.create_namespaced_secret(namespace, secret)
+    except ApiException as error:
+        if error.status != CONFLICT:
+            raise
+        # Kubernetes would collect it some time after its pod has gone.
+        await replace_secret(api, namespace, secret)
+
+
+async def replace_secret(api: Any, namespace: str, secret: V1Secret) -> None:
+    """Delete a Secret and create it anew: for an account that may not patch Secrets, as in z2jh.
+
+    Kubelet keeps the files of a volume whose Secret is gone for a moment.
+    """
+    try:
+        await api.delete_namespaced_secret(secret.metadata.name, namespace)
+    except ApiException as error:
+        if error.status != NOT_FOUND:
+            raise
+    await api.create_namespaced_secret(namespace, secret)
+
+
+async def claim_plan(existing: Mapping[str, Any] | None, wanted: str, *, known: bool) -> ClaimPlan:
+    """Return what is to be done about a person's claim; its class is asked for only where the claim is too small.
+
+    Raises
+    ------
+    HomeRefused
+        Where the claim cannot be used.
+    """
+    plan = claim_action(existing, wanted, known=known)
+    if existing is not None and plan.action is ClaimAction.KEEP and plan.warning:
+        plan = claim_action(existing, wanted, known=known, expandable=await _is_expandable(existing))
+    if plan.action is ClaimAction.REFUSE:
+        raise HomeRefused(plan.warning)
+    return plan
+
+
+async def _is_expandable(claim: Mapping[str, Any]) -> bool | None:
+    """Whether a claim's class lets it grow; None where the hub may not know."""
+    name = claim["spec"].get("storageClassName")
+    if not name:
+        return False
+    try:
+        storage_class = await shared_client("StorageV1Api").read_storage_class(name)
+    except ApiException as error:
+        return None if error.status == FORBIDDEN else False
+    return bool(storage_class.allow_volume_expansion)
+
+
+async def set_quota(api: Any, namespace: str, quota: V1ResourceQuota, timeout: float) -> None:
+    """Create a namespace's quota, or bring the one there to what it should be."""
+    async with asyncio.timeout(timeout):
+        try:
+            await api.create_namespaced_resource_quota(namespace, quota)
+        except ApiException as error:
+            if error.status != CONFLICT:
+                raise
+            await api.patch_namespaced_resource_quota(quota.metadata.name, namespace, {"spec": quota.spec.to_dict()})
