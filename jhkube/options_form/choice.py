@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -182,8 +182,8 @@ def chosen(options: Any, available: Available) -> Choice:
         return _static_choice(slug, options, available)
     for key in options:
         if key not in KEYS:
-            hint = nearest(str(key), KEYS) or f"; there are {', '.join(KEYS)}"
-            raise OptionError("", f"There is no option {_shown(key)}{hint}.")
+            hint = _question(str(key), KEYS) or f" There are {', '.join(KEYS)}."
+            raise OptionError("", f"There is no option {_shown(key)}.{hint}")
     image, entry = _image(options, available)
     return Choice(
         image=image,
@@ -294,7 +294,7 @@ def _image(options: Mapping[str, Any], available: Available) -> tuple[str, MenuE
         raise OptionError("image", f"The image {_shown(text)} is not among those allowed on this hub.")
     if not images.entries:
         raise OptionError("image", _nothing_offered(images))
-    raise OptionError("image", f"There is no image {_shown(text)} to choose{_hint(text, images)}.")
+    raise OptionError("image", f"There is no image {_shown(text)} to choose.{_hint(text, images)}")
 
 
 def _nothing_offered(images: Offer) -> str:
@@ -304,8 +304,13 @@ def _nothing_offered(images: Offer) -> str:
 
 
 def _hint(text: str, images: Offer) -> str:
-    """Name the nearest image; only among those offered, since a search of 10,000 names takes a while."""
-    return nearest(text, [tag.tag for entry in images.entries for tag in entry.tags])
+    """Ask whether another image was meant: one of those offered, since comparing 10,000 names takes a while."""
+    return _question(text, [tag.tag for entry in images.entries for tag in entry.tags])
+
+
+def _question(text: str, known: Iterable[str]) -> str:
+    hint = nearest(text, known).removeprefix("; ")
+    return f" {hint[0].upper()}{hint[1:]}" if hint else ""
 
 
 def _size(options: Mapping[str, Any], sizes: Sequence[Size]) -> Size | None:
@@ -357,8 +362,8 @@ def _static_choice(slug: str, options: Mapping[str, Any], available: Available) 
         if key == "profile" or options[key] is None:
             continue
         if name not in known:
-            hint = nearest(name, known) or (f"; {_there_are(known)}" if known else "; it has none")
-            raise OptionError("", f"The profile {slug!r} has no option {_shown(key)}{hint}.")
+            hint = _question(name, known)
+            raise OptionError("", f"The profile {slug!r} has no option {_shown(key)}.{hint}")
         value = _text(options, str(key), "")
         if key == name:
             _check_listed(name, value, known[name])

@@ -47,7 +47,9 @@ def render(
     """
     view = form_view(available, options, errors, now)
     index = tag_index(available.images.all_entries) if view.search_count and available.images else None
-    return _template().render(view=view, index=index, lab=LAB, unlisted=UNLISTED, option_prefix=OPTION_PREFIX)
+    names = {"lab": LAB, "unlisted": UNLISTED, "option_prefix": OPTION_PREFIX}
+    page: str = _template().render(view=view, index=index, **names)
+    return page
 
 
 def options_from_form(formdata: Mapping[str, Sequence[Any]]) -> dict[str, Any]:

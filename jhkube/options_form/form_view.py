@@ -34,13 +34,13 @@ class ImageRow:
 
     tags: tuple[str, ...]
     age: str
-    """`built 3 days ago`; empty where nobody knows."""
+    """How long ago it was built: `3 days ago`; empty where nobody knows."""
 
     built: str
     """The day it was built, as `2026-11-17`."""
 
-    facts: tuple[str, ...]
-    """What else is known in a word or two: `1.2 GB`, `arm64`."""
+    size: str
+    """How much a node has to download: `1.2 GB`; empty where nobody knows."""
 
     description: str
     is_checked: bool
@@ -208,19 +208,14 @@ def _row(entry: MenuEntry, value: str, is_checked: bool, now: float) -> ImageRow
     details = entry.details
     built = details.created if details is not None else None
     moving = [tag.display_name for tag in entry.aliases if tag.kind is TagKind.ALIAS]
-    facts = []
-    if details is not None and details.size:
-        facts.append(f"{size_text(details.size)} download")
-    if entry.tag.architecture:
-        facts.append(entry.tag.architecture)
     return ImageRow(
         value=value,
         name=", ".join(moving) or entry.tag.display_name,
         points_at=entry.tag.display_name if moving else "",
-        tags=tuple(tag.tag for tag in entry.tags if tag.tag != tag.display_name),
-        age=f"built {age_text(now - built.timestamp())}" if built is not None else "",
+        tags=tuple(tag.tag for tag in entry.tags if tag.kind is not TagKind.ALIAS and tag.tag != tag.display_name),
+        age=age_text(now - built.timestamp()) if built is not None else "",
         built=built.date().isoformat() if built is not None else "",
-        facts=tuple(facts),
+        size=size_text(details.size) if details is not None and details.size else "",
         description=_short(details.description or details.title) if details is not None else "",
         is_checked=is_checked,
     )

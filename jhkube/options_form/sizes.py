@@ -103,9 +103,9 @@ class Size:
 
     @property
     def summary(self) -> str:
-        """What it gives, for people: `2 cores, 4 GiB of memory, 1 NVIDIA GPU`."""
+        """What it gives, for people: `2 cores, 4 GiB memory, 1 NVIDIA GPU`."""
         cores = f"{self.cores:g} core{'' if self.cores == 1 else 's'}"
-        parts = [cores, f"{memory_text(self.memory)} of memory"]
+        parts = [cores, f"{memory_text(self.memory)} memory"]
         if self.gpus:
             vendor = self.gpu_resource.partition("/")[0]
             name = GPU_RESOURCES.get(vendor, self.gpu_resource)

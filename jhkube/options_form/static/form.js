@@ -24,10 +24,12 @@
     const radio = typed.querySelector("input[type=radio]");
     const text = typed.querySelector("input[type=text]");
     text.addEventListener("input", () => { radio.checked = true; });
-    radio.addEventListener("click", () => text.focus());
+    // A click by the arrow keys has no detail: it passes through the list and must not end in a field.
+    typed.addEventListener("click", (event) => { if (event.detail && event.target !== text) text.focus(); });
   }
 
-  const wrong = form.querySelector("input[aria-invalid=true], select[aria-invalid=true], [aria-invalid=true] input:checked");
+  const wrong = form.querySelector("input[aria-invalid=true], select[aria-invalid=true]")
+    || form.querySelector("[aria-invalid=true] input:checked");
   if (wrong) wrong.focus();
 
   const data = document.getElementById("jhkube-tags");
@@ -58,16 +60,14 @@
   list.hidden = true;
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", "Tags");
-  const found = document.createElement("span");
-  found.className = "jhkube-found";
+  const found = document.querySelector("#jhkube-search-about > span");
+  const hint = `${tags.length.toLocaleString()} tags to search`;
   found.setAttribute("role", "status");
+  found.textContent = hint;
   input.after(list);
-  input.parentElement.after(found);
   for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-controls", list.id],
     ["aria-expanded", "false"], ["aria-label", "Search all tags"]]) input.setAttribute(name, value);
   input.placeholder = "Search: a name, a kind or a date";
-  const hint = document.querySelector("#jhkube-search-about > span");
-  hint.textContent = `${tags.length.toLocaleString()} tags to search`;
 
   let active = -1;
   const close = () => {
@@ -84,7 +84,7 @@
   const take = (value) => {
     input.value = value;
     document.getElementById("jhkube-searched").checked = true;
-    found.textContent = "";
+    found.textContent = hint;
     check();
     close();
   };
@@ -129,7 +129,7 @@
     input.setAttribute("aria-expanded", String(!list.hidden));
     input.removeAttribute("aria-activedescendant");
     const which = count > SHOWN ? `, the first ${SHOWN} are listed` : "";
-    found.textContent = count === 0 ? "No tag matches." : `${count.toLocaleString()} ${count === 1 ? "tag matches" : "tags match"}${which}.`;
+    found.textContent = !words.length ? hint : count === 0 ? "No tag matches." : `${count.toLocaleString()} ${count === 1 ? "tag matches" : "tags match"}${which}.`;
     check();
   };
   const move = (to) => {

@@ -1,0 +1,169 @@
+"""A real JupyterHub with jhkube's form and no cluster: `FORM_WORLD` names a JSON file that says what there is."""
+
+import json
+import os
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jupyterhub.auth import DummyAuthenticator
+from jupyterhub.proxy import Proxy
+from jupyterhub.spawner import Spawner
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, HTTPError, RequestHandler
+
+from jhkube.options_form import form
+from jhkube.options_form.entries import Menu, build_entries
+from jhkube.options_form.offer import offer_for, parse_offers
+from jhkube.options_form.presets import parse_presets
+from jhkube.options_form.profiles import OptionError, available_for, chosen, parse_profiles, profile_list
+from jhkube.options_form.registry import ImageDetails
+from jhkube.options_form.sizes import parse_sizes
+from jhkube.options_form.tags import parse_tag, sort_tags
+
+WORLD = Path(os.environ["FORM_WORLD"])
+_available = {}
+
+
+def available(groups):
+    """Return what somebody may choose from in the world as the file says it is now."""
+    world = json.loads(WORLD.read_text())
+    key = WORLD.stat().st_mtime_ns, tuple(groups)
+    if key not in _available:
+        _available.clear()
+        _available[key] = _read(world, groups)
+    found = _available[key]
+    if found.images and world["refreshed_ago"] is not None:
+        found = replace(found, images=replace(found.images, refreshed_at=time.time() - world["refreshed_ago"]))
+    return found
+
+
+def _read(world, groups):
+    entries = []
+    for repository, tags in world["repositories"].items():
+        names = sort_tags(map(parse_tag, tags))
+        digests = {tag: digest for tag, digest in tags.items() if digest}
+        details = {
+            digest: ImageDetails(
+                created=datetime.fromtimestamp(time.time() - 86400 * about["days"], UTC),
+                size=about["size"],
+                description=about.get("description", ""),
+                architectures=("amd64",),
+            )
+            for digest, about in world["details"].items()
+        }
+        entries += build_entries(repository, names, digests, details, {})
+    refreshed = None if world["refreshed_ago"] is None else time.time()
+    menu = Menu(tuple(entries), refreshed, tuple(world["errors"]))
+    offer = offer_for(menu, parse_offers(world["offers"]), groups) if world["has_menu"] else None
+    return available_for(
+        groups, offer, parse_sizes(world["sizes"]), parse_presets(world["presets"]), parse_profiles(world["profiles"])
+    )
+
+
+class Started(RequestHandler):
+    """The server that people get: it answers, and that is all."""
+
+    def get(self):
+        self.finish("started")
+
+
+class FormSpawner(Spawner):
+    """A spawner with jhkube's form, whose servers are one handler of the hub's own process."""
+
+    refused = None
+
+    def _options_form_default(self):
+        return self.rendered
+
+    def _options_from_form_default(self):
+        return form.options_from_form
+
+    def available(self):
+        """Return what this person may choose from."""
+        return available([group.name for group in self.user.groups])
+
+    async def rendered(self, _):
+        """Return the form, with what was refused where something was."""
+        options, errors = self.user_options or self.orm_spawner.user_options, []
+        if self.refused:
+            (options, error), self.refused = self.refused, None
+            errors = [error]
+        return form.render(self.available(), options, now=time.time(), errors=errors)
+
+    def _apply_user_options_default(self):
+        return FormSpawner.choose
+
+    def choose(self, options):
+        """Check what was chosen, as JHKubeSpawner does."""
+        try:
+            choice = chosen(options, self.available())
+        except OptionError as error:
+            self.refused = self.user.spawner.refused = (options, error)
+            refusal = HTTPError(400, error.message)
+            refusal.jupyterhub_message = error.message
+            raise refusal from None
+        profile_list(self.available(), choice)
+
+    async def start(self):
+        """Return the address at which `Started` answers."""
+        sockets = bind_sockets(0, "127.0.0.1")
+        self.listening = HTTPServer(Application([(".*", Started)]))
+        self.listening.add_sockets(sockets)
+        return "127.0.0.1", sockets[0].getsockname()[1]
+
+    async def stop(self, now=False):
+        """Stop listening."""
+        if getattr(self, "listening", None):
+            self.listening.stop()
+            self.listening = None
+
+    async def poll(self):
+        """Say whether it runs."""
+        return None if getattr(self, "listening", None) else 0
+
+
+class NoProxy(Proxy):
+    """No proxy: the browser speaks with the hub itself."""
+
+    should_start = False
+
+    async def add_route(self, routespec, target, data):
+        """Do nothing."""
+
+    async def delete_route(self, routespec):
+        """Do nothing."""
+
+    async def get_all_routes(self):
+        """Return no routes."""
+        return {}
+
+
+class GroupsAuthenticator(DummyAuthenticator):
+    """Logs anybody in, as a member of the groups that the world gives them."""
+
+    manage_groups = True
+
+    async def authenticate(self, handler, data):
+        """Return the name and the groups."""
+        groups = json.loads(WORLD.read_text())["groups"]
+        return {"name": data["username"], "groups": groups.get(data["username"], [])}
+
+
+port = os.environ["FORM_HUB_PORT"]
+c = get_config()  # noqa: F821
+c.JupyterHub.authenticator_class = GroupsAuthenticator
+c.Authenticator.allow_all = True
+c.JupyterHub.spawner_class = FormSpawner
+c.JupyterHub.proxy_class = NoProxy
+c.JupyterHub.hub_bind_url = c.JupyterHub.bind_url = f"http://127.0.0.1:{port}"
+c.JupyterHub.db_url = "sqlite:///:memory:"
+c.JupyterHub.cookie_secret_file = str(WORLD.parent / "cookie_secret")
+c.JupyterHub.allow_named_servers = True
+c.JupyterHub.api_tokens = {}
+c.JupyterHub.services = [{"name": "test", "api_token": os.environ["FORM_HUB_TOKEN"], "admin": True}]
+c.JupyterHub.load_roles = [
+    {"name": "test", "services": ["test"], "scopes": ["admin:users", "admin:servers", "servers", "admin:groups"]}
+]
