@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import count
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+
+from jhkube.options_form.menu import ImageMenu
 
 from .servers import Front, Pusher, RealRegistry
 
@@ -62,3 +65,34 @@ def start_registry(tmp_path: Path) -> Iterator[StartRegistry]:
     yield start
     for registry in started:
         registry.stop()
+
+
+ONE_OF_EACH = [{"kinds": {"alias": "all", "release": 1, "weekly": 2}, "all_tags": True}]
+
+MakeMenu = Callable[..., ImageMenu]
+
+
+@pytest_asyncio.fixture
+async def make_menu() -> AsyncIterator[MakeMenu]:
+    """Makes menus that are not kept on disk, unless they are told where."""
+    made: list[ImageMenu] = []
+
+    def make(*repositories: str, **config: Any) -> ImageMenu:
+        settings = {"cache_file": "", "describe_images": False, "offers": ONE_OF_EACH, **config}
+        made.append(ImageMenu(repositories=list(repositories), **settings))
+        return made[-1]
+
+    yield make
+    for menu in made:
+        await menu.stop()
+
+
+def weeklies(first: int, last: int) -> list[str]:
+    return [f"w_2026_{week:02}" for week in range(first, last + 1)]
+
+
+async def until(reached: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for something that comes about in the background."""
+    async with asyncio.timeout(seconds):
+        while not reached():
+            await asyncio.sleep(0.02)

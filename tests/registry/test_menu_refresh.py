@@ -1,0 +1,315 @@
+"""The menu beside a real registry: what a refresh asks, and what the menu then says."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from jhkube.options_form.menu import Menu
+from jhkube.options_form.tags import TagKind
+
+from .conftest import MakeMenu, StartRegistry, until, weeklies
+from .servers import Front, Pusher, RealRegistry
+
+
+def texts(menu: Menu) -> list[list[str]]:
+    """Return the tags of each entry."""
+    return [[tag.tag for tag in entry.tags] for entry in menu.entries]
+
+
+async def test_the_menu_has_every_tag_newest_first(
+    front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, ["w_2026_46", "something", "w_2026_47", "d_2026_11_20", "r27_0_1", "w_2026_09"])
+    menu = make_menu(f"{front.host}/{repository}")
+    assert menu.current.entries == ()
+    await menu.refresh()
+    assert texts(menu.current) == [
+        ["r27_0_1"],
+        ["w_2026_47"],
+        ["w_2026_46"],
+        ["w_2026_09"],
+        ["d_2026_11_20"],
+        ["something"],
+    ]
+    assert menu.current.errors == ()
+    assert menu.current.refreshed_at == pytest.approx(datetime.now(UTC).timestamp(), abs=5)
+
+
+async def test_what_is_offered_is_run_by_the_digest_that_was_pushed(
+    front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    digests = open_registry.seed(repository, weeklies(40, 47))
+    menu = make_menu(f"{front.host}/{repository}")
+    await menu.refresh()
+    assert [entry.image for entry in menu.offer_for([]).entries] == [
+        f"{front.host}/{repository}@{digests['w_2026_47']}",
+        f"{front.host}/{repository}@{digests['w_2026_46']}",
+    ]
+
+
+async def test_a_first_refresh_asks_for_the_pages_and_for_what_is_offered(
+    open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, [*weeklies(1, 47), "latest", "r27_0_1"])
+    front = await Front(open_registry.host, page_size=10).start()
+    menu = make_menu(f"{front.host}/{repository}")
+    await menu.refresh()
+    # latest names no other image here, so that the others are looked through for it once
+    offered = {"latest", "r27_0_1", "w_2026_47", "w_2026_46"}
+    assert front.count("tags") == 5
+    assert offered <= {seen.path.split("/")[-1] for seen in front.seen}
+    assert front.count("manifests") == len({seen.path for seen in front.seen if seen.what == "manifests"})
+    await front.stop()
+
+
+async def test_an_unchanged_repository_of_10_000_tags_costs_its_pages_alone(
+    open_registry: RealRegistry, make_menu: MakeMenu
+) -> None:
+    first = datetime(1995, 1, 1, tzinfo=UTC)
+    days = (first + timedelta(days=number) for number in range(10_000))
+    open_registry.seed("team/large", [f"d_{day:%Y_%m_%d}" for day in days])
+    front = await Front(open_registry.host, page_size=1000).start()
+    menu = make_menu(f"{front.host}/team/large", offers=[{"kinds": {"daily": 5}}])
+    await menu.refresh()
+    assert (front.count("tags"), front.count("manifests")) == (10, 5)
+    front.forget()
+    before = menu.current
+    await menu.refresh()
+    assert (front.count("tags"), front.count()) == (10, 10)
+    assert menu.current.entries is before.entries
+    await front.stop()
+
+
+async def test_an_unchanged_alias_costs_one_answer_without_content(
+    front: Front, pusher: Pusher, repository: str, make_menu: MakeMenu
+) -> None:
+    await pusher.image(repository, "recommended", "w_2026_46")
+    menu = make_menu(f"{front.host}/{repository}")
+    await menu.refresh()
+    front.forget()
+    await menu.refresh()
+    assert [(seen.method, seen.path.split("/")[-1], seen.status) for seen in front.seen] == [
+        ("GET", "list", 200),
+        ("HEAD", "recommended", 304),
+    ]
+
+
+async def test_an_alias_is_shown_as_what_it_points_at(
+    front: Front, pusher: Pusher, repository: str, make_menu: MakeMenu
+) -> None:
+    await pusher.image(repository, "w_2026_46", "recommended", "w_2026_46_rsp19")
+    menu = make_menu(f"{front.host}/{repository}")
+    await menu.refresh()
+    [entry] = menu.current.entries
+    assert entry.tag.kind is TagKind.WEEKLY
+    assert {tag.tag for tag in entry.tags} == {"w_2026_46", "recommended", "w_2026_46_rsp19"}
+    assert entry.display_name.startswith("Recommended (Weekly 2026, week 46")
+
+
+async def test_an_alias_that_moved_is_noticed_at_the_next_refresh(
+    front: Front, pusher: Pusher, repository: str, make_menu: MakeMenu
+) -> None:
+    await pusher.image(repository, "w_2026_46", "recommended")
+    new = await pusher.image(repository, "w_2026_47")
+    menu = make_menu(f"{front.host}/{repository}")
+    await menu.refresh()
+    assert menu.current.find("recommended") is menu.current.find("w_2026_46")
+    await pusher.image(repository, "recommended", marker="w_2026_47")
+    await menu.refresh()
+    recommended = menu.current.find("recommended")
+    assert recommended is not None
+    assert (recommended.tag.tag, recommended.digest) == ("w_2026_47", new)
+
+
+async def test_an_alias_of_an_image_that_is_not_offered_is_named_all_the_same(
+    front: Front, open_registry: RealRegistry, pusher: Pusher, repository: str, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, weeklies(1, 47))
+    await pusher.image(repository, "w_2026_20", "recommended")
+    menu = make_menu(f"{front.host}/{repository}")
+    await menu.refresh()
+    assert menu.current.find("recommended") is menu.current.find("w_2026_20")
+    front.forget()
+    await menu.refresh()
+    assert front.count("manifests") == 1
+
+
+async def test_an_alias_that_no_tag_shares_is_looked_for_once(
+    front: Front, open_registry: RealRegistry, pusher: Pusher, repository: str, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, weeklies(1, 47))
+    await pusher.image(repository, "recommended")
+    menu = make_menu(f"{front.host}/{repository}", alias_search_limit=30)
+    await menu.refresh()
+    assert front.count("manifests") == 1 + 2 + 30
+    front.forget()
+    await menu.refresh()
+    assert front.count("manifests") == 1
+    # a tag that comes later may be the one
+    await pusher.image(repository, "w_2026_10_c0045", marker="recommended")
+    await menu.refresh()
+    assert menu.current.find("recommended") is menu.current.find("w_2026_10_c0045")
+
+
+async def test_a_new_tag_is_in_the_menu_and_a_gone_one_is_not(
+    front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, weeklies(44, 46))
+    menu = make_menu(f"{front.host}/{repository}")
+    await menu.refresh()
+    open_registry.seed(repository, ["w_2026_47"])
+    open_registry.untag(repository, "w_2026_46")
+    front.forget()
+    await menu.refresh()
+    assert texts(menu.current) == [["w_2026_47"], ["w_2026_45"], ["w_2026_44"]]
+    assert front.count("manifests") == 1  # that of the week before was known
+
+
+async def test_an_offer_is_full_although_two_tags_are_one_image(
+    front: Front, open_registry: RealRegistry, pusher: Pusher, repository: str, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, weeklies(40, 45))
+    await pusher.image(repository, "w_2026_47", "w_2026_46")
+    menu = make_menu(f"{front.host}/{repository}")
+    await menu.refresh()
+    entries = menu.offer_for([]).entries
+    assert [entry.tag.tag for entry in entries] == ["w_2026_47", "w_2026_45"]
+    assert all(entry.digest for entry in entries)
+
+
+async def test_a_tag_whose_image_was_deleted_is_not_offered(
+    front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    digests = open_registry.seed(repository, weeklies(44, 47))
+    open_registry.delete_manifest(repository, digests["w_2026_47"])
+    menu = make_menu(f"{front.host}/{repository}")
+    await menu.refresh()
+    assert [entry.tag.tag for entry in menu.offer_for([]).entries] == ["w_2026_46", "w_2026_45"]
+    assert menu.current.errors == ()
+    front.forget()
+    await menu.refresh()
+    assert front.count("manifests") == 0
+
+
+async def test_a_tag_that_was_pushed_anew_is_noticed_when_it_is_checked_again(
+    front: Front, pusher: Pusher, repository: str, make_menu: MakeMenu
+) -> None:
+    await pusher.image(repository, "w_2026_47", marker="first")
+    menu = make_menu(f"{front.host}/{repository}", recheck_after=0.0)
+    await menu.refresh()
+    second = await pusher.image(repository, "w_2026_47", marker="second")
+    await menu.refresh()
+    assert [entry.digest for entry in menu.current.entries] == [second]
+
+
+async def test_tags_that_are_said_to_move_are_asked_for_like_aliases(
+    front: Front, pusher: Pusher, repository: str, make_menu: MakeMenu
+) -> None:
+    await pusher.image(repository, "exp_mine", marker="first")
+    menu = make_menu(f"{front.host}/{repository}", moving_tags=["exp_*"])
+    await menu.refresh()
+    second = await pusher.image(repository, "exp_mine", marker="second")
+    await menu.refresh()
+    assert [entry.digest for entry in menu.current.entries] == [second]
+
+
+async def test_offered_images_are_described_once(
+    front: Front, pusher: Pusher, repository: str, make_menu: MakeMenu
+) -> None:
+    for week in (45, 46, 47):
+        await pusher.image(repository, f"w_2026_{week}", layers=(week,), config={"created": "2026-11-20T08:00:00Z"})
+    menu = make_menu(f"{front.host}/{repository}", describe_images=True)
+    await menu.refresh()
+    described = {entry.tag.tag: entry.details for entry in menu.current.entries}
+    assert described["w_2026_47"] is not None
+    assert described["w_2026_47"].created == datetime(2026, 11, 20, 8, tzinfo=UTC)
+    assert described["w_2026_45"] is None
+    front.forget()
+    await menu.refresh()
+    assert front.count() == front.count("tags") == 1
+
+
+async def test_repositories_of_two_registries_are_one_menu(
+    front: Front, open_registry: RealRegistry, repository: str, start_registry: StartRegistry, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, ["w_2026_46"])
+    other = await start_registry()
+    other.seed("gpu", ["w_2026_47", "w_2026_46"])
+    menu = make_menu(f"{front.host}/{repository}", f"{other.host}/gpu")
+    await menu.refresh()
+    assert [entry.reference for entry in menu.current.entries] == [
+        f"{front.host}/{repository}:w_2026_46",
+        f"{other.host}/gpu:w_2026_47",
+        f"{other.host}/gpu:w_2026_46",
+    ]
+    first = menu.current.find("w_2026_46")
+    second = menu.current.find(f"{other.host}/gpu:w_2026_46")
+    assert first is not None
+    assert second is not None
+    assert (first.repository, second.repository) == (f"{front.host}/{repository}", f"{other.host}/gpu")
+
+
+async def test_all_registries_together_see_no_more_requests_than_allowed(
+    front: Front, open_registry: RealRegistry, make_menu: MakeMenu
+) -> None:
+    front.delay = 0.01
+    names = [f"team/part{number}" for number in range(4)]
+    for name in names:
+        open_registry.seed(name, weeklies(1, 47))
+    menu = make_menu(*(f"{front.host}/{name}" for name in names), concurrency=3, offers=[{"kinds": {"weekly": 9}}])
+    await menu.refresh()
+    assert len(menu.offer_for([]).entries) == 36
+    assert front.most_at_once == 3
+
+
+async def test_two_refreshes_at_once_are_one(
+    front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, ["w_2026_46"])
+    menu = make_menu(f"{front.host}/{repository}")
+    await asyncio.gather(menu.refresh(), menu.refresh(), menu.refresh())
+    assert front.count("tags") == 1
+
+
+async def test_in_the_background_a_new_tag_comes_within_an_interval(
+    front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, ["w_2026_46"])
+    menu = make_menu(f"{front.host}/{repository}", refresh_interval=0.2)
+    seen: list[Menu] = []
+    menu.on_change(seen.append)
+    menu.start()
+    menu.start()
+    await until(lambda: len(menu.current.entries) == 1)
+    open_registry.seed(repository, ["w_2026_47"])
+    await until(lambda: len(menu.current.entries) == 2)
+    assert [len(menu.entries) for menu in seen][-1] == 2
+    front.forget()
+    await asyncio.sleep(1)
+    assert 3 <= front.count("tags") <= 6  # two background tasks would ask twice as often
+    await menu.stop()
+    front.forget()
+    await asyncio.sleep(0.5)
+    assert front.count() == 0
+
+
+async def test_a_tag_of_all_tags_is_asked_for_when_it_is_chosen_and_kept(
+    front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    digests = open_registry.seed(repository, weeklies(1, 47))
+    menu = make_menu(f"{front.host}/{repository}")
+    await menu.refresh()
+    chosen = menu.offer_for([]).find("w_2026_03")
+    assert chosen is not None
+    assert chosen.digest == ""
+    front.forget()
+    assert (await menu.resolved(chosen)).image == f"{front.host}/{repository}@{digests['w_2026_03']}"
+    assert front.count() == 1
+    await menu.refresh()
+    again = menu.offer_for([]).find("w_2026_03")
+    assert again is not None
+    assert await menu.resolved(again) is again
+    assert front.count("manifests") == 1
