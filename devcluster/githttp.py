@@ -7,13 +7,11 @@ with the token that was offered, and brings a repository forth, with a first com
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import hashlib
 import os
 import re
-import ssl
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -23,7 +21,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from devcluster.standin import StandIn, StandInError, serve
+from devcluster.standin import StandIn, StandInError
+from devcluster.standin_cli import run, server_arguments, standin_parser
 from devcluster.standin_oauth import BasicCredentials
 
 __all__ = ["GitServer", "Offer"]
@@ -331,32 +330,11 @@ async def _cgi_headers(stdout: asyncio.StreamReader) -> tuple[int, dict[str, str
 
 def main() -> None:
     """Run the git host from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m devcluster.githttp", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=9011, help="port to listen on (default: %(default)s)")
-    parser.add_argument("--public-url", help="the address that clients use, where it is another")
+    parser = standin_parser("devcluster.githttp", __doc__, port=9011)
     parser.add_argument("--root", required=True, help="folder of the repositories")
     parser.add_argument("--github", default="http://127.0.0.1:9010", help="the GitHub stand-in's address")
-    parser.add_argument(
-        "--control-token", default=os.environ.get("STANDIN_CONTROL_TOKEN"), help="asked for by /_control"
-    )
-    parser.add_argument("--certificate", help="PEM file with certificate and key: serve https")
     options = parser.parse_args()
-    context = None
-    if options.certificate:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(options.certificate)
-    server = GitServer(
-        options.root,
-        github_url=options.github,
-        host=options.host,
-        port=options.port,
-        public_url=options.public_url,
-        control_token=options.control_token,
-        ssl_context=context,
-    )
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(server))
+    run(GitServer(options.root, github_url=options.github, **server_arguments(options)))
 
 
 if __name__ == "__main__":

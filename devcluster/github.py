@@ -6,9 +6,6 @@ Run it with `python -m devcluster.github --port 9010`; it behaves like a GitHub 
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import contextlib
 import json
 import math
 import os
@@ -24,7 +21,8 @@ from devcluster.github_oauth import OAuthFlow
 from devcluster.github_pages import home_page
 from devcluster.github_tokens import Application, Token, TokenStore
 from devcluster.github_world import World
-from devcluster.standin import Clock, Control, Fault, StandIn, StandInError, serve
+from devcluster.standin import Clock, Control, Fault, StandIn, StandInError
+from devcluster.standin_cli import run, server_arguments, standin_parser
 
 __all__ = [
     "DEMO_CLIENT_ID",
@@ -198,14 +196,8 @@ class GitHubStandIn(StandIn):
 
 def main() -> None:
     """Run the stand-in from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m devcluster.github", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=9010, help="port to listen on (default: %(default)s)")
-    parser.add_argument("--public-url", help="the address that clients use, where it is another")
+    parser = standin_parser("devcluster.github", __doc__, port=9010)
     parser.add_argument("--people", help="JSON file with people, organizations and repositories")
-    parser.add_argument(
-        "--control-token", default=os.environ.get("STANDIN_CONTROL_TOKEN"), help="asked for by /_control"
-    )
     parser.add_argument("--client-id", default=DEMO_CLIENT_ID, help="the application's id (default: %(default)s)")
     parser.add_argument(
         "--callback", action="append", help="a callback URL of the application; may be given more than once"
@@ -213,16 +205,13 @@ def main() -> None:
     options = parser.parse_args()
     secret = os.environ.get("STANDIN_CLIENT_SECRET", DEMO_CLIENT_SECRET)
     callbacks = tuple(options.callback or DEMO_CALLBACKS)
-    standin = GitHubStandIn(
-        json.loads(Path(options.people).read_text(encoding="utf-8")) if options.people else None,
-        applications=[Application(options.client_id, secret, callbacks, "The JupyterHub demo")],
-        host=options.host,
-        port=options.port,
-        public_url=options.public_url,
-        control_token=options.control_token,
+    run(
+        GitHubStandIn(
+            json.loads(Path(options.people).read_text(encoding="utf-8")) if options.people else None,
+            applications=[Application(options.client_id, secret, callbacks, "The JupyterHub demo")],
+            **server_arguments(options),
+        )
     )
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(standin))
 
 
 if __name__ == "__main__":

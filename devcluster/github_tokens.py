@@ -72,7 +72,7 @@ class Application:
     """A registered OAuth App, or a GitHub App whose user tokens expire."""
 
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     callback_urls: tuple[str, ...]
     name: str = "JupyterHub"
     kind: str = "oauth-app"

@@ -11,7 +11,6 @@ import dataclasses
 import fnmatch
 import hmac
 import inspect
-import signal
 import ssl
 import time
 from collections import Counter
@@ -22,7 +21,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-__all__ = ["Clock", "Control", "Fault", "StandIn", "StandInError", "serve"]
+__all__ = ["Clock", "Control", "Fault", "StandIn", "StandInError"]
 
 CONTROL_HEADER = "X-Control-Token"
 """The header that carries the control token, where the stand-in was given one."""
@@ -298,16 +297,6 @@ class Control:
         if response.status != 200:
             raise StandInError(answer["error"])
         return answer["result"]
-
-
-async def serve(standin: StandIn) -> None:
-    """Run a stand-in until it is interrupted or terminated."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with standin:
-        print(f"listening on {standin.url}", flush=True)
-        await stop.wait()
 
 
 class Clock:
