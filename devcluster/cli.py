@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from devcluster import build, cluster, images, packages
+from devcluster import build, cluster, images, packages, tools
 from devcluster.commands import succeeds
 from devcluster.progress import say
 from devcluster.settings import VARIABLES, DevClusterError, Settings
@@ -19,6 +20,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = Settings.load()
+        if options.verb == "venv":
+            tools.virtual_environment(settings, options.folder.absolute(), options.requirements)
+            return 0
+        if options.verb == "tools":
+            tools.node_modules(settings)
+            packages.install(packages.BROWSER)
+            return 0
         if settings.external:
             return _external(settings, options)
         return _own(settings, options)
@@ -62,6 +70,8 @@ def _external(settings: Settings, options: argparse.Namespace) -> int:
     if options.verb == "images":
         images.build_all(settings)
     elif options.verb in ("check", "up", "status"):
+        if missing := settings.missing:
+            raise DevClusterError(f"KUBECONFIG is set, so {missing} has to be, too: {VARIABLES[missing]}")
         if not succeeds("kubectl", "--kubeconfig", settings.kubeconfig, "get", "--raw", "/version"):
             raise DevClusterError(f"the cluster of KUBECONFIG={settings.kubeconfig} does not answer")
         say(f"using the cluster of KUBECONFIG={settings.kubeconfig}")
@@ -110,6 +120,10 @@ def _parser() -> argparse.ArgumentParser:
         ("down", "end everything; binaries and images stay"),
     ):
         verbs.add_parser(verb, help=text, description=text)
+    venv = verbs.add_parser("venv", help="make a virtual environment, or bring it up to date")
+    venv.add_argument("folder", type=Path)
+    venv.add_argument("requirements", nargs="+", help="what goes into it, such as '.[test,docs]'")
+    verbs.add_parser("tools", help="install the hub's proxy from npm, and a browser for the tests")
     logs = verbs.add_parser("logs", help="print where the logs are")
     logs.add_argument("name", nargs="?", default="")
     for verb, text in (

@@ -18,7 +18,7 @@ VARIABLES: Final = {
     "JHKUBE_DEV_NET": "the first two numbers of the pods' /16 network (10.246)",
     "JHKUBE_DEV_FIRST_PORT": "the first of ten ports of this machine that the control plane takes (26440)",
     "JHKUBE_DEV_REGISTRY_PORT": "the registry's port on this machine (5050)",
-    "JHKUBE_DEV_REGISTRY": "with KUBECONFIG: the registry to push to, as the nodes name it (localhost:5050)",
+    "JHKUBE_DEV_REGISTRY": "with KUBECONFIG: the registry to push to, as the nodes name it",
     "JHKUBE_DEV_LAB_IMAGE": "with KUBECONFIG: a lab image that is there already; nothing is built or pushed",
     "JHKUBE_DEV_TINY_IMAGE": "with KUBECONFIG: a tiny image that is there already, beside the lab image",
     "JHKUBE_DEV_HOST": "with KUBECONFIG: this machine's address as the pods reach it",
@@ -103,6 +103,10 @@ class Settings:
         # A shell in which `devcluster env` was evaluated has our own file there: that is no other cluster.
         given = environ.get("KUBECONFIG", "")
         external = bool(given) and not given.startswith(str(cache / "clusters"))
+
+        def of_others(variable: str) -> str:
+            return environ.get(variable, "") if external else ""
+
         return cls(
             name=name,
             net=net,
@@ -111,12 +115,21 @@ class Settings:
             cache=cache,
             kubeconfig=Path(given) if external else own,
             external=external,
-            registry=(external and environ.get("JHKUBE_DEV_REGISTRY")) or f"localhost:{registry_port}",
-            host=(external and environ.get("JHKUBE_DEV_HOST")) or f"{net}.0.1",
-            lab_image=(external and environ.get("JHKUBE_DEV_LAB_IMAGE")) or "",
-            tiny_image=(external and environ.get("JHKUBE_DEV_TINY_IMAGE")) or "",
+            registry=of_others("JHKUBE_DEV_REGISTRY") if external else f"localhost:{registry_port}",
+            host=of_others("JHKUBE_DEV_HOST") if external else f"{net}.0.1",
+            lab_image=of_others("JHKUBE_DEV_LAB_IMAGE"),
+            tiny_image=of_others("JHKUBE_DEV_TINY_IMAGE"),
             prepull=environ.get("JHKUBE_DEV_PREPULL", "yes").lower() not in ("no", "0", "false"),
         )
+
+    @property
+    def missing(self) -> str:
+        """The variable that another cluster cannot be used without and that is not set, or an empty text."""
+        if not self.external:
+            return ""
+        if not self.host:
+            return "JHKUBE_DEV_HOST"
+        return "" if self.registry or (self.lab_image and self.tiny_image) else "JHKUBE_DEV_REGISTRY"
 
     @property
     def run(self) -> Path:

@@ -1,0 +1,78 @@
+# The two commands: `make demo` ends in a browser, `make test` runs every check there is. `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+CLUSTER := $(PYTHON) -m devcluster
+WITH_CLUSTER := set -e; exports=$$($(CLUSTER) env); eval "$$exports";
+export PYTHONUNBUFFERED := 1
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "Settings of the cluster: $(PYTHON) -m devcluster --help"
+
+.PHONY: demo
+demo: check setup tools up images ## Start everything and print a URL; Ctrl-C ends the hub
+	@$(BIN)/python -m devcluster.demo
+
+.PHONY: test
+test: check setup lint tools up images hub5 ## Run all checks: lint, types, layers, unit, cluster and browser tests
+	@$(WITH_CLUSTER) set +e; \
+	$(BIN)/pytest tests; first=$$?; \
+	.venv-hub5/bin/pytest -m hub_versions tests/cluster; second=$$?; \
+	word() { [ $$1 = 0 ] && echo passed || echo "failed ($$1)"; }; \
+	echo "make test: all tests $$(word $$first), the cluster tests with jupyterhub 5 $$(word $$second)"; \
+	[ $$first = 0 ] && [ $$second = 0 ]
+
+.PHONY: lint
+lint: setup ## Check style, format, types and import layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: unit
+unit: setup ## Run the tests that need no cluster
+	$(BIN)/pytest tests/unit
+
+.PHONY: docs
+docs: setup ## Build the documentation into docs/_build
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+.PHONY: bench
+bench: check setup tools up images ## Run the benchmarks
+	@$(WITH_CLUSTER) for each in benchmarks/[a-z]*.py; do $(BIN)/python $$each; done
+
+.PHONY: up
+up: check ## Start the cluster, after anything that may have happened to it
+	@$(CLUSTER) up
+
+.PHONY: images
+images: up ## Build and push the images
+	@$(CLUSTER) images
+
+.PHONY: status
+status: ## Show the cluster's components
+	@$(CLUSTER) status
+
+.PHONY: down
+down: ## Take the cluster down: nothing runs or is mounted afterwards
+	@$(CLUSTER) down
+
+.PHONY: check
+check:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON"; exit 1; }
+	@$(CLUSTER) check
+
+.PHONY: setup
+setup:
+	@$(CLUSTER) venv .venv '.[test,docs]'
+
+.PHONY: hub5
+hub5:
+	@$(CLUSTER) venv .venv-hub5 '.[test]' 'jupyterhub<6'
+
+.PHONY: tools
+tools:
+	@$(CLUSTER) tools

@@ -1,0 +1,240 @@
+"""The demo: JupyterHub from the project's own configuration, on the development cluster, until Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from devcluster import api, images, processes
+from devcluster.commands import run, succeeds, write
+from devcluster.progress import say, step
+from devcluster.settings import DevClusterError, Settings
+
+__all__ = ["main"]
+
+ROOT: Final = Path(__file__).parents[1]
+
+NAMESPACE: Final = "jhkube-demo"
+"""Where the demo's pods and homes are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the demo's programs listen."""
+
+    hub: str
+    """What a person opens, without a slash at the end."""
+
+    hub_api_port: int
+    proxy_api_port: int
+    github: str
+    """The GitHub that people log in with."""
+
+    git: str
+    """The git host that pods clone from; empty with the real GitHub."""
+
+
+def main() -> int:
+    """Run the demo; return the status that the shell sees."""
+    try:
+        settings = Settings.load()
+        folder = ROOT / ".run" / "demo"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DevClusterError("the demo runs already, in another terminal") from None
+            # A demo that was killed may have left its programs behind.
+            processes.end(processes.marked(folder), grace=5)
+            _run(settings, folder)
+    except DevClusterError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(settings: Settings, folder: Path) -> None:
+    real = bool(os.environ.get("GITHUB_CLIENT_ID") and os.environ.get("GITHUB_CLIENT_SECRET"))
+    if real and not os.environ.get("JHKUBE_ALLOWED_ORGANIZATIONS"):
+        raise DevClusterError(
+            "GITHUB_CLIENT_ID is set, so people log in with the real GitHub: set JHKUBE_ALLOWED_ORGANIZATIONS "
+            "to the organizations whose members may come in"
+        )
+    addresses = _addresses(settings, real)
+    stop = _Stop()
+    children: dict[str, processes.Process] = {}
+    try:
+        with step("Starting JupyterHub", 5):
+            _make_namespace(settings)
+            for name, command, environ in _programs(settings, addresses, folder, real):
+                log = folder / f"{name}.log"
+                log.unlink(missing_ok=True)
+                children[name] = processes.spawn(folder, name, command, environ, log, "")
+            _wait(addresses, folder, children, stop)
+        print(_box(settings, addresses, folder, real), flush=True)
+        while not stop.asked and all(child.runs for child in children.values()):
+            time.sleep(0.2)
+        if not stop.asked:
+            ended = next(name for name, child in children.items() if not child.runs)
+            raise DevClusterError(f"{ended} has ended by itself: see {folder / f'{ended}.log'}")
+        say("ending the hub; the pods go on, and the next demo finds them again (`make down` ends them)")
+    finally:
+        # The hub first: it ends its proxy itself.
+        for name in ("hub", *children):
+            if name in children:
+                processes.end([children[name]], grace=15)
+        processes.end(processes.marked(folder), grace=5)
+
+
+class _Stop:
+    """Whether somebody has asked for the end, by Ctrl-C or otherwise."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: setattr(self, "asked", True))
+
+
+def _addresses(settings: Settings, real: bool) -> Addresses:
+    """Return the demo's addresses: the usual ports where they are free."""
+    bind = os.environ.get("JHKUBE_BIND_URL", "").rstrip("/")
+    return Addresses(
+        hub=bind or f"http://127.0.0.1:{_free_port('127.0.0.1', 8000)}",
+        hub_api_port=_free_port(settings.host, 8081),
+        proxy_api_port=_free_port("127.0.0.1", 8001),
+        github=os.environ.get("JHKUBE_GITHUB_URL", "https://github.com")
+        if real
+        else f"http://127.0.0.1:{_free_port('127.0.0.1', 9010)}",
+        git="" if real else f"http://{settings.host}:{_free_port(settings.host, 9011)}",
+    )
+
+
+def _programs(
+    settings: Settings, addresses: Addresses, folder: Path, real: bool
+) -> list[tuple[str, list[str], dict[str, str]]]:
+    """Return what the demo runs: name, command, and environment besides our own."""
+    callback = f"{addresses.hub}/hub/oauth_callback"
+    python = [sys.executable, "-m"]
+    here = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    hub = {
+        "PATH": f"{Path(sys.executable).parent}:{settings.cache / 'node_modules' / '.bin'}:{os.environ['PATH']}",
+        "KUBECONFIG": str(settings.kubeconfig),
+        "JUPYTERHUB_CRYPT_KEY": _kept_secret(folder / "crypt_key"),
+        "CONFIGPROXY_AUTH_TOKEN": _kept_secret(folder / "proxy_token"),
+        "JHKUBE_DATA_DIR": str(folder),
+        "JHKUBE_BIND_URL": f"{addresses.hub}/",
+        "JHKUBE_HUB_CONNECT_HOST": settings.host,
+        "JHKUBE_HUB_PORT": str(addresses.hub_api_port),
+        "JHKUBE_PROXY_API_URL": f"http://127.0.0.1:{addresses.proxy_api_port}",
+        "JHKUBE_NAMESPACE": NAMESPACE,
+        "JHKUBE_REPOSITORIES": images.lab_image(settings).rpartition(":")[0],
+        "JHKUBE_HOME_SIZE": "1Gi",
+        "OAUTH_CALLBACK_URL": callback,
+        "JHKUBE_GITHUB_URL": addresses.github,
+        **here,
+    }
+    programs = []
+    if not real:
+        # Imported here: the client's id is the stand-in's, which needs more than the standard library.
+        from devcluster.github_demo import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET
+
+        hub |= {
+            "GITHUB_CLIENT_ID": DEMO_CLIENT_ID,
+            "GITHUB_CLIENT_SECRET": DEMO_CLIENT_SECRET,
+            "JHKUBE_ALLOWED_ORGANIZATIONS": "observatory telescope-ops",
+            "JHKUBE_ADMINS": "ada",
+            "JHKUBE_GIT_HOSTS": addresses.git,
+        }
+        github = ["devcluster.github", *_listen(addresses.github), "--callback", callback]
+        git = ["devcluster.githttp", *_listen(addresses.git), "--github", addresses.github]
+        programs += [
+            ("github", [*python, *github], here),
+            ("git", [*python, *git, "--root", str(folder / "git")], here),
+        ]
+    # What the person at the keyboard has set for the hub wins over the demo's own choice.
+    own = {name: value for name, value in os.environ.items() if name in hub and name.startswith("JHKUBE_")}
+    config = str(ROOT / "config" / "jupyterhub_config.py")
+    return [*programs, ("hub", [*python, "jupyterhub", "-f", config], {**hub, **own})]
+
+
+def _wait(addresses: Addresses, folder: Path, children: Mapping[str, processes.Process], stop: _Stop) -> None:
+    until = time.monotonic() + 60
+    while not api.answers(f"{addresses.hub}/hub/health"):
+        for name, child in children.items():
+            if not child.runs:
+                log = folder / f"{name}.log"
+                end = "\n".join(f"  {line}" for line in log.read_text(errors="replace").splitlines()[-15:])
+                raise DevClusterError(f"{name} ended while it was starting: see {log}, which ends:\n{end}")
+        if stop.asked:
+            raise DevClusterError("stopped")
+        if time.monotonic() > until:
+            raise DevClusterError(f"the hub does not answer: see {folder / 'hub.log'}")
+        time.sleep(0.2)
+
+
+def _make_namespace(settings: Settings) -> None:
+    kubectl = ("kubectl", "--kubeconfig", str(settings.kubeconfig))
+    if not succeeds(*kubectl, "get", "namespace", NAMESPACE):
+        run(*kubectl, "create", "namespace", NAMESPACE)
+
+
+def _box(settings: Settings, addresses: Addresses, folder: Path, real: bool) -> str:
+    lines = [f"JupyterHub is ready:  {addresses.hub}/", ""]
+    if real:
+        lines.append("Log in with GitHub.")
+    else:
+        lines += [
+            "Log in as ada, grace, maryam … (the GitHub stand-in asks who you are).",
+            "In the lab's terminal, a private repository to clone and push to:",
+            f"  git clone {addresses.git}/observatory/notes.git",
+        ]
+        if os.environ.get("SSH_CONNECTION"):
+            ports = " ".join(f"-L {url.rpartition(':')[2]}:{url[7:]}" for url in (addresses.hub, addresses.github))
+            lines += ["", f"From your own machine: ssh {ports} …"]
+    lines += [
+        "",
+        f"Logs:    {folder}/*.log",
+        f"Cluster: export KUBECONFIG={settings.kubeconfig}",
+        f"         kubectl -n {NAMESPACE} get pods",
+        "Ctrl-C ends the hub; `make down` takes the cluster down.",
+    ]
+    width = max(map(len, lines))
+    body = [f"│ {line.ljust(width)} │" for line in lines]
+    return "\n".join(["", f"╭{'─' * (width + 2)}╮", *body, f"╰{'─' * (width + 2)}╯", ""])
+
+
+def _kept_secret(path: Path) -> str:
+    """Return a secret that stays the same from one demo to the next."""
+    if not path.exists():
+        write(path, secrets.token_hex(32), 0o600)
+    return path.read_text()
+
+
+def _listen(url: str) -> list[str]:
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    return ["--host", host, "--port", port]
+
+
+def _free_port(host: str, usual: int) -> int:
+    """Return the usual port, or any other where that is taken."""
+    for port in (usual, 0):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            return int(probe.getsockname()[1])
+    raise DevClusterError(f"{host} is no address of this machine: set JHKUBE_DEV_HOST to one that the pods reach")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
