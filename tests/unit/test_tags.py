@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import pickle
 
 import pytest
 
@@ -358,3 +360,13 @@ def test_kinds_are_texts() -> None:
     assert [str(kind) for kind in TagKind] == [
         *("alias", "release", "candidate", "weekly", "daily", "experimental", "build", "other")
     ]
+
+
+def test_a_tag_is_frozen_and_can_be_replaced_in_part() -> None:
+    tag = parse_tag("w_2026_46_c0045.003_rsp19_foo-arm64")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        tag.display_name = "Mine"  # type: ignore[misc]
+    named = dataclasses.replace(tag, display_name="Mine")
+    same = {field.name: getattr(tag, field.name) for field in dataclasses.fields(tag)} | {"display_name": "Mine"}
+    assert {field.name: getattr(named, field.name) for field in dataclasses.fields(named)} == same
+    assert pickle.loads(pickle.dumps(tag)) == tag
