@@ -35,7 +35,7 @@ DEMO_WORLD: dict[str, Any] = {
         },
         {"login": "edsger", "id": 3141592, "bio": "Has no display name"},
         {"login": "maryam", "id": 141421356, "name": "مریم نمونه", "bio": "Writes from right to left"},
-        {"login": "mei-lin", "id": 173205080, "name": "例林美", "bio": "New here"},
+        {"login": "hypatia", "id": 173205080, "name": "Υπατία Παράδειγμα", "bio": "New here"},
         {
             "login": "rosalind",
             "id": 57721566,
@@ -52,11 +52,11 @@ DEMO_WORLD: dict[str, Any] = {
                 {"login": "ada", "role": "admin", "public": True},
                 {"login": "grace"},
                 {"login": "edsger"},
-                {"login": "mei-lin"},
+                {"login": "hypatia"},
             ],
             "teams": [
                 {"slug": "imaging", "name": "Imaging", "id": 1602176, "members": ["ada", "grace"]},
-                {"slug": "calibration", "name": "Calibration", "id": 6626070, "members": ["ada", "mei-lin"]},
+                {"slug": "calibration", "name": "Calibration", "id": 6626070, "members": ["ada", "hypatia"]},
             ],
         },
         {

@@ -12,6 +12,7 @@ import pytest
 
 from devcluster.githttp import GitServer
 from devcluster.github import GitHubStandIn
+from devcluster.standin_tls import certificate_file, server_context
 
 ALL = ("repo", "read:org")
 
@@ -170,12 +171,50 @@ async def test_the_log_tells_which_token_was_offered_and_does_not_keep_it(
     assert token not in repr(server.offers)
 
 
-async def test_names_cannot_lead_out_of_the_folder(github: GitHubStandIn, server: GitServer) -> None:
+@pytest.mark.parametrize(
+    "path",
+    ["/..%2F..%2Fetc/passwd", "/observatory/..", "/observatory/%2E%2E%2Fx", "/-u/x", "/observatory/.git"],
+)
+async def test_names_cannot_lead_out_of_the_folder(server: GitServer, path: str) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(b"GET /../etc/info/refs?service=git-upload-pack HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    request = f"GET {path}/info/refs?service=git-upload-pack HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    writer.write(request.encode())
     answer = await reader.read()
     writer.close()
-    assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400"))
+    assert answer.startswith(b"HTTP/1.1 404")
+    assert list(server.root.iterdir()) == []
+
+
+async def test_over_https_a_clone_needs_the_certificate(github: GitHubStandIn, tmp_path: Path) -> None:
+    certificate = certificate_file(tmp_path / "certificate.pem")
+    root = tmp_path / "repositories"
+    async with GitServer(root, github_url=github.url, ssl_context=server_context(certificate)) as server:
+        url = with_token(server, token_of(github, "grace", *ALL), "observatory/notes")
+        assert url.startswith("https://")
+        assert (await run_git("clone", url, tmp_path / "untrusting"))[0] != 0
+        code, said = await run_git("-c", f"http.sslCAInfo={certificate}", "clone", url, tmp_path / "notes")
+        assert code == 0, said
+
+
+async def test_of_many_first_clones_one_makes_the_repository(
+    github: GitHubStandIn, server: GitServer, tmp_path: Path
+) -> None:
+    url = with_token(server, token_of(github, "grace", *ALL), "observatory/notes")
+    codes = await asyncio.gather(*(run_git("clone", url, tmp_path / f"clone-{number}") for number in range(4)))
+    assert [code for code, _ in codes] == [0] * 4
+    commits = {(tmp_path / f"clone-{number}" / ".git/refs/heads/main").read_text() for number in range(4)}
+    assert len(commits) == 1
+
+
+async def test_an_answer_of_github_is_believed_for_a_short_while(github: GitHubStandIn, tmp_path: Path) -> None:
+    token = token_of(github, "grace", *ALL)
+    async with GitServer(tmp_path / "r", github_url=github.url, cache_seconds=60) as server:
+        url = with_token(server, token, "observatory/notes")
+        assert (await run_git("ls-remote", url))[0] == 0
+        github.revoke_tokens(token=token)
+        assert (await run_git("ls-remote", url))[0] == 0
+        server.forget()
+        assert (await run_git("ls-remote", url))[0] != 0
 
 
 async def test_when_github_is_down_the_git_host_says_so(
