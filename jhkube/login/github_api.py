@@ -1,0 +1,127 @@
+"""What GitHub's REST API says about the person whose token it is: all pages, at once, asked again for free."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from tornado.httpclient import HTTPResponse
+
+from jhkube.login.errors import ProviderUnavailable, TokenRejected
+
+__all__ = ["GitHubApi"]
+
+PAGE_SIZE = 100
+"""Items on a page; GitHub gives no more."""
+
+MOST_PAGES = 100
+"""A list with more pages is taken for an error."""
+
+Fetch = Callable[[str, Mapping[str, str]], Awaitable[HTTPResponse]]
+Fields = Callable[[Mapping[str, Any]], Any]
+
+
+class GitHubApi:
+    """One person's view of the API, with what was answered last time.
+
+    Conditional requests make an unchanged answer free of the rate limit; GitHub's ETags hold for one token.
+
+    Parameters
+    ----------
+    fetch
+        Makes a request of a URL with headers of its own; returns every answer that decides something, and
+        raises `ProviderUnavailable` otherwise.
+    json_body
+        Reads an answer's body as a JSON value of a type.
+    remembered
+        The `learned` of the last visit with the same token.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        json_body: Callable[[HTTPResponse, type], Any],
+        remembered: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._fetch, self._json_body = fetch, json_body
+        self._remembered = remembered or {}
+        self.learned: dict[str, Any] = {}
+        """By URL: the ETag, the body as far as it is used, and where the list goes on; plain JSON values."""
+
+    async def one(self, url: str) -> dict[str, Any]:
+        """Return the object at a URL."""
+        return dict((await self._page(url, dict, None))["body"])
+
+    async def all(self, url: str, fields: Fields, *, denied: frozenset[int] = frozenset()) -> list[Any] | None:
+        """Return all items of the list at a URL, from all of its pages.
+
+        Parameters
+        ----------
+        url
+            The list's address.
+        fields
+            Returns what is used of an item.
+        denied
+            Statuses by which GitHub says that the token may not see the list: then None is returned.
+
+        Raises
+        ------
+        ProviderUnavailable
+            Where a page is missing, or is no list.
+        """
+        first = await self._page(_numbered(url, 1), list, fields, denied)
+        if first is None:
+            return None
+        pages = [first]
+        while True:
+            # A list can grow while its pages are read; one that does not tell its end is read page by page.
+            last = max(page["last"] or 0 for page in pages) or len(pages) + pages[-1]["more"]
+            if last > MOST_PAGES:
+                raise ProviderUnavailable("GitHub", f"{urlsplit(url).path}: a list of {last} pages")
+            if last <= len(pages):
+                return [item for page in pages for item in page["body"]]
+            missing = range(len(pages) + 1, last + 1)
+            pages += await asyncio.gather(*(self._page(_numbered(url, number), list, fields) for number in missing))
+
+    async def _page(self, url: str, kind: type, fields: Fields | None, denied: frozenset[int] = frozenset()) -> Any:
+        known = self._remembered.get(url)
+        response = await self._fetch(url, {"If-None-Match": known["etag"]} if known else {})
+        if known and response.code == 304:
+            self.learned[url] = known
+            return known
+        if response.code in denied:
+            return None
+        if response.code == 401:
+            raise TokenRejected("GitHub does not accept the token any more.")
+        if response.code != 200:
+            raise ProviderUnavailable("GitHub", f"{urlsplit(url).path}: {response.code}")
+        body = self._json_body(response, kind)
+        if fields is not None:
+            try:
+                body = [fields(item) for item in body]
+            except (KeyError, TypeError) as error:
+                raise ProviderUnavailable("GitHub", f"{urlsplit(url).path}: an item without {error}") from None
+        page = {"etag": response.headers.get("ETag", ""), "body": body, **_links(response)}
+        if page["etag"]:
+            self.learned[url] = page
+        return page
+
+
+def _numbered(url: str, number: int) -> str:
+    return f"{url}?{urlencode({'per_page': PAGE_SIZE, 'page': number})}"
+
+
+def _links(response: HTTPResponse) -> dict[str, Any]:
+    """Return whether a list goes on after this page, and its last page's number where the Link header has one.
+
+    Only numbers are taken from the header (RFC 8288): a link to elsewhere must not be sent the token.
+    """
+    links = {
+        relation: parse_qs(urlsplit(url).query).get("page", [""])[0]
+        for url, relation in re.findall(r'<([^>]*)>\s*;\s*rel="([^"]*)"', response.headers.get("Link", ""))
+    }
+    last = links.get("last", "")
+    return {"more": "next" in links, "last": int(last) if last.isdecimal() else None}

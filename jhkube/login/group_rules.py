@@ -1,0 +1,78 @@
+"""Which of the provider's groups become groups here, under which name, and in which order; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+__all__ = ["GroupRules", "by_priority"]
+
+_EVERYTHING = frozenset({".*", ".+", "(.*)", "(.+)"})
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRules:
+    """An ordered list of patterns with what a group that matches is called."""
+
+    rules: tuple[tuple[re.Pattern[str], str | None], ...] = ()
+
+    @classmethod
+    def parse(cls, rules: Mapping[str, str | None], *, never: str = "") -> Self:
+        """Return the rules that a configuration has.
+
+        Parameters
+        ----------
+        rules
+            Regular expressions, each with the group's new name, or None to leave the group out.
+        never
+            Characters that no name of this provider has: a pattern with one of them matches nothing.
+
+        Raises
+        ------
+        ValueError
+            For what is no regular expression, and for a rule that no group can ever come to.
+        """
+        parsed: list[tuple[re.Pattern[str], str | None]] = []
+        for text, name in rules.items():
+            try:
+                pattern = re.compile(text)
+                if name is not None:
+                    # A reference to a group that the pattern does not have is found only by using it.
+                    re.compile(f"{text}|").fullmatch("").expand(name)  # type: ignore[union-attr]
+            except re.error as error:
+                raise ValueError(f"{text!r}: {name!r} is no rule: {error}") from None
+            if name == "":
+                raise ValueError(f"{text!r} gives groups an empty name; None leaves them out")
+            if any(character in never for character in text):
+                raise ValueError(f"{text!r} can never match: no group here has one of {never!r} in its name")
+            for earlier, _ in parsed:
+                if earlier.pattern in _EVERYTHING or (
+                    earlier.fullmatch(text) is not None and re.escape(text) == text
+                ):
+                    raise ValueError(f"{text!r} can never match: the rule {earlier.pattern!r} before it takes all")
+            parsed.append((pattern, name))
+        return cls(tuple(parsed))
+
+    def __call__(self, group: str) -> str | None:
+        """Return what a group is called here, None where it is left out; the first rule that matches decides."""
+        for pattern, name in self.rules:
+            match = pattern.fullmatch(group)
+            if match:
+                return None if name is None else match.expand(name) or None
+        return group
+
+    def apply(self, groups: Iterable[str]) -> set[str]:
+        """Return what the groups are called here, without those that are left out."""
+        return {name for group in groups if (name := self(group)) is not None}
+
+
+def by_priority(names: Iterable[str], priority: Iterable[str]) -> list[str]:
+    """Return names by the first pattern of `priority` that matches each, the others behind; stable otherwise."""
+    patterns = [re.compile(text) for text in priority]
+
+    def rank(name: str) -> int:
+        return next((index for index, pattern in enumerate(patterns) if pattern.fullmatch(name)), len(patterns))
+
+    return sorted(names, key=rank)

@@ -1,0 +1,89 @@
+"""Asking a provider over HTTP: an answer, or the reason why there is none."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
+
+from jhkube.login.errors import ProviderUnavailable
+from jhkube.login.outages import Outage
+
+__all__ = ["answer", "json_body"]
+
+LONGEST_WAIT = 3600.0
+"""Seconds: no wait that a provider asks for is kept for longer."""
+
+
+async def answer(client: AsyncHTTPClient, request: HTTPRequest, outage: Outage, provider: str) -> HTTPResponse:
+    """Return what the provider answered, whatever the status, as long as it decides something.
+
+    Raises
+    ------
+    ProviderUnavailable
+        Where no answer came, or one that only says that the provider cannot answer now: 5xx, 429, and 403
+        when it limits the rate.
+    """
+    where = f"{request.method} {urlsplit(request.url).path}"
+    try:
+        response = await client.fetch(request, raise_error=False)
+    except (OSError, HTTPClientError) as error:
+        # Not every client reports a connection that failed in the response's own `error`.
+        response = HTTPResponse(request, 599, error=error)
+    reason = ""
+    if response.code == 599:
+        reason = f"{where}: {type(response.error).__name__}: {response.error}"
+    elif response.code >= 500 or response.code == 429 or is_rate_limit(response):
+        reason = f"{where}: {response.code}"
+    if reason:
+        outage.failed(reason)
+        raise ProviderUnavailable(provider, reason, retry_after(response))
+    outage.answered()
+    return response
+
+
+def json_body(response: HTTPResponse, kind: type, outage: Outage, provider: str) -> Any:
+    """Return the body of an answer as the `kind` of JSON value it has to be.
+
+    Raises
+    ------
+    ProviderUnavailable
+        Where it is something else: an answer cut short, or a page of a proxy in between.
+    """
+    try:
+        value = json.loads(response.body or b"")
+    except ValueError:
+        value = None
+    if not isinstance(value, kind):
+        reason = f"{urlsplit(response.request.url).path}: {response.code} without the JSON that belongs to it"
+        outage.failed(reason)
+        raise ProviderUnavailable(provider, reason)
+    return value
+
+
+def is_rate_limit(response: HTTPResponse) -> bool:
+    """Say whether a 403 is GitHub's way to limit a rate and not a refusal.
+
+    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
+    """
+    if response.code != 403:
+        return False
+    headers = response.headers
+    if headers.get("X-RateLimit-Remaining") == "0" or "Retry-After" in headers:
+        return True
+    return b"rate limit" in (response.body or b"").lower()
+
+
+def retry_after(response: HTTPResponse, now: float | None = None) -> float:
+    """Return the seconds for which the provider asks not to be asked again, 0 where it does not say."""
+    headers = response.headers
+    for text, start in (
+        (headers.get("Retry-After", ""), 0.0),
+        (headers.get("X-RateLimit-Reset", ""), time.time() if now is None else now),
+    ):
+        if text.isdecimal() and (start == 0.0 or headers.get("X-RateLimit-Remaining") == "0"):
+            return min(max(float(text) - start, 0.0), LONGEST_WAIT)
+    return 0.0

@@ -1,0 +1,109 @@
+"""The configuration of the hubs that tests run: no proxy, no pods, and the settings of the test."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+from jupyterhub.handlers import BaseHandler
+from jupyterhub.proxy import Proxy
+from jupyterhub.spawner import Spawner
+from traitlets.config import Config
+
+
+class NoProxy(Proxy):
+    """Remembers routes; the tests reach the hub on its own port."""
+
+    should_start = False
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.routes = {}
+
+    async def add_route(self, routespec, target, data):
+        self.routes[routespec] = {"routespec": routespec, "target": target, "data": data}
+
+    async def delete_route(self, routespec):
+        self.routes.pop(routespec, None)
+
+    async def get_all_routes(self):
+        return self.routes
+
+
+class TinySpawner(Spawner):
+    """A server in the hub's own process, which answers everything; it notes the tokens that it is given."""
+
+    _server = None
+
+    async def start(self):
+        self._server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        self.note("start", await self.user.get_auth_state())
+        return "http://{}:{}".format(*self._server.sockets[0].getsockname())
+
+    async def serve(self, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-JupyterHub-Version: 0\r\nConnection: close\r\n\r\n{}"
+        )
+        await writer.drain()
+        writer.close()
+
+    async def stop(self, now=False):
+        self._server.close()
+        self._server = None
+
+    async def poll(self):
+        return None if self._server else 0
+
+    async def renew_token(self, auth_state):
+        if Path("refuse-tokens").exists():
+            raise RuntimeError("the cluster does not answer")
+        self.note("renew", auth_state)
+
+    def note(self, what, auth_state):
+        with open("spawner.jsonl", "a") as notes:
+            notes.write(json.dumps([what, self.user.name, auth_state["access_token"]]) + "\n")
+
+
+class Inspection(BaseHandler):
+    """What only the hub knows of a person, and the order to take what it knows for old."""
+
+    def check_xsrf_cookie(self):
+        pass
+
+    async def prepare(self):
+        self._jupyterhub_user = None
+
+    async def get(self, name):
+        user = self.find_user(name)
+        self.write(
+            {
+                "auth_state": await user.get_auth_state(),
+                "groups": sorted(group.name for group in user.groups),
+                "admin": user.admin,
+            }
+            if user
+            else {}
+        )
+
+    async def post(self, name):
+        self.find_user(name)._auth_refreshed = None
+
+
+url = os.environ["JHKUBE_DEV_HUB_URL"]
+c.JupyterHub.bind_url = url + "/"
+c.JupyterHub.hub_bind_url = url
+c.JupyterHub.proxy_class = NoProxy
+c.JupyterHub.spawner_class = TinySpawner
+c.JupyterHub.db_url = "sqlite:///jupyterhub.sqlite"
+c.JupyterHub.cookie_secret_file = "cookie_secret"
+c.JupyterHub.cleanup_servers = False
+c.JupyterHub.extra_handlers = [(r"/inspection/(.*)", Inspection)]
+c.JupyterHub.services = [{"name": "tests", "api_token": "tests-" + "0" * 32}]
+c.JupyterHub.load_roles = [
+    {"name": "tests", "services": ["tests"], "scopes": ["admin:users", "admin:servers", "list:users"]}
+]
+c.JupyterHub.log_level = "DEBUG"
+c.merge(Config(json.loads(Path("settings.json").read_text())))
+if Path("settings.py").exists():
+    exec(Path("settings.py").read_text())

@@ -1,0 +1,217 @@
+"""A real hub as a process of its own, and people with a browser's cookies: for tests of logins, without a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+
+import aiohttp
+
+ROOT = Path(__file__).parents[2]
+CONFIG = Path(__file__).with_name("hub_config.py")
+API_TOKEN = "tests-" + "0" * 32
+
+GITHUB = "jhkube.auth.GitHubOrgAuthenticator"
+
+
+def free_port() -> int:
+    """Return a TCP port on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Page:
+    """What came at the end of the redirects."""
+
+    status: int
+    url: str
+    text: str
+
+    @property
+    def message(self) -> str:
+        """The words of the page, without its marks."""
+        words = re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", self.text, flags=re.DOTALL)
+        return " ".join(words.replace("&#39;", "'").replace("&#34;", '"').split())
+
+
+@dataclass
+class RunningHub:
+    """A hub with the settings of a test."""
+
+    folder: Path
+    settings: Mapping[str, Any]
+    python_settings: str = ""
+    environ: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The hub's address, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """Everything that the hub has written."""
+        return (self.folder / "hub.log").read_text(errors="replace")
+
+    @property
+    def spawner_notes(self) -> list[list[str]]:
+        """What the spawners were told: [`start` or `renew`, name, token]."""
+        notes = self.folder / "spawner.jsonl"
+        return [json.loads(line) for line in notes.read_text().splitlines()] if notes.exists() else []
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the process, and do not wait for it."""
+        (self.folder / "settings.json").write_text(json.dumps(self.settings))
+        if self.python_settings:
+            (self.folder / "settings.py").write_text(self.python_settings)
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("JHKUBE_", "GITHUB_"))}
+        environ = {
+            **inherited,
+            "PYTHONPATH": str(ROOT),
+            "JUPYTERHUB_CRYPT_KEY": "11" * 32,
+            "JHKUBE_DEV_HUB_URL": self.url,
+            **self.environ,
+        }
+        with (self.folder / "hub.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "jupyterhub", "-f", str(CONFIG)],
+                cwd=self.folder,
+                env=environ,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+        return self.process
+
+    async def start(self, timeout: float = 60) -> None:
+        """Start the hub and return when it answers; raise with the end of its log where it does not."""
+        process = self.launch()
+        until = time.monotonic() + timeout
+        async with aiohttp.ClientSession() as session:
+            while time.monotonic() < until:
+                if process.poll() is not None:
+                    raise RuntimeError(f"the hub ended:\n{self.log[-4000:]}")
+                try:
+                    async with session.get(f"{self.url}/hub/health") as answer:
+                        if answer.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    pass
+                await asyncio.sleep(0.05)
+        raise TimeoutError(f"the hub did not answer in {timeout} s:\n{self.log[-4000:]}")
+
+    async def stop(self) -> None:
+        """End the hub and wait for its end."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(self.process.wait, 30)
+        self.process = None
+
+    async def refused_start(self) -> str:
+        """Start a hub that must not come up; return its log once it has ended by itself with an error."""
+        process = self.launch()
+        status = await asyncio.to_thread(process.wait, 60)
+        assert status != 0, self.log
+        return self.log
+
+    async def inspect(self, name: str) -> dict[str, Any]:
+        """Return a person's `auth_state`, `groups` and `admin`; empty where there is no such user."""
+        async with aiohttp.request("GET", f"{self.url}/hub/inspection/{name}") as answer:
+            assert answer.status == 200, await answer.text()
+            return dict(await answer.json())
+
+    async def forget_refresh(self, name: str) -> None:
+        """Let the next request of this person ask the provider again."""
+        async with aiohttp.request("POST", f"{self.url}/hub/inspection/{name}") as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def api(self, method: str, path: str, **kwargs: Any) -> tuple[int, Any]:
+        """Make a request to the hub's API with all rights; return the status and the JSON body."""
+        headers = {"Authorization": f"token {API_TOKEN}"}
+        async with aiohttp.request(method, f"{self.url}/hub/api{path}", headers=headers, **kwargs) as answer:
+            text = await answer.text()
+            return answer.status, json.loads(text) if text else None
+
+
+class Browser:
+    """Somebody with cookies, who answers the provider's page as `login`.
+
+    Parameters
+    ----------
+    hub
+        The hub to visit.
+    login
+        Who to be at the provider.
+    """
+
+    def __init__(self, hub: RunningHub, login: str) -> None:
+        self.hub, self.login = hub, login
+        self.session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        self.visited: list[str] = []
+
+    async def __aenter__(self) -> Browser:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.session.close()
+
+    async def step(self, url: str) -> tuple[Page, str | None]:
+        """Request one URL; return the page, and where it redirects to."""
+        self.visited.append(url)
+        async with self.session.get(url, allow_redirects=False) as answer:
+            page = Page(answer.status, url, await answer.text())
+            location = answer.headers.get("Location") if answer.status in (301, 302, 303, 307) else None
+            return page, urljoin(url, location) if location else None
+
+    async def open(self, path: str, *, stop_at: str | None = None) -> Page:
+        """Follow the redirects from a page of the hub.
+
+        Parameters
+        ----------
+        path
+            A path of the hub, or a whole URL.
+        stop_at
+            Return before a redirect to a URL in which this text is; the page's `url` is the redirect's target.
+        """
+        url: str | None = urljoin(self.hub.url, path)
+        for _ in range(25):
+            assert url is not None
+            if "/authorize" in urlsplit(url).path and "client_id=" in url:
+                parts = urlsplit(url)
+                url = urlunsplit(parts._replace(query=urlencode([*parse_qsl(parts.query), ("login", self.login)])))
+            page, url = await self.step(url)
+            if url is None:
+                return page
+            if stop_at is not None and stop_at in url:
+                return Page(page.status, url, page.text)
+        raise RuntimeError(f"too many redirects: {self.visited}")
+
+    async def log_in(self) -> Page:
+        """Log in, from the hub's own link to the provider, and end on the hub's home page."""
+        return await self.open("/hub/oauth_login?next=%2Fhub%2Fhome")
+
+    async def is_logged_in(self) -> bool:
+        """Say whether the hub knows this browser without another login."""
+        page, target = await self.step(f"{self.hub.url}/hub/home")
+        return target is None and page.status == 200
+
+    async def refreshed(self, name: str | None = None) -> bool:
+        """Let the hub ask the provider again, and say whether the person is still logged in."""
+        await self.hub.forget_refresh(name or self.login)
+        return await self.is_logged_in()
