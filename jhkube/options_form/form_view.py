@@ -136,10 +136,16 @@ def form_view(available: Available, options: Any, errors: Sequence[OptionError],
         reset_environment=choice.reset_environment and bool(errors),
         debug=choice.debug,
         freshness=None if images is None else _freshness(images, now),
-        extra=choice.extra,
+        extra=_typed(options) if errors else choice.extra,
         errors=by_field,
         notices={} if errors else _notices(gone, choice),
     )
+
+
+def _typed(options: Any) -> dict[str, str]:
+    """Return refused options as they were typed."""
+    given = options.items() if isinstance(options, Mapping) else ()
+    return {str(key): value for key, value in given if isinstance(value, str)}
 
 
 def age_text(seconds: float) -> str:
@@ -207,7 +213,7 @@ def _groups(images: Offer, text: str, now: float) -> tuple[ImageGroup, ...]:
 def _row(entry: MenuEntry, value: str, is_checked: bool, now: float) -> ImageRow:
     details = entry.details
     built = details.created if details is not None else None
-    moving = [tag.display_name for tag in entry.aliases if tag.kind is TagKind.ALIAS]
+    moving = _moving_names(entry)
     return ImageRow(
         value=value,
         name=", ".join(moving) or entry.tag.display_name,
@@ -246,9 +252,15 @@ def _notices(gone: Mapping[str, str], choice: Choice) -> dict[str, str]:
     for name, last in gone.items():
         said = f", {_short(last)}," if last else ""
         if name == "image" and choice.entry is not None:
-            notices[name] = f"Your last image{said} is not offered any more; {choice.entry.display_name} is chosen."
+            now = ", ".join(_moving_names(choice.entry)) or choice.entry.tag.display_name
+            notices[name] = f"Your last image{said} is gone; {now} is chosen instead."
         elif name == "size" and choice.size is not None:
-            notices[name] = f"Your last size{said} is not offered any more; {choice.size.display_name} is chosen."
+            notices[name] = f"Your last size{said} is gone; {choice.size.display_name} is chosen instead."
         elif name in ("profile", "presets"):
-            notices[name] = "Some of what you chose last time is not offered any more."
+            notices[name] = "Some of what you chose last time is gone."
     return notices
+
+
+def _moving_names(entry: MenuEntry) -> list[str]:
+    """Return the names that move from image to image and point at this one now: `Recommended`."""
+    return [tag.display_name for tag in entry.aliases if tag.kind is TagKind.ALIAS]

@@ -9,7 +9,7 @@ from typing import Any
 from slugify import slugify
 
 from ._config import ConfigError, Fields, read_items
-from .choice import LAB, Available, Choice, OptionError, available_for, chosen, entry_value
+from .choice import LAB, Available, Choice, OptionError, available_for, chosen, entry_value, nearest_choice
 from .overrides import merged, option_overrides, preset_overrides, size_overrides
 from .sizes import default_size
 
@@ -17,10 +17,12 @@ __all__ = [
     "LAB",
     "Available",
     "Choice",
+    "ConfigError",
     "OptionError",
     "available_for",
     "chosen",
     "entry_value",
+    "nearest_choice",
     "parse_profiles",
     "profile_list",
 ]

@@ -1,0 +1,490 @@
+"""What somebody may choose from, what they chose, and what KubeSpawner makes of it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kubernetes_asyncio.client import Configuration
+from kubernetes_asyncio.config import kube_config
+from kubespawner import KubeSpawner
+from kubespawner.clients import _client_cache, load_config
+
+from jhkube.options_form.entries import Menu, build_entries
+from jhkube.options_form.offer import offer_for, parse_offers
+from jhkube.options_form.overrides import RESET_VARIABLE, Appended, literal
+from jhkube.options_form.presets import parse_presets
+from jhkube.options_form.profiles import (
+    Available,
+    Choice,
+    ConfigError,
+    OptionError,
+    available_for,
+    chosen,
+    entry_value,
+    nearest_choice,
+    parse_profiles,
+    profile_list,
+)
+from jhkube.options_form.sizes import parse_sizes
+from jhkube.options_form.tags import parse_tag, sort_tags
+
+LAB = "registry.example/lab"
+GIB = 2**30
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let a KubeSpawner be made where there is no cluster: it wants a kubeconfig, and makes no request here."""
+    path = tmp_path_factory.mktemp("kube") / "config"
+    path.write_text(
+        json.dumps(
+            {
+                "current-context": "none",
+                "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
+                "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
+                "users": [{"name": "none", "user": {}}],
+            }
+        )
+    )
+    before = Configuration.get_default_copy()
+    load_config.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
+        yield
+    # Other tests of this process may have a cluster, and want clients of it.
+    load_config.cache_clear()
+    _client_cache.clear()
+    Configuration.set_default(before)
+
+
+def digest(letter: str) -> str:
+    return f"sha256:{letter * 64}"
+
+
+TAGS = {
+    "recommended": digest("a"),
+    "w_2026_46": digest("a"),
+    "w_2026_45": digest("b"),
+    "w_2026_44": "",
+    "r27_0_0": digest("c"),
+    "exp_<b>bold": "",
+}
+OFFERS: list[dict[str, Any]] = [
+    {"kinds": {"alias": None, "release": 1, "weekly": 2}, "default": ["recommended"], "all_tags": True},
+    {"groups": ["builders"], "custom_images": [r"registry\.example/.+", "quay.io/[a-z]+/[a-z]+"]},
+]
+SIZES = [
+    {"name": "small", "cores": 1, "memory": "2G", "default": True},
+    {"name": "medium", "cores": 2, "memory": "4G"},
+    {
+        **{"name": "gpu", "cores": 4, "memory": "8G", "gpus": 1, "gpu_resource": "amd.com/gpu"},
+        **{"node_selector": {"gpu": "yes"}, "tolerations": [{"key": "gpu", "operator": "Exists"}], "groups": ["gpu"]},
+    },
+]
+PRESETS = [
+    {
+        "name": "scratch",
+        "environment": {"SCRATCH": "/scratch/{username}", "JSON": '{"a": 1}'},
+        "volumes": [{"name": "scratch", "hostPath": {"path": "/data/{odd}"}}],
+        "volume_mounts": [{"name": "scratch", "mountPath": "/scratch", "subPath": "{username}"}],
+        "labels": {"uses": "scratch"},
+    },
+    {"name": "proxy", "environment": {"PROXY": "yes"}, "default": True},
+]
+STATIC = [
+    {
+        "display_name": "Astronomy 101",
+        "kubespawner_override": {"image": "course:1"},
+        "profile_options": {
+            "week": {
+                "display_name": "Week",
+                "choices": {"one": {"display_name": "1", "kubespawner_override": {"cpu_limit": 3}}, "two": {}},
+                "unlisted_choice": {
+                    "enabled": True,
+                    "validation_regex": "[0-9]+",
+                    "validation_message": "a number",
+                    "kubespawner_override": {"image": "course:{value}"},
+                },
+            }
+        },
+    },
+    {"display_name": "Staff", "slug": "staff", "groups": ["staff"]},
+]
+
+
+def menu(tags: dict[str, str] | None = None, repositories: tuple[str, ...] = (LAB,)) -> Menu:
+    tags = TAGS if tags is None else tags
+    names = sort_tags(map(parse_tag, tags))
+    digests = {tag: digest for tag, digest in tags.items() if digest}
+    entries = [entry for name in repositories for entry in build_entries(name, names, digests, {}, {})]
+    return Menu(tuple(entries), 1_000_000.0)
+
+
+def available(*groups: str, offers: Any = OFFERS, static: Any = (), **menu_options: Any) -> Available:
+    offer = offer_for(menu(**menu_options), parse_offers(offers), groups)
+    return available_for(groups, offer, parse_sizes(SIZES), parse_presets(PRESETS), parse_profiles(static))
+
+
+def refusal(options: Any, *groups: str, **more: Any) -> tuple[str, str]:
+    with pytest.raises(OptionError) as error:
+        chosen(options, available(*groups, **more))
+    return error.value.field, error.value.message
+
+
+# What is chosen.
+
+
+@pytest.mark.parametrize("options", [None, {}, {"profile": "lab"}, {"size": None, "image": None, "presets": None}])
+def test_who_says_nothing_gets_the_defaults(options: Any) -> None:
+    choice = chosen(options, available())
+    assert choice.to_options() == {
+        "profile": "lab",
+        "image": "recommended",
+        "size": "small",
+        "presets": ["proxy"],
+        "reset_environment": False,
+        "debug": False,
+    }
+    assert choice.entry is not None
+    assert choice.entry.image == f"{LAB}@{digest('a')}"
+
+
+@pytest.mark.parametrize(
+    ("text", "image"),
+    [
+        ("recommended", f"{LAB}@{digest('a')}"),
+        ("w_2026_46", f"{LAB}@{digest('a')}"),
+        (f"{LAB}:w_2026_45", f"{LAB}@{digest('b')}"),
+        (f"{LAB}@{digest('c')}", f"{LAB}@{digest('c')}"),
+        (" w_2026_44 ", f"{LAB}:w_2026_44"),
+    ],
+)
+def test_an_image_is_asked_for_by_any_of_its_names(text: str, image: str) -> None:
+    choice = chosen({"image": text}, available())
+    assert choice.entry is not None
+    assert choice.entry.image == image
+    assert choice.to_options()["image"] == text.strip()
+
+
+def test_the_same_choice_comes_back_from_its_own_options() -> None:
+    offered = available("gpu")
+    options = {"image": "w_2026_45", "size": "gpu", "presets": ["scratch"], "debug": True}
+    choice = chosen(options, offered)
+    assert chosen(choice.to_options(), offered) == choice
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "message"),
+    [
+        ([], "", "The options should be an object such as {'size': 'small'}, not []."),
+        ("small", "", "The options should be an object such as {'size': 'small'}, not 'small'."),
+        ({"sise": "small"}, "", "There is no option 'sise'. Did you mean 'size'?"),
+        (
+            {"zzz": 1},
+            "",
+            "There is no option 'zzz'. There are profile, image, size, presets, reset_environment, debug.",
+        ),
+        ({"profile": "labb"}, "profile", "There is no profile 'labb' to choose; there is lab."),
+        ({"profile": ["lab"]}, "profile", "The option 'profile' should be a text, not ['lab']."),
+        ({"image": "w_2026_99"}, "image", "There is no image 'w_2026_99' to choose. Did you mean 'w_2026_46'?"),
+        ({"image": ""}, "image", "Type the image's name, or choose one of the list."),
+        ({"image": "  "}, "image", "Type the image's name, or choose one of the list."),
+        ({"image": 7}, "image", "The option 'image' should be a text, not 7."),
+        ({"image": ["w_2026_46"]}, "image", "The option 'image' should be a text, not ['w_2026_46']."),
+        ({"image": {}}, "image", "The option 'image' should be a text, not {}."),
+        ({"image": "x" * 513}, "image", "The option 'image' should be at most 512 characters long."),
+        ({"image": "a\nb"}, "image", r"There is no image 'a\nb' to choose."),
+        ({"size": "huge"}, "size", "There is no size 'huge' to choose; there are small and medium."),
+        ({"size": "gpu"}, "size", "There is no size 'gpu' to choose; there are small and medium."),
+        ({"size": 1}, "size", "The option 'size' should be a text, not 1."),
+        ({"size": ""}, "size", "There is no size '' to choose; there are small and medium."),
+        ({"presets": "scratch"}, "presets", "The presets should be a list of names, not 'scratch'."),
+        ({"presets": [1]}, "presets", "There is no preset 1 to choose; there are scratch and proxy."),
+        ({"presets": [["a"]]}, "presets", "There is no preset ['a'] to choose; there are scratch and proxy."),
+        ({"presets": ["x"]}, "presets", "There is no preset 'x' to choose; there are scratch and proxy."),
+        ({"debug": "yes"}, "debug", "The option 'debug' should be true or false, not 'yes'."),
+        ({"debug": 1}, "debug", "The option 'debug' should be true or false, not 1."),
+        (
+            {"reset_environment": []},
+            "reset_environment",
+            "The option 'reset_environment' should be true or false, not [].",
+        ),
+    ],
+)
+def test_what_cannot_be_taken_is_refused_in_a_sentence(options: Any, field: str, message: str) -> None:
+    assert refusal(options) == (field, message)
+
+
+def test_an_image_beyond_the_offer_is_refused_where_all_tags_are_not_allowed() -> None:
+    offers = [{"kinds": {"alias": None}, "default": ["recommended"]}]
+    assert chosen({"image": "w_2026_46"}, available(offers=offers)).image == "w_2026_46"
+    assert refusal({"image": "w_2026_44"}, offers=offers)[0] == "image"
+
+
+def test_an_image_of_ones_own_has_to_match_a_pattern_as_a_whole() -> None:
+    choice = chosen({"image": "registry.example/mine:1"}, available("builders"))
+    assert (choice.image, choice.entry, choice.is_custom) == ("registry.example/mine:1", None, True)
+    field, message = refusal({"image": "quay.io/good/ok:evil"}, "builders")
+    assert (field, message) == ("image", "The image 'quay.io/good/ok:evil' is not among those allowed on this hub.")
+    assert refusal({"image": "registry.example/mine:1"})[1].startswith("There is no image 'registry.example/mine:1'")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "registry.example/good ; evil",
+        "registry.example/a b",
+        "registry.example/a:b:c",
+        "registry.example/",
+        "registry.example/UPPER",
+        "registry.example/a\n",
+        "registry.example/a:{username}",
+        "registry.example/a@sha256:12",
+        "https://registry.example/a",
+        "registry.example/<script>",
+    ],
+)
+def test_what_is_no_reference_is_refused_though_the_pattern_takes_it(text: str) -> None:
+    offers = [{"custom_images": [r"(.|\n)*"]}]
+    with pytest.raises(OptionError) as error:
+        chosen({"image": text + ("x" if text.endswith("\n") else "")}, available(offers=offers))
+    assert "is not the name of an image" in error.value.message
+
+
+def test_without_any_menu_the_person_is_told_to_wait() -> None:
+    offered = available_for([], offer_for(Menu(), parse_offers(OFFERS), []), parse_sizes(SIZES))
+    with pytest.raises(OptionError, match="There is no list of images yet"):
+        chosen({}, offered)
+
+
+def test_on_a_hub_with_one_image_none_can_be_asked_for() -> None:
+    offered = available_for([], None, parse_sizes(SIZES))
+    assert chosen({}, offered) == Choice(size=offered.sizes[0])
+    with pytest.raises(OptionError, match="cannot be chosen on this hub"):
+        chosen({"image": "w_2026_46"}, offered)
+
+
+def test_a_box_that_is_not_offered_cannot_be_checked() -> None:
+    offered = Available(debug=False, reset_environment=False)
+    assert not chosen({"debug": False}, offered).debug
+    with pytest.raises(OptionError, match="'debug' is not offered"):
+        chosen({"debug": True}, offered)
+
+
+def test_of_two_repositories_the_second_is_named_with_its_host() -> None:
+    second = "registry.example/gpu-lab"
+    images = available(repositories=(LAB, second)).images
+    assert images is not None
+    values = [entry_value(entry, images) for entry in images.entries if entry.digest == digest("a")]
+    assert values == ["recommended", f"{second}:recommended"]
+    assert [images.find(value).repository for value in values] == [LAB, second]  # type: ignore[union-attr]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(list(TAGS)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(["profile", "image", "size", "presets", "reset_environment", "debug", "week", "zzz"])
+HOSTILE = available("builders", "gpu", static=STATIC)
+
+
+@given(JSON | st.dictionaries(KEYS, JSON))
+def test_whatever_comes_in_is_a_choice_or_a_sentence(options: Any) -> None:
+    refused, choice = "", None
+    try:
+        choice = chosen(options, HOSTILE)
+    except OptionError as error:
+        refused = error.message
+    assert choice is None or chosen(choice.to_options(), HOSTILE) == choice
+    assert bool(refused) == (choice is None)
+    assert refused.isprintable()
+    assert len(refused) < 400
+    assert isinstance(nearest_choice(options, HOSTILE)[0], Choice)
+
+
+# What is left of an earlier choice.
+
+
+def test_what_is_gone_gives_way_to_the_default_and_is_named() -> None:
+    last = {"image": "w_2020_01", "size": "gpu", "presets": ["old"], "debug": True, "unknown": 1}
+    choice, gone = nearest_choice(last, available())
+    assert gone == {"image": "w_2020_01", "size": "gpu", "presets": "['old']"}
+    assert (choice.image, choice.debug) == ("recommended", True)
+    assert choice.size is not None
+    assert choice.size.name == "small"
+
+
+def test_a_static_profile_that_is_gone_gives_way_to_the_default() -> None:
+    choice, gone = nearest_choice({"profile": "staff"}, available(static=STATIC))
+    assert (choice.profile, gone) == ("lab", {"profile": "staff"})
+
+
+# Static profiles.
+
+
+async def test_static_profiles_get_the_slug_that_kubespawner_gives_them() -> None:
+    ours = [each["slug"] for each in parse_profiles(STATIC)]
+    theirs = KubeSpawner(_mock=True)._get_initialized_profile_list(copy.deepcopy(STATIC))
+    assert ours == [each["slug"] for each in theirs] == ["astronomy-101", "staff"]
+
+
+def test_static_profiles_of_a_group_are_for_its_members() -> None:
+    assert [each["slug"] for each in available(static=STATIC).profiles] == ["astronomy-101"]
+    assert [each["slug"] for each in available("staff", static=STATIC).profiles] == ["astronomy-101", "staff"]
+    assert refusal({"profile": "staff"}, static=STATIC)[0] == "profile"
+
+
+@pytest.mark.parametrize(
+    ("profile", "message"),
+    [
+        ({}, "static_profiles[0].display_name: should be a text"),
+        ({"display_name": "Lab"}, "static_profiles[0].slug: 'lab' is the slug of another profile already"),
+        ({"display_name": "A", "profile_option": {}}, "did you mean 'profile_options'?"),
+        ({"display_name": "A", "profile_options": {"b": {}}}, "profile_options.b: needs choices"),
+        ({"display_name": "A", "profile_options": {"b": 1}}, "profile_options.b: should be a dict"),
+        (
+            {
+                "display_name": "A",
+                "profile_options": {"b": {"unlisted_choice": {"enabled": True, "validation_regex": "("}}},
+            },
+            "validation_regex: ",
+        ),
+    ],
+)
+def test_a_static_profile_that_cannot_be_is_refused_at_the_start(profile: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_profiles([profile])
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "message"),
+    [
+        ({"week": "three"}, "week", "Week: there is no 'three' to choose."),
+        ({"week": ["one"]}, "week", "The option 'week' should be a text, not ['one']."),
+        ({"week--unlisted-choice": "x"}, "week", "Week: a number"),
+        ({"week--unlisted-choice": "12; evil"}, "week", "Week: a number"),
+        ({"weak": "one"}, "", "The profile 'astronomy-101' has no option 'weak'. Did you mean 'week'?"),
+        ({"image": "w_2026_46"}, "", "The profile 'astronomy-101' has no option 'image'."),
+    ],
+)
+def test_a_static_profiles_options_are_checked_as_a_whole(options: Any, field: str, message: str) -> None:
+    assert refusal({"profile": "astronomy-101", **options}, static=STATIC) == (field, message)
+
+
+# What KubeSpawner makes of it.
+
+
+async def applied(options: Any, offered: Available, **traits: Any) -> Any:
+    """Return a KubeSpawner that has applied the choice, by its own code."""
+    choice = chosen(options, offered)
+    spawner = KubeSpawner(_mock=True, **traits)
+    spawner.profile_list = profile_list(offered, choice)
+    spawner.user_options = choice.to_options()
+    await spawner.load_user_options()
+    return spawner
+
+
+async def test_kubespawner_runs_the_digest_in_the_size() -> None:
+    spawner = await applied({"image": "w_2026_46", "size": "medium"}, available())
+    assert spawner.image == f"{LAB}@{digest('a')}"
+    assert (spawner.cpu_limit, spawner.mem_limit) == (2.0, 4 * GIB)
+    assert (spawner.cpu_guarantee, spawner.mem_guarantee) == (0.5, GIB)
+
+
+async def test_kubespawner_runs_the_defaults_where_nothing_is_chosen() -> None:
+    spawner = await applied({}, available())
+    assert spawner.image == f"{LAB}@{digest('a')}"
+    assert spawner.cpu_limit == 1.0
+    assert spawner.environment == {"PROXY": "yes"}
+
+
+async def test_kubespawner_runs_an_image_that_is_not_on_the_list() -> None:
+    assert (await applied({"image": "w_2026_44"}, available())).image == f"{LAB}:w_2026_44"
+    assert (await applied({"image": "registry.example/x:1"}, available("builders"))).image == "registry.example/x:1"
+
+
+async def test_a_size_with_a_gpu_asks_for_it_and_keeps_the_operators_tolerations() -> None:
+    own = {"key": "own", "operator": "Exists"}
+    spawner = await applied({"size": "gpu"}, available("gpu"), tolerations=[own], node_selector={"disk": "ssd"})
+    assert spawner.extra_resource_limits == spawner.extra_resource_guarantees == {"amd.com/gpu": "1"}
+    assert spawner.tolerations == [own, {"key": "gpu", "operator": "Exists"}]
+    assert spawner.node_selector == {"disk": "ssd", "gpu": "yes"}
+
+
+async def test_presets_and_boxes_reach_the_pod_as_they_were_written() -> None:
+    options = {"presets": ["scratch"], "reset_environment": True, "debug": True}
+    own = {"name": "own", "emptyDir": {}}
+    spawner = await applied(options, available(), volumes=[own], environment={"OWN": "1"})
+    assert spawner.debug is True
+    assert spawner._expand_env(spawner.environment) == {
+        "OWN": "1",
+        "SCRATCH": f"/scratch/{spawner._expand_user_properties('{username}')}",
+        "JSON": '{"a": 1}',
+        RESET_VARIABLE: "true",
+    }
+    assert spawner._expand_all(spawner.volumes) == [own, {"name": "scratch", "hostPath": {"path": "/data/{odd}"}}]
+    assert spawner._expand_all(spawner.extra_labels) == {"uses": "scratch"}
+    assert [mount["mountPath"] for mount in spawner.volume_mounts] == ["/scratch"]
+
+
+async def test_a_static_profile_is_applied_as_kubespawner_does() -> None:
+    offered = available(static=STATIC)
+    spawner = await applied({"profile": "astronomy-101", "week": "one"}, offered)
+    assert (spawner.image, spawner.cpu_limit) == ("course:1", 3)
+    typed = await applied({"profile": "astronomy-101", "week--unlisted-choice": "12"}, offered)
+    assert typed.image == "course:12"
+
+
+async def test_a_static_default_is_what_nobody_has_to_choose() -> None:
+    offered = available(static=[{**STATIC[0], "default": True}])
+    assert chosen({}, offered).to_options() == {"profile": "astronomy-101"}
+    assert (await applied({}, offered)).image == "course:1"
+    assert (await applied({"profile": "lab"}, offered)).image == f"{LAB}@{digest('a')}"
+
+
+def test_only_what_is_offered_is_in_the_list_however_many_tags_there_are() -> None:
+    many = {f"w_{year}_{week:02}": "" for year in range(1900, 2026) for week in range(1, 53)}
+    listed = profile_list(available(tags={**many, **TAGS}))
+    option = listed[0]["profile_options"]["image"]
+    assert list(option["choices"]) == ["recommended", "r27_0_0", "w_2026_45"]
+    assert option["unlisted_choice"]["enabled"]
+    assert [key for key, value in option["choices"].items() if value["default"]] == ["recommended"]
+
+
+@pytest.mark.parametrize(
+    ("text", "template"),
+    [
+        ("plain", "plain"),
+        ('{"x": 1}', '{{"x": 1}}'),
+        ("/home/{username}", "/home/{username}"),
+        ("{0}", "{{0}}"),
+        ("{username.__class__}", "{{username.__class__}}"),
+        ("}{", "}}{{"),
+    ],
+)
+def test_braces_are_text_except_around_kubespawners_own_fields(text: str, template: str) -> None:
+    assert literal(text) == template
+    assert literal({"k": [text]}) == {"k": [template]}
+
+
+@given(st.text(alphabet="{}ab_ ") | st.text())
+def test_any_text_survives_kubespawners_formatting(text: str) -> None:
+    assert literal(text).format(username="U") == text or "{username}" in text
+
+
+async def test_appended_twice_adds_once() -> None:
+    spawner = KubeSpawner(_mock=True)
+    extra = Appended("volumes", ({"name": "a"},))
+    spawner.volumes = extra(spawner)
+    assert extra(spawner) == [{"name": "a"}]
+    spawner.volumes = {"own": {"name": "b"}}
+    spawner.volumes = extra(spawner)
+    assert list(extra(spawner).values()) == [{"name": "b"}, {"name": "a"}]
