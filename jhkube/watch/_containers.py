@@ -194,9 +194,8 @@ def _ended(
         )
     else:
         message = (
-            f"Your server starts and crashes (exit code {code}). If this image worked before, something in "
-            "your home "
-            "folder may stop it: start with a reset environment, or choose another image."
+            f"Your server starts and crashes (exit code {code}). Try it with a reset environment, in case something "
+            "in your home folder stops it, or choose another image."
         )
     return Failure(reason, message, detail)
 

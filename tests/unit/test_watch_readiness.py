@@ -1,0 +1,201 @@
+"""When a pod is asked whether it answers, and what counts as an answer: on real sockets."""
+
+import asyncio
+import ssl
+import time
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from jhkube.watch.readiness import Cadence, Stage, answering, answers, stage_of
+
+DONE = {"terminated": {"exitCode": 0}}
+RUNNING: dict[str, Any] = {"running": {}}
+
+
+def pod(main=None, init=None, *, ip="10.244.0.9", phase="Pending", **metadata):
+    status = {"phase": phase, "podIP": ip}
+    if main is not None:
+        status["containerStatuses"] = [{"name": "notebook", "state": main}]
+    if init is not None:
+        status["initContainerStatuses"] = [{"name": "home", **part} for part in init]
+    return {"metadata": metadata, "status": status}
+
+
+CREATING = {"waiting": {"reason": "ContainerCreating"}}
+INITIALIZING = {"waiting": {"reason": "PodInitializing"}}
+
+
+@pytest.mark.parametrize(
+    ("shown", "stage"),
+    [
+        (None, Stage.NO_ADDRESS),
+        (pod(CREATING, ip=None), Stage.NO_ADDRESS),
+        (pod(RUNNING, phase="Running", deletionTimestamp="2026-11-20T00:00:00Z"), Stage.NO_ADDRESS),
+        (pod(DONE, phase="Succeeded"), Stage.NO_ADDRESS),
+        (pod(CREATING), Stage.STARTING),
+        (pod(RUNNING, phase="Running"), Stage.STARTING),
+        (pod(INITIALIZING, [{"state": RUNNING}]), Stage.PREPARING),
+        (pod(INITIALIZING, [{"state": DONE}, {"state": RUNNING}]), Stage.PREPARING),
+        (pod(INITIALIZING, [{"state": {"terminated": {"exitCode": 1}}}]), Stage.PREPARING),
+        (pod(INITIALIZING, [{"state": DONE}]), Stage.STARTING),
+        (pod(INITIALIZING, [{"state": RUNNING, "started": True, "ready": True}]), Stage.STARTING),
+        (pod({"waiting": {"reason": "ImagePullBackOff"}}), Stage.PREPARING),
+    ],
+)
+def test_the_stage_of_a_pod(shown, stage):
+    assert stage_of(shown) == stage
+
+
+def test_a_pod_whose_image_is_being_pulled_is_not_about_to_listen():
+    pulling, pulled = {"reason": "Pulling"}, {"reason": "Pulled"}
+    assert stage_of(pod(CREATING), [pulling]) == Stage.PREPARING
+    assert stage_of(pod(CREATING), [pulling, pulled]) == Stage.STARTING
+    assert stage_of(pod(RUNNING, phase="Running"), [pulling]) == Stage.STARTING
+
+
+@asynccontextmanager
+async def server(answer, **options):
+    """A server that says this to everybody; gives its port and a list of what it was asked."""
+    asked = []
+
+    async def serve(reader, writer):
+        try:
+            asked.append(await reader.readline())
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0, **options)
+    async with listening:
+        yield listening.sockets[0].getsockname()[1], asked
+
+
+@pytest.mark.parametrize(
+    ("said", "is_answer"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n{}", True),
+        (b"HTTP/1.0 302 Found\r\nLocation: /\r\n\r\n", True),
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", True),
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", True),
+        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", False),
+        (b"HTTP/1.1 500 Oops\r\n\r\n", False),
+        (b"SSH-2.0-OpenSSH\r\n", False),
+        (b"", False),
+    ],
+)
+async def test_an_answer_is_what_the_hub_takes_for_one(said, is_answer):
+    async with server(said) as (port, asked):
+        assert await answers(f"http://127.0.0.1:{port}", "/user/alice/api") is is_answer
+        assert asked == [b"GET /user/alice/api HTTP/1.1\r\n"]
+
+
+async def test_a_closed_port_is_no_answer(free_port):
+    assert not await answers(f"http://127.0.0.1:{free_port}", "/api")
+
+
+async def test_a_name_that_does_not_resolve_is_no_answer():
+    assert not await answers("http://jupyter-alice.invalid:8888", "/api")
+
+
+async def test_a_server_that_accepts_and_says_nothing_is_no_answer():
+    silent = await asyncio.start_server(lambda _, writer: asyncio.sleep(5), "127.0.0.1", 0)
+    async with silent:
+        port = silent.sockets[0].getsockname()[1]
+        assert not await answers(f"http://127.0.0.1:{port}", "/api", cadence=Cadence(answer_timeout=0.1))
+
+
+async def test_a_server_behind_tls_is_asked_with_the_hubs_own_certificate(certificates):
+    theirs, hub = certificates
+    async with server(b"HTTP/1.1 200 OK\r\n\r\n", ssl=theirs) as (port, _):
+        assert await answers(f"https://localhost:{port}", "/api", hub)
+        assert not await answers(f"https://localhost:{port}", "/api", ssl.create_default_context())
+
+
+async def test_it_is_told_the_moment_the_server_begins_to_listen(free_port):
+    said = b"HTTP/1.1 200 OK\r\n\r\n"
+    url = f"http://127.0.0.1:{free_port}"
+    waiting = asyncio.create_task(answering(lambda: Stage.STARTING, lambda: url, asyncio.Event(), path="/api"))
+    await asyncio.sleep(0.4)
+    assert not waiting.done()
+
+    async def serve(reader, writer):
+        writer.write(said)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", free_port):
+        began = time.monotonic()
+        assert await asyncio.wait_for(waiting, 5) == url
+        assert time.monotonic() - began < 0.25
+
+
+async def test_nothing_is_asked_before_there_is_an_address():
+    changed, stage = asyncio.Event(), Stage.NO_ADDRESS
+
+    def url():
+        assert stage != Stage.NO_ADDRESS
+        return f"http://127.0.0.1:{port}"
+
+    async with server(b"HTTP/1.1 200 OK\r\n\r\n") as (port, asked):
+        waiting = asyncio.create_task(answering(lambda: stage, url, changed, path="/api"))
+        await asyncio.sleep(0.3)
+        assert asked == []
+        stage = Stage.STARTING
+        changed.set()
+        await asyncio.wait_for(waiting, 5)
+
+
+async def test_the_end_of_the_preparation_is_told_at_once():
+    changed, stage = asyncio.Event(), Stage.PREPARING
+    async with server(b"HTTP/1.1 200 OK\r\n\r\n") as (port, asked):
+        waiting = asyncio.create_task(
+            answering(
+                lambda: stage,
+                lambda: f"http://127.0.0.1:{port}",
+                changed,
+                path="/api",
+                cadence=Cadence(idle=None),
+            )
+        )
+        await asyncio.sleep(0.3)
+        assert asked == []
+        stage = Stage.STARTING
+        changed.set()
+        await asyncio.wait_for(waiting, 0.25)
+
+
+def test_the_pause_grows_with_the_time_it_takes():
+    cadence = Cadence()
+    assert cadence.pause(0) == cadence.eager
+    assert cadence.pause(4) == cadence.eager
+    assert cadence.pause(20) == pytest.approx(0.2)
+    assert cadence.pause(3600) == cadence.slowest
+
+
+@pytest.fixture
+def free_port(unused_tcp_port_factory):
+    return unused_tcp_port_factory()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A server's context and the hub's, of the authority that jupyterhub makes for `internal_ssl`."""
+    from certipy import Certipy
+    from jupyterhub.utils import make_ssl_context
+
+    store = Certipy(store_dir=str(tmp_path_factory.mktemp("certificates")))
+    store.create_ca("ca")
+    for name in ("server", "hub"):
+        store.create_signed_pair(name, "ca", alt_names=["DNS:localhost"])
+    files = {name: store.store.get_record(name)["files"] for name in ("server", "hub", "ca")}
+    authority = files["ca"]["cert"]
+
+    def context(name, **options):
+        return make_ssl_context(files[name]["key"], files[name]["cert"], cafile=authority, **options)
+
+    return context("server", purpose=ssl.Purpose.CLIENT_AUTH), context("hub")

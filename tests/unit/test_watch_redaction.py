@@ -1,0 +1,47 @@
+"""Nothing secret in what the cluster says."""
+
+import pytest
+
+from jhkube.watch.failures import redacted
+
+SECRET = "s3cr3tV4lue0123456789"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'Get "https://alice:{SECRET}@registry.example.org/v2/lab": EOF',
+        f"https://blobs.example.org/sha256/ab?X-Amz-Signature={SECRET}&X-Amz-Date=1 gave 403",
+        f"sent Authorization: Bearer {SECRET}",
+        f"Authorization: Basic {SECRET}==",
+        f"mount -t cifs -o username=alice,password={SECRET} //server/share",
+        f'JUPYTERHUB_API_TOKEN="{SECRET}"',
+        f"api_key: {SECRET}, next",
+        f'spec.env[0]: Invalid value: "{SECRET}": must be short',
+        f'Invalid value: "a \\" quote {SECRET}": no',
+        f"clone with ghp_{SECRET} failed",
+        f"clone with github_pat_{SECRET} failed",
+        f"token eyJhbGciOiJSUzI1NiJ9.{SECRET}.abc",
+    ],
+)
+def test_a_secret_is_taken_out(text):
+    assert SECRET not in redacted(text)
+    assert "…" in redacted(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Failed to pull image "registry.example.org/lab:2026": rpc error: code = NotFound desc = not found',
+        'MountVolume.SetUp failed for volume "home" : secret "alice-jhkube" not found',
+        "0/3 nodes are available: 3 Insufficient memory.",
+        "exceeded quota: q, requested: limits.memory=2Gi, used: limits.memory=3Gi, limited: limits.memory=4Gi",
+    ],
+)
+def test_what_is_no_secret_stays(text):
+    assert redacted(text) == text
+
+
+def test_it_is_one_line_of_bounded_length():
+    assert redacted("a\n\tb  c") == "a b c"
+    assert len(redacted("x" * 5000)) == 600
