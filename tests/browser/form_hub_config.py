@@ -15,13 +15,12 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler
 
 from jhkube.options_form import form
-from jhkube.options_form.entries import Menu, build_entries
+from jhkube.options_form.image_details import ImageDetails
 from jhkube.options_form.offer import offer_for, parse_offers
 from jhkube.options_form.presets import parse_presets
 from jhkube.options_form.profiles import OptionError, available_for, chosen, parse_profiles, profile_list
-from jhkube.options_form.registry import ImageDetails
 from jhkube.options_form.sizes import parse_sizes
-from jhkube.options_form.tags import parse_tag, sort_tags
+from tests.menus import menu
 
 WORLD = Path(os.environ["FORM_WORLD"])
 _available = {}
@@ -41,23 +40,17 @@ def available(groups):
 
 
 def _read(world, groups):
-    entries = []
-    for repository, tags in world["repositories"].items():
-        names = sort_tags(map(parse_tag, tags))
-        digests = {tag: digest for tag, digest in tags.items() if digest}
-        details = {
-            digest: ImageDetails(
-                created=datetime.fromtimestamp(time.time() - 86400 * about["days"], UTC),
-                size=about["size"],
-                description=about.get("description", ""),
-                architectures=("amd64",),
-            )
-            for digest, about in world["details"].items()
-        }
-        entries += build_entries(repository, names, digests, details, {})
+    details = {
+        digest: ImageDetails(
+            created=datetime.fromtimestamp(time.time() - 86400 * about["days"], UTC),
+            size=about["size"],
+            description=about.get("description", ""),
+        )
+        for digest, about in world["details"].items()
+    }
     refreshed = None if world["refreshed_ago"] is None else time.time()
-    menu = Menu(tuple(entries), refreshed, tuple(world["errors"]))
-    offer = offer_for(menu, parse_offers(world["offers"]), groups) if world["has_menu"] else None
+    made = menu(world["repositories"], refreshed, details, world["errors"])
+    offer = offer_for(made, parse_offers(world["offers"]), groups) if world["has_menu"] else None
     return available_for(
         groups, offer, parse_sizes(world["sizes"]), parse_presets(world["presets"]), parse_profiles(world["profiles"])
     )

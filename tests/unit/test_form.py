@@ -13,20 +13,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jhkube.options_form.entries import Menu, build_entries
+from jhkube.options_form.entries import MenuEntry
 from jhkube.options_form.form import options_from_form, render
 from jhkube.options_form.form_view import age_text, size_text
+from jhkube.options_form.image_details import ImageDetails
 from jhkube.options_form.offer import offer_for, parse_offers
 from jhkube.options_form.presets import parse_presets
 from jhkube.options_form.profiles import Available, OptionError, available_for, chosen, parse_profiles
-from jhkube.options_form.registry import ImageDetails
 from jhkube.options_form.sizes import parse_sizes
 from jhkube.options_form.tag_index import LARGEST, tag_index
-from jhkube.options_form.tags import parse_tag, sort_tags
+from jhkube.options_form.tags import parse_tag
+from tests.menus import menu
 
 NOW = 1_795_000_000.0
 LAB = "registry.example/lab"
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
+TAGS = {
+    **{"recommended": "sha256:a", "w_2026_46": "sha256:a"},
+    **{"w_2026_45": "", "w_2026_44": "", "w_2026_43": "", "exp_pinned": ""},
+}
 OFFERS: list[dict[str, Any]] = [
     {"kinds": {"alias": None, "weekly": 2}, "default": ["recommended"], "all_tags": True, "pinned": ["exp_pinned"]},
     {"groups": ["builders"], "custom_images": ["quay.io/.+"]},
@@ -91,14 +96,15 @@ class Page(HTMLParser):
 
 
 def available(
-    *groups: str, tags: Any = None, details: Any = None, presets: Any = (), static: Any = (), **menu: Any
+    *groups: str,
+    tags: Any = None,
+    details: Any = None,
+    presets: Any = (),
+    static: Any = (),
+    refreshed_at: float | None = NOW - 125,
+    errors: Any = (),
 ) -> Available:
-    tags = {"recommended": "sha256:a", "w_2026_46": "sha256:a", "w_2026_45": "", "w_2026_44": "", "w_2026_43": "",
-            "exp_pinned": ""} if tags is None else tags  # fmt: skip
-    names = sort_tags(map(parse_tag, tags))
-    digests = {tag: digest for tag, digest in tags.items() if digest}
-    entries = tuple(build_entries(LAB, names, digests, details or {}, {}))
-    made = Menu(entries, **{"refreshed_at": NOW - 125, **menu})
+    made = menu({LAB: TAGS if tags is None else tags}, refreshed_at, details, errors)
     return available_for(
         groups,
         offer_for(made, parse_offers(OFFERS), groups),
@@ -318,11 +324,13 @@ def test_all_tags_are_in_the_block_with_their_dates() -> None:
 
 
 def test_the_block_is_made_once_for_a_menu() -> None:
-    first, second = available().images, available().images
-    assert first is not None
-    assert second is not None
-    assert tag_index(first.all_entries) is tag_index(first.all_entries)
-    assert tag_index(first.all_entries) is not tag_index(second.all_entries)
+    entries = [MenuEntry(LAB, parse_tag(f"w_2026_{week:02}")) for week in range(1, 40)]
+    index = tag_index(tuple(entries))
+    assert tag_index(tuple(entries)) is index
+    assert tag_index(tuple(entries[1:])) is not index
+    for week in range(2, 12):
+        tag_index(tuple(entries[week:]))
+    assert tag_index(tuple(entries)) is not index
 
 
 def test_ten_thousand_tags_stay_under_300_kb_with_the_newest_kept() -> None:
@@ -338,9 +346,8 @@ def test_ten_thousand_tags_stay_under_300_kb_with_the_newest_kept() -> None:
 
 
 def test_of_several_repositories_each_tag_says_whose_it_is() -> None:
-    tags = [parse_tag("w_2026_46")]
-    entries = [*build_entries(LAB, tags, {}, {}, {}), *build_entries("other.example/lab", tags, {}, {}, {})]
-    assert [tag for tag, _ in decoded(tag_index(tuple(entries)))] == [
+    entries = tuple(MenuEntry(place, parse_tag("w_2026_46")) for place in (LAB, "other.example/lab"))
+    assert [tag for tag, _ in decoded(tag_index(entries))] == [
         f"{LAB}:w_2026_46",
         "other.example/lab:w_2026_46",
     ]

@@ -15,7 +15,7 @@ from kubernetes_asyncio.config import kube_config
 from kubespawner import KubeSpawner
 from kubespawner.clients import _client_cache, load_config
 
-from jhkube.options_form.entries import Menu, build_entries
+from jhkube.options_form.entries import Menu
 from jhkube.options_form.offer import offer_for, parse_offers
 from jhkube.options_form.overrides import RESET_VARIABLE, Appended, literal
 from jhkube.options_form.presets import parse_presets
@@ -32,7 +32,7 @@ from jhkube.options_form.profiles import (
     profile_list,
 )
 from jhkube.options_form.sizes import parse_sizes
-from jhkube.options_form.tags import parse_tag, sort_tags
+from tests.menus import menu
 
 LAB = "registry.example/lab"
 GIB = 2**30
@@ -118,16 +118,12 @@ STATIC = [
 ]
 
 
-def menu(tags: dict[str, str] | None = None, repositories: tuple[str, ...] = (LAB,)) -> Menu:
-    tags = TAGS if tags is None else tags
-    names = sort_tags(map(parse_tag, tags))
-    digests = {tag: digest for tag, digest in tags.items() if digest}
-    entries = [entry for name in repositories for entry in build_entries(name, names, digests, {}, {})]
-    return Menu(tuple(entries), 1_000_000.0)
+def lab_menu(tags: dict[str, str] | None = None, repositories: tuple[str, ...] = (LAB,)) -> Menu:
+    return menu(dict.fromkeys(repositories, TAGS if tags is None else tags), 1_000_000.0)
 
 
 def available(*groups: str, offers: Any = OFFERS, static: Any = (), **menu_options: Any) -> Available:
-    offer = offer_for(menu(**menu_options), parse_offers(offers), groups)
+    offer = offer_for(lab_menu(**menu_options), parse_offers(offers), groups)
     return available_for(groups, offer, parse_sizes(SIZES), parse_presets(PRESETS), parse_profiles(static))
 
 
