@@ -53,6 +53,11 @@ CHANGES: Final = (
         'regexp.MustCompile("/tmp/.+")',
         "regexp.MustCompile(provisionedPattern())",
     ),
+    (
+        "pkg/kubelet/status/status_manager.go",
+        "const syncPeriod = 10 * time.Second",
+        "const syncPeriod = 1 * time.Second",
+    ),
 )
 """Lines of Kubernetes that are replaced: (file, what it says, what it says then); see kubernetes/README.md."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import calendar
+import os
 import signal
 import tempfile
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,7 @@ class Row:
 
 def up(settings: Settings) -> None:
     """Bring the cluster up, from nothing or from whatever is left of it; return at once where it is up."""
-    with locked(settings.cache / "clusters" / f"{settings.name}.lock"):
+    with _lock(settings):
         if is_up(settings):
             say(f"the cluster is up: export KUBECONFIG={settings.kubeconfig}")
             return
@@ -91,7 +93,7 @@ def down(settings: Settings) -> None:
 
     What took long to make stays: binaries, images, the registry's content.
     """
-    with locked(settings.cache / "clusters" / f"{settings.name}.lock"), step("Taking the cluster down", 5):
+    with _lock(settings), step("Taking the cluster down", 5):
         parts = {part.name: part for part in components(settings)}
         for name in ("kubelet", "scheduler", "controller-manager"):
             _end(settings, parts.pop(name))
@@ -109,12 +111,17 @@ def down(settings: Settings) -> None:
 
 def start(settings: Settings, name: str) -> None:
     """Start one component, unless it runs."""
-    _ensure(settings, _component(settings, name))
+    part = _component(settings, name)
+    with _lock(settings):
+        configuration.write_all(settings)
+        _ensure(settings, part)
 
 
 def stop(settings: Settings, name: str) -> None:
     """End one component in order; `up` starts it again."""
-    _end(settings, _component(settings, name))
+    part = _component(settings, name)
+    with _lock(settings):
+        _end(settings, part)
 
 
 def kill(settings: Settings, name: str) -> None:
@@ -147,6 +154,11 @@ def pods(settings: Settings) -> str:
     counts = ", ".join(f"{phases.count(phase)} {phase}" for phase in sorted(set(phases)))
     node = "ready" if _node_is_ready(settings, 0) else "not ready"
     return f"node1 {node}; pods: {counts or 'none'}"
+
+
+def _lock(settings: Settings) -> AbstractContextManager[None]:
+    """Let one `devcluster` at a time change this cluster."""
+    return locked(settings.cache / "clusters" / f"{settings.name}.lock")
 
 
 def _recover(settings: Settings) -> None:
@@ -264,7 +276,7 @@ def _usage(process: processes.Process) -> tuple[str, str]:
         now = float(Path("/proc/uptime").read_text().split()[0])
     except OSError:
         return "", ""
-    seconds = int(now - process.started / 100)
+    seconds = int(now - process.started / os.sysconf("SC_CLK_TCK"))
     hours, minutes = seconds // 3600, seconds % 3600 // 60
     uptime = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60} s"
     return uptime, f"{int(fields['VmRSS'].split()[0]) // 1024} MiB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 import shutil
 from pathlib import Path
@@ -192,6 +193,9 @@ def _kubelet(settings: Settings) -> dict[str, Any]:
             "x509": {"clientCAFile": str(settings.run / "pki" / "ca.crt")},
         },
         "authorization": {"mode": "Webhook"},
+        # No DNS of the cluster's own runs here: pods ask whom this machine asks.
+        "clusterDNS": _nameservers() or [settings.gateway],
+        "clusterDomain": "cluster.local",
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": settings.cgroup,
         "volumePluginDir": str(settings.run / "kubelet" / "plugins-exec"),
@@ -207,6 +211,16 @@ def _kubelet(settings: Settings) -> dict[str, Any]:
         "eventRecordQPS": 50,
         "eventBurst": 100,
     }
+
+
+def _nameservers() -> list[str]:
+    """Return the name servers that pods can ask: this machine's, without a resolver on its own loopback."""
+    for path in (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf")):
+        lines = path.read_text().splitlines() if path.exists() else []
+        found = [line.split()[1] for line in lines if re.match(r"nameserver\s+[0-9a-f.:]+", line)]
+        if outside := [address for address in found if not address.startswith(("127.", "::1", "fe80"))]:
+            return outside[:3]
+    return []
 
 
 def _registry(settings: Settings) -> dict[str, Any]:

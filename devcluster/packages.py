@@ -64,19 +64,25 @@ SERVICES: Final = ("containerd", "etcd", "docker-registry")
 """System services that come with the packages above; we start programs of our own, never those."""
 
 
-def refusal() -> str:
-    """Return why this machine cannot run a cluster of its own, or an empty text where it can."""
-    what = (
-        "Run this as root on Debian 12, or set KUBECONFIG to use a cluster that you have "
-        "(docs/devcluster.md has the variables that go with it)."
+def refusal(system: str | None = None, release: Mapping[str, str] | None = None, uid: int | None = None) -> str:
+    """Return why a machine cannot run a cluster of its own, or an empty text where it can.
+
+    Without parameters it is about this machine and user; `release` is what `/etc/os-release` says.
+    """
+    system = os.uname().sysname if system is None else system
+    release = _os_release() if release is None else release
+    if system != "Linux" or release.get("ID") != "debian":
+        reason = "This is not Debian"
+    elif release.get("VERSION_ID") != "12":
+        reason = f"This is Debian {release.get('VERSION_ID', 'testing')}"
+    elif (os.geteuid() if uid is None else uid) != 0:
+        reason = "You are not root"
+    else:
+        return ""
+    return (
+        f"{reason}, and no KUBECONFIG is set. Run this as root on Debian 12, or set KUBECONFIG to use a cluster "
+        "that you have: `python3 -m devcluster --help` lists the variables that go with it."
     )
-    if os.uname().sysname != "Linux" or _os_release().get("ID") != "debian":
-        return f"This is not Debian, and no KUBECONFIG is set. {what}"
-    if _os_release().get("VERSION_ID") != "12":
-        return f"This is Debian {_os_release().get('VERSION_ID')}, and no KUBECONFIG is set. {what}"
-    if os.geteuid() != 0:
-        return f"You are not root, and no KUBECONFIG is set. {what}"
-    return ""
 
 
 def install(programs: Mapping[str, str]) -> None:

@@ -1,0 +1,172 @@
+"""The development cluster's own rules: settings, refusals, files that are whole or not there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devcluster import commands, images, leftovers, packages
+from devcluster.build import source_entries
+from devcluster.settings import VARIABLES, DevClusterError, Settings
+
+DEBIAN = {"ID": "debian", "VERSION_ID": "12"}
+
+
+def load(**environ):
+    return Settings.load({"HOME": "/home/someone", "XDG_CACHE_HOME": "/cache", **environ})
+
+
+def test_the_cluster_is_ours_without_a_kubeconfig():
+    settings = load()
+    assert not settings.external
+    assert settings.kubeconfig == Path("/cache/jhkube/clusters/jhkube/kubeconfig")
+    assert (settings.registry, settings.host) == ("localhost:5050", "10.246.0.1")
+
+
+def test_a_kubeconfig_is_somebody_elses_cluster():
+    settings = load(KUBECONFIG="/etc/kube", JHKUBE_DEV_REGISTRY="registry.example", JHKUBE_DEV_HOST="192.0.2.1")
+    assert settings.external
+    assert (settings.kubeconfig, settings.registry, settings.host) == (
+        Path("/etc/kube"),
+        "registry.example",
+        "192.0.2.1",
+    )
+
+
+def test_our_own_kubeconfig_in_the_environment_is_no_other_cluster():
+    own = load()
+    assert load(KUBECONFIG=str(own.kubeconfig), JHKUBE_DEV_REGISTRY=own.registry, JHKUBE_DEV_HOST=own.host) == own
+
+
+@pytest.mark.parametrize(
+    ("environ", "missing"),
+    [
+        ({}, "JHKUBE_DEV_HOST"),
+        ({"JHKUBE_DEV_HOST": "192.0.2.1"}, "JHKUBE_DEV_REGISTRY"),
+        ({"JHKUBE_DEV_HOST": "192.0.2.1", "JHKUBE_DEV_REGISTRY": "registry.example"}, ""),
+        ({"JHKUBE_DEV_HOST": "192.0.2.1", "JHKUBE_DEV_LAB_IMAGE": "l", "JHKUBE_DEV_TINY_IMAGE": "t"}, ""),
+    ],
+)
+def test_another_cluster_needs_a_registry_and_an_address(environ, missing):
+    assert load(KUBECONFIG="/etc/kube", **environ).missing == missing
+
+
+def test_our_own_cluster_needs_nothing():
+    assert load().missing == ""
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("JHKUBE_DEV_NAME", "Two Words"),
+        ("JHKUBE_DEV_NAME", "longer-than-a-bridge"),
+        ("JHKUBE_DEV_NET", "10.300"),
+        ("JHKUBE_DEV_NET", "8.8"),
+        ("JHKUBE_DEV_FIRST_PORT", "80"),
+        ("JHKUBE_DEV_REGISTRY_PORT", "many"),
+        ("JHKUBE_DEV_REGISTRI", "localhost:5000"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(variable, value):
+    with pytest.raises(DevClusterError, match=variable):
+        load(**{variable: value})
+
+
+def test_two_names_share_nothing_but_what_is_built_once():
+    one, two = load(), load(JHKUBE_DEV_NAME="two")
+    assert one.cache == two.cache
+    for attribute in ("run", "bridge", "cgroup", "kubeconfig", "containerd"):
+        assert getattr(one, attribute) != getattr(two, attribute)
+
+
+def test_the_help_names_every_setting():
+    shown = subprocess.run(
+        [sys.executable, "-m", "devcluster", "--help"], cwd=images.ROOT, capture_output=True, text=True, check=True
+    )
+    assert all(variable in shown.stdout for variable in VARIABLES)
+
+
+@pytest.mark.parametrize(
+    ("system", "release", "uid", "reason"),
+    [
+        ("Linux", DEBIAN, 0, ""),
+        ("Linux", DEBIAN, 1000, "You are not root"),
+        ("Linux", {"ID": "debian", "VERSION_ID": "13"}, 0, "This is Debian 13"),
+        ("Linux", {"ID": "debian"}, 0, "This is Debian testing"),
+        ("Linux", {"ID": "fedora", "VERSION_ID": "12"}, 0, "This is not Debian"),
+        ("Darwin", {}, 0, "This is not Debian"),
+    ],
+)
+def test_a_machine_that_cannot_have_a_cluster_hears_why_and_what_to_do(system, release, uid, reason):
+    refusal = packages.refusal(system, release, uid)
+    assert refusal.startswith(reason)
+    assert bool(refusal) == bool(reason)
+    assert not reason or "set KUBECONFIG" in refusal
+
+
+@pytest.mark.parametrize(
+    ("binary", "source"),
+    [
+        ("Types: deb\nURIs: http://mirror.example/\n", "Types: deb-src\nURIs: http://mirror.example/\n"),
+        ("Types: deb deb-src\n", "Types: deb-src\n"),
+        ("deb http://mirror.example/ bookworm main\n", "deb-src http://mirror.example/ bookworm main\n"),
+        ("deb-src [trusted=no] http://m.example/ b main\n", "deb-src [trusted=no] http://m.example/ b main\n"),
+        ("# deb is commented out\n", "# deb is commented out\n"),
+    ],
+)
+def test_sources_of_packages_become_sources_of_source_packages(binary, source):
+    assert source_entries(binary) == source
+
+
+def test_a_file_is_written_once_and_says_whether_it_changed(tmp_path):
+    path = tmp_path / "folder" / "token"
+    assert commands.write(path, "secret", 0o600)
+    assert not commands.write(path, "secret", 0o600)
+    assert commands.write(path, "another", 0o600)
+    assert path.read_text() == "another"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in path.parent.iterdir()] == ["token"]
+
+
+def test_a_failed_command_says_its_last_words_and_where_the_rest_is(tmp_path):
+    log = tmp_path / "log"
+    with pytest.raises(DevClusterError) as caught:
+        commands.run("sh", "-c", "seq 100; exit 3", log=log)
+    assert "failed (3): sh -c" in str(caught.value)
+    assert "\n100\n" in str(caught.value)
+    assert "\n50\n" not in str(caught.value)
+    assert str(log) in str(caught.value)
+    assert "\n50\n" in log.read_text()
+
+
+def test_a_program_that_is_missing_is_named():
+    with pytest.raises(DevClusterError, match="no-such-program: not installed"):
+        commands.run("no-such-program")
+
+
+def test_an_image_is_built_anew_when_anything_in_it_changes(tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / "start").write_text("#!/bin/sh\n")
+    (tmp_path / "start").chmod(0o755)
+    first = images.Build("lab", "one", tmp_path).key
+    assert images.Build("lab", "one", tmp_path).key == first
+    assert images.Build("lab", "two", tmp_path).key != first
+    assert images.Build("lab", "one", tmp_path, (("A", "b"),)).key != first
+    (tmp_path / "start").chmod(0o644)
+    assert images.Build("lab", "one", tmp_path).key != first
+
+
+def test_the_lab_has_tags_of_every_kind_and_an_alias():
+    tags = {build.tag for build in images.builds() if build.repository == "lab"}
+    assert {"r28_0_0", "w_2026_45", "w_2026_46", "d_2026_11_19", "exp_w_2026_46_solver"} <= tags
+    assert images.ALIASES["recommended"] in tags
+
+
+def test_discarding_a_folder_takes_what_an_earlier_try_left(tmp_path):
+    (tmp_path / "state" / "deep").mkdir(parents=True)
+    (tmp_path / ".state.1.deleted" / "half").mkdir(parents=True)
+    (tmp_path / ".other.1.deleted").mkdir()
+    leftovers.discard(tmp_path / "state")
+    leftovers.discard(tmp_path / "state")
+    assert [each.name for each in tmp_path.iterdir()] == [".other.1.deleted"]
