@@ -98,18 +98,14 @@ def parse_git_hosts(config: Iterable[str | Mapping[str, Any]]) -> tuple[GitHost,
         hosts.append(GitHost(**values))
     names = [host.token_file for host in hosts]
     if len(set(names)) < len(names):
-        raise ValueError(
-            f"git_hosts: a host is there twice: {', '.join(sorted(host.host for host in hosts))}"
-        )
+        raise ValueError(f"git_hosts: a host is there twice: {', '.join(sorted(host.host for host in hosts))}")
     return tuple(hosts)
 
 
 def git_parts(settings: GitSettings) -> PodParts:
     """Return the variable, or for older git the mount, by which git finds its configuration."""
     if settings.replace_etc_gitconfig:
-        mount = V1VolumeMount(
-            name=SECRET_VOLUME, mount_path="/etc/gitconfig", sub_path=GITCONFIG, read_only=True
-        )
+        mount = V1VolumeMount(name=SECRET_VOLUME, mount_path="/etc/gitconfig", sub_path=GITCONFIG, read_only=True)
         return PodParts(volume_mounts=(mount,))
     return PodParts(env={"GIT_CONFIG_SYSTEM": f"{SECRET_PATH}/{GITCONFIG}"})
 

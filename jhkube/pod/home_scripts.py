@@ -36,6 +36,8 @@ if [ ! -d "$JHKUBE_FOLDER" ]; then
   mkdir -p "${JHKUBE_FOLDER%/*}" || true
   mkdir -m 0700 "$JHKUBE_FOLDER" 2>/dev/null || [ -d "$JHKUBE_FOLDER" ] ||
     fail "The home folder cannot be made on its volume: a full disk, or a volume without fsGroup."
+  # A volume with fsGroup hands its setgid bit down, which is for the top of it only.
+  chmod g-s "$JHKUBE_FOLDER" || true
 fi
 """
 """Make JHKUBE_FOLDER where it is missing, on a volume that the user's group may write."""

@@ -146,9 +146,7 @@ your limit is 8 cores. Choose a smaller size or stop a server."
             continue
         of = " of memory" if name == "memory" else ""
         if not used:
-            return (
-                f"This server asks for {text(more)}{of}; your limit is {text(most)}. Choose a smaller size."
-            )
+            return f"This server asks for {text(more)}{of}; your limit is {text(most)}. Choose a smaller size."
         return (
             f"This server's {text(more)}{of} and the {text(used)} of {others} are {text(used + more)};"
             f" your limit is {text(most)}. Choose a smaller size or stop a server."
@@ -164,16 +162,12 @@ def pod_usage(pod: Mapping[str, Any]) -> Usage:
         amounts = {**(resources.get("requests") or {}), **(resources.get("limits") or {})}
         cores += parse_cores(amounts.get("cpu", 0))
         memory += int(parse_quantity(amounts.get("memory", 0)))
-        gpus += sum(
-            int(amount) for name, amount in amounts.items() if "gpu" in name.rpartition("/")[2].lower()
-        )
+        gpus += sum(int(amount) for name, amount in amounts.items() if "gpu" in name.rpartition("/")[2].lower())
     server = (pod["metadata"].get("annotations") or {}).get("hub.jupyter.org/servername", "")
     return Usage(cores=cores, memory=memory, gpus=gpus, server=server)
 
 
-def users_pods(
-    pods: Iterable[Mapping[str, Any]], username: str, *, other_than: str
-) -> tuple[Mapping[str, Any], ...]:
+def users_pods(pods: Iterable[Mapping[str, Any]], username: str, *, other_than: str) -> tuple[Mapping[str, Any], ...]:
     """Return the pods of the user's servers that take up room, but for the pod named `other_than`."""
     return tuple(
         pod

@@ -6,8 +6,9 @@ User data never passes through KubeSpawner's ``str.format`` templates: the pod t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kubernetes_asyncio.client.models import (
@@ -113,6 +114,7 @@ def apply_parts(pod: V1Pod, *parts: PodParts) -> V1Pod:
         Where a volume's name, a mount's path or an init container's name is taken already.
     """
     container = user_container(pod)
+    parts = _with_each_claim_once(pod, parts)
     for part in parts:
         _add_named(pod.spec, "volumes", part.volumes, "volume")
         _add_named(pod.spec, "init_containers", part.init_containers, "init container")
@@ -170,6 +172,62 @@ def _name(item: Any) -> str:
 def _mount_path(mount: Any) -> str:
     path = mount.get("mountPath", mount.get("mount_path")) if isinstance(mount, dict) else mount.mount_path
     return "/" + str(path).strip("/")
+
+
+def _claim(volume: Any) -> str | None:
+    """Return the name of the claim that a volume is, or None."""
+    if isinstance(volume, dict):
+        source = volume.get("persistentVolumeClaim", volume.get("persistent_volume_claim"))
+    else:
+        source = volume.persistent_volume_claim
+    if isinstance(source, dict):
+        return source.get("claimName", source.get("claim_name"))
+    return source.claim_name if source else None
+
+
+def _with_each_claim_once(pod: V1Pod, parts: tuple[PodParts, ...]) -> tuple[PodParts, ...]:
+    """Return `parts` with mounts of the pod's one volume wherever two volumes would be the same claim.
+
+    Kubelet (seen with 1.20) knows a pod's volume by its claim, never sees the second one mounted, and waits for
+    it until the start times out.
+    """
+    by_claim = {claim: _name(volume) for volume in pod.spec.volumes or () if (claim := _claim(volume))}
+    renamed: dict[str, str] = {}
+
+    def once(volumes: tuple[V1Volume, ...]) -> tuple[V1Volume, ...]:
+        kept = []
+        for volume in volumes:
+            claim = _claim(volume)
+            if claim and by_claim.setdefault(claim, volume.name) != volume.name:
+                renamed[volume.name] = by_claim[claim]
+            else:
+                kept.append(volume)
+        return tuple(kept)
+
+    parts = tuple(replace(part, volumes=once(part.volumes)) for part in parts)
+    if not renamed:
+        return parts
+
+    def moved(mounts: Iterable[V1VolumeMount] | None) -> tuple[V1VolumeMount, ...]:
+        copies = [copy(mount) for mount in mounts or ()]
+        for mount in copies:
+            mount.name = renamed.get(mount.name, mount.name)
+        return tuple(copies)
+
+    def moved_container(container: V1Container) -> V1Container:
+        container = copy(container)
+        container.volume_mounts = list(moved(container.volume_mounts))
+        return container
+
+    return tuple(
+        replace(
+            part,
+            volume_mounts=moved(part.volume_mounts),
+            init_containers=tuple(moved_container(each) for each in part.init_containers),
+            init_steps=tuple(replace(step, volume_mounts=moved(step.volume_mounts)) for step in part.init_steps),
+        )
+        for part in parts
+    )
 
 
 def _add_named(spec: Any, attribute: str, items: tuple[Any, ...], word: str) -> None:

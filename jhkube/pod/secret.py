@@ -135,9 +135,7 @@ def secret_manifest(pod: V1Pod, files: SecretFiles) -> V1Secret:
     """
     if not pod.metadata.uid:
         raise ValueError(f"the pod {pod.metadata.name} has no uid yet and can own nothing")
-    labels = {
-        key: value for key, value in (pod.metadata.labels or {}).items() if not key.startswith("group.")
-    }
+    labels = {key: value for key, value in (pod.metadata.labels or {}).items() if not key.startswith("group.")}
     return _QuietSecret(
         api_version="v1",
         kind="Secret",

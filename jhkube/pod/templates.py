@@ -35,9 +35,7 @@ def check_template(trait: str, template: str, *, absolute: bool) -> str:
             fields = ", ".join(f"{{{field}}}" for field in FIELDS)
             raise ValueError(f"{trait}: {template!r} has {{{name}}}; a template may have {fields}")
     if absolute != template.startswith("/"):
-        raise ValueError(
-            f"{trait}: {template!r} is to {'be an absolute' if absolute else 'be a relative'} path"
-        )
+        raise ValueError(f"{trait}: {template!r} is to {'be an absolute' if absolute else 'be a relative'} path")
     fixed = "".join(text if name is None else f"{text}x" for text, name, _, _ in parsed)
     if any(part in ("..", ".") for part in fixed.split("/")) or ":" in fixed:
         raise ValueError(f"{trait}: {template!r} has a part that is '.' or '..', or a colon")
