@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from itertools import islice, zip_longest
-from typing import TypeVar
 
+from ._gently import STEP, Steps, at_once, gently
 from ._menu_cache import KnownDigest, Listing
-from .entries import Menu, MenuEntry, build_entries
+from .entries import Menu, MenuEntry, MenuPart, build_part
 from .offer import OfferRule, offered_to_anybody
 from .registry import (
     ImageDetails,
@@ -24,11 +24,6 @@ from .registry import (
 from .tags import ImageTag, TagKind, TagScheme, parse_tag, sort_tags
 
 __all__ = ["MenuSource", "SourceSettings"]
-
-T = TypeVar("T")
-
-STRIDE = 0.004
-"""Seconds of work on many tags after which the event loop has its turn."""
 
 ROUNDS = 6
 """How often more digests are asked for, because known ones showed two tags to be one image."""
@@ -70,7 +65,7 @@ class MenuSource:
         self.name = name
         """With its registry's host: `localhost:5000/lab`."""
         self.host, _, self.path = name.partition("/")
-        self.entries: tuple[MenuEntry, ...] = ()
+        self.part = MenuPart(name)
         self.refreshed_at: float | None = None
         self.error: RegistryError | None = None
         """Why the last refresh did not do all it should; None where it did."""
@@ -80,7 +75,7 @@ class MenuSource:
         self._digests: dict[str, KnownDigest] = {}
         self._details: dict[str, ImageDetails] = {}
         self._unnamed: set[str] = set()
-        self._by_tag: dict[str, MenuEntry] = {}
+        self._moving: list[str] = []
         self._empty_answers = 0
         self._changed = False
 
@@ -96,13 +91,13 @@ class MenuSource:
 
     def restore(self, listing: Listing) -> None:
         """Take over what was kept on disk."""
-        self._tags = {text: parse_tag(text, self._settings.schemes) for text in listing.tags}
-        self._order = sort_tags(self._tags.values())
         self._digests = dict(listing.digests)
         self._unnamed = set(listing.unnamed)
         self._details = dict(listing.details)
         self.refreshed_at = listing.refreshed_at
-        self._set_entries(list(self._build()))
+        at_once(self._read(listing.tags))
+        self.part = at_once(self._build())
+        self._changed = False
 
     async def refresh(self, registry: Registry) -> None:
         """Bring what is known up to date; on failure note the error and keep what there is.
@@ -125,8 +120,8 @@ class MenuSource:
         listed = await self._listed(registry)
         new = [text for text in listed if text not in self._tags]
         if new or len(listed) != len(self._tags):
-            await self._take(listed)
-        await self._ask(registry, [tag.tag for tag in self._order if self._is_moving(tag)])
+            await gently(self._read(listed))
+        await self._ask(registry, self._moving)
         stale = time.time() - self._settings.recheck_after
         for _ in range(ROUNDS):
             await self._rebuild()
@@ -155,24 +150,37 @@ class MenuSource:
             )
         return []
 
-    async def _take(self, listed: Sequence[str]) -> None:
+    def _read(self, listed: Sequence[str]) -> Steps[None]:
         """Read the new tags and forget the gone ones."""
+        before = self._tags
         tags: dict[str, ImageTag] = {}
-        async for text in _gently(listed):
-            tags[text] = self._tags.get(text) or parse_tag(text, self._settings.schemes)
-        order = sort_tags(tags.values())
-        await asyncio.sleep(0)
-        self._tags, self._order = tags, order
+        new: list[ImageTag] = []
+        for place, text in enumerate(listed):
+            if place % STEP == 0:
+                yield
+            tag = before.get(text)
+            if tag is None:
+                tag = parse_tag(text, self._settings.schemes)
+                new.append(tag)
+            tags[text] = tag
+        # sorting runs that are sorted already is quick, and nothing else can run during a sort
+        order = [tag for tag in self._order if tag.tag in tags]
+        for start in range(0, len(new), 5 * STEP):
+            order += sort_tags(new[start : start + 5 * STEP])
+            yield
+        self._order = sort_tags(order)
+        yield
+        self._tags = tags
+        self._moving = [tag.tag for tag in self._order if self._is_moving(tag)]
         self._digests = {text: known for text, known in self._digests.items() if text in tags}
         self._changed = True
 
     def _is_moving(self, tag: ImageTag) -> bool:
-        return tag.kind is TagKind.ALIAS or any(
-            fnmatchcase(tag.tag, pattern) for pattern in self._settings.moving_tags
-        )
+        patterns = self._settings.moving_tags
+        return tag.kind is TagKind.ALIAS or any(fnmatchcase(tag.tag, pattern) for pattern in patterns)
 
     def _offered(self) -> Iterable[MenuEntry]:
-        menu = Menu(self.entries)
+        menu = Menu.of([self.part])
         return offered_to_anybody(menu, self._settings.rules, datetime.now(UTC).date()).values()
 
     def _to_ask(self, entry: MenuEntry, stale: float) -> Iterator[str]:
@@ -205,9 +213,10 @@ class MenuSource:
 
     async def _name_aliases(self, registry: Registry, new: Collection[str]) -> None:
         """Look for the tags that aliases point at, where none of the known digests is theirs."""
-        nameless = {
-            entry.digest for entry in self.entries if entry.digest and all(self._is_moving(tag) for tag in entry.tags)
-        }
+        moving = set(self._moving)
+        images = (self.part.by_tag[text] for text in self._moving if text in self.part.by_tag)
+        nameless = {entry.digest for entry in images if moving.issuperset(tag.tag for tag in entry.tags)}
+        nameless.discard("")
         self._unnamed &= nameless
         if not nameless:
             return
@@ -247,35 +256,15 @@ class MenuSource:
             self._changed = True
             await self._rebuild()
 
-    def _build(self) -> Iterator[MenuEntry]:
-        missing = {text for text, known in self._digests.items() if not known.digest}
-        tags = [tag for tag in self._order if tag.tag not in missing] if missing else self._order
-        digests = {text: known.digest for text, known in self._digests.items() if known.digest}
-        return build_entries(self.name, tags, digests, self._details, self._by_tag)
+    def _build(self) -> Steps[MenuPart]:
+        digests = {text: known.digest for text, known in self._digests.items()}
+        return build_part(self.name, self._order, digests, self._details, self.part)
 
     async def _rebuild(self) -> None:
-        """Make the entries anew, if anything changed."""
-        if not self._changed:
-            return
-        self._changed = False
-        entries = []
-        async for entry in _gently(self._build()):
-            entries.append(entry)
-        self._set_entries(entries)
-
-    def _set_entries(self, entries: list[MenuEntry]) -> None:
-        self.entries = tuple(entries)
-        self._by_tag = {entry.tag.tag: entry for entry in entries}
-
-
-async def _gently(items: Iterable[T]) -> AsyncIterator[T]:
-    """Yield the items, and give the event loop its turn every few milliseconds."""
-    until = time.perf_counter() + STRIDE
-    for item in items:
-        yield item
-        if time.perf_counter() > until:
-            await asyncio.sleep(0)
-            until = time.perf_counter() + STRIDE
+        """Make the images anew, if anything changed."""
+        if self._changed:
+            self._changed = False
+            self.part = await gently(self._build())
 
 
 async def _all(work: Callable[[str], Awaitable[None]], items: Iterable[str], concurrency: int) -> None:

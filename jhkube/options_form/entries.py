@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from itertools import chain
 
-from .registry import ImageDetails
-from .tags import ImageTag, TagKind
+from ._gently import STEP, Steps
+from .image_details import ImageDetails
+from .tags import ImageTag, TagKind, sort_tags
 
-__all__ = ["Menu", "MenuEntry", "build_entries"]
+__all__ = ["Menu", "MenuEntry", "MenuPart", "build_part"]
 
 KIND_RANK = {kind: rank for rank, kind in enumerate(TagKind)}
 MAIN_RANK = KIND_RANK | {TagKind.ALIAS: len(KIND_RANK)}
@@ -63,37 +64,37 @@ class MenuEntry:
         return f"{', '.join(names)} ({self.tag.display_name})"
 
 
-class _Index:
-    """What is looked up in a menu, worked out once for its entries."""
+@dataclass(frozen=True, eq=False)
+class MenuPart:
+    """One repository's images, with what is looked up among them."""
 
-    def __init__(self, entries: tuple[MenuEntry, ...]) -> None:
-        self.entries = entries
-        self.filtered: dict[Hashable, tuple[MenuEntry, ...]] = {}
+    repository: str
+    """With its registry's host."""
 
-    @cached_property
-    def by_name(self) -> Mapping[str, MenuEntry]:
-        names: dict[str, MenuEntry] = {}
-        for entry in reversed(self.entries):
-            for tag in entry.tags:
-                names[tag.tag] = entry
-                names[f"{entry.repository}:{tag.tag}"] = entry
-            if entry.digest:
-                names[entry.image] = entry
-        return names
+    entries: tuple[MenuEntry, ...] = ()
+    """Newest first."""
 
-    @cached_property
-    def by_kind(self) -> Mapping[tuple[str, TagKind], tuple[tuple[ImageTag, MenuEntry], ...]]:
-        groups: dict[tuple[str, TagKind], list[tuple[ImageTag, MenuEntry]]] = {}
-        for entry in self.entries:
-            for tag in entry.tags:
-                groups.setdefault((entry.repository, tag.kind), []).append((tag, entry))
-        for group in groups.values():
-            group.sort(key=lambda pair: pair[0].order, reverse=True)
-        return {key: tuple(group) for key, group in groups.items()}
+    by_tag: Mapping[str, MenuEntry] = field(default_factory=dict, repr=False)
+    """The image of each tag."""
 
-    @cached_property
-    def repositories(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(entry.repository for entry in self.entries))
+    by_kind: Mapping[TagKind, Sequence[ImageTag]] = field(default_factory=dict, repr=False)
+    """The tags of each kind, newest first."""
+
+    _kept: dict[Hashable, tuple[MenuEntry, ...]] = field(default_factory=dict, repr=False)
+
+    def find(self, reference: str) -> MenuEntry | None:
+        """Return the image of a tag or of a digest."""
+        found = self.by_tag.get(reference)
+        if found is None and ":" in reference:
+            found = next((entry for entry in self.entries if entry.digest == reference), None)
+        return found
+
+    def filtered(self, key: Hashable, keep: Callable[[MenuEntry], bool]) -> tuple[MenuEntry, ...]:
+        """Return the images that are kept; worked out once for each key, which stands for the function."""
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept[key] = tuple(filter(keep, self.entries))
+        return kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,44 +110,63 @@ class Menu:
     errors: tuple[str, ...] = ()
     """A sentence that a user may read for each repository that did not answer as it should."""
 
-    _index: _Index = field(default_factory=lambda: _Index(()), repr=False)
+    parts: tuple[MenuPart, ...] = field(default=(), repr=False)
+    """The entries by repository; worked out from them where they are not given."""
 
     def __post_init__(self) -> None:
-        if self._index.entries is not self.entries:
-            object.__setattr__(self, "_index", _Index(self.entries))
+        if self.entries and not self.parts:
+            object.__setattr__(self, "parts", tuple(_parts(self.entries)))
+
+    @classmethod
+    def of(cls, parts: Sequence[MenuPart], refreshed_at: float | None = None, errors: tuple[str, ...] = ()) -> Menu:
+        """Return the menu of some repositories' images."""
+        return cls(_joined([part.entries for part in parts]), refreshed_at, errors, tuple(parts))
 
     def find(self, text: str) -> MenuEntry | None:
         """Return the image of a tag, a `repository:tag`, or a `repository@digest`.
 
         A tag alone means that of the first repository that has it.
         """
-        return self._index.by_name.get(text)
-
-    def of_kind(self, repository: str, kind: TagKind) -> Sequence[tuple[ImageTag, MenuEntry]]:
-        """Return a repository's tags of one kind with their images, newest first."""
-        return self._index.by_kind.get((repository, kind), ())
+        for part in self.parts:
+            found = part.by_tag.get(text)
+            if found is not None:
+                return found
+            if text.startswith(part.repository) and text[len(part.repository) :][:1] in (":", "@"):
+                found = part.find(text[len(part.repository) + 1 :])
+                if found is not None:
+                    return found
+        return None
 
     def filtered(self, key: Hashable, keep: Callable[[MenuEntry], bool]) -> tuple[MenuEntry, ...]:
         """Return the entries that are kept; worked out once for each key, which stands for the function."""
-        found = self._index.filtered.get(key)
-        if found is None:
-            found = self._index.filtered[key] = tuple(filter(keep, self.entries))
-        return found
-
-    @property
-    def repositories(self) -> tuple[str, ...]:
-        """The repositories that have an image here, in order."""
-        return self._index.repositories
+        return _joined([part.filtered(key, keep) for part in self.parts])
 
 
-def build_entries(
+def _joined(parts: Sequence[tuple[MenuEntry, ...]]) -> tuple[MenuEntry, ...]:
+    return parts[0] if len(parts) == 1 else tuple(chain.from_iterable(parts))
+
+
+def _parts(entries: Sequence[MenuEntry]) -> Iterator[MenuPart]:
+    """Yield the repositories' parts of entries that nobody has parted yet."""
+    groups: dict[str, list[MenuEntry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.repository, []).append(entry)
+    for repository, group in groups.items():
+        by_tag = {tag.tag: entry for entry in group for tag in entry.tags}
+        by_kind: dict[TagKind, list[ImageTag]] = {}
+        for tag in sort_tags(tag for entry in group for tag in entry.tags):
+            by_kind.setdefault(tag.kind, []).append(tag)
+        yield MenuPart(repository, tuple(group), by_tag, by_kind)
+
+
+def build_part(
     repository: str,
-    tags: Iterable[ImageTag],
+    tags: Sequence[ImageTag],
     digests: Mapping[str, str],
     details: Mapping[str, ImageDetails],
-    before: Mapping[str, MenuEntry],
-) -> Iterator[MenuEntry]:
-    """Yield a repository's images, each at the place of the tag that says best what it is.
+    before: MenuPart,
+) -> Steps[MenuPart]:
+    """Return a repository's images, each at the place of the tag that says best what it is.
 
     Parameters
     ----------
@@ -155,28 +175,57 @@ def build_entries(
     tags
         All tags, newest first.
     digests
-        The digests that are known, by tag.
+        What is known of tags: a digest, or an empty text for a tag without an image, which is left out.
     details
         The details that are known, by digest.
     before
-        Images of an earlier build by tag; what did not change is taken from there.
+        The part as it was; images that did not change are taken from there.
     """
-    tags = tuple(tags)
+    images = _images(repository, tags, digests, details)
+    entries: list[MenuEntry] = []
+    by_tag: dict[str, MenuEntry] = {}
+    by_kind: dict[TagKind, list[ImageTag]] = {}
+    old = before.by_tag
+    for place, tag in enumerate(tags):
+        if place % STEP == 0:
+            yield
+        text = tag.tag
+        digest = digests.get(text)
+        if digest is None:
+            known = old.get(text)
+            entry = known if known is not None and not known.digest else MenuEntry(repository, tag)
+            entries.append(entry)
+        elif digest:
+            entry = images[digest]
+            if entry.tag is tag:
+                entries.append(entry)
+        else:
+            continue
+        by_tag[text] = entry
+        by_kind.setdefault(tag.kind, []).append(tag)
+    return MenuPart(repository, tuple(entries), by_tag, by_kind)
+
+
+def _images(
+    repository: str,
+    tags: Sequence[ImageTag],
+    digests: Mapping[str, str],
+    details: Mapping[str, ImageDetails],
+) -> dict[str, MenuEntry]:
+    """Return the images whose digests are known, by digest."""
+    if not digests:
+        return {}
     same: dict[str, list[ImageTag]] = {}
-    if digests:
-        for tag in tags:
-            digest = digests.get(tag.tag)
-            if digest:
-                same.setdefault(digest, []).append(tag)
-    main = {digest: min(group, key=_main_rank) for digest, group in same.items()}
     for tag in tags:
-        digest = digests.get(tag.tag, "")
-        if not digest:
-            entry = before.get(tag.tag)
-            yield entry if entry is not None and not entry.digest else MenuEntry(repository, tag)
-        elif main[digest] is tag:
-            aliases = tuple(other for other in same[digest] if other is not tag)
-            yield MenuEntry(repository, tag, digest, aliases, details.get(digest))
+        digest = digests.get(tag.tag)
+        if digest:
+            same.setdefault(digest, []).append(tag)
+    images = {}
+    for digest, group in same.items():
+        main = min(group, key=_main_rank)
+        aliases = tuple(tag for tag in group if tag is not main)
+        images[digest] = MenuEntry(repository, main, digest, aliases, details.get(digest))
+    return images
 
 
 def _main_rank(tag: ImageTag) -> tuple[int, bool]:

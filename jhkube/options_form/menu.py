@@ -60,7 +60,6 @@ class ImageMenu(ImageMenuConfig):
             alias_search_limit=self.alias_search_limit,
         )
         self._sources = [MenuSource(name, self._settings) for name in dict.fromkeys(self.repositories)]
-        self._parts: list[tuple[MenuEntry, ...]] = [source.entries for source in self._sources]
         self._registries: dict[str, Registry] = {}
         self._credentials = RegistryCredentials()
         self._slots = asyncio.Semaphore(self.concurrency)
@@ -93,6 +92,11 @@ class ImageMenu(ImageMenuConfig):
             for what, count in registry.requests.items():
                 total[what] = total.get(what, 0) + count
         return total
+
+    @property
+    def bytes_received(self) -> int:
+        """How many bytes the answers of registries had."""
+        return sum(registry.bytes_received for registry in self._registries.values())
 
     def offer_for(self, groups: Collection[str]) -> Offer:
         """Return what somebody of these hub groups can choose from now."""
@@ -158,18 +162,15 @@ class ImageMenu(ImageMenuConfig):
     def _publish(self) -> None:
         """Make what the repositories know the menu, and tell those who want to know."""
         sources, before = self._sources, self._menu
-        entries = before.entries
-        if any(source.entries is not part for source, part in zip(sources, self._parts, strict=True)):
-            self._parts = [source.entries for source in sources]
-            entries = tuple(entry for part in self._parts for entry in part)
+        parts = tuple(source.part for source in sources)
+        changed = parts != before.parts
         times = [source.refreshed_at for source in sources]
         self._menu = replace(
-            before,
-            entries=entries,
+            Menu.of(parts) if changed else before,
             refreshed_at=None if None in times or not times else min(filter(None, times)),
             errors=tuple(_sentence(source) for source in sources if source.error is not None),
         )
-        if entries is not before.entries or self._menu.errors != before.errors:
+        if changed or self._menu.errors != before.errors:
             for listener in self._listeners:
                 listener(self._menu)
 
@@ -317,5 +318,5 @@ def _sentence(source: MenuSource) -> str:
             reason = "Its registry says that there is no such repository"
         case _:
             reason = "Its registry gives no usable answer"
-    kept = "; the images listed are those of before" if source.entries else ""
+    kept = "; the images listed are those of before" if source.part.entries else ""
     return f"{source.name}: {reason}{kept}."

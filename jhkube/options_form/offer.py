@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ._config import ConfigError, Fields, nearest, read_items
-from .entries import Menu, MenuEntry
+from .entries import Menu, MenuEntry, MenuPart
 from .tags import ImageTag, TagKind
 
 __all__ = ["DEFAULT_OFFERS", "KindRule", "Offer", "OfferRule", "offer_for", "parse_offers"]
@@ -219,36 +219,34 @@ def offered_to_anybody(menu: Menu, rules: Iterable[OfferRule], today: date | Non
 def _named(menu: Menu, rule: OfferRule, names: Iterable[str]) -> Iterator[MenuEntry]:
     """Yield the images that the operator named, in each of the rule's repositories."""
     for name in names:
-        places = (name,) if "/" in name else (f"{place}:{name}" for place in menu.repositories)
-        for place in places:
-            entry = menu.find(place)
+        for part in menu.parts:
+            entry = part.by_tag.get(name.removeprefix(f"{part.repository}:"))
             if entry is not None and not rule.excludes(entry):
                 yield entry
 
 
-def _offered(menu: Menu, rule: OfferRule, today: date) -> Iterable[MenuEntry]:
+def _offered(menu: Menu, rule: OfferRule, today: date) -> Iterator[MenuEntry]:
     yield from _named(menu, rule, rule.pinned)
     for kind, wanted in rule.kinds.items():
-        for repository in menu.repositories:
-            if not rule.repositories or repository in rule.repositories:
-                yield from _newest(menu, rule, repository, kind, wanted, today)
+        for part in menu.parts:
+            if not rule.repositories or part.repository in rule.repositories:
+                yield from _newest(part, rule, kind, wanted, today)
 
 
-def _newest(
-    menu: Menu, rule: OfferRule, repository: str, kind: TagKind, wanted: KindRule, today: date
-) -> Iterable[MenuEntry]:
+def _newest(part: MenuPart, rule: OfferRule, kind: TagKind, wanted: KindRule, today: date) -> Iterator[MenuEntry]:
     """Yield a repository's newest images of one kind, as many as are wanted.
 
     An image with two tags of the kind counts once, and `w_2026_46-arm64` does not count beside `w_2026_46`.
     """
     counted: set[str] = set()
     generic: set[tuple[Any, ...]] = set()
-    for tag, entry in menu.of_kind(repository, kind):
+    for tag in part.by_kind.get(kind, ()):
         if wanted.count is not None and len(counted) >= wanted.count:
             return
+        entry = part.by_tag[tag.tag]
         if not wanted.admits(tag, today) or rule.excludes(entry):
             continue
-        if rule.include and not _matches(rule.include, repository, tag):
+        if rule.include and not _matches(rule.include, part.repository, tag):
             continue
         if tag.architecture and _version_key(tag) in generic:
             continue
@@ -270,17 +268,23 @@ def _searchable(menu: Menu, rules: tuple[OfferRule, ...]) -> tuple[MenuEntry, ..
     return menu.filtered(rules, lambda entry: any(not rule.excludes(entry) for rule in rules))
 
 
-def _matches(patterns: Iterable[str], repository: str, tag: ImageTag) -> bool:
+def _matches(patterns: tuple[str, ...], repository: str, tag: ImageTag) -> bool:
     """Whether a tag, or `repository:tag` for patterns with a slash, matches a shell pattern as a whole."""
-    return any(
-        _shell(pattern).match(f"{repository}:{tag.tag}" if "/" in pattern else tag.tag) is not None
-        for pattern in patterns
+    of_tag, of_both = _shell(patterns)
+    if of_tag is not None and of_tag.match(tag.tag):
+        return True
+    return of_both is not None and of_both.match(f"{repository}:{tag.tag}") is not None
+
+
+@lru_cache(maxsize=256)
+def _shell(patterns: tuple[str, ...]) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+    """Return one regular expression for all patterns of tags, and one for those of `repository:tag`."""
+    of_tag = [translate(pattern) for pattern in patterns if "/" not in pattern]
+    of_both = [translate(pattern) for pattern in patterns if "/" in pattern]
+    return (
+        re.compile("|".join(of_tag)) if of_tag else None,
+        re.compile("|".join(of_both)) if of_both else None,
     )
-
-
-@lru_cache(maxsize=1024)
-def _shell(pattern: str) -> re.Pattern[str]:
-    return re.compile(translate(pattern))
 
 
 @lru_cache(maxsize=256)

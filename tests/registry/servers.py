@@ -137,7 +137,6 @@ class _Storage:
         manifests = self._repository / "_manifests"
         self._link(manifests / "revisions/sha256" / name, manifest)
         self._link(manifests / "tags" / tag / "current", manifest)
-        self._link(manifests / "tags" / tag / "index/sha256" / name, manifest)
         return f"sha256:{name}"
 
 
