@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from jhkube import __version__
+from jhkube.commands import menu
 
 __all__ = ["main"]
 
@@ -15,9 +16,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(prog="jhkube", description="Tools for the operators of a hub with jhkube.")
     parser.add_argument("--version", action="version", version=f"jhkube {__version__}")
-    parser.parse_args(argv)
-    parser.print_help()
-    return 0
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    menu.add_parser(commands)
+    arguments = parser.parse_args(argv)
+    status: int = arguments.run(arguments)
+    return status
 
 
 if __name__ == "__main__":

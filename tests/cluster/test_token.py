@@ -36,7 +36,9 @@ async def test_the_secret_holds_it_and_the_pod_owns_the_secret(started, cluster)
 
 async def test_only_the_user_reads_its_file(started, cluster):
     _, pod, tokens = started
-    shown = await in_pod(cluster.namespace, pod.metadata.name, "cat /etc/jhkube/token-*; ls -lL /etc/jhkube/token-*")
+    shown = await in_pod(
+        cluster.namespace, pod.metadata.name, "cat /etc/jhkube/token-*; echo; ls -lL /etc/jhkube/token-*"
+    )
     assert any(token in shown for token in tokens)
     listing = shown.splitlines()[-1].split()
     assert listing[0] in ("-r--------", "-r--r-----")
@@ -83,7 +85,7 @@ async def test_events_do_not_show_it(started, cluster):
 
 async def test_the_debug_log_does_not_show_it(started, hub):
     _, _, tokens = started
-    assert "DEBUG" in hub.log, "it is the debug log that is looked at"
+    assert "[D " in hub.log, "it is the debug log that is looked at"
     assert none_in(tokens, hub.log)
 
 
