@@ -1,0 +1,96 @@
+"""The whole way as a person walks it: log in, choose, read, land in JupyterLab, push from its terminal."""
+
+import asyncio
+import re
+
+import pytest
+from playwright.async_api import async_playwright, expect
+
+from tests.conftest import RUN
+from tests.pods import in_pod, pod_of
+
+SCREENSHOTS = RUN / "screenshots"
+
+WORK = """
+{{ git config user.name; git config user.email; id; }} > ~/who.txt
+git clone {url}/observatory/notes.git ~/notes && cd ~/notes && echo clear sky > tonight.txt && git add tonight.txt
+git commit -m "Tonight" && git push && git rev-parse HEAD > ~/pushed.txt
+"""
+
+
+@pytest.fixture(scope="module")
+async def page():
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        context = await browser.new_context(viewport={"width": 1200, "height": 900}, locale="en-GB")
+        yield await context.new_page()
+        await browser.close()
+
+
+async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
+    """One walk, since every step needs the one before."""
+    await page.goto(f"{hub.url}/")
+    await page.get_by_role("link", name=re.compile("GitHub")).click()
+    await expect(page.get_by_text("Grace Example")).to_be_visible()
+    await page.screenshot(path=SCREENSHOTS / "login.png")
+    await page.get_by_text("Grace Example").click()
+
+    # The form has the tags that the registry really has, and three sizes.
+    form = page.locator("form")
+    await expect(form.get_by_text(re.compile(r"Recommended \(Weekly 2026, week 45")).first).to_be_visible()
+    for name in ("Release 28.0.0", "Weekly 2026, week 46", "Small", "Medium", "Large"):
+        await expect(form.get_by_text(name).first).to_be_visible()
+    await page.screenshot(path=SCREENSHOTS / "form.png", full_page=True)
+    await form.get_by_text("Medium").first.click()
+    await page.get_by_role("button", name="Start").click()
+
+    # What is happening is told in words while it starts.
+    await expect(page.locator("#progress-message, #progress-log").first).to_contain_text(
+        re.compile("place was found|image|started|ready", re.IGNORECASE), timeout=60_000
+    )
+    await page.screenshot(path=SCREENSHOTS / "starting.png")
+    await page.wait_for_url("**/user/grace/lab**", timeout=180_000)
+    await expect(page.locator("#jp-main-dock-panel")).to_be_visible(timeout=60_000)
+
+    await page.locator(".jp-LauncherCard", has_text="Terminal").click()
+    terminal = page.locator(".jp-Terminal")
+    await expect(terminal.locator(".xterm-screen")).to_be_visible(timeout=30_000)
+    await terminal.click()
+    pod = await pod_of(cluster.core, cluster.namespace, "grace")
+    await asyncio.sleep(2)
+    for line in WORK.format(url=git_server.url).strip().splitlines():
+        await page.keyboard.type(line)
+        await page.keyboard.press("Enter")
+    async with asyncio.timeout(60):
+        while not (
+            pushed := await in_pod(cluster.namespace, pod.metadata.name, "cat ~/pushed.txt 2>/dev/null || true")
+        ):
+            await asyncio.sleep(1)
+    await page.screenshot(path=SCREENSHOTS / "lab.png")
+
+    who = await in_pod(cluster.namespace, pod.metadata.name, "cat ~/who.txt")
+    assert who.startswith("Grace Example\ngrace@observatory.example\nuid=2718281(grace)")
+    assert "(observatory)" in who
+    remote = await in_pod(
+        cluster.namespace, pod.metadata.name, f"git ls-remote {git_server.url}/observatory/notes.git HEAD"
+    )
+    assert remote.split()[0] == pushed.strip()
+
+    # Stop and start again: the files are there.
+    await page.goto(f"{hub.url}/hub/home")
+    await (
+        page.get_by_role("link", name=re.compile("Stop"))
+        .or_(page.get_by_role("button", name=re.compile("Stop")))
+        .click()
+    )
+    await expect(page.get_by_text(re.compile("Start My Server", re.IGNORECASE))).to_be_visible(timeout=60_000)
+    await page.get_by_text(re.compile("Start My Server", re.IGNORECASE)).click()
+    await expect(page.get_by_role("radio", name="Medium", exact=False)).to_be_checked()
+    await page.get_by_role("button", name="Start").click()
+    await page.wait_for_url("**/user/grace/lab**", timeout=180_000)
+    pod = await pod_of(cluster.core, cluster.namespace, "grace")
+    assert await in_pod(cluster.namespace, pod.metadata.name, "cat ~/notes/tonight.txt") == "clear sky\n"
