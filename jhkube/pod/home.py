@@ -210,7 +210,9 @@ def home_parts(
     containers: list[V1Container] = []
     filled, filled_by = path, mount
     if home.made_by is FolderMaker.ROOT:
-        containers.append(_make_as_root(home, identity, {"JHKUBE_FOLDER": on_whole}, whole, container))
+        containers.append(
+            _make_as_root(home, identity, {"JHKUBE_FOLDER": on_whole, "JHKUBE_CALLED": folder}, whole, container)
+        )
     elif home.made_by is FolderMaker.USER and folder:
         # The container that makes the folder cannot have it mounted yet, so it fills it where it is.
         steps.append(InitStep(MAKE_AS_USER, {"JHKUBE_FOLDER": on_whole}, (whole,)))

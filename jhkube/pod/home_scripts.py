@@ -11,25 +11,27 @@ FILLING = ".jhkube-filling"
 
 MAKE_AS_ROOT = """\
 umask 022
-name=${JHKUBE_FOLDER##*/}
+home="The home folder${JHKUBE_CALLED:+ '$JHKUBE_CALLED'}"
 parent=${JHKUBE_FOLDER%/*}
-[ ! -L "$JHKUBE_FOLDER" ] || fail "The home folder '$name' is a symbolic link; ask an administrator."
+[ ! -L "$JHKUBE_FOLDER" ] || fail "$home is a symbolic link; ask an administrator."
 if [ ! -d "$JHKUBE_FOLDER" ]; then
   mkdir -p "$parent" || fail "The folder of the homes cannot be written; ask an administrator."
   # Of two servers one makes it and the other finds it, root's until somebody has given it away.
   mkdir -m 0700 "$JHKUBE_FOLDER" 2>/dev/null || [ -d "$JHKUBE_FOLDER" ] ||
-    fail "The home folder '$name' cannot be made: a full disk, or an export that squashes root."
+    fail "$home cannot be made: a full disk, or an export that squashes root."
 fi
 set -- $(ls -ldn "$JHKUBE_FOLDER")
 owner=${3:-unknown}
 if [ "$owner" = 0 ]; then
   chmod 0700 "$JHKUBE_FOLDER" && chown "$JHKUBE_UID:$JHKUBE_GID" "$JHKUBE_FOLDER" ||
-    fail "The home folder '$name' cannot be given to its user: does the export squash root?"
+    fail "$home cannot be given to its user: does the export squash root?"
 elif [ "$owner" != "$JHKUBE_UID" ]; then
-  fail "The home folder '$name' belongs to user $owner, not to $JHKUBE_UID; ask an administrator."
+  fail "$home belongs to user $owner, not to $JHKUBE_UID; ask an administrator."
 fi
 """
-"""Make JHKUBE_FOLDER where it is missing and give it to JHKUBE_UID:JHKUBE_GID; look at nothing inside."""
+"""Make JHKUBE_FOLDER where it is missing and give it to JHKUBE_UID:JHKUBE_GID; look at nothing inside.
+
+JHKUBE_CALLED is what messages call it."""
 
 MAKE_AS_USER = """\
 if [ ! -d "$JHKUBE_FOLDER" ]; then

@@ -47,7 +47,8 @@ def test_on_a_shared_volume_each_has_a_folder(home: Home, source: dict[str, Any]
     (maker,) = made.init_containers
     env = {variable.name: variable.value for variable in maker.env}
     assert env == {
-        "JHKUBE_FOLDER": "/jhkube/volume/ada-l---b724b05d", "JHKUBE_UID": "7001", "JHKUBE_GID": "7002"
+        "JHKUBE_FOLDER": "/jhkube/volume/ada-l---b724b05d", "JHKUBE_CALLED": "ada-l---b724b05d",
+        "JHKUBE_UID": "7001", "JHKUBE_GID": "7002"
     }  # fmt: skip
     assert (maker.image, maker.image_pull_policy) == ("lab:1", "Always")
 

@@ -203,7 +203,8 @@ def test_a_users_folder_is_private(image: Image) -> None:
 
 
 def make_as_root(image: Image, folder: Path, uid: int = 7001) -> subprocess.CompletedProcess[str]:
-    return image.run(MAKE_AS_ROOT, JHKUBE_FOLDER=str(folder), JHKUBE_UID=str(uid), JHKUBE_GID=str(uid))
+    env = {"JHKUBE_FOLDER": str(folder), "JHKUBE_CALLED": folder.name}
+    return image.run(MAKE_AS_ROOT, **env, JHKUBE_UID=str(uid), JHKUBE_GID=str(uid))
 
 
 @as_root
@@ -249,7 +250,7 @@ def test_another_users_folder_is_not_given_away(image: Image) -> None:
     make_as_root(image, folder, uid=7002)
     refused = make_as_root(image, folder, uid=7001)
     assert refused.returncode == 1
-    assert "belongs to user 7002, not to 7001" in refused.stderr
+    assert "The home folder 'ada' belongs to user 7002, not to 7001" in refused.stderr
     assert folder.stat().st_uid == 7002
 
 
