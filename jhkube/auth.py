@@ -1,26 +1,32 @@
+# mypy: allow-untyped-calls
 """Who may come in, and who they are: the authenticators, with GitHub and with CILogon."""
 
-# mypy: allow-untyped-calls
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
-from oauthenticator.oauth2 import OAuthenticator
+from oauthenticator.cilogon import CILogonLoginHandler
+from oauthenticator.oauth2 import OAuthenticator, _deserialize_state
 
-from jhkube.identity import AUTH_STATE_KEY
-from jhkube.login.errors import ProviderUnavailable, Refused
-from jhkube.login.github_account import GitHubAccount, organization_fields, team_fields
+from jhkube.identity import AUTH_STATE_KEY, UserIdentity
+from jhkube.login.account_config import MEMBERSHIPS_KEY
+from jhkube.login.cilogon_account import CILogonAccount, renamed
+from jhkube.login.cilogon_config import CILogonConfig
+from jhkube.login.claims import ClaimError, claim, full_name, groups_in, number_in, verified_email
+from jhkube.login.errors import ProviderUnavailable, Refused, TokenRejected
+from jhkube.login.github_account import GitHubAccount, email_fields, organization_fields, team_fields
 from jhkube.login.github_api import GitHubApi
 from jhkube.login.github_config import GitHubConfig
+from jhkube.login.id_registry import IdRegistry, kept_auth_states
+from jhkube.login.id_tokens import IdTokens, nonce_of, subject_in
+from jhkube.login.refusals import denied_text, not_admitted_text
 from jhkube.login.sessions import MEMORY_KEY, VISIT, Visit
 from jhkube.login.unix_ids import IdError
 
-__all__ = ["GitHubOrgAuthenticator"]
-
-MEMBERSHIPS_KEY = "jhkube_memberships"
-"""The key of auth_state for the provider's own names of the groups a person is in."""
+__all__ = ["CILogonGroupAuthenticator", "GitHubOrgAuthenticator"]
 
 
 class GitHubOrgAuthenticator(GitHubConfig):
@@ -45,50 +51,43 @@ class GitHubOrgAuthenticator(GitHubConfig):
         api = self._api(token_info, visit)
         user = await api.one(self.userdata_url)
         visit.learned = api.learned
-        return dict(user)
+        return user
 
     async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:
-        """Ask for addresses, organizations and teams at once; leave the identity in auth_state."""
+        """Ask for addresses, organizations and teams at once; leave the person's identity in auth_state."""
         state = auth_model["auth_state"]
         user, visit = state[self.user_auth_state_key], VISIT.get(None) or Visit()
         api = self._api(state["token_response"], visit)
-        emails, organizations, teams = await asyncio.gather(
-            api.all(f"{self.github_api}/user/emails", _email_fields, denied=frozenset({403, 404})),
-            api.all(f"{self.github_api}/user/orgs", organization_fields, denied=frozenset({403})),
-            api.all(f"{self.github_api}/user/teams", team_fields, denied=frozenset({403, 404})),
-        )
-        try:
-            account = GitHubAccount.parse(user, emails or [], organizations or [], teams or [])
-        except ValueError as error:
-            raise ProviderUnavailable(self.login_service, str(error)) from None
+        account = await self._account(api, state, is_login=not visit.remembered)
         rules = self.rules
-        kept = tuple(group for group in account.groups if rules(group.name) is not None)
+        named = replace(account, groups=tuple(each for each in account.groups if rules(each.name) is not None))
         try:
-            identity = GitHubAccount(account.login, account.id, account.name, account.email, kept).identity(
-                auth_model["name"], self.numeric_ids, self.group_priority
-            )
+            identity = named.identity(auth_model["name"], self.numeric_ids, self.group_priority)
         except IdError as error:
-            self.log.error("%s cannot be given an account: %s", auth_model["name"], error)
-            raise Refused("This hub cannot give you an account: please tell its operators.") from None
+            raise self.no_account(auth_model["name"], error) from None
         user["email"] = user.get("email") or account.email or None
-        state[AUTH_STATE_KEY] = identity.to_dict()
-        state[MEMBERSHIPS_KEY] = [group.name for group in account.groups]
         state[MEMORY_KEY] = visit.learned | api.learned
+        self.keep(state, identity, (group.name for group in account.groups))
         if self.admin_organizations and not auth_model["admin"]:
             auth_model["admin"] = _any_of(self.admin_organizations, state[MEMBERSHIPS_KEY])
         return auth_model
 
-    async def get_user_groups(self, auth_state: dict[str, Any]) -> set[str]:
-        """Return the hub's groups: organizations and teams, as `group_rules` has them."""
-        if self.auth_state_groups_key:
-            return set(await super().get_user_groups(auth_state))
-        return self.rules.apply(auth_state[MEMBERSHIPS_KEY])
+    def subject_of(self, user_info: Mapping[str, Any]) -> str | None:
+        """Return the immutable id in what `/user` says."""
+        return f"github:{user_info['id']}" if user_info.get("id") else None
 
     def check_blocked_users(self, username: str, auth_model: dict[str, Any] | None = None) -> bool:
-        """Say whether nothing denies the person; the hub asks this before anything that allows."""
+        """Say whether nothing denies the person; the hub asks this first, and even where all are allowed."""
         if auth_model and _any_of(self.denied_organizations, auth_model["auth_state"][MEMBERSHIPS_KEY]):
-            self.log.warning("%s is refused: a member of a denied organization", username)
-            raise Refused(f"You are {username} on GitHub, and a member of an organization that is not let in here.")
+            self.log.warning("%s is refused: in one of denied_organizations", username)
+            raise Refused(
+                denied_text(
+                    "GitHub",
+                    self._login(auth_model),
+                    what="an organization or team",
+                    operators_text=self.operators_text,
+                )
+            )
         return bool(super().check_blocked_users(username, auth_model))
 
     async def check_allowed(self, username: str, auth_model: dict[str, Any] | None = None) -> bool:
@@ -97,19 +96,182 @@ class GitHubOrgAuthenticator(GitHubConfig):
         if await OAuthenticator.check_allowed(self, username, auth_model):
             return True
         assert auth_model is not None
-        return _any_of(self.allowed_organizations | self.allowed_teams, auth_model["auth_state"][MEMBERSHIPS_KEY])
+        admitting = self.allowed_organizations | self.allowed_teams
+        if _any_of(admitting, auth_model["auth_state"][MEMBERSHIPS_KEY]):
+            return True
+        self.log.warning("%s is refused: in none of the allowed organizations and teams", username)
+        hint = (
+            "A private membership counts once the organization has granted this hub's OAuth app access, in its "
+            "settings; you can ask for that at "
+            f"{self.github_url.rstrip('/')}/settings/connections/applications/{self.client_id}."
+        )
+        if not {"read:org", "user", "write:org", "admin:org", ""} & {"", *auth_model["auth_state"]["scope"]}:
+            hint += " This login did not let the hub see private memberships."
+        raise Refused(
+            not_admitted_text(
+                "GitHub",
+                self._login(auth_model),
+                what="organizations or teams on GitHub",
+                names=admitting if self.show_allowed else (),
+                hint=hint,
+                operators_text=self.operators_text,
+            )
+        )
+
+    async def _account(self, api: GitHubApi, state: dict[str, Any], *, is_login: bool) -> GitHubAccount:
+        """Return the person; a list that does not come is as it was the last time, and at a login an error."""
+        user, base = state[self.user_auth_state_key], self.github_api
+        lists = {
+            f"{base}/user/emails": (email_fields, {403, 404}),
+            f"{base}/user/orgs": (organization_fields, {403}),
+            f"{base}/user/teams": (dict if self.populate_teams_in_auth_state else team_fields, {403, 404}),
+        }
+        asked = (api.all(url, fields, hidden) for url, (fields, hidden) in lists.items())
+        answers: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
+        for index, (url, found) in enumerate(zip(lists, answers, strict=True)):
+            if isinstance(found, ProviderUnavailable) and not is_login:
+                answers[index] = found = api.known(url) if api.known(url) is not None else found
+            if isinstance(found, BaseException):
+                raise found
+        emails, organizations, teams = answers
+        if organizations is None:
+            # Without the scope read:org GitHub lists only what everybody can see.
+            organizations = await api.all(f"{base}/users/{user['login']}/orgs", organization_fields)
+        if self.populate_teams_in_auth_state:
+            state["teams"] = teams or []
+        try:
+            return GitHubAccount.parse(user, emails or (), organizations or (), teams or ())
+        except ValueError as error:
+            raise ProviderUnavailable("GitHub", str(error)) from None
 
     def _api(self, token_info: dict[str, Any], visit: Visit) -> GitHubApi:
         headers = self.build_userdata_request_headers(token_info["access_token"], token_info["token_type"])
         return GitHubApi(
             lambda url, more: self.ask(url, {**headers, **more}, follow_redirects=False),
             self.read_json,
+            self.client_id,
             visit.remembered,
         )
 
+    def _login(self, auth_model: Mapping[str, Any]) -> str:
+        return str(auth_model["auth_state"][self.user_auth_state_key]["login"])
 
-def _email_fields(email: Any) -> dict[str, Any]:
-    return {key: email[key] for key in ("email", "primary", "verified")}
+
+class NonceLoginHandler(CILogonLoginHandler):
+    """Sends people to CILogon with a nonce that belongs to this login alone."""
+
+    def authorize_redirect(self, *args: Any, **kwargs: Any) -> Any:
+        """Add the nonce to the parameters."""
+        parameters = kwargs.setdefault("extra_params", {})
+        parameters["nonce"] = nonce_of(_deserialize_state(parameters["state"])["state_id"])
+        return super().authorize_redirect(*args, **kwargs)
+
+
+class CILogonGroupAuthenticator(CILogonConfig):
+    """Log in with CILogon: groups open the door, and everybody has numbers that stay.
+
+    Everything that CILogonOAuthenticator does stays, and every trait of it. Id tokens are checked: their
+    signature, whom they are for, and that they belong to this very login.
+
+    Examples
+    --------
+    In jupyterhub_config.py::
+
+        c.JupyterHub.authenticator_class = "jhkube-cilogon"
+        c.CILogonGroupAuthenticator.idps = {
+            "https://idp.example.org/idp/shibboleth": {"username_derivation": {"username_claim": "eppn"}},
+        }
+        c.CILogonGroupAuthenticator.allowed_groups = {"observatory"}
+    """
+
+    login_handler = NonceLoginHandler
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.id_tokens = IdTokens(self.login_service, self.issuer, self.client_id, self._json_at)
+        self._registry: IdRegistry | None = None
+
+    async def get_token_info(self, handler: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the token endpoint's answer, its id token checked."""
+        info = await super().get_token_info(handler, params)
+        if "code" in params:
+            nonce = nonce_of(_deserialize_state(handler.get_state_cookie())["state_id"])
+            await self.id_tokens.claims(info.get("id_token"), nonce=nonce)
+        elif info.get("id_token"):
+            await self.id_tokens.claims(info["id_token"], nonce=None)
+        return info
+
+    async def token_to_user(self, token_info: dict[str, Any]) -> dict[str, Any]:
+        """Return the claims of the person whose id token it was (OpenID Connect Core 1.0, section 5.3.2)."""
+        claims: dict[str, Any] = await super().token_to_user(token_info)
+        if token_info.get("id_token") and subject_in(token_info["id_token"]) != claims.get("sub"):
+            raise TokenRejected("CILogon answered about somebody else than the one who logged in.")
+        return claims
+
+    async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:
+        """Leave the person's identity in auth_state, from their claims."""
+        state = auth_model["auth_state"]
+        claims = state[self.user_auth_state_key]
+        try:
+            found = groups_in(
+                claim(claims, self.groups_claim), name_key=self.group_name_key, gid_key=self.group_gid_key
+            )
+        except ClaimError as error:
+            self.log.error("%s: the claim %s cannot be read: %s", auth_model["name"], self.groups_claim, error)
+            raise ProviderUnavailable("CILogon", str(error)) from None
+        try:
+            account = CILogonAccount(
+                subject=str(claims["sub"]),
+                name=full_name(claims),
+                email=verified_email(claims),
+                groups=renamed(found, self.rules, self.group_priority),
+                uid=number_in(claims, self.uid_claims),
+                gid=number_in(claims, self.gid_claims),
+            )
+            identity = account.identity(auth_model["name"], self.numbers)
+        except (IdError, ClaimError) as error:
+            raise self.no_account(auth_model["name"], error) from None
+        self.keep(state, identity, (group.name for group in found))
+        return auth_model
+
+    async def check_identity(self, db: Any, auth_model: Mapping[str, Any]) -> None:
+        """Refuse whose number is another's: derived numbers can meet, and so can two providers' claims."""
+        await super().check_identity(db, auth_model)
+        registry = self._registry = self._registry or IdRegistry(self.numbers.gids, self.log)
+        await registry.load(lambda: kept_auth_states(db))
+        try:
+            registry.note(UserIdentity.from_dict(auth_model["auth_state"][AUTH_STATE_KEY]))
+        except IdError as error:
+            raise self.no_account(auth_model["name"], error) from None
+
+    def subject_of(self, user_info: Mapping[str, Any]) -> str | None:
+        """Return the immutable id in a person's claims."""
+        return f"cilogon:{user_info['sub']}" if user_info.get("sub") else None
+
+    def check_blocked_users(self, username: str, auth_model: dict[str, Any] | None = None) -> bool:
+        """Say whether nothing denies the person; the hub asks this first, and even where all are allowed."""
+        if auth_model:
+            rules, names = self.rules, auth_model["auth_state"][MEMBERSHIPS_KEY]
+            if self.denied_groups & {rules(name) or name for name in names}:
+                self.log.warning("%s is refused: in one of denied_groups", username)
+                raise Refused(denied_text("CILogon", username, what="a group", operators_text=self.operators_text))
+        return bool(super().check_blocked_users(username, auth_model))
+
+    async def check_allowed(self, username: str, auth_model: dict[str, Any] | None = None) -> bool:
+        """Say whether the person comes in, by what upstream has, which knows the groups too."""
+        if await super().check_allowed(username, auth_model):
+            return True
+        self.log.warning("%s is refused: nothing allows them", username)
+        names = self.allowed_groups if self.show_allowed else ()
+        raise Refused(
+            not_admitted_text("CILogon", username, what="groups", names=names, operators_text=self.operators_text)
+        )
+
+    async def _json_at(self, url: str) -> dict[str, Any]:
+        response = await self.ask(url, {"Accept": "application/json", "User-Agent": "JupyterHub"})
+        if response.code != 200:
+            raise ProviderUnavailable("CILogon", f"{url}: {response.code}")
+        return dict(self.read_json(response, dict))
 
 
 def _any_of(rule: Collection[str], names: Collection[str]) -> bool:

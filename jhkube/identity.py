@@ -11,8 +11,11 @@ __all__ = ["AUTH_STATE_KEY", "UnixGroup", "UserIdentity"]
 AUTH_STATE_KEY = "jhkube_identity"
 """The key of auth_state under which the identity is kept, as `UserIdentity.to_dict` gives it."""
 
-VERSION = 1
-"""The version number written with an identity; raised when its shape changes."""
+VERSION = 2
+"""The version number written with an identity; raised when its shape changes.
+
+Version 1 had no `login`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class UserIdentity:
     """A person, as unix and git know them."""
 
     name: str
-    """The hub's user name, used as the unix account's name."""
+    """The hub's user name, as far as it can be the unix account's; different for different users."""
 
     uid: int
     """The numeric user id."""
@@ -51,6 +54,9 @@ class UserIdentity:
     groups: tuple[UnixGroup, ...] = ()
     """Supplemental groups, most important first."""
 
+    login: str = ""
+    """The name that the person has at the provider, in its own spelling; it may change."""
+
     def to_dict(self) -> dict[str, Any]:
         """Return the identity as plain JSON values, with the version of their shape."""
         return {
@@ -62,6 +68,7 @@ class UserIdentity:
             "full_name": self.full_name,
             "email": self.email,
             "groups": [[group.name, group.gid] for group in self.groups],
+            "login": self.login,
         }
 
     @classmethod
@@ -71,20 +78,30 @@ class UserIdentity:
         Raises
         ------
         ValueError
-            Where a field is missing, or a newer version wrote it.
+            Where a field is missing or no value of its kind, or a newer version wrote it.
         """
         version = data.get("version")
-        if version != VERSION:
-            raise ValueError(f"an identity of version {version!r}; this jhkube reads version {VERSION}")
+        if not isinstance(version, int) or not 1 <= version <= VERSION:
+            raise ValueError(f"an identity of version {version!r}; this jhkube reads versions 1 to {VERSION}")
         try:
             return cls(
-                name=data["name"],
-                uid=data["uid"],
-                gid=data["gid"],
-                subject=data["subject"],
-                full_name=data["full_name"],
-                email=data["email"],
-                groups=tuple(UnixGroup(name, gid) for name, gid in data["groups"]),
+                name=str(data["name"]),
+                uid=_number(data["uid"]),
+                gid=_number(data["gid"]),
+                subject=str(data["subject"]),
+                full_name=str(data["full_name"]),
+                email=str(data["email"]),
+                groups=tuple(UnixGroup(str(name), _number(gid)) for name, gid in data["groups"]),
+                login=str(data["login"]) if version >= 2 else "",
             )
         except KeyError as error:
             raise ValueError(f"an identity without {error}") from None
+        except TypeError as error:
+            raise ValueError(f"an identity that is malformed: {error}") from None
+
+
+def _number(value: Any) -> int:
+    # A uid that is text, or True, would be some other number for who reads it next.
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"an identity with {value!r} where a number belongs")
+    return value

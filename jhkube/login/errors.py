@@ -22,12 +22,12 @@ class _Shown(web.HTTPError):
 
 
 class ProviderUnavailable(_Shown):
-    """The provider gave no answer that decides anything: it is down, slow, or limits the rate."""
+    """The provider gave no answer that decides anything: it is down, slow, limits the rate, or is set up wrongly."""
 
     status = 503
 
     def __init__(self, provider: str, reason: str, retry_after: float = 0.0) -> None:
-        super().__init__(f"{provider} did not answer ({reason}). Please try again in a minute.")
+        super().__init__(f"{provider} did not answer as it should. Please try again in a minute.")
         self.reason = reason
         """What happened, for the log."""
         self.retry_after = retry_after
@@ -35,7 +35,7 @@ class ProviderUnavailable(_Shown):
 
 
 class TokenRejected(_Shown):
-    """The provider does not accept a token, a refresh token or a code any more, or it is not meant for this hub."""
+    """A token, a refresh token or a code is not accepted any more, or is not meant for this hub."""
 
     status = 403
 

@@ -11,7 +11,7 @@ from jhkube.login.group_rules import by_priority
 from jhkube.login.unix_ids import IdError, NumericIds
 from jhkube.login.unix_names import account_name, group_name
 
-__all__ = ["GitHubAccount", "GitHubGroup", "organization_fields", "team_fields"]
+__all__ = ["GitHubAccount", "GitHubGroup", "email_fields", "organization_fields", "team_fields"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,13 @@ class GitHubAccount:
             full_name=self.name,
             email=self.email,
             groups=tuple(groups.values()),
+            login=self.login,
         )
+
+
+def email_fields(email: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is used of an address in `/user/emails`."""
+    return {key: email[key] for key in ("email", "primary", "verified")}
 
 
 def organization_fields(organization: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -32,30 +32,33 @@ class GitHubApi:
     Parameters
     ----------
     fetch
-        Makes a request of a URL with headers of its own; returns every answer that decides something, and
-        raises `ProviderUnavailable` otherwise.
-    json_body
-        Reads an answer's body as a JSON value of a type.
+        Makes a request of a URL with more headers; returns every answer that decides something, and raises
+        `ProviderUnavailable` otherwise.
+    read_json
+        Returns an answer's body as a JSON value of a type.
+    client_id
+        The hub's own client: an answer that GitHub gives to another's token is not taken.
     remembered
-        The `learned` of the last visit with the same token.
+        The `learned` of the last visit; empty at a login.
     """
 
     def __init__(
         self,
         fetch: Fetch,
-        json_body: Callable[[HTTPResponse, type], Any],
-        remembered: Mapping[str, Any] | None = None,
+        read_json: Callable[[HTTPResponse, type], Any],
+        client_id: str,
+        remembered: Mapping[str, Any],
     ) -> None:
-        self._fetch, self._json_body = fetch, json_body
-        self._remembered = remembered or {}
+        self._fetch, self._read_json, self._client_id = fetch, read_json, client_id
+        self._remembered = remembered
         self.learned: dict[str, Any] = {}
         """By URL: the ETag, the body as far as it is used, and where the list goes on; plain JSON values."""
 
     async def one(self, url: str) -> dict[str, Any]:
         """Return the object at a URL."""
-        return dict((await self._page(url, dict, None))["body"])
+        return dict((await self._page(url, dict))["body"])
 
-    async def all(self, url: str, fields: Fields, *, denied: frozenset[int] = frozenset()) -> list[Any] | None:
+    async def all(self, url: str, fields: Fields, hidden: Collection[int] = ()) -> list[Any] | None:
         """Return all items of the list at a URL, from all of its pages.
 
         Parameters
@@ -64,15 +67,15 @@ class GitHubApi:
             The list's address.
         fields
             Returns what is used of an item.
-        denied
-            Statuses by which GitHub says that the token may not see the list: then None is returned.
+        hidden
+            Statuses by which GitHub says that the token's scopes do not show the list: then None is returned.
 
         Raises
         ------
         ProviderUnavailable
             Where a page is missing, or is no list.
         """
-        first = await self._page(_numbered(url, 1), list, fields, denied)
+        first = await self._page(_numbered(url, 1), list, fields, hidden)
         if first is None:
             return None
         pages = [first]
@@ -86,25 +89,39 @@ class GitHubApi:
             missing = range(len(pages) + 1, last + 1)
             pages += await asyncio.gather(*(self._page(_numbered(url, number), list, fields) for number in missing))
 
-    async def _page(self, url: str, kind: type, fields: Fields | None, denied: frozenset[int] = frozenset()) -> Any:
+    def known(self, url: str) -> list[Any] | None:
+        """Return the list at a URL as it was the last time, and keep it; None where it was not asked for."""
+        found, number = [], 1
+        while (page := self._remembered.get(_numbered(url, number))) is not None:
+            self.learned[_numbered(url, number)] = page
+            found += page["body"]
+            number += 1
+        return found if number > 1 else None
+
+    async def _page(self, url: str, kind: type, fields: Fields | None = None, hidden: Collection[int] = ()) -> Any:
+        kept = fields.__name__ if fields else ""
         known = self._remembered.get(url)
+        # What an earlier configuration kept of the items may be less than is asked for now.
+        known = known if known and known["kept"] == kept else None
         response = await self._fetch(url, {"If-None-Match": known["etag"]} if known else {})
+        if response.code == 401:
+            raise TokenRejected("GitHub does not accept the token of this login any more.")
+        if response.headers.get("X-OAuth-Client-Id", self._client_id) != self._client_id:
+            raise TokenRejected("GitHub knows the token of this login as another application's.")
         if known and response.code == 304:
             self.learned[url] = known
             return known
-        if response.code in denied:
+        if response.code in hidden:
             return None
-        if response.code == 401:
-            raise TokenRejected("GitHub does not accept the token any more.")
         if response.code != 200:
             raise ProviderUnavailable("GitHub", f"{urlsplit(url).path}: {response.code}")
-        body = self._json_body(response, kind)
+        body = self._read_json(response, kind)
         if fields is not None:
             try:
                 body = [fields(item) for item in body]
             except (KeyError, TypeError) as error:
                 raise ProviderUnavailable("GitHub", f"{urlsplit(url).path}: an item without {error}") from None
-        page = {"etag": response.headers.get("ETag", ""), "body": body, **_links(response)}
+        page = {"etag": response.headers.get("ETag", ""), "kept": kept, "body": body, **_links(response)}
         if page["etag"]:
             self.learned[url] = page
         return page

@@ -3,25 +3,49 @@
 # mypy: allow-untyped-calls
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 from oauthenticator.github import GitHubOAuthenticator
-from traitlets import Dict, Enum, Integer, List, Set, Unicode, default
+from traitlets import Enum, Integer, List, Set, Unicode, default, validate
 
-from jhkube.login.group_rules import GroupRules
-from jhkube.login.sessions import Sessions
+from jhkube.login.account_config import AccountConfig
+from jhkube.login.findings import Finding, check_github_names, github_findings
 from jhkube.login.unix_ids import NumericIds
 
 __all__ = ["GitHubConfig"]
 
 GIT_SCOPES = {"none": [], "public": ["public_repo"], "all": ["repo"]}
 
-NEVER_IN_NAMES = " /@,;!#"
+NEVER_IN_NAMES = " /@;"
 """Characters that neither an organization's login nor a team's slug has."""
 
 
-class GitHubConfig(Sessions, GitHubOAuthenticator):
+class Scopes(List[str]):
+    """A list of scopes; one text with spaces or commas between them is understood too."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Return the scopes as a list."""
+        return super().validate(obj, [value] if isinstance(value, str) else value)
+
+
+class GitHubConfig(AccountConfig, GitHubOAuthenticator):
     """The settings, and the values they stand for."""
+
+    never_in_names: ClassVar[str] = NEVER_IN_NAMES
+
+    scope = Scopes(
+        Unicode(),
+        config=True,
+        help="""
+        The OAuth scopes to ask for, as a list or as one text with spaces or commas between them. By default
+        `read:org` for organizations and teams, `user:email` for the address, and what `git_access` needs.
+
+        Example::
+
+            c.GitHubOrgAuthenticator.scope = "read:org, user:email, gist"
+        """,
+    )
 
     git_access = Enum(
         ["none", "public", "all"],
@@ -79,57 +103,6 @@ class GitHubConfig(Sessions, GitHubOAuthenticator):
         """,
     )
 
-    group_rules = Dict(
-        key_trait=Unicode(),
-        value_trait=Unicode(allow_none=True),
-        config=True,
-        help=r"""
-        What the hub's groups are called: regular expressions for `org` and `org:team`, matched as a whole, in order;
-        the first that matches gives the name (with `\\1` for its first parenthesis), None leaves the group out.
-        A group that no rule matches keeps its name. A group that is left out is no unix group either.
-
-        Example::
-
-            c.GitHubOrgAuthenticator.group_rules = {
-                "observatory": "staff",
-                "observatory:(.*)": r"staff-\\1",
-                ".*": None,
-            }
-        """,
-    )
-
-    group_priority = List(
-        Unicode(),
-        config=True,
-        help="""
-        Which unix groups come first: regular expressions for `org` and `org:team`. NFS with AUTH_SYS carries 16
-        groups, so what counts on file servers belongs here.
-
-        Example::
-
-            c.GitHubOrgAuthenticator.group_priority = ["observatory(:.*)?", "telescope-ops"]
-        """,
-    )
-
-    minimum_id = Integer(
-        1000,
-        min=1,
-        config=True,
-        help="""
-        The lowest uid and gid given. GitHub's ids below it are refused, or moved by `low_id_offset`.
-        """,
-    )
-
-    maximum_id = Integer(
-        2**31 - 1,
-        min=1,
-        config=True,
-        help="""
-        The highest uid and gid given; Kubernetes takes none above the default. GitHub's ids above it are refused, or
-        moved by `high_id_offset`.
-        """,
-    )
-
     low_id_offset = Integer(
         None,
         allow_none=True,
@@ -177,11 +150,18 @@ class GitHubConfig(Sessions, GitHubOAuthenticator):
             self.minimum_id, self.maximum_id, self.low_id_offset, self.high_id_offset, self.team_gid_offset
         )
 
-    @property
-    def rules(self) -> GroupRules:
-        """What the groups are called."""
-        return GroupRules.parse(self.group_rules, never=NEVER_IN_NAMES)
+    @validate("allowed_organizations", "denied_organizations", "admin_organizations")
+    def _validate_names(self, proposal: Any) -> Any:
+        return self.checked(proposal, check_github_names)
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.numeric_ids, self.rules  # noqa: B018
+    @validate("allowed_teams")
+    def _validate_teams(self, proposal: Any) -> Any:
+        return self.checked(proposal, lambda value: check_github_names(value, teams_only=True))
+
+    @validate("scope")
+    def _validate_scope(self, proposal: Any) -> list[str]:
+        return [scope for words in proposal["value"] for scope in words.replace(",", " ").split()]
+
+    def findings(self) -> Iterable[Finding]:
+        """Return what is wrong or doubtful in the configuration as a whole."""
+        return github_findings(self)

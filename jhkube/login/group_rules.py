@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-__all__ = ["GroupRules", "by_priority"]
+__all__ = ["GroupRules", "by_priority", "check_patterns"]
 
 _EVERYTHING = frozenset({".*", ".+", "(.*)", "(.+)"})
 
@@ -63,9 +63,22 @@ class GroupRules:
                 return None if name is None else match.expand(name) or None
         return group
 
+    def can_give(self, name: str) -> bool:
+        """Say whether there can be a group that is called `name` here."""
+        if self(name) == name:
+            return True
+        return any(
+            given is not None and re.fullmatch(_template_pattern(given), name) is not None for _, given in self.rules
+        )
+
     def apply(self, groups: Iterable[str]) -> set[str]:
         """Return what the groups are called here, without those that are left out."""
         return {name for group in groups if (name := self(group)) is not None}
+
+
+def check_patterns(patterns: Iterable[str], *, never: str = "") -> None:
+    """Raise ValueError for what is no regular expression, or can match no group."""
+    GroupRules.parse(dict.fromkeys(patterns), never=never)
 
 
 def by_priority(names: Iterable[str], priority: Iterable[str]) -> list[str]:
@@ -76,3 +89,9 @@ def by_priority(names: Iterable[str], priority: Iterable[str]) -> list[str]:
         return next((index for index, pattern in enumerate(patterns) if pattern.fullmatch(name)), len(patterns))
 
     return sorted(names, key=rank)
+
+
+def _template_pattern(template: str) -> str:
+    """Return a pattern for what a rule's template can become: any text stands for its references."""
+    parts = re.split(r"\\(?:[0-9]+|g<\w+>)", template)
+    return ".*".join(re.escape(part) for part in parts)

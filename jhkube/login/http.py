@@ -45,7 +45,7 @@ async def answer(client: AsyncHTTPClient, request: HTTPRequest, outage: Outage, 
     return response
 
 
-def json_body(response: HTTPResponse, kind: type, outage: Outage, provider: str) -> Any:
+def json_body(response: HTTPResponse, kind: type | tuple[type, ...], outage: Outage, provider: str) -> Any:
     """Return the body of an answer as the `kind` of JSON value it has to be.
 
     Raises

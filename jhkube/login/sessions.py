@@ -1,6 +1,6 @@
+# mypy: allow-untyped-calls
 """A session's life after the login: refreshed, kept through outages, ended when the provider says so."""
 
-# mypy: allow-untyped-calls
 from __future__ import annotations
 
 import asyncio
@@ -10,27 +10,22 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
-from urllib.parse import urlencode
 
-from oauthenticator.oauth2 import OAuthenticator
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
+from tornado import web
+from tornado.httpclient import HTTPClientError
 from traitlets import Float, Integer, default
 
 from jhkube.identity import AUTH_STATE_KEY
 from jhkube.login.errors import ProviderUnavailable, Refused, TokenRejected
-from jhkube.login.http import answer, json_body
-from jhkube.login.outages import Outage
+from jhkube.login.provider import Provider
 
 __all__ = ["MEMORY_KEY", "VISIT", "Sessions", "Visit"]
 
 MEMORY_KEY = "jhkube_answers"
 """The key of auth_state for what the provider answered last, so that it can be asked for changes only."""
 
-CONNECTIONS = 64
-"""Requests to the provider at once; tornado's own default of 10 makes people of a class wait for each other."""
-
-ENDED = frozenset({"bad_refresh_token", "invalid_grant", "bad_verification_code"})
-"""Errors of a token endpoint that say that a grant is over; others are the operator's, not the person's."""
+TOKEN_KEYS = ("access_token", "refresh_token", "id_token", "scope", "token_response")
+"""The keys of auth_state that a new token changes."""
 
 
 @dataclass
@@ -38,7 +33,7 @@ class Visit:
     """One time that the provider is asked about a person."""
 
     remembered: Mapping[str, Any] = field(default_factory=dict)
-    """What it answered the last time."""
+    """What it answered the last time; empty at a login."""
 
     learned: dict[str, Any] = field(default_factory=dict)
     """What it answered now, in the same shape."""
@@ -48,8 +43,8 @@ VISIT: ContextVar[Visit] = ContextVar("jhkube_visit")
 """The visit under way: upstream's methods, which stand in between, have no parameter for it."""
 
 
-class Sessions(OAuthenticator):
-    """What both authenticators do about tokens, refreshes and outages."""
+class Sessions(Provider):
+    """Refreshes as both authenticators make them."""
 
     refresh_timeout = Float(
         5.0,
@@ -71,11 +66,27 @@ class Sessions(OAuthenticator):
         config=True,
         help="""
         Seconds before its end at which a token that expires is exchanged for a new one, by the next refresh; there is
-        one before every spawn. Never more than half of the token's life is cut off.
+        one before every spawn. Never more than half of the token's life is cut off. Running servers are given the new
+        token.
 
         Example::
 
             c.GitHubOrgAuthenticator.token_renewal_margin = 2 * 3600
+        """,
+    )
+
+    expired_token_grace = Integer(
+        8 * 3600,
+        min=0,
+        config=True,
+        help="""
+        Seconds for which a session goes on after its token has ended by itself and there is no refresh token: nothing
+        new can be learned about the person then. CILogon's tokens live 15 minutes, and not every client gets refresh
+        tokens. 0 asks for a new login at once.
+
+        Example::
+
+            c.CILogonGroupAuthenticator.expired_token_grace = 3600
         """,
     )
 
@@ -89,65 +100,17 @@ class Sessions(OAuthenticator):
 
     @default("auth_refresh_strict")
     def _auth_refresh_strict_default(self) -> bool:
-        # jupyterhub 6.1 lets API tokens pass after a refresh that said no: somebody who left would stay in.
+        # jupyterhub 6.1 would let API tokens pass after a refresh that said no: who has left would stay in.
         return True
-
-    @default("http_client")
-    def _http_client_default(self) -> AsyncHTTPClient:
-        return AsyncHTTPClient(force_instance=True, max_clients=CONNECTIONS)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._outage = Outage(self.login_service, self.log)
-        self._flights: dict[int, asyncio.Future[Any]] = {}
+        self._flights: dict[int, asyncio.Future[bool | dict[str, Any]]] = {}
+        self._pauses: dict[int, float] = {}
+        self._tasks: set[asyncio.Future[None]] = set()
 
-    async def ask(self, url: str, headers: Mapping[str, str], **request: Any) -> HTTPResponse:
-        """Return the provider's answer, of whatever status; raises `ProviderUnavailable` where there is none."""
-        options = {**self.http_request_kwargs, "validate_cert": self.validate_server_cert, **request}
-        made = HTTPRequest(url, headers=dict(headers), **options)
-        return await answer(self.http_client, made, self._outage, self.login_service)
-
-    def read_json(self, response: HTTPResponse, kind: type) -> Any:
-        """Return an answer's JSON body; raises `ProviderUnavailable` where it is not of that `kind`."""
-        return json_body(response, kind, self._outage, self.login_service)
-
-    async def fetch(self, req: HTTPRequest, label: str = "fetching", parse_json: bool = True, **kwargs: Any) -> Any:
-        """Make a request as upstream's `fetch` does, but let an outage be logged once, and no body ever."""
-        response = await answer(self.http_client, req, self._outage, self.login_service)
-        if kwargs.get("raise_error", True) and not 200 <= response.code < 300:
-            self.log.warning("%s: %s answered %d", label, self.login_service, response.code)
-            if response.code == 401:
-                raise TokenRejected(f"{self.login_service} does not accept the token any more.")
-            raise HTTPClientError(response.code, response=response)
-        if not parse_json:
-            return response
-        return self.read_json(response, (dict, list)) if response.body else None  # type: ignore[arg-type]
-
-    async def get_token_info(self, handler: Any, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the token endpoint's answer, with the time at which an expiring token ends as `expires_at`."""
-        response = await self.ask(
-            self.token_url,
-            self.build_token_info_request_headers(),
-            method="POST",
-            body=urlencode(params).encode(),
-        )
-        info: dict[str, Any] = self.read_json(response, dict)
-        if "access_token" not in info:
-            error = str(info.get("error") or response.code)
-            if error in ENDED:
-                raise TokenRejected(f"{self.login_service} does not accept this login any more ({error}).")
-            self.log.error("%s gives no tokens: %s", self.login_service, error)
-            raise ProviderUnavailable(self.login_service, f"no token: {error}")
-        if info.get("expires_in"):
-            info["expires_at"] = int(time.time()) + int(info["expires_in"])
-        return info
-
-    def build_auth_state_dict(self, token_info: dict[str, Any], user_info: dict[str, Any]) -> dict[str, Any]:
-        """Return upstream's auth_state, with scopes understood whether separated by spaces or commas."""
-        auth_state: dict[str, Any] = super().build_auth_state_dict(token_info, user_info)
-        scope = token_info.get("scope") or ""
-        auth_state["scope"] = scope.replace(",", " ").split() if isinstance(scope, str) else list(scope)
-        return auth_state
+    async def check_identity(self, db: Any, auth_model: Mapping[str, Any]) -> None:
+        """Raise `Refused` where a person's numbers are another's; called before they are kept."""
 
     async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> bool | dict[str, Any]:
         """Return what has changed about a person, True where nothing did or nothing can be known, False to log out.
@@ -164,9 +127,9 @@ class Sessions(OAuthenticator):
         # Not cancelled when time is up: a new token that is under way would be lost with it.
         done, _ = await asyncio.wait({flight}, timeout=self.refresh_timeout)
         if not done:
-            self._outage.failed(f"a refresh took longer than {self.refresh_timeout} s")
+            self.outage.failed(f"a refresh took longer than {self.refresh_timeout} s")
             return True
-        outcome: bool | dict[str, Any] = flight.result()
+        outcome = flight.result()
         return dict(outcome) if isinstance(outcome, dict) else outcome
 
     async def _refresh(self, user: Any, handler: Any) -> bool | dict[str, Any]:
@@ -176,45 +139,77 @@ class Sessions(OAuthenticator):
             if refreshed is not None:
                 return refreshed  # type: ignore[no-any-return]
         if not auth_state:
-            self.log.info("%s: nothing is known about the last login, a new one is needed", user.name)
+            self.log.info("%s: nothing is known of the last login, so another is needed", user.name)
             return False
-        try:
-            model = await self._visit(user, auth_state)
-            if not await self._may_stay(user, model):
-                raise Refused("no longer allowed")
-        except ProviderUnavailable:
+        if self._pauses.get(user.id, 0.0) > time.monotonic():
             return True
-        except (TokenRejected, Refused) as error:
+        try:
+            model = await self._current_model(user, auth_state, handler)
+            if not await self._may_stay(user, model):
+                raise Refused("nothing lets the person in any more")
+            await self.check_identity(user.db, model)
+        except ProviderUnavailable as problem:
+            self._pauses[user.id] = time.monotonic() + problem.retry_after
+            return True
+        except TokenRejected as error:
+            if self._is_in_grace(auth_state):
+                self.log.debug("%s: the token has ended, and there is no refresh token to ask with", user.name)
+                return True
             self.log.warning("%s: the session ends: %s", user.name, error)
             return False
-        return model
+        except (web.HTTPError, HTTPClientError) as error:
+            self.log.warning("%s: the session ends: %s", user.name, error)
+            return False
+        self._pauses.pop(user.id, None)
+        return True if _is_known(user, auth_state, model) else model
 
-    async def _visit(self, user: Any, auth_state: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask the provider about the person; return their model, with the name that they have here."""
+    async def _current_model(self, user: Any, auth_state: dict[str, Any], handler: Any) -> dict[str, Any]:
+        """Return the person's model as of now, with a new token where the old one has ended or soon will."""
+        state = auth_state
+        if self._ends_soon(state):
+            try:
+                state = await self._renewed(user, state, handler)
+            except ProviderUnavailable:
+                self.log.debug("%s: no new token now; the old one still holds", user.name)
+        try:
+            return await self._visited(user, state)
+        except TokenRejected:
+            if state is not auth_state or not state.get("refresh_token"):
+                raise
+        state = await self._renewed(user, state, handler)
+        return await self._visited(user, state)
+
+    async def _visited(self, user: Any, auth_state: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask the provider about the person; return their model, under the name that they have here."""
         VISIT.set(Visit(auth_state.get(MEMORY_KEY) or {}))
         token_info = auth_state["token_response"]
         user_info = await self.token_to_user(token_info)
+        name = self.normalize_username(self.user_info_to_username(user_info))
+        if name != user.name:
+            self.log.info("%s is now called %s by %s, and keeps the name here", user.name, name, self.login_service)
         state = self.build_auth_state_dict(token_info, user_info)
         if isawaitable(state):
             state = await state
         if self.modify_auth_state_hook is not None:
             state = await self._call_modify_auth_state_hook(state)
-        # The hub's name and not the provider's: a login that was renamed to an administrator's gives no rights.
-        model: dict[str, Any] = {
-            "name": user.name,
-            "admin": True if user.name in self.admin_users else None,
-            "auth_state": state,
-        }
+        # The hub's name and not the provider's: who renames themselves to an administrator gains nothing.
+        admin = True if user.name in self.admin_users else None
+        model: dict[str, Any] = {"name": user.name, "admin": admin, "auth_state": state}
         model = await self.update_auth_model(model)
         if self.manage_groups:
             model = await self._apply_managed_groups(model)
-        before, now = auth_state.get(AUTH_STATE_KEY), model["auth_state"][AUTH_STATE_KEY]
-        if before and before.get("subject") != now["subject"]:
-            raise TokenRejected("the token is now another person's")
+        before, now = auth_state.get(AUTH_STATE_KEY) or {}, model["auth_state"][AUTH_STATE_KEY]
+        if before and before["subject"] != now["subject"]:
+            raise TokenRejected("the token is another person's")
+        if before and (before["uid"], before["gid"]) != (now["uid"], now["gid"]):
+            self.log.warning(
+                "%s had uid %s and gid %s, and has uid %s and gid %s now: files at home belong to the old ones",
+                *(user.name, before["uid"], before["gid"], now["uid"], now["gid"]),
+            )
         return model
 
     async def _may_stay(self, user: Any, model: dict[str, Any]) -> bool:
-        """Say whether the person would be let in if they came now."""
+        """Say whether the person would be let in if they came now: the login's own questions, asked again."""
         for question in (self.check_blocked_users, self.check_allowed):
             if question == self.check_allowed and self.allow_all:
                 continue
@@ -222,3 +217,56 @@ class Sessions(OAuthenticator):
             if not (await reply if isawaitable(reply) else reply):
                 return False
         return True
+
+    async def _renewed(self, user: Any, auth_state: dict[str, Any], handler: Any) -> dict[str, Any]:
+        """Exchange the refresh token; return auth_state with the new tokens, kept and told to running servers."""
+        refresh_token = auth_state["refresh_token"]
+        info = await self.get_token_info(handler, self.build_refresh_token_request_params(refresh_token))
+        if not info.get("refresh_token"):
+            info["refresh_token"] = refresh_token
+        fresh = self.build_auth_state_dict(info, auth_state.get(self.user_auth_state_key) or {})
+        if isawaitable(fresh):
+            fresh = await fresh
+        state = {**auth_state, **{key: fresh.get(key) for key in TOKEN_KEYS}}
+        # Kept before it is used: the old refresh token is spent, and whatever fails next must not lose the new one.
+        await user.save_auth_state(state)
+        self.log.info("%s has a new token from %s", user.name, self.login_service)
+        self.tell_servers(user, state)
+        return state
+
+    def tell_servers(self, user: Any, auth_state: Mapping[str, Any]) -> None:
+        """Give a new token to the person's running servers, in the background."""
+        for spawner in list(user.spawners.values()):
+            if spawner.active and hasattr(spawner, "renew_token"):
+                task = asyncio.ensure_future(self._tell(spawner, auth_state))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _tell(self, spawner: Any, auth_state: Mapping[str, Any]) -> None:
+        try:
+            await spawner.renew_token(auth_state)
+        except Exception as error:
+            self.log.warning("%s keeps its old token: %s: %s", spawner._log_name, type(error).__name__, error)
+
+    def _ends_soon(self, auth_state: Mapping[str, Any]) -> bool:
+        info = auth_state.get("token_response") or {}
+        if not info.get("expires_at") or not auth_state.get("refresh_token"):
+            return False
+        margin = min(self.token_renewal_margin, int(info["expires_in"]) // 2)
+        return bool(time.time() >= info["expires_at"] - margin)
+
+    def _is_in_grace(self, auth_state: Mapping[str, Any]) -> bool:
+        ended = (auth_state.get("token_response") or {}).get("expires_at")
+        if not ended or auth_state.get("refresh_token"):
+            return False
+        return bool(ended <= time.time() < ended + self.expired_token_grace)
+
+
+def _is_known(user: Any, auth_state: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
+    """Say whether the hub has nothing to write: every dict that a refresh returns is encrypted and saved again."""
+    groups = model.get("groups")
+    return bool(
+        model["auth_state"] == auth_state
+        and model["admin"] in (None, user.admin)
+        and (groups is None or set(groups) == {group.name for group in user.groups})
+    )

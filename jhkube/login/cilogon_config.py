@@ -1,0 +1,172 @@
+# mypy: allow-untyped-calls
+"""What an operator configures about CILogon: the traits of `CILogonGroupAuthenticator`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from oauthenticator.cilogon import CILogonOAuthenticator
+from traitlets import Dict, Integer, List, Set, Tuple, Unicode, default
+
+from jhkube.login.account_config import AccountConfig
+from jhkube.login.cilogon_account import Numbers
+from jhkube.login.findings import Finding, cilogon_findings
+from jhkube.login.unix_ids import DerivedIds
+
+__all__ = ["CILogonConfig"]
+
+
+class CILogonConfig(AccountConfig, CILogonOAuthenticator):
+    """The settings, and the values they stand for."""
+
+    issuer = Unicode(
+        config=True,
+        help="""
+        The provider's issuer, as its id tokens have it; its configuration is at
+        `<issuer>/.well-known/openid-configuration`. By default `https://` and `cilogon_host`.
+        """,
+    )
+
+    groups_claim = Unicode(
+        "isMemberOf",
+        config=True,
+        help="""
+        The claim with a person's groups: a list of strings, one string, a string with `;` between groups, or a list
+        of objects. Dots lead into objects.
+
+        Example::
+
+            c.CILogonGroupAuthenticator.groups_claim = "eduperson.entitlements"
+        """,
+    )
+
+    group_name_key = Unicode(
+        "name",
+        config=True,
+        help="""
+        Where the groups are objects, the key of the name.
+        """,
+    )
+
+    group_gid_key = Unicode(
+        "id",
+        config=True,
+        help="""
+        Where the groups are objects, the key of the number; one that is no number is not used.
+        """,
+    )
+
+    denied_groups = Set(
+        Unicode(),
+        config=True,
+        help="""
+        Groups whose members do not come in, by the names that `group_rules` gives; denying wins over every kind of
+        allowing, also over `allow_all` and `admin_users`. A group that the rules leave out is compared by the name
+        that the provider has for it.
+
+        Example::
+
+            c.CILogonGroupAuthenticator.denied_groups = {"suspended"}
+        """,
+    )
+
+    uid_claims = List(
+        Unicode(),
+        default_value=["uidNumber"],
+        config=True,
+        help="""
+        Claims that may have the uid; the first that is there counts. Where none is, the uid is derived from `sub`.
+        """,
+    )
+
+    gid_claims = List(
+        Unicode(),
+        default_value=["gidNumber"],
+        config=True,
+        help="""
+        Claims that may have the primary group's gid; the first that is there counts. Where none is, the person has a
+        group of their own with the uid's number.
+        """,
+    )
+
+    uids = Dict(
+        key_trait=Unicode(),
+        value_trait=Integer(),
+        config=True,
+        help="""
+        The uid of some people, by `sub`; it wins over claims. Numbers in `uid_range` and `gid_range` are refused.
+
+        Example::
+
+            c.CILogonGroupAuthenticator.uids = {"http://cilogon.org/serverA/users/6180339": 48231}
+        """,
+    )
+
+    gids = Dict(
+        key_trait=Unicode(),
+        value_trait=Integer(),
+        config=True,
+        help="""
+        The gid of some groups, by the name that `group_rules` gives; it wins over claims.
+
+        Example::
+
+            c.CILogonGroupAuthenticator.gids = {"observatory": 70001}
+        """,
+    )
+
+    uid_range = Tuple(
+        Integer(),
+        Integer(),
+        default_value=(100_000_000, 1_099_999_999),
+        config=True,
+        help="""
+        The first and the last uid that is derived from `sub`: the first, plus the first 8 bytes (big-endian) of the
+        SHA-256 of `jhkube:uid:<sub>`, modulo the size of the range. Among 1,000 people of a billion numbers two would
+        share one with a chance of 1 in 2,000; then the second is refused, and `uids` helps. Set it before people
+        have files.
+        """,
+    )
+
+    gid_range = Tuple(
+        Integer(),
+        Integer(),
+        default_value=(1_100_000_000, 2_099_999_999),
+        config=True,
+        help="""
+        The first and the last gid that is derived from a group's unix name, in the same way as `uid_range`, from
+        `jhkube:gid:<name>`.
+        """,
+    )
+
+    @default("issuer")
+    def _issuer_default(self) -> str:
+        return f"https://{self.cilogon_host}"
+
+    @default("authorize_url")
+    def _authorize_url_default(self) -> str:
+        return f"{self.issuer}/authorize"
+
+    @default("token_url")
+    def _token_url_default(self) -> str:
+        return f"{self.issuer}/oauth2/token"
+
+    @default("userdata_url")
+    def _userdata_url_default(self) -> str:
+        return f"{self.issuer}/oauth2/userinfo"
+
+    @property
+    def numbers(self) -> Numbers:
+        """Where uids and gids come from."""
+        return Numbers(
+            uids=DerivedIds("uid", *self.uid_range),
+            gids=DerivedIds("gid", *self.gid_range),
+            minimum=self.minimum_id,
+            maximum=self.maximum_id,
+            uid_table=self.uids,
+            gid_table=self.gids,
+        )
+
+    def findings(self) -> Iterable[Finding]:
+        """Return what is wrong or doubtful in the configuration as a whole."""
+        return cilogon_findings(self)

@@ -1,0 +1,124 @@
+"""What the claims of an OpenID provider say about a person, in all the shapes that they come in; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["ClaimError", "ClaimedGroup", "claim", "full_name", "groups_in", "number_in", "verified_email"]
+
+
+class ClaimError(ValueError):
+    """A claim that cannot be understood; the message says which, and what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedGroup:
+    """A group in a claim."""
+
+    name: str
+    gid: int | None = None
+    """The group's number, where the claim has one."""
+
+
+def claim(claims: Mapping[str, Any], name: str) -> Any:
+    """Return a claim; dots in `name` lead into objects where there is no claim of the whole name."""
+    if name in claims:
+        return claims[name]
+    value: Any = claims
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def groups_in(value: Any, *, name_key: str = "name", gid_key: str = "id") -> tuple[ClaimedGroup, ...]:
+    """Return the groups in a claim, each once, in the claim's order.
+
+    Parameters
+    ----------
+    value
+        A list of strings, one string, a string with `;` between groups, or a list of objects; None for no groups.
+    name_key, gid_key
+        Where objects have the group's name and its number; a number that is none is left out.
+
+    Raises
+    ------
+    ClaimError
+        For any other shape, and for one group with two numbers.
+
+    Examples
+    --------
+    >>> [group.name for group in groups_in("observatory; telescope-ops")]
+    ['observatory', 'telescope-ops']
+    """
+    items: Iterable[Any]
+    if value is None:
+        items = ()
+    elif isinstance(value, str):
+        items = value.split(";")
+    elif isinstance(value, Mapping):
+        items = (value,)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        items = value
+    else:
+        raise ClaimError(f"groups are a list or a string, not {type(value).__name__}")
+    found: dict[str, int | None] = {}
+    for item in items:
+        group = _group(item, name_key, gid_key)
+        if not group.name:
+            continue
+        known = found.get(group.name)
+        if None not in (known, group.gid) and known != group.gid:
+            raise ClaimError(f"the group {group.name!r} has the numbers {known} and {group.gid}")
+        found[group.name] = group.gid if known is None else known
+    return tuple(ClaimedGroup(name, gid) for name, gid in found.items())
+
+
+def _group(item: Any, name_key: str, gid_key: str) -> ClaimedGroup:
+    if isinstance(item, str):
+        return ClaimedGroup(item.strip())
+    if isinstance(item, Mapping) and isinstance(item.get(name_key), str):
+        return ClaimedGroup(item[name_key].strip(), _number(item.get(gid_key)))
+    raise ClaimError(f"a group is a string, or an object with {name_key!r}, and not {type(item).__name__}")
+
+
+def number_in(claims: Mapping[str, Any], names: Iterable[str]) -> int | None:
+    """Return the first of these claims that is there, as a number; None where none is there.
+
+    Raises
+    ------
+    ClaimError
+        Where the first is no number: passing on to the next would give the person other numbers than before.
+    """
+    for name in names:
+        value = claim(claims, name)
+        if value is None or value == "":
+            continue
+        number = _number(value)
+        if number is None:
+            raise ClaimError(f"the claim {name} is no number")
+        return number
+    return None
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
+        return int(value)
+    return None
+
+
+def full_name(claims: Mapping[str, Any]) -> str:
+    """Return the display name: `name`, or the given and the family name; empty where there is none."""
+    parts = [claims.get("name")] if claims.get("name") else [claims.get("given_name"), claims.get("family_name")]
+    return " ".join(str(part) for part in parts if part)
+
+
+def verified_email(claims: Mapping[str, Any]) -> str:
+    """Return the e-mail address; empty where there is none, or the provider says that it is not verified."""
+    verified = claims.get("email_verified")
+    return "" if verified is False or verified == "false" else str(claims.get("email") or "")

@@ -1,0 +1,96 @@
+# mypy: allow-untyped-calls
+"""Who has which derived number, so that two who would share one are found."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from jupyterhub import crypto, orm
+
+from jhkube.identity import AUTH_STATE_KEY, UserIdentity
+from jhkube.login.unix_ids import DerivedIds, IdError
+
+__all__ = ["IdRegistry", "kept_auth_states"]
+
+AT_ONCE = 50
+"""Users whose auth_state is decrypted between two chances for other requests."""
+
+
+AuthState = Mapping[str, Any] | None
+Reader = Callable[[], Awaitable[AuthState]]
+
+
+def kept_auth_states(db: Any) -> list[Reader]:
+    """Return what decrypts the auth_state of each user in the hub's database."""
+    return [partial(_decrypted, kept) for (kept,) in db.query(orm.User.encrypted_auth_state) if kept is not None]
+
+
+async def _decrypted(encrypted: bytes) -> AuthState:
+    with contextlib.suppress(ValueError, crypto.InvalidToken, crypto.EncryptionUnavailable):
+        state: AuthState = await crypto.decrypt(encrypted)
+        return state
+    return None
+
+
+class IdRegistry:
+    """The numbers of everybody whom the hub knows, learned once from its database and kept in memory.
+
+    Numbers from claims and tables are somebody else's to keep apart for groups; for people they are checked too,
+    since two identity providers may number from one.
+    """
+
+    def __init__(self, gids: DerivedIds, log: logging.Logger) -> None:
+        self._gids, self._log = gids, log
+        self._people: dict[int, str] = {}
+        self._groups: dict[int, str] = {}
+        self._loading = asyncio.Lock()
+        self._is_loaded = False
+
+    async def load(self, kept: Callable[[], Iterable[Reader]]) -> None:
+        """Learn the numbers that are in use; the first call does it, later ones wait for it.
+
+        Parameters
+        ----------
+        kept
+            Returns, for each user of the hub, what decrypts their auth_state.
+        """
+        async with self._loading:
+            if self._is_loaded:
+                return
+            readers = list(kept())
+            for start in range(0, len(readers), AT_ONCE):
+                for state in await asyncio.gather(*(read() for read in readers[start : start + AT_ONCE])):
+                    self._learn(state)
+            self._is_loaded = True
+
+    def _learn(self, auth_state: Mapping[str, Any] | None) -> None:
+        found = (auth_state or {}).get(AUTH_STATE_KEY)
+        if not found:
+            return
+        try:
+            self.note(UserIdentity.from_dict(found))
+        except ValueError as error:
+            self._log.error("among the users known so far: %s", error)
+
+    def note(self, identity: UserIdentity) -> None:
+        """Keep a person's numbers.
+
+        Raises
+        ------
+        IdError
+            Where one of them is another person's or group's.
+        """
+        owner = self._people.get(identity.uid, identity.subject)
+        if owner != identity.subject:
+            raise IdError(f"uid {identity.uid} of {identity.subject} is {owner}'s already; set it in `uids`")
+        for group in identity.groups:
+            if group.gid in self._gids and self._groups.get(group.gid, group.name) != group.name:
+                other = self._groups[group.gid]
+                raise IdError(f"gid {group.gid} of the group {group.name} is {other}'s already; set it in `gids`")
+        self._people[identity.uid] = identity.subject
+        self._groups.update({group.gid: group.name for group in identity.groups if group.gid in self._gids})
