@@ -18,17 +18,13 @@ def test_the_environment_wins_over_the_chart():
     assert settings["spawner.namespace"] == "labs"
 
 
-@pytest.mark.parametrize(
-    "text", ["observatory,telescope", "observatory telescope", " observatory , telescope "]
-)
+@pytest.mark.parametrize("text", ["observatory,telescope", "observatory telescope", " observatory , telescope "])
 def test_words_are_separated_by_commas_or_spaces(text):
     assert Settings({"JHKUBE_ALLOWED_ORGANIZATIONS": text})["github.allowed"] == ["observatory", "telescope"]
 
 
 def test_an_unknown_variable_is_refused_with_the_nearest_right_one():
-    with pytest.raises(
-        SettingError, match=r"JHKUBE_REPOSITORY is no setting.*did you mean JHKUBE_REPOSITORIES"
-    ):
+    with pytest.raises(SettingError, match=r"JHKUBE_REPOSITORY is no setting.*did you mean JHKUBE_REPOSITORIES"):
         Settings({"JHKUBE_REPOSITORY": "x"})
 
 
