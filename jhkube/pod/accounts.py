@@ -85,7 +85,7 @@ class Accounts:
 
     def __post_init__(self) -> None:
         for trait, text, fields in (("passwd", self.base_passwd, 7), ("group", self.base_group, 4)):
-            for line in text.splitlines():
+            for line in _lines(text):
                 entry = line.split(":")
                 if len(entry) != fields or not entry[0] or not entry[2].isdecimal():
                     raise ValueError(f"not an entry of a {trait} file: {line!r}")
@@ -203,6 +203,11 @@ def _gecos(full_name: str) -> str:
     return "".join(character for character in " ".join(plain.split()) if character.isprintable())
 
 
+def _lines(text: str) -> list[str]:
+    """Return the entries of a passwd or group file, without blank lines and comments."""
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
 def _others(entries: str, names: set[str], numbers: set[int]) -> list[str]:
-    split = [(line, line.split(":")) for line in entries.splitlines()]
+    split = [(line, line.split(":")) for line in _lines(entries)]
     return [line for line, entry in split if entry[0] not in names and int(entry[2]) not in numbers]

@@ -76,7 +76,7 @@ class GitSettings:
 
 
 def parse_git_hosts(config: Iterable[str | Mapping[str, Any]]) -> tuple[GitHost, ...]:
-    """Return the hosts of a configured list: names, or mappings with `host`, `scheme` and `username`.
+    """Return the hosts of a configured list: names, URLs, or mappings with `host`, `scheme` and `username`.
 
     >>> parse_git_hosts(["github.com", {"host": "git.example.org:3000", "username": "oauth2"}])[1].url
     'https://git.example.org:3000'
@@ -90,7 +90,7 @@ def parse_git_hosts(config: Iterable[str | Mapping[str, Any]]) -> tuple[GitHost,
         raise ValueError('git_hosts is a list, such as ["github.com"]')
     hosts = []
     for entry in config:
-        values = {"host": entry} if isinstance(entry, str) else dict(entry)
+        values = _from_text(entry) if isinstance(entry, str) else dict(entry)
         unknown = values.keys() - {"host", "scheme", "username"}
         if unknown or "host" not in values:
             wrong = f"unknown {', '.join(sorted(unknown))}" if unknown else "no host"
@@ -100,6 +100,11 @@ def parse_git_hosts(config: Iterable[str | Mapping[str, Any]]) -> tuple[GitHost,
     if len(set(names)) < len(names):
         raise ValueError(f"git_hosts: a host is there twice: {', '.join(sorted(host.host for host in hosts))}")
     return tuple(hosts)
+
+
+def _from_text(text: str) -> dict[str, str]:
+    scheme, separator, host = text.rpartition("://")
+    return {"host": host.removesuffix("/"), "scheme": scheme} if separator else {"host": text}
 
 
 def git_parts(settings: GitSettings) -> PodParts:

@@ -124,3 +124,8 @@ def test_the_environment_names_the_user() -> None:
 def test_a_base_that_is_no_such_file_is_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"not an entry|absolute path"):
         Accounts(**wrong)
+
+
+def test_a_base_may_be_a_machines_own_file_with_comments() -> None:
+    accounts = Accounts(base_passwd="# local\n\nsvc:x:900:900::/:/bin/false\n")
+    assert [entry[0] for entry in entries("passwd", ADA, accounts)] == ["ada", "svc"]

@@ -334,7 +334,10 @@ def test_a_token_that_could_break_the_protocol_is_refused_unseen(token: str) -> 
         ("github.com", "is a list"),
         ([{"scheme": "https"}], "no host"),
         ([{"host": "github.com", "token": "x"}], "unknown token"),
-        (["https://github.com"], "lower-case name"),
+        (["https://github.com/org"], "lower-case name"),
+        (["https://ada:x@github.com"], "lower-case name"),
+        (["ssh://github.com"], "https or http"),
+        (["github.com", "http://github.com"], "twice"),
         (["GitHub.com"], "lower-case name"),
         (['github.com"]\n[core]'], "lower-case name"),
         (["github.com:0x1"], "lower-case name"),
@@ -346,6 +349,11 @@ def test_a_token_that_could_break_the_protocol_is_refused_unseen(token: str) -> 
 def test_a_wrong_list_of_hosts_says_what_is_wrong(config: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_git_hosts(config)
+
+
+def test_a_host_may_be_written_as_a_url() -> None:
+    hosts = parse_git_hosts(["https://github.com/", "http://10.0.0.1:3000", "git.example.org"])
+    assert [host.url for host in hosts] == ["https://github.com", "http://10.0.0.1:3000", "https://git.example.org"]
 
 
 def test_files_with_a_token_are_private_and_named_by_their_host() -> None:
