@@ -97,9 +97,11 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
         .or_(page.get_by_role("button", name=re.compile("Stop")))
         .click()
     )
+    grace = await hub.login("grace")
     async with asyncio.timeout(60):
-        while await pod_of(cluster.core, cluster.namespace, "grace"):
+        while await grace.server():
             await asyncio.sleep(0.5)
+    await grace.close()
     await page.goto(f"{hub.url}/hub/home")
     await page.get_by_text(re.compile("Start My Server", re.IGNORECASE)).click()
     await expect(page.get_by_role("radio", name="Medium", exact=False)).to_be_checked()
