@@ -105,7 +105,7 @@ class Menu:
     """By repository in the configured order, newest first in each."""
 
     refreshed_at: float | None = None
-    """When every repository had last answered, in seconds since 1970; None before that."""
+    """How old the oldest part is, in seconds since 1970; None before any repository answered."""
 
     errors: tuple[str, ...] = ()
     """A sentence that a user may read for each repository that did not answer as it should."""

@@ -66,6 +66,7 @@ class ImageMenu(ImageMenuConfig):
         self._listeners: list[Callable[[Menu], None]] = []
         self._refreshing: asyncio.Task[None] | None = None
         self._background: asyncio.Task[None] | None = None
+        self._settled = False
         self._menu = Menu()
         self._read_cache()
 
@@ -78,6 +79,11 @@ class ImageMenu(ImageMenuConfig):
     def current(self) -> Menu:
         """The menu as it is known now, at once."""
         return self._menu
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing to wait for: true where the menu was kept on disk, or once a refresh has ended."""
+        return self._settled or self._menu.refreshed_at is not None
 
     @property
     def failures(self) -> dict[str, RegistryError]:
@@ -140,6 +146,7 @@ class ImageMenu(ImageMenuConfig):
     async def _refresh(self) -> None:
         await self._read_credentials()
         await asyncio.gather(*(self._refresh_source(source) for source in self._sources))
+        self._settled = True
         await self._write_cache()
 
     async def _refresh_source(self, source: MenuSource) -> None:
@@ -164,10 +171,10 @@ class ImageMenu(ImageMenuConfig):
         sources, before = self._sources, self._menu
         parts = tuple(source.part for source in sources)
         changed = parts != before.parts
-        times = [source.refreshed_at for source in sources]
+        answered = [source.refreshed_at for source in sources if source.refreshed_at is not None]
         self._menu = replace(
             Menu.of(parts) if changed else before,
-            refreshed_at=None if None in times or not times else min(filter(None, times)),
+            refreshed_at=min(answered, default=None),
             errors=tuple(_sentence(source) for source in sources if source.error is not None),
         )
         if changed or self._menu.errors != before.errors:

@@ -88,6 +88,25 @@ async def test_a_slow_registry_keeps_nobody_waiting(
     await pipe.stop()
 
 
+async def test_the_menu_is_as_old_as_its_oldest_part(
+    front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, ["w_2026_46"])
+    menu = make_menu(f"{open_registry.host}/{repository}", f"{front.host}/{repository}", "127.0.0.1:1/never")
+    await menu.refresh()
+    first = menu.current.refreshed_at
+    assert first is not None
+
+    async def closed(request: web.Request) -> web.Response:
+        return web.Response(status=403)
+
+    front.instead = closed
+    await menu.refresh()
+    assert menu.current.refreshed_at is not None
+    assert menu.current.refreshed_at - first < 0.5 < time.time() - first
+    assert [error.split(":")[0] for error in menu.current.errors] == ["127.0.0.1", "127.0.0.1"]
+
+
 async def test_a_repository_that_is_emptied_is_believed_at_the_third_time(
     front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu
 ) -> None:
@@ -148,7 +167,9 @@ async def test_a_repository_that_never_was_is_said_not_to_be_there(
     open_registry: RealRegistry, make_menu: MakeMenu
 ) -> None:
     menu = make_menu(f"{open_registry.host}/no/such")
+    assert not menu.is_settled
     await menu.refresh()
+    assert menu.is_settled
     assert menu.current.errors == (
         f"{open_registry.host}/no/such: Its registry says that there is no such repository.",
     )
@@ -168,6 +189,7 @@ async def test_a_hub_that_starts_while_the_registry_is_down_has_the_menu_of_befo
     registry.stop()
     menu = make_menu(f"{registry.host}/lab", **settings)
     assert menu.current.entries == before.current.entries
+    assert menu.is_settled
     assert menu.current.refreshed_at == before.current.refreshed_at
     assert [entry.image for entry in menu.offer_for([]).entries] == [
         entry.image for entry in before.offer_for([]).entries
