@@ -253,11 +253,11 @@ def _notices(gone: Mapping[str, str], choice: Choice) -> dict[str, str]:
         said = f", {_short(last)}," if last else ""
         if name == "image" and choice.entry is not None:
             now = ", ".join(_moving_names(choice.entry)) or choice.entry.tag.display_name
-            notices[name] = f"Your last image{said} is gone; {now} is chosen instead."
+            notices[name] = f"Your last image{said} is not available any more; {now} is chosen."
         elif name == "size" and choice.size is not None:
-            notices[name] = f"Your last size{said} is gone; {choice.size.display_name} is chosen instead."
+            notices[name] = f"Your last size{said} is not available any more; {choice.size.display_name} is chosen."
         elif name in ("profile", "presets"):
-            notices[name] = "Some of what you chose last time is gone."
+            notices[name] = "Some of what you chose last time is not available any more."
     return notices
 
 

@@ -25,7 +25,7 @@ KIND_TITLES: Final = {
 }
 """How people call a kind, as the heading of several."""
 
-LARGEST: Final = 220_000
+LARGEST: Final = 250_000
 """The most bytes of tags that are sent with the form; the rest can be typed, but not searched."""
 
 KEPT: Final = 4
@@ -82,30 +82,34 @@ def _build(entries: tuple[MenuEntry, ...]) -> TagIndex:
     repository, kind, group = "", None, _Group([], [])
     for entry in entries:
         for tag in (entry.tag, *entry.aliases) if entry.aliases else (entry.tag,):
-            room -= len(tag.tag) + 4
-            if room < 0:
-                complete = False
-                break
             # Tags come kind by kind: most are of the group of the one before.
             if tag.kind is not kind or entry.repository is not repository:
                 repository, kind = entry.repository, tag.kind
                 group = groups.setdefault((repository, kind), _Group([], []))
-            group.tags.append(tag.tag)
-            if tag.date is None:
-                group.steps.append("")
-            else:
+            step = ""
+            if tag.date is not None:
                 day = tag.date.toordinal() - EPOCH
-                group.steps.append(str(day - group.last))
+                step = str(day - group.last)
                 group.last = day
+            room -= len(tag.tag) + len(step) + 2
+            if room < 0:
+                complete = False
+                break
+            group.tags.append(tag.tag)
+            group.steps.append(step)
+        if not complete:
+            break
     several = len({repository for repository, _ in groups}) > 1
     listed: list[list[Any]] = [
         [
             KIND_TITLES[kind],
             f"{repository}:" if several else "",
-            " ".join(group.tags),
+            # No tag has a space in it, but a registry may send what it wants.
+            group.tags if any(" " in tag for tag in group.tags) else " ".join(group.tags),
             " ".join(group.steps) if any(group.steps) else "",
         ]
         for (repository, kind), group in groups.items()
+        if group.tags
     ]
     count = sum(len(group.tags) for group in groups.values())
     return TagIndex(htmlsafe_json_dumps({"complete": complete, "groups": listed}), count)

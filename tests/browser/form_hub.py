@@ -15,12 +15,24 @@ from pathlib import Path
 from typing import Any
 
 CONFIG = Path(__file__).with_name("form_hub_config.py")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jhkube"
+"""Where `make setup` has put the proxy and axe-core."""
+
 REPOSITORY = "registry.example/sciplat/lab"
 
 
 def digest(letter: str) -> str:
     """Return a digest that reads as one."""
     return f"sha256:{letter * 64}"
+
+
+def free_ports(count: int) -> list[int]:
+    """Return TCP ports on which nobody listens now."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
 
 
 def usual_world() -> dict[str, Any]:
@@ -76,7 +88,7 @@ def usual_world() -> dict[str, Any]:
             }
         ],
         "profiles": [],
-        "groups": {"ada": ["gpu"], "grace": ["builders", "gpu"]},
+        "groups": {"ada": ["gpu"], "grace": ["builders", "gpu"], "olga": ["gpu"]},
     }
 
 
@@ -96,10 +108,8 @@ class FormHub:
         self.token = secrets.token_hex(16)
         self._world = folder / "world.json"
         self.set_world(usual_world())
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        ports = free_ports(3)
+        self.url = f"http://127.0.0.1:{ports[0]}"
         self._log = (folder / "hub.log").open("wb")
         self._process = subprocess.Popen(
             [python, "-m", "jupyterhub", "-f", str(CONFIG)],
@@ -107,9 +117,10 @@ class FormHub:
             env=os.environ
             | {
                 "FORM_WORLD": str(self._world),
-                "FORM_HUB_PORT": str(self.port),
+                "FORM_HUB_PORTS": " ".join(map(str, ports)),
                 "FORM_HUB_TOKEN": self.token,
                 "PYTHONPATH": str(Path(__file__).parents[2]),
+                "PATH": f"{CACHE / 'node_modules' / '.bin'}:{os.environ['PATH']}",
             },
             stdout=self._log,
             stderr=self._log,

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jupyterhub.auth import DummyAuthenticator
-from jupyterhub.proxy import Proxy
 from jupyterhub.spawner import Spawner
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -118,22 +117,6 @@ class FormSpawner(Spawner):
         return None if getattr(self, "listening", None) else 0
 
 
-class NoProxy(Proxy):
-    """No proxy: the browser speaks with the hub itself."""
-
-    should_start = False
-
-    async def add_route(self, routespec, target, data):
-        """Do nothing."""
-
-    async def delete_route(self, routespec):
-        """Do nothing."""
-
-    async def get_all_routes(self):
-        """Return no routes."""
-        return {}
-
-
 class GroupsAuthenticator(DummyAuthenticator):
     """Logs anybody in, as a member of the groups that the world gives them."""
 
@@ -145,17 +128,18 @@ class GroupsAuthenticator(DummyAuthenticator):
         return {"name": data["username"], "groups": groups.get(data["username"], [])}
 
 
-port = os.environ["FORM_HUB_PORT"]
+port, hub_port, proxy_port = os.environ["FORM_HUB_PORTS"].split()
 c = get_config()  # noqa: F821
 c.JupyterHub.authenticator_class = GroupsAuthenticator
 c.Authenticator.allow_all = True
 c.JupyterHub.spawner_class = FormSpawner
-c.JupyterHub.proxy_class = NoProxy
-c.JupyterHub.hub_bind_url = c.JupyterHub.bind_url = f"http://127.0.0.1:{port}"
+c.JupyterHub.bind_url = f"http://127.0.0.1:{port}"
+c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{hub_port}"
+c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{proxy_port}"
+c.ConfigurableHTTPProxy.pid_file = str(WORLD.parent / "proxy.pid")
 c.JupyterHub.db_url = "sqlite:///:memory:"
 c.JupyterHub.cookie_secret_file = str(WORLD.parent / "cookie_secret")
 c.JupyterHub.allow_named_servers = True
-c.JupyterHub.api_tokens = {}
 c.JupyterHub.services = [{"name": "test", "api_token": os.environ["FORM_HUB_TOKEN"], "admin": True}]
 c.JupyterHub.load_roles = [
     {"name": "test", "services": ["test"], "scopes": ["admin:users", "admin:servers", "servers", "admin:groups"]}

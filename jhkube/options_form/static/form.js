@@ -37,22 +37,30 @@
   if (!data || !input) return;
 
   const SHOWN = 50;
-  const { complete, groups } = JSON.parse(data.textContent);
-  const tags = [];
-  for (const [title, prefix, names, steps] of groups) {
-    const days = steps.split(" ");
-    let last = 0;
-    names.split(" ").forEach((name, index) => {
-      let date = "";
-      if (days[index]) {
-        last += Number(days[index]);
-        date = day.format(last * 864e5);
-      }
-      const value = prefix + name;
-      tags.push({ value, about: date || title, haystack: `${value} ${title} ${date}`.toLowerCase() });
-    });
-  }
-  const known = new Set(tags.map((tag) => tag.value));
+  let complete = true;
+  let tags = null;
+  let known = null;
+  // Ten thousand tags take a moment to read: nobody waits for it who does not search.
+  const load = () => {
+    if (tags) return;
+    const index = JSON.parse(data.textContent);
+    complete = index.complete;
+    tags = [];
+    for (const [title, prefix, names, steps] of index.groups) {
+      const days = steps.split(" ");
+      let last = 0;
+      (Array.isArray(names) ? names : names.split(" ")).forEach((name, place) => {
+        let date = "";
+        if (days[place]) {
+          last += Number(days[place]);
+          date = day.format(last * 864e5);
+        }
+        const value = prefix + name;
+        tags.push({ value, about: date || title, haystack: `${value} ${title} ${date}`.toLowerCase() });
+      });
+    }
+    known = new Set(tags.map((tag) => tag.value));
+  };
 
   const list = document.createElement("ul");
   list.className = "jhkube-results";
@@ -61,7 +69,7 @@
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", "Tags");
   const found = document.querySelector("#jhkube-search-about > span");
-  const hint = `${tags.length.toLocaleString()} tags to search`;
+  const hint = `${Number(data.dataset.count).toLocaleString()} tags to search`;
   found.setAttribute("role", "status");
   found.textContent = hint;
   input.after(list);
@@ -78,6 +86,7 @@
   };
   const check = () => {
     const text = input.value.trim();
+    if (text) load();
     const isWrong = complete && text && !known.has(text) && document.getElementById("jhkube-searched").checked;
     input.setCustomValidity(isWrong ? "There is no such tag. Choose one of the list." : "");
   };
@@ -105,6 +114,7 @@
     return box;
   };
   const search = () => {
+    load();
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     const matches = [];
     let count = 0;
