@@ -103,7 +103,7 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
             await asyncio.sleep(0.5)
     await grace.close()
     await page.goto(f"{hub.url}/hub/home")
-    await page.get_by_text(re.compile("Start My Server", re.IGNORECASE)).click()
+    await page.get_by_role("button", name="Start My Server").click()
     await expect(page.get_by_role("radio", name="Medium", exact=False)).to_be_checked()
     await page.get_by_role("button", name="Start").click()
     await page.wait_for_url("**/user/grace/lab**", timeout=180_000)
