@@ -17,7 +17,7 @@ demo: check setup tools up images ## Start everything and print a URL; Ctrl-C en
 	@$(BIN)/python -m devcluster.demo
 
 .PHONY: test
-test: check setup lint tools up images hub5 ## Run all checks: lint, types, layers, unit, cluster and browser tests
+test: check setup lint tools browser up images hub5 ## Run all checks: lint, types, layers, unit, cluster and browser tests
 	@$(WITH_CLUSTER) set +e; \
 	$(BIN)/pytest tests; first=$$?; \
 	.venv-hub5/bin/pytest -m hub_versions tests/cluster; second=$$?; \
@@ -76,3 +76,7 @@ hub5:
 .PHONY: tools
 tools:
 	@$(CLUSTER) tools
+
+.PHONY: browser
+browser:
+	@$(CLUSTER) browser

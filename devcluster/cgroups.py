@@ -12,7 +12,7 @@ __all__ = ["create", "remove"]
 
 def create(settings: Settings) -> None:
     """Make the cluster's cgroup in every hierarchy that the kubelet looks at."""
-    for top, version in _hierarchies():
+    for top, version in _used_hierarchies():
         folder = top / settings.cgroup.strip("/")
         if version == 2:
             _delegate(top)
@@ -34,12 +34,16 @@ def remove(settings: Settings) -> None:
 
 
 def _hierarchies() -> list[tuple[Path, int]]:
-    """Return where cgroups are mounted, with their version; on a hybrid machine those of version 1."""
+    """Return where cgroups are mounted, with their version."""
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
-    first = sorted({Path(mount[1]) for mount in mounts if mount[2] == "cgroup"})
-    if first:
-        return [(path, 1) for path in first]
-    return [(Path(mount[1]), 2) for mount in mounts if mount[2] == "cgroup2"][:1]
+    versions = {"cgroup": 1, "cgroup2": 2}
+    return sorted({(Path(mount[1]), versions[mount[2]]) for mount in mounts if mount[2] in versions})
+
+
+def _used_hierarchies() -> list[tuple[Path, int]]:
+    """Return the hierarchies that limit pods: on a hybrid machine those of version 1."""
+    found = _hierarchies()
+    return [each for each in found if each[1] == 1] or found[:1]
 
 
 def _delegate(top: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +15,9 @@ from devcluster.progress import say
 from devcluster.settings import VARIABLES, DevClusterError, Settings
 
 __all__ = ["main"]
+
+ROOM = 8_000_000_000
+"""Bytes that the first build takes at most: sources, the compiler's cache, images and what is pushed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if options.verb == "tools":
             tools.node_modules(settings)
+            return 0
+        if options.verb == "browser":
             packages.install(packages.BROWSER)
             return 0
         if settings.external:
@@ -32,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _own(settings, options)
     except DevClusterError as error:
         print(f"devcluster: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough of it, as `head` has.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("\ndevcluster: stopped; the same command goes on from here", file=sys.stderr)
         return 130
@@ -45,7 +56,7 @@ def _own(settings: Settings, options: argparse.Namespace) -> int:
     if reason := packages.refusal():
         raise DevClusterError(reason)
     if verb == "check":
-        return 0
+        return _check(settings)
     if verb == "build":
         packages.install({**packages.CLUSTER, **packages.IMAGES})
         say(f"Kubernetes is in {build.build(settings)}")
@@ -58,6 +69,18 @@ def _own(settings: Settings, options: argparse.Namespace) -> int:
         cluster.down(settings)
     else:
         {"start": cluster.start, "stop": cluster.stop, "kill": cluster.kill}[verb](settings, options.name)
+    return 0
+
+
+def _check(settings: Settings) -> int:
+    """Refuse a disk on which the first build would run out of room half an hour from now."""
+    settings.cache.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.cache).free
+    if not build.binaries(settings).exists() and free < ROOM:
+        raise DevClusterError(
+            f"{settings.cache} has {free / 1e9:.1f} GB free, and the first build needs {ROOM / 1e9:.0f} GB: "
+            "set XDG_CACHE_HOME to a folder on a larger disk"
+        )
     return 0
 
 
@@ -123,7 +146,8 @@ def _parser() -> argparse.ArgumentParser:
     venv = verbs.add_parser("venv", help="make a virtual environment, or bring it up to date")
     venv.add_argument("folder", type=Path)
     venv.add_argument("requirements", nargs="+", help="what goes into it, such as '.[test,docs]'")
-    verbs.add_parser("tools", help="install the hub's proxy from npm, and a browser for the tests")
+    verbs.add_parser("tools", help="install the hub's proxy from npm")
+    verbs.add_parser("browser", help="install Chromium, for the browser tests")
     logs = verbs.add_parser("logs", help="print where the logs are")
     logs.add_argument("name", nargs="?", default="")
     for verb, text in (

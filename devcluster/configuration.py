@@ -54,6 +54,7 @@ def write_all(settings: Settings) -> None:
     for name in IDENTITIES:
         _kubeconfig(settings, name)
     run_folder = settings.run
+    (settings.logs / "containers").mkdir(parents=True, exist_ok=True)
     write(run_folder / "cni" / "conf" / "10-bridge.conflist", json.dumps(_cni(settings), indent=1))
     write(run_folder / "containerd" / "config.toml", _containerd(settings))
     write(run_folder / "kubelet" / "config.yaml", json.dumps(_kubelet(settings), indent=1))

@@ -32,11 +32,12 @@ def has_pods(settings: Settings) -> bool:
 def strays(settings: Settings, parts: tuple[Component, ...]) -> list[processes.Process]:
     """Return the components' processes that no pid file knows, or that were started in another way."""
     known = {processes.alive(settings.run, part.name, part.fingerprint) for part in parts}
-    programs = {part.command[0] for part in parts}
+    # By name: what an earlier build left running has another path.
+    programs = {Path(part.command[0]).name for part in parts}
     return [
         process
         for process in processes.marked(settings.run)
-        if process not in known and process.command and process.command[0] in programs
+        if process not in known and process.command and Path(process.command[0]).name in programs
     ]
 
 
