@@ -10,7 +10,7 @@ from kubernetes_asyncio.client.exceptions import ApiException
 
 from jhkube.watch._failure import Failure, redacted
 
-__all__ = ["admission_failure"]
+__all__ = ["admission_failure", "unreachable_failure"]
 
 # exceeded quota: compute, requested: limits.memory=2Gi, used: limits.memory=3Gi, limited: limits.memory=4Gi
 _QUOTA = re.compile(
@@ -91,6 +91,16 @@ def admission_failure(error: ApiException) -> Failure:
     if error.status in (400, 422):
         return because(f"The cluster does not accept this {what} as it is configured. Tell your administrator.")
     return because("The cluster did not answer as it should. Try again in a minute.", 429)
+
+
+def unreachable_failure(error: Exception) -> Failure:
+    """An API server that did not answer at all, as a `Failure`."""
+    return Failure(
+        "ApiServerUnavailable",
+        "The cluster did not answer. Try again in a minute; tell your administrator if it stays so.",
+        redacted(str(error) or type(error).__name__),
+        status_code=429,
+    )
 
 
 def _status(error: ApiException) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jhkube.watch._admission import admission_failure
+from jhkube.watch._admission import admission_failure, unreachable_failure
 from jhkube.watch._containers import container_failure
 from jhkube.watch._failure import FOREVER, Failure, Patience, redacted
 from jhkube.watch._placement import node_failure, scheduling_failure, volume_failure
@@ -18,6 +18,7 @@ __all__ = [
     "deleted_failure",
     "pod_failure",
     "redacted",
+    "unreachable_failure",
 ]
 
 _VOLUME_EVENTS = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})

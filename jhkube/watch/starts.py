@@ -17,7 +17,14 @@ from kubernetes_asyncio.client import V1DeleteOptions, V1Pod, V1Preconditions
 from kubernetes_asyncio.client.exceptions import ApiException
 from tornado import web
 
-from jhkube.watch.failures import Failure, Patience, admission_failure, deleted_failure, pod_failure
+from jhkube.watch.failures import (
+    Failure,
+    Patience,
+    admission_failure,
+    deleted_failure,
+    pod_failure,
+    unreachable_failure,
+)
 from jhkube.watch.readiness import Cadence, answering, stage_of
 
 SPAWN_EXCEPTION: Any = getattr(jupyterhub.spawner, "SpawnException", None)
@@ -30,6 +37,8 @@ _UNSEEN = 5.0
 anew.
 """
 _LONGEST_SLEEP = 10.0
+_TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
+"""What the API server answers when it is busy, or its database is away."""
 
 
 class StartFailed(SPAWN_EXCEPTION or web.HTTPError):  # type: ignore[misc]
@@ -138,14 +147,22 @@ class Start:
         ApiException
             When the API server refuses; 409 when there is a pod of this name.
         TimeoutError
-            When it does not answer in time.
+            When it does not answer in time, not at all, or asks to be asked again.
         """
         asked = asyncio.create_task(_posted(self.spawner.api, self.spawner.namespace, pod))
         try:
-            pod.metadata.uid = await asyncio.wait_for(asyncio.shield(asked), timeout)
+            pod.metadata.uid = self.uid = await asyncio.wait_for(asyncio.shield(asked), timeout)
         except (asyncio.CancelledError, TimeoutError):
             asked.add_done_callback(self._remove_unwanted)
             raise
+        except aiohttp.ClientError as error:
+            # whether the pod was made is not known; if so, the next try says 409
+            self.spawner.log.warning("Could not create pod %s: %r", self.key, error)
+            raise TimeoutError(f"The API server did not answer: {error!r}") from None
+        except ApiException as error:
+            if error.status not in _TRY_AGAIN:
+                raise
+            raise TimeoutError(f"The API server is busy: {error.status} {error.reason}") from None
         return pod
 
     def upstream_waits(self) -> bool:
@@ -190,13 +207,15 @@ class Start:
             self.created()
             await self._watching
             return url
-        except StartFailed as failed:
-            await self._clean_up(failed)
+        except StartFailed:
+            await self._clean_up()
             raise
         except ApiException as error:
-            refused = self._failed(admission_failure(error))
-            await self._clean_up(refused)
-            raise refused from None
+            await self._clean_up()
+            raise self._failed(admission_failure(error)) from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            await self._clean_up()
+            raise self._failed(unreachable_failure(error)) from None
         except asyncio.CancelledError:
             # The hub's stop, which comes next, asks the watch whether there is a pod. It may not know yet.
             if self.uid:
@@ -226,13 +245,14 @@ class Start:
         _removals.add(task)
         task.add_done_callback(_removals.discard)
 
-    async def _clean_up(self, failed: StartFailed) -> None:
-        """Say it once to the operator, and leave no pod behind."""
-        self.spawner.log.error("%s", failed)
+    async def _clean_up(self) -> None:
+        """Leave no pod behind. The hub says the failure to the operator, and once is enough."""
         try:
             await self.spawner.stop(now=True)
         except Exception as error:
             self.spawner.log.error("Could not remove pod %s, which did not start: %r", self.key, error)
+            if self.uid:
+                self._remove_in_background(self.uid)
 
     async def _answer(self) -> str:
         """Wait for the server's answer and for a reason to give up, whichever comes first."""

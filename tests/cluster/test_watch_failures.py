@@ -1,0 +1,202 @@
+"""Starts that cannot succeed, on the real cluster: the user reads why within seconds, and nothing is left behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from kubernetes_asyncio import client
+
+from tests.cluster.watch_hub import WatchHub, gone, pods_of
+from tests.conftest import Cluster
+
+EVENTS_LATE = 60.0
+"""A kubelet sends at most five events a second, and only an event tells of a volume."""
+
+PATIENCE = {"unschedulable": 4.0, "pull": 6.0, "volume": 6.0, "missing": 4.0, "node": 6.0}
+
+
+@pytest.fixture(scope="module")
+async def hub(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[WatchHub]:
+    hub = WatchHub(
+        tmp_path_factory.mktemp("watch"),
+        cluster.namespace,
+        cluster.host,
+        f"{cluster.registry}/tiny:1.0",
+        patience=PATIENCE,
+    )
+    await hub.start()
+    yield hub
+    await hub.close()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A configuration that cannot start, and what is to be said of it."""
+
+    name: str
+    traits: dict[str, Any]
+    told: str
+    reason: str
+    within: float = 15.0
+
+
+VOLUME = {"volume_mounts": [{"name": "extra", "mountPath": "/extra"}]}
+
+CASES = [
+    Case("no-image", {"image": "{registry}/tiny:no-such-tag"}, "does not exist in its registry", "ErrImagePull"),
+    Case("no-registry", {"image": "127.0.0.1:9/tiny:1.0"}, "registry does not answer", "ErrImagePull", 25),
+    Case("bad-name", {"image": "Not/A_Valid:name:at:all"}, "no valid image name", "InvalidImageName"),
+    Case("too-large", {"mem_guarantee": "900G"}, "enough free memory", "Unschedulable", 20),
+    Case("no-gpu", {"extra_resource_limits": {"example.org/gpu": "1"}}, "“example.org/gpu”", "Unschedulable", 20),
+    Case("no-node", {"node_selector": {"kind": "none"}}, "of the kind", "Unschedulable", 20),
+    Case(
+        "no-claim",
+        {"volumes": [{"name": "extra", "persistentVolumeClaim": {"claimName": "gone"}}], **VOLUME},
+        "“gone”",
+        "Unschedulable",
+        20,
+    ),
+    Case(
+        "no-secret",
+        {"volumes": [{"name": "extra", "secret": {"secretName": "gone"}}], **VOLUME},
+        "secret “gone”",
+        "FailedMount",
+        EVENTS_LATE,
+    ),
+    Case(
+        "no-folder",
+        {"volumes": [{"name": "extra", "hostPath": {"path": "/no/such/folder", "type": "Directory"}}], **VOLUME},
+        "“extra” cannot be mounted",
+        "FailedMount",
+        EVENTS_LATE,
+    ),
+    Case(
+        "no-key",
+        {"environment": {"X": {"name": "X", "valueFrom": {"secretKeyRef": {"name": "gone", "key": "k"}}}}},
+        "secret “gone”",
+        "CreateContainerConfigError",
+        20,
+    ),
+    Case("no-program", {"cmd": ["no-such-program"]}, "has no “no-such-program”", "", 20),
+    Case("crashing", {"environment": {"TINY_EXIT_CODE": "3"}}, "exit code 3", "", 25),
+    Case("ending", {"cmd": ["true"]}, "ended by itself", ""),
+    Case(
+        "hungry",
+        {"cmd": ["sh", "-c", "tail /dev/zero"], "mem_limit": "16M"},
+        "more memory than its size allows",
+        "OOMKilled",
+        25,
+    ),
+    Case(
+        "unprepared",
+        {"init_containers": [{"name": "fetch", "image": "{registry}/tiny:1.0", "command": ["false"]}]},
+        "step “fetch”",
+        "",
+        25,
+    ),
+    Case("invalid", {"extra_labels": {"x": "not a label!"}}, "does not accept this server", "Invalid", 5),
+]
+
+
+def filled(value: Any, registry: str) -> Any:
+    if isinstance(value, str):
+        return value.replace("{registry}", registry)
+    if isinstance(value, dict):
+        return {key: filled(item, registry) for key, item in value.items()}
+    return [filled(item, registry) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_a_start_that_cannot_succeed_says_so_soon_and_leaves_nothing(
+    case: Case, hub: WatchHub, cluster: Cluster
+) -> None:
+    began = time.monotonic()
+    messages = await hub.failed(case.name, **filled(case.traits, cluster.registry))
+    took = time.monotonic() - began
+    assert case.told in messages[-1]["message"], messages
+    assert case.reason in messages[-1]["message"]
+    assert took < case.within
+    await gone(cluster.core, cluster.namespace, case.name, 10)
+    lines = [line for line in hub.log.splitlines() if f"pod {cluster.namespace}/jupyter-{case.name}" in line]
+    assert any("did not start" in line and case.reason in line for line in lines), lines
+
+
+async def test_the_page_and_the_rest_api_say_the_same(hub: WatchHub, cluster: Cluster) -> None:
+    messages = await hub.failed("reader", image=f"{cluster.registry}/tiny:no-such-tag")
+    said = messages[-1]
+    assert said["message"].startswith("Spawn failed: The image")
+    assert "<code>ErrImagePull" in said["html_message"]
+    _, body = await hub.api("GET", "/users/reader/server/progress")
+    assert "does not exist in its registry" in str(body)
+
+
+async def test_a_refusal_within_the_first_second_is_the_answer_to_the_request(hub: WatchHub) -> None:
+    status, body = await hub.ask("refused", extra_labels={"x": "not a label!"})
+    assert (status, body["status"]) == (400, 400)
+    assert body["message"].startswith("The cluster does not accept this server")
+
+
+async def test_a_failed_start_can_be_followed_by_a_good_one(hub: WatchHub, cluster: Cluster) -> None:
+    await hub.failed("again", cmd=["no-such-program"])
+    await hub.started("again")
+    await hub.stopped("again")
+    await gone(cluster.core, cluster.namespace, "again")
+
+
+async def test_users_failures_do_not_end_the_hub(hub: WatchHub, cluster: Cluster) -> None:
+    """Its consecutive_failure_limit counts errors of the hub's own only."""
+    for number in range(6):
+        await hub.failed(f"row{number}", image="Not/A_Valid:name:at:all")
+    assert hub.process is not None
+    assert hub.process.poll() is None
+    assert "consecutive spawns failed" not in hub.log
+
+
+async def test_a_quota_is_told_in_numbers(cluster: Cluster, hub: WatchHub) -> None:
+    await cluster.core.create_namespaced_resource_quota(
+        cluster.namespace, {"metadata": {"name": "few"}, "spec": {"hard": {"limits.memory": "100Mi"}}}
+    )
+    try:
+        # the quota's controller has to count first
+        for _ in range(50):
+            if (await cluster.core.read_namespaced_resource_quota("few", cluster.namespace)).status.used:
+                break
+        messages = await hub.failed("greedy", mem_limit="2G")
+        assert "2147483648 asked for, 0 of 100Mi in use" in messages[-1]["message"]
+    finally:
+        await cluster.core.delete_namespaced_resource_quota("few", cluster.namespace)
+
+
+async def test_a_pull_that_passes_by_itself_is_waited_for(hub: WatchHub, cluster: Cluster) -> None:
+    """The Secret that a volume needs comes two seconds after the pod."""
+    volume = {"name": "extra", "secret": {"secretName": "late"}}
+    status, body = await hub.ask("patient", volumes=[volume], **VOLUME)
+    assert status == 202, body
+    secret = client.V1Secret(metadata=client.V1ObjectMeta(name="late"))
+    await cluster.core.create_namespaced_secret(cluster.namespace, secret)
+    messages = await hub.progress("patient")
+    assert messages[-1].get("ready"), messages
+    await hub.stopped("patient")
+
+
+async def test_progress_is_in_plain_words_and_moves(hub: WatchHub) -> None:
+    messages = await hub.started("viewer", environment={"TINY_DELAY": "2"})
+    bar = [message["progress"] for message in messages if "progress" in message]
+    assert bar == sorted(bar)
+    assert len(set(bar)) > 3
+    told = [message["message"] for message in messages]
+    assert "A place was found for your server, on node1." in told
+    assert "Your server's program was started; waiting for it to answer." in told
+    assert any(message.get("raw_event", {}).get("reason") == "Started" for message in messages)
+    await hub.stopped("viewer")
+
+
+async def test_nothing_is_left_of_all_these(hub: WatchHub, cluster: Cluster) -> None:
+    for case in CASES:
+        assert await pods_of(cluster.core, cluster.namespace, case.name) == []
+    assert "Task was destroyed" not in hub.log
+    assert "never retrieved" not in hub.log

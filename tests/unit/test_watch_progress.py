@@ -1,0 +1,65 @@
+"""Events in plain words."""
+
+import pytest
+
+from jhkube.watch.progress import sentence_of
+
+
+def event(reason, message="", field="spec.containers{notebook}", kind="Normal"):
+    return {"reason": reason, "message": message, "type": kind, "involvedObject": {"fieldPath": field}}
+
+
+IMAGE = "registry.example.org:5000/science/lab:2026@sha256:0123"
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (
+            event("Scheduled", "Successfully assigned hub/jupyter-ada to node7", ""),
+            "A place was found for your server, on node7.",
+        ),
+        (event("Pulling", f'Pulling image "{IMAGE}"'), "Getting the image science/lab:2026."),
+        (
+            event("Pulled", f'Successfully pulled image "{IMAGE}" in 12.345s (12.345s including waiting)'),
+            "The image is there (12 s).",
+        ),
+        (event("Pulled", f'Successfully pulled image "{IMAGE}" in 3m7.2s'), "The image is there (3 min 7 s)."),
+        (event("Pulled", f'Container image "{IMAGE}" already present on machine'), "The image is there."),
+        (event("Pulled", f'Successfully pulled image "{IMAGE}" in 12ms'), "The image is there."),
+        (event("Started", field="spec.initContainers{home}"), "Preparing your server: step “home”."),
+        (event("Started"), "Your server's program was started; waiting for it to answer."),
+        (
+            event("TriggeredScaleUp", "pod triggered scale-up"),
+            "A node is being added to the cluster for your server; this can take some minutes.",
+        ),
+        (event("Unhealthy", "Readiness probe failed", kind="Warning"), "Unhealthy: Readiness probe failed"),
+        (event("Created"), ""),
+        (event("FailedScheduling", "0/1 nodes are available", kind="Warning"), ""),
+        (event("SomethingNew", "of no interest"), ""),
+    ],
+)
+def test_an_event_in_plain_words(shown, said):
+    assert sentence_of(shown)[1] == said
+
+
+def test_the_steps_of_a_start_fill_the_bar():
+    init = "spec.initContainers{home}"
+    order = [
+        event("Scheduled"),
+        event("Pulling", field=init),
+        event("Pulled", field=init),
+        event("Created", field=init),
+        event("Started", field=init),
+        event("Pulling"),
+        event("Pulled"),
+        event("Created"),
+        event("Started"),
+    ]
+    steps = [sentence_of(each)[0] for each in order]
+    assert steps == sorted(steps)
+    assert len(set(steps)) == len(steps)
+
+
+def test_no_secret_of_an_event_is_told():
+    assert "s3cret" not in sentence_of(event("Odd", "mount password=s3cret", kind="Warning"))[1]
