@@ -33,7 +33,7 @@ from jhkube.pod.claims import ClaimAction
 from jhkube.pod.home import HomeKind
 from jhkube.pod.labels import ServerFacts
 from jhkube.pod.limits import Usage, ceiling_for, over_ceiling, pod_usage, resource_quota
-from jhkube.pod.mounts import claim_in_use
+from jhkube.pod.mounts import claim_in_use, mounts_for
 from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
 from jhkube.spawner_config import SpawnerConfig
 from jhkube.watch.claims import ClaimReflector
@@ -156,7 +156,7 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
 
     async def _check_room(self, choice: Choice | None) -> None:
         """Refuse a start that is one too many for the person's ceiling, or for a claim of one pod at a time."""
-        mounts = self.pod_settings(self._groups).mounts
+        mounts = mounts_for(self.pod_settings().mounts, self._groups)
         if not self.ceilings and not any(mount.exclusive for mount in mounts):
             return
         await self._start_watching_pods()
@@ -255,9 +255,7 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
         if self._identity is None:
             self.log.warning("%s: no identity in auth_state, so the pod is KubeSpawner's own", self._log_name)
             return pod
-        return build_pod(
-            pod, self.pod_settings(self._groups), self._identity, self._facts(), claim_name=self.pvc_name
-        )
+        return build_pod(pod, self.pod_settings(), self._identity, self._facts(), claim_name=self.pvc_name)
 
     def _facts(self) -> ServerFacts:
         groups = self._groups
@@ -295,7 +293,7 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
         return True
 
     def _secret_files(self) -> SecretFiles:
-        settings = self.pod_settings(self._groups)
+        settings = self.pod_settings()
         assert self._identity is not None
         tokens = {host.host: self._token for host in settings.git.hosts}
         return secret_files(settings, self._identity, tokens)

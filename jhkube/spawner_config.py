@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, List, TraitError, Unicode, validate
@@ -15,7 +14,7 @@ from jhkube.pod.build import PodSettings
 from jhkube.pod.git import GitSettings, parse_git_hosts
 from jhkube.pod.home import FolderMaker, HomeKind, parse_home
 from jhkube.pod.limits import Ceilings, parse_ceilings
-from jhkube.pod.mounts import mounts_for, parse_mounts
+from jhkube.pod.mounts import parse_mounts
 from jhkube.pod.security import parse_umask
 
 __all__ = ["SpawnerConfig"]
@@ -327,8 +326,8 @@ class SpawnerConfig(Configurable):
     def _valid_presets(self, proposal: Any) -> Any:
         return _checked(proposal, parse_presets)
 
-    def pod_settings(self, hub_groups: Collection[str]) -> PodSettings:
-        """Return the traits about pods as one value, for a member of these hub groups.
+    def pod_settings(self) -> PodSettings:
+        """Return the traits about pods as one value.
 
         Raises
         ------
@@ -357,7 +356,7 @@ class SpawnerConfig(Configurable):
                 hosts=parse_git_hosts(self.git_hosts),
                 replace_etc_gitconfig=self.git_replaces_etc_gitconfig,
             ),
-            mounts=mounts_for(parse_mounts(self.extra_mounts), hub_groups),
+            mounts=parse_mounts(self.extra_mounts),
             umask=parse_umask(self.umask),
         )
 
