@@ -11,7 +11,7 @@ from .presets import Preset
 from .sizes import Size
 
 __all__ = [
-    "RESET_VARIABLE",
+    "FRESH_ENVIRONMENT",
     "Appended",
     "literal",
     "merged",
@@ -20,8 +20,23 @@ __all__ = [
     "size_overrides",
 ]
 
-RESET_VARIABLE: Final = "JHKUBE_RESET_ENVIRONMENT"
-"""Set to `true` in the server where somebody asked for a fresh environment."""
+FRESH_FOLDER: Final = "/tmp/jhkube-fresh"
+"""Where packages and settings of a fresh environment go."""
+
+FRESH_ENVIRONMENT: Final = {
+    "JHKUBE_RESET_ENVIRONMENT": "true",
+    "PYTHONUSERBASE": f"{FRESH_FOLDER}/python",
+    "JUPYTER_CONFIG_DIR": f"{FRESH_FOLDER}/jupyter/config",
+    "JUPYTER_DATA_DIR": f"{FRESH_FOLDER}/jupyter/data",
+    "JUPYTERLAB_SETTINGS_DIR": f"{FRESH_FOLDER}/jupyter/settings",
+    "JUPYTERLAB_WORKSPACES_DIR": f"{FRESH_FOLDER}/jupyter/workspaces",
+    "IPYTHONDIR": f"{FRESH_FOLDER}/ipython",
+    "R_LIBS_USER": f"{FRESH_FOLDER}/r",
+}
+"""What sets a person's own packages and settings aside for one start, in any image, and touches no file.
+
+An image whose start script wants to do more looks at `JHKUBE_RESET_ENVIRONMENT`.
+"""
 
 # What KubeSpawner fills into volumes, labels and environment; every other brace is text.
 TEMPLATE_FIELDS: Final = frozenset(
@@ -127,7 +142,7 @@ def option_overrides(*, reset_environment: bool, debug: bool) -> dict[str, Any]:
     """Return what the two check boxes set."""
     overrides: dict[str, Any] = {}
     if reset_environment:
-        overrides["environment"] = {RESET_VARIABLE: "true"}
+        overrides["environment"] = dict(FRESH_ENVIRONMENT)
     if debug:
         overrides["debug"] = True
     return overrides

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +21,7 @@ from kubespawner.clients import _client_cache, load_config
 
 from jhkube.options_form.entries import Menu
 from jhkube.options_form.offer import offer_for, parse_offers
-from jhkube.options_form.overrides import RESET_VARIABLE, Appended, literal
+from jhkube.options_form.overrides import FRESH_ENVIRONMENT, Appended, literal
 from jhkube.options_form.presets import parse_presets
 from jhkube.options_form.profiles import (
     Available,
@@ -424,11 +428,26 @@ async def test_presets_and_boxes_reach_the_pod_as_they_were_written() -> None:
         "OWN": "1",
         "SCRATCH": f"/scratch/{spawner._expand_user_properties('{username}')}",
         "JSON": '{"a": 1}',
-        RESET_VARIABLE: "true",
+        **FRESH_ENVIRONMENT,
     }
     assert spawner._expand_all(spawner.volumes) == [own, {"name": "scratch", "hostPath": {"path": "/data/{odd}"}}]
     assert spawner._expand_all(spawner.extra_labels) == {"uses": "scratch"}
     assert [mount["mountPath"] for mount in spawner.volume_mounts] == ["/scratch"]
+
+
+def test_a_fresh_environment_leaves_out_what_somebody_installed(tmp_path: Path) -> None:
+    module = "a_module_of_ones_own"
+    environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    # A virtual environment's Python has no packages of the person's own: the one below it does.
+    python = str(Path(sys.base_prefix) / "bin" / "python3")
+    asked = subprocess.run([python, "-m", "site", "--user-site"], env=environment, stdout=subprocess.PIPE, text=True)
+    site = asked.stdout.strip()
+    Path(site).mkdir(parents=True)
+    (Path(site) / f"{module}.py").write_text("")
+    command = [python, "-c", f"import {module}"]
+    assert subprocess.run(command, env=environment).returncode == 0
+    fresh = subprocess.run(command, env=environment | FRESH_ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    assert "ModuleNotFoundError" in fresh.stderr
 
 
 async def test_a_static_profile_is_applied_as_kubespawner_does() -> None:
