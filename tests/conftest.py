@@ -14,7 +14,7 @@ from kubernetes_asyncio import client, config
 
 from devcluster.githttp import GitServer
 from devcluster.github import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_WORLD, GitHubStandIn
-from tests.hubs import Hub, Person, free_port
+from tests.hubs import CONFIG, Hub, Person, free_port
 
 RUN = Path(__file__).parents[1] / ".run"
 """Where tests leave what a person may want to look at: logs and screenshots."""
@@ -89,10 +89,10 @@ async def new_hub(
     git_server: GitServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[NewHub]:
-    """Start hubs: `await new_hub("name", JHKUBE_…="…")`; all end with the run."""
+    """Start hubs: `await new_hub("name", JHKUBE_…="…")`; `extra` is configuration after the project's own."""
     hubs: list[Hub] = []
 
-    async def start(name: str, **environ: str) -> Hub:
+    async def start(name: str, extra: str = "", **environ: str) -> Hub:
         settings = {
             "JUPYTERHUB_CRYPT_KEY": secrets.token_hex(32),
             "GITHUB_CLIENT_ID": DEMO_CLIENT_ID,
@@ -105,7 +105,10 @@ async def new_hub(
             "JHKUBE_HOME_SIZE": "100Mi",
             **environ,
         }
-        hub = Hub(tmp_path_factory.mktemp(name), settings, cluster.host)
+        folder = tmp_path_factory.mktemp(name)
+        config = folder / "jupyterhub_config.py"
+        config.write_text(f"load_subconfig({str(CONFIG)!r})\n{extra}")
+        hub = Hub(folder, settings, cluster.host, config)
         hubs.append(hub)
         await hub.start()
         return hub

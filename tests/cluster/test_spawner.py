@@ -1,0 +1,175 @@
+"""What the spawner itself decides: options, ceilings, claims, leftovers, tokens that are renewed."""
+
+import asyncio
+import base64
+import json
+
+import pytest
+from kubernetes_asyncio.client import ApiException
+
+from tests.pods import in_pod, pod_of
+
+EXTRA = """
+c.JHKubeSpawner.ceilings = {"default": {"cores": 3, "servers": 3}}
+c.JHKubeSpawner.extra_mounts = [
+    {"path": "/data", "claim": "one-at-a-time", "exclusive": True, "groups": ["telescope-ops"]},
+]
+"""
+
+
+@pytest.fixture(scope="module")
+async def hub(new_hub, cluster):
+    claim = {
+        "metadata": {"name": "one-at-a-time"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Mi"}}},
+    }
+    await cluster.core.create_namespaced_persistent_volume_claim(cluster.namespace, claim)
+    return await new_hub("spawner", EXTRA, JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny {cluster.registry}/lab")
+
+
+@pytest.mark.hub_versions
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"size": "huge"}, "There is no size 'huge' to choose; there are small, medium and large."),
+        ({"size": 3}, "The option 'size' should be a text, not 3."),
+        ({"size": ["small"]}, "The option 'size' should be a text"),
+        ({"image": "w_2036_01"}, "There is no image 'w_2036_01' to choose"),
+        ({"image": "<b>lab</b>"}, "There is no image '<b>lab</b>' to choose"),
+        ({"image": {"$ne": ""}}, "The option 'image' should be a text"),
+        ({"image": "x" * 100_000}, "at most 512 characters"),
+        ({"profile": "../etc"}, "There is no profile '../etc' to choose"),
+        ({"sise": "small"}, "There is no option 'sise'; did you mean 'size'?"),
+        ({"presets": "all"}, "The presets should be a list of names"),
+        ({"debug": "yes"}, "should be true or false"),
+        ({"image": "w_2026_46\nevil"}, "There is no image"),
+    ],
+)
+async def test_a_wrong_option_is_a_400_with_a_sentence(hub, someone, options, sentence):
+    person = await someone(hub, "guest-06")
+    status, body = await person.start(**options)
+    assert status == 400, body
+    assert sentence in body["message"]
+
+
+async def test_options_that_are_no_object_are_refused(hub, someone):
+    person = await someone(hub, "guest-06")
+    status, body = await person.api("POST", "/users/guest-06/server", json=["small"])
+    assert status == 400, body
+
+
+async def test_a_tag_found_by_search_runs_its_digest(hub, someone, cluster):
+    person = await someone(hub, "guest-06")
+    await person.started(image=f"{cluster.registry}/lab:exp_w_2026_46_solver")
+    pod = await pod_of(cluster.core, cluster.namespace, "guest-06")
+    assert pod.metadata.labels["jhkube/image-tag"] == "exp_w_2026_46_solver"
+    assert "/lab@sha256:" in pod.spec.containers[0].image
+
+
+async def test_servers_over_a_ceiling_are_refused_in_numbers(hub, someone):
+    person = await someone(hub, "guest-07")
+    status, body = await person.start("", size="large")
+    assert status == 400
+    assert body["message"] == "This server asks for 4 cores; your limit is 3 cores. Choose a smaller size."
+    await person.started("", size="medium")
+    status, body = await person.start("second", size="medium")
+    assert status == 400
+    assert "2 cores" in body["message"]
+    assert "your limit is 3 cores" in body["message"]
+    await person.started("second", size="small")
+
+
+async def test_a_claim_for_one_pod_at_a_time_says_who_has_it(hub, someone):
+    one, other = await someone(hub, "ada"), await someone(hub, "maryam")
+    await one.started()
+    status, body = await other.start()
+    assert status == 400
+    assert "The volume one-at-a-time can be used by one server at a time" in body["message"]
+    assert "the server of ada" in body["message"]
+    await one.stop()
+    await other.started()
+
+
+async def test_a_claim_that_was_deleted_outside_is_made_again_and_the_person_is_told(hub, someone, cluster):
+    person = await someone(hub, "guest-08")
+    await person.started()
+    claim = (await pod_of(cluster.core, cluster.namespace, "guest-08")).spec.volumes
+    name = next(volume.persistent_volume_claim.claim_name for volume in claim if volume.persistent_volume_claim)
+    await person.stop()
+    await cluster.core.delete_namespaced_persistent_volume_claim(name, cluster.namespace)
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await cluster.core.read_namespaced_persistent_volume_claim(name, cluster.namespace)
+            except ApiException:
+                break
+            await asyncio.sleep(0.2)
+    events = await person.started()
+    assert any("was deleted outside of the hub" in event.get("message", "") for event in events)
+
+
+async def test_a_pod_and_a_secret_that_were_left_over_do_not_stand_in_the_way(hub, someone, cluster):
+    person = await someone(hub, "guest-09")
+    await person.started()
+    first = await pod_of(cluster.core, cluster.namespace, "guest-09")
+    await person.stop()
+    name = first.metadata.name
+    left = {
+        "metadata": {"name": name, "labels": {"component": "singleuser-server"}},
+        "spec": {
+            "containers": [{"name": "notebook", "image": first.spec.containers[0].image, "command": ["sleep", "600"]}]
+        },
+    }
+    await cluster.core.create_namespaced_pod(cluster.namespace, left)
+    await cluster.core.create_namespaced_secret(
+        cluster.namespace, {"metadata": {"name": f"{name}-jhkube"}, "stringData": {"passwd": "old"}}
+    )
+    await person.started()
+    secret = await cluster.core.read_namespaced_secret(f"{name}-jhkube", cluster.namespace)
+    assert "guest-09" in base64.b64decode(secret.data["passwd"]).decode()
+    pod = await pod_of(cluster.core, cluster.namespace, "guest-09")
+    assert secret.metadata.owner_references[0].uid == pod.metadata.uid
+
+
+@pytest.mark.parametrize("after", [0.1, 0.6])
+async def test_a_start_that_is_stopped_in_the_middle_can_be_started_again(hub, someone, after):
+    person = await someone(hub, "guest-10")
+    starting = asyncio.create_task(person.start())
+    await asyncio.sleep(after)
+    await person.stop()
+    await starting
+    await person.started()
+
+
+async def test_a_new_token_reaches_the_running_pod(new_hub, github, someone, cluster):
+    github.add_application(
+        "Iv23expiring",
+        "of-a-test",
+        ["http://127.0.0.1:8000/hub/oauth_callback"],
+        kind="github-app",
+        token_lifetime=28_800,
+    )
+    github.world.set_organization("observatory", granted=["Iv23expiring"])
+    hub = await new_hub(
+        "renewing",
+        GITHUB_CLIENT_ID="Iv23expiring",
+        GITHUB_CLIENT_SECRET="of-a-test",
+        JHKUBE_AUTH_REFRESH_AGE="1",
+        JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny",
+    )
+    person = await someone(hub, "guest-11")
+    await person.started()
+    pod = await pod_of(cluster.core, cluster.namespace, "guest-11")
+    read = "cat /etc/jhkube/token-*"
+    before = await in_pod(cluster.namespace, pod.metadata.name, read)
+    assert before.startswith("ghu_")
+    github.expire_tokens("guest-11")
+    await asyncio.sleep(1.2)
+    # Any page of the hub: that is when the hub looks whether the login is still good.
+    async with person.session.get(f"{hub.url}/hub/home") as answer:
+        assert answer.status == 200
+    async with asyncio.timeout(150):
+        while (after := await in_pod(cluster.namespace, pod.metadata.name, read)) == before:
+            await asyncio.sleep(2)
+    assert after.startswith("ghu_")
+    assert json.dumps(after) not in hub.log
