@@ -1,19 +1,27 @@
 """Sphinx configuration of jhkube's documentation."""
 
+import sys
+from pathlib import Path
+
 from jhkube import __version__
+
+# The extension, and devcluster, which is not installed.
+sys.path[:0] = [str(Path(__file__).parent / "_ext"), str(Path(__file__).parents[1])]
 
 project = "jhkube"
 author = "The jhkube contributors"
 project_copyright = "2026, the jhkube contributors"
 version = release = __version__
 
-extensions = ["autodoc_traits", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["jhkube_reference", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_ext"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 autodoc_typehints = "description"
-nitpicky = False
+autodoc_preserve_defaults = True
+# The help texts of traits mark code by single backticks, as Markdown does.
+default_role = "literal"
 
 html_theme = "pydata_sphinx_theme"
 html_title = "jhkube"

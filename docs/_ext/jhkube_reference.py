@@ -1,0 +1,149 @@
+"""Directives that write reference from the code: settings, variables and traits; and lists of pages.
+
+Nothing of that reference is typed by hand, so it cannot say anything but what the code has.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from autodoc_traits import TraitDocumenter
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.directives.other import TocTree
+from sphinx.ext.autodoc import AttributeDocumenter
+from sphinx.util.docutils import SphinxDirective
+from traitlets import DefaultHandler, TraitType
+
+from devcluster.settings import VARIABLES
+from jhkube.settings import SETTINGS, Setting
+
+LONGEST_DEFAULT = 60
+"""Characters of a default value that a heading shows; a longer one is told by the help text."""
+
+
+def default_text(setting: Setting) -> str:
+    """Return a setting's default as the environment would spell it; a dash where it is nothing."""
+    value = setting.default
+    if value in ("", [], {}):
+        return "–"
+    return str(value) if isinstance(value, str) else json.dumps(value)
+
+
+def own_traits(cls: Any) -> list[TraitType[Any, Any]]:
+    """Return the configurable traits of a class that are jhkube's own or that jhkube has redefined."""
+    traits = cls.class_traits(config=True).values()
+    return sorted(
+        (trait for trait in traits if trait.this_class.__module__.startswith("jhkube.")),
+        key=lambda trait: (cls.__mro__.index(trait.this_class), list(vars(trait.this_class)).index(trait.name)),
+    )
+
+
+def is_computed(cls: Any, trait: str) -> bool:
+    """Say whether a method of the class, and no constant, gives a trait its default."""
+    members = (member for each in cls.__mro__ for member in vars(each).values())
+    return any(isinstance(member, DefaultHandler) and member.trait_name == trait for member in members)
+
+
+def table(directive: SphinxDirective, rows: list[tuple[str, ...]]) -> list[nodes.Node]:
+    """Return a table of Markdown cells; the first row is its head."""
+    lines = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows]
+    lines.insert(1, "|---" * len(rows[0]) + "|")
+    container = nodes.container()
+    directive.state.nested_parse(StringList(lines, source=directive.name), 0, container)
+    return container.children
+
+
+class SettingsTable(SphinxDirective):
+    """`jhkube-settings`: every setting of the sample configuration as a table."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        rows = [("Variable", "In the chart, `custom.jhkube.…`", "What it is", "Default")]
+        rows += [(f"`{s.variable}`", f"`{s.name}`", s.help, f"`{default_text(s)}`") for s in SETTINGS]
+        return table(self, rows)
+
+
+class VariablesTable(SphinxDirective):
+    """`jhkube-variables`: the environment variables of the development cluster as a table."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        rows = [("Variable", "What it does (default)")]
+        return table(self, rows + [(f"`{name}`", text) for name, text in VARIABLES.items()])
+
+
+class OwnTraits(SphinxDirective):
+    """`jhkube-traits MODULE.CLASS`: jhkube's own configurable traits of a class, with their help."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the traits, each by autodoc_traits' `autotrait`."""
+        module, _, name = self.arguments[0].rpartition(".")
+        lines = ["```{eval-rst}"]
+        for trait in own_traits(getattr(import_module(module), name)):
+            lines += [f".. autotrait:: {module}.{name}.{trait.name}", "   :no-index-entry:", ""]
+        container = nodes.container()
+        self.state.nested_parse(StringList([*lines, "```"], source=self.arguments[0]), 0, container)
+        return container.children
+
+
+class Pages(TocTree):
+    """`jhkube-pages`: a toctree of those of its pages that are there; the others are still to be written."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the toctree."""
+        here = Path(self.env.doc2path(self.env.docname)).parent
+        self.content = StringList([page for page in self.content if (here / f"{page}.md").exists()])
+        return super().run()
+
+
+class ShortTraitDocumenter(TraitDocumenter):
+    """autodoc_traits' documenter, without defaults that are a page long or that only an instance knows."""
+
+    priority = TraitDocumenter.priority + 1
+
+    def add_directive_header(self, sig: str) -> None:
+        """Write the trait's heading: `c.JHKubeSpawner.home = Enum('pvc')`."""
+        shown = "" if is_computed(self.parent, self.object.name) else repr(self.object.default())
+        shown = "…" if len(shown) > LONGEST_DEFAULT else shown
+        self.options.annotation = f" = {type(self.object).__name__}({shown})"
+        AttributeDocumenter.add_directive_header(self, sig)
+
+    def format_name(self) -> str:
+        """Return the name as a configuration file has it."""
+        return f"c.{self.objpath[-2]}.{self.objpath[-1]}"
+
+
+_as_written: dict[str, list[str]] = {}
+
+
+def keep_attribute(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Keep an attribute's docstring from napoleon, which takes all before a colon for its type."""
+    if what in ("attribute", "property"):
+        _as_written[name] = list(lines)
+
+
+def restore_attribute(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Put back what `keep_attribute` kept."""
+    if name in _as_written:
+        lines[:] = _as_written.pop(name)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Add the directives."""
+    app.setup_extension("autodoc_traits")
+    app.add_autodocumenter(ShortTraitDocumenter, override=True)
+    app.add_directive("jhkube-pages", Pages)
+    app.add_directive("jhkube-settings", SettingsTable)
+    app.add_directive("jhkube-variables", VariablesTable)
+    app.add_directive("jhkube-traits", OwnTraits)
+    # Before and after napoleon, whose priority is 500.
+    app.connect("autodoc-process-docstring", keep_attribute, priority=400)
+    app.connect("autodoc-process-docstring", restore_attribute, priority=600)
+    return {"version": "1", "parallel_read_safe": True}
