@@ -15,9 +15,8 @@ from kubespawner.objects import make_pod
 
 from jhkube.identity import UnixGroup, UserIdentity
 from jhkube.pod.build import PodSettings, build_pod, secret_files
-from jhkube.pod.home import home_path
 from jhkube.pod.labels import ServerFacts
-from jhkube.pod.secret import secret_manifest, secret_name
+from jhkube.pod.secret import secret_manifest
 from tests.conftest import Cluster
 from tests.pods import in_pod
 
@@ -146,13 +145,3 @@ async def claim(cluster: Cluster) -> AsyncIterator[str]:
     )
     yield name
     await cluster.core.delete_namespaced_persistent_volume_claim(name, cluster.namespace)
-
-
-def home_of(settings: PodSettings, identity: UserIdentity = ADA) -> str:
-    """Return the path of a home in the pod."""
-    return home_path(settings.home, identity)
-
-
-def secret_of(pod_name: str) -> str:
-    """Return the name of a pod's Secret."""
-    return secret_name(pod_name)
