@@ -105,7 +105,9 @@ class GitHubOrgAuthenticator(GitHubConfig):
             "settings; you can ask for that at "
             f"{self.github_url.rstrip('/')}/settings/connections/applications/{self.client_id}."
         )
-        if not {"read:org", "user", "write:org", "admin:org", ""} & {"", *auth_model["auth_state"]["scope"]}:
+        # A GitHub App's token names no scopes at all.
+        scope = set(auth_model["auth_state"]["scope"])
+        if scope and not scope & {"read:org", "user", "write:org", "admin:org"}:
             hint += " This login did not let the hub see private memberships."
         raise Refused(
             not_admitted_text(

@@ -130,6 +130,9 @@ class Sessions(Provider):
             self.outage.failed(f"a refresh took longer than {self.refresh_timeout} s")
             return True
         outcome = flight.result()
+        if outcome is False and handler is not None and not hasattr(handler, "_token_authenticated"):
+            # jupyterhub 6.1 reads this attribute next, and its pages without API tokens never set it.
+            handler._token_authenticated = False
         return dict(outcome) if isinstance(outcome, dict) else outcome
 
     async def _refresh(self, user: Any, handler: Any) -> bool | dict[str, Any]:

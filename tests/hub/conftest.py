@@ -23,6 +23,9 @@ WORLD = {
 }
 """The organizations of the tests; each test makes its own people."""
 
+HEIR = 7_000_001
+"""The id at GitHub of who is to have the account `heir`."""
+
 StartHub = Callable[..., Awaitable[RunningHub]]
 
 
@@ -67,6 +70,7 @@ async def shared_hub(
             allowed_teams=["partner:guests"],
             denied_organizations=["banned", "lab:suspended"],
             admin_organizations=["lab:admins"],
+            account_handovers={"heir": f"github:{HEIR}"},
             refresh_timeout=2.0,
         ),
     )
@@ -79,6 +83,35 @@ async def shared_hub(
 async def hub(shared_hub: RunningHub, github: GitHubStandIn) -> RunningHub:
     """A hub that lets in `lab` and `partner:guests`, but neither `banned` nor `lab:suspended`."""
     return shared_hub
+
+
+@pytest.fixture(scope="session")
+async def shared_narrow_hub(
+    shared_github: GitHubStandIn, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RunningHub]:
+    hub = RunningHub(
+        tmp_path_factory.mktemp("narrow"),
+        github_settings(
+            shared_github,
+            scope="user:email, gist",
+            allowed_organizations=["lab"],
+            admin_users=["chief"],
+            show_allowed=True,
+            custom_403_message="Ask at the desk.",
+            group_rules={"lab": "staff", "elsewhere": None},
+            low_id_offset=1_950_000_000,
+            unknown_identity="accept",
+        ),
+    )
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest.fixture
+async def narrow_hub(shared_narrow_hub: RunningHub, github: GitHubStandIn) -> RunningHub:
+    """A hub that asks for no organizations, names those that it lets in, renames groups and moves low ids."""
+    return shared_narrow_hub
 
 
 @pytest.fixture
@@ -100,6 +133,12 @@ async def start_hub(tmp_path: Path) -> AsyncIterator[StartHub]:
 
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture
+def next_login() -> Callable[[], str]:
+    """Makes logins that no other test has."""
+    return lambda: f"person{next(_numbers)}"
 
 
 @pytest.fixture

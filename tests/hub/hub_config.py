@@ -1,3 +1,4 @@
+# ruff: noqa: F821
 """The configuration of the hubs that tests run: no proxy, no pods, and the settings of the test."""
 
 import asyncio
@@ -33,12 +34,12 @@ class NoProxy(Proxy):
 class TinySpawner(Spawner):
     """A server in the hub's own process, which answers everything; it notes the tokens that it is given."""
 
-    _server = None
+    _listener = None
 
     async def start(self):
-        self._server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        self._listener = await asyncio.start_server(self.serve, "127.0.0.1", 0)
         self.note("start", await self.user.get_auth_state())
-        return "http://{}:{}".format(*self._server.sockets[0].getsockname())
+        return "http://{}:{}".format(*self._listener.sockets[0].getsockname())
 
     async def serve(self, reader, writer):
         await reader.readuntil(b"\r\n\r\n")
@@ -49,11 +50,11 @@ class TinySpawner(Spawner):
         writer.close()
 
     async def stop(self, now=False):
-        self._server.close()
-        self._server = None
+        self._listener.close()
+        self._listener = None
 
     async def poll(self):
-        return None if self._server else 0
+        return None if self._listener else 0
 
     async def renew_token(self, auth_state):
         if Path("refuse-tokens").exists():
@@ -61,7 +62,7 @@ class TinySpawner(Spawner):
         self.note("renew", auth_state)
 
     def note(self, what, auth_state):
-        with open("spawner.jsonl", "a") as notes:
+        with Path("spawner.jsonl").open("a") as notes:
             notes.write(json.dumps([what, self.user.name, auth_state["access_token"]]) + "\n")
 
 
@@ -89,6 +90,14 @@ class Inspection(BaseHandler):
     async def post(self, name):
         self.find_user(name)._auth_refreshed = None
 
+    async def put(self, name):
+        await self.find_user(name).save_auth_state(json.loads(self.request.body))
+
+    async def delete(self, name):
+        user = self.find_user(name)
+        user.encrypted_auth_state = b"encrypted with a key that is lost"
+        self.db.commit()
+
 
 url = os.environ["JHKUBE_DEV_HUB_URL"]
 c.JupyterHub.bind_url = url + "/"
@@ -101,7 +110,7 @@ c.JupyterHub.cleanup_servers = False
 c.JupyterHub.extra_handlers = [(r"/inspection/(.*)", Inspection)]
 c.JupyterHub.services = [{"name": "tests", "api_token": "tests-" + "0" * 32}]
 c.JupyterHub.load_roles = [
-    {"name": "tests", "services": ["tests"], "scopes": ["admin:users", "admin:servers", "list:users"]}
+    {"name": "tests", "services": ["tests"], "scopes": ["admin:users", "admin:servers", "list:users", "tokens"]}
 ]
 c.JupyterHub.log_level = "DEBUG"
 c.merge(Config(json.loads(Path("settings.json").read_text())))

@@ -24,6 +24,7 @@ CONFIG = Path(__file__).with_name("hub_config.py")
 API_TOKEN = "tests-" + "0" * 32
 
 GITHUB = "jhkube.auth.GitHubOrgAuthenticator"
+CILOGON = "jhkube.auth.CILogonGroupAuthenticator"
 
 
 def free_port() -> int:
@@ -31,6 +32,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def query_of(url: str) -> dict[str, str]:
+    """Return the parameters of a URL."""
+    return dict(parse_qsl(urlsplit(url).query))
 
 
 @dataclass
@@ -68,6 +74,10 @@ class RunningHub:
     def log(self) -> str:
         """Everything that the hub has written."""
         return (self.folder / "hub.log").read_text(errors="replace")
+
+    def warnings(self, text: str) -> list[str]:
+        """Return the warnings and errors of the log in which a text is."""
+        return [line for line in self.log.splitlines() if re.match(r"(.\[[0-9;]*m)?\[[WE] ", line) and text in line]
 
     @property
     def spawner_notes(self) -> list[list[str]]:
@@ -135,6 +145,16 @@ class RunningHub:
         async with aiohttp.request("GET", f"{self.url}/hub/inspection/{name}") as answer:
             assert answer.status == 200, await answer.text()
             return dict(await answer.json())
+
+    async def change(self, name: str, auth_state: dict[str, Any] | None) -> None:
+        """Let the hub hold another auth_state for a person."""
+        async with aiohttp.request("PUT", f"{self.url}/hub/inspection/{name}", json=auth_state) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def lose_key(self, name: str) -> None:
+        """Let a person's auth_state be one that no key of the hub's opens."""
+        async with aiohttp.request("DELETE", f"{self.url}/hub/inspection/{name}") as answer:
+            assert answer.status == 200, await answer.text()
 
     async def forget_refresh(self, name: str) -> None:
         """Let the next request of this person ask the provider again."""

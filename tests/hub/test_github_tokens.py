@@ -1,0 +1,196 @@
+"""Tokens that end, and servers that run meanwhile: a hub whose client is a GitHub App."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.hub.conftest import github_settings
+from tests.hub.running import RunningHub
+
+pytestmark = pytest.mark.hub_versions
+
+APP = "Iv23expiring"
+LIFETIME = 8 * 3600
+
+
+@pytest.fixture(scope="session")
+async def shared_app_hub(shared_github, tmp_path_factory):
+    callbacks = ["http://127.0.0.1/hub/oauth_callback"]
+    shared_github.add_application(APP, "secret", callbacks, kind="github-app", token_lifetime=LIFETIME)
+    shared_github.world.set_organization("lab", granted=[APP])
+    hub = RunningHub(
+        tmp_path_factory.mktemp("app"),
+        github_settings(
+            shared_github,
+            client_id=APP,
+            client_secret="secret",
+            allowed_organizations=["lab"],
+            refresh_timeout=2.0,
+        ),
+    )
+    await hub.start()
+    yield hub
+    await hub.stop()
+
+
+@pytest.fixture
+async def hub(shared_app_hub, github):
+    github.world.set_organization("lab", granted=[APP])
+    yield shared_app_hub
+    github.clock.offset = 0.0
+
+
+async def logged_in(hub, browse, login):
+    browser = browse(hub, login)
+    page = await browser.log_in()
+    assert page.status == 200, page.message
+    return browser
+
+
+async def tokens_of(hub, login):
+    state = (await hub.inspect(login))["auth_state"]
+    return state["access_token"], state["refresh_token"]
+
+
+async def start_server(hub, login):
+    status, body = await hub.api("POST", f"/users/{login}/server")
+    assert status in (201, 202), body
+    for _ in range(200):
+        _, user = await hub.api("GET", f"/users/{login}")
+        if (user["servers"].get("") or {}).get("ready"):
+            return
+        await asyncio.sleep(0.05)
+    raise TimeoutError(login)
+
+
+async def make_old(hub, github, login, seconds):
+    """Let a person's token get older by so many seconds, at GitHub and in the hub's eyes."""
+    state = (await hub.inspect(login))["auth_state"]
+    state["token_response"]["expires_at"] -= seconds
+    await hub.change(login, state)
+
+
+# The first test, since it needs a hub that has not seen an outage.
+async def test_an_outage_is_one_warning_however_many_requests_fail(hub, github, add_person, browse):
+    browsers = [await logged_in(hub, browse, add_person("lab")) for _ in range(4)]
+    github.fail("/api/v3/user", status=503)
+    for browser in browsers * 2:
+        assert await browser.refreshed()
+    assert len(hub.warnings("does not answer")) == 1
+
+
+async def test_an_expired_token_is_renewed_by_a_refresh(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    before = await tokens_of(hub, browser.login)
+    github.expire_tokens(browser.login)
+    assert await browser.refreshed()
+    after = await tokens_of(hub, browser.login)
+    assert not set(before) & set(after)
+
+
+async def test_a_token_that_ends_soon_is_renewed_before_a_spawn(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    before, _ = await tokens_of(hub, browser.login)
+    await make_old(hub, github, browser.login, LIFETIME - 1800)
+    await start_server(hub, browser.login)
+    after, _ = await tokens_of(hub, browser.login)
+    assert after != before
+    assert ["start", browser.login, after] in hub.spawner_notes
+
+
+async def test_a_token_that_lasts_is_left_alone_before_a_spawn(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    before, _ = await tokens_of(hub, browser.login)
+    await make_old(hub, github, browser.login, LIFETIME // 4)
+    await start_server(hub, browser.login)
+    assert (await tokens_of(hub, browser.login))[0] == before
+
+
+async def test_refreshes_at_once_use_a_rotating_refresh_token_once(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    github.expire_tokens(browser.login)
+    github.requests.clear()
+    github.fail("/login/oauth/access_token", delay=0.3)
+    await hub.forget_refresh(browser.login)
+    assert all(await asyncio.gather(*(browser.is_logged_in() for _ in range(8))))
+    assert github.requests.counts["POST /login/oauth/access_token"] == 1
+    github.heal()
+    assert await browser.refreshed()
+
+
+async def test_a_new_token_outlives_an_outage_right_after_it(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    before = await tokens_of(hub, browser.login)
+    github.expire_tokens(browser.login)
+    # The first request says that the token is over, the one with the new token fails.
+    github.fail("/api/v3/user", status=502, after=1)
+    assert await browser.refreshed()
+    github.heal()
+    assert not set(before) & set(await tokens_of(hub, browser.login))
+    assert await browser.refreshed()
+
+
+async def test_a_new_token_is_not_lost_where_it_comes_too_late_for_the_request(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    github.expire_tokens(browser.login)
+    github.fail("/login/oauth/access_token", delay=3.0)
+    assert await browser.refreshed()
+    await asyncio.sleep(2)
+    github.heal()
+    assert await browser.refreshed()
+
+
+async def test_an_expired_token_that_cannot_be_renewed_now_costs_no_session(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    github.expire_tokens(browser.login)
+    github.fail("/login/oauth/access_token", status=500)
+    assert await browser.refreshed()
+    github.heal()
+    assert await browser.refreshed()
+
+
+async def test_a_refresh_token_that_is_over_ends_the_session(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    github.revoke_tokens(browser.login)
+    assert not await browser.refreshed()
+
+
+async def test_a_running_server_is_given_the_new_token(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    await start_server(hub, browser.login)
+    github.expire_tokens(browser.login)
+    assert await browser.refreshed()
+    token, _ = await tokens_of(hub, browser.login)
+    assert ["renew", browser.login, token] in hub.spawner_notes
+
+
+async def test_a_running_server_is_given_the_token_of_another_login(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    await start_server(hub, browser.login)
+    await logged_in(hub, browse, browser.login)
+    token, _ = await tokens_of(hub, browser.login)
+    assert ["renew", browser.login, token] in hub.spawner_notes
+
+
+async def test_a_server_that_cannot_be_told_costs_no_session(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    await start_server(hub, browser.login)
+    github.expire_tokens(browser.login)
+    refusal = hub.folder / "refuse-tokens"
+    refusal.touch()
+    try:
+        assert await browser.refreshed()
+    finally:
+        refusal.unlink()
+    assert hub.warnings(f"{browser.login} keeps its old token: RuntimeError")
+
+
+async def test_no_token_of_any_kind_is_in_the_log(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    first = await tokens_of(hub, browser.login)
+    github.expire_tokens(browser.login)
+    assert await browser.refreshed()
+    for token in (*first, *await tokens_of(hub, browser.login)):
+        assert token not in hub.log
