@@ -17,7 +17,7 @@ Steps = Generator[None, None, T]
 STEP = 200
 """How many tags a step is of: some hundred microseconds' work."""
 
-STRIDE = 0.004
+STRIDE = 0.002
 """Seconds of work after which the event loop has its turn."""
 
 

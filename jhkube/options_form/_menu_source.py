@@ -171,13 +171,15 @@ class MenuSource:
         self._order = sort_tags(order)
         yield
         self._tags = tags
-        self._moving = [tag.tag for tag in self._order if self._is_moving(tag)]
+        patterns = self._settings.moving_tags
+        self._moving = [
+            tag.tag
+            for tag in self._order
+            if tag.kind is TagKind.ALIAS or (patterns and any(fnmatchcase(tag.tag, each) for each in patterns))
+        ]
+        yield
         self._digests = {text: known for text, known in self._digests.items() if text in tags}
         self._changed = True
-
-    def _is_moving(self, tag: ImageTag) -> bool:
-        patterns = self._settings.moving_tags
-        return tag.kind is TagKind.ALIAS or any(fnmatchcase(tag.tag, pattern) for pattern in patterns)
 
     def _offered(self) -> Iterable[MenuEntry]:
         menu = Menu.of([self.part])

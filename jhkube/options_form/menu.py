@@ -220,43 +220,53 @@ class ImageMenu(ImageMenuConfig):
         if not offer.allows_custom(image):
             raise NoSuchImage("This image is not one of those that may be used here.")
         digest = await self._digest_for_user(host, path, reference)
-        name = f"digest {digest[7:19]}" if is_digest(reference) else reference
-        tag = parse_tag(name, self._settings.schemes) if not is_digest(reference) else None
-        return MenuEntry(f"{host}/{path}", tag or ImageTag(reference, TagKind.OTHER, name), digest)
+        if is_digest(reference):
+            tag = ImageTag(reference, TagKind.OTHER, f"Image {digest[7:19]}")
+        else:
+            tag = parse_tag(reference, self._settings.schemes)
+        return MenuEntry(f"{host}/{path}", tag, digest)
 
     async def _digest_for_user(self, host: str, path: str, reference: str) -> str:
         """Ask once, and say what came of it to the user who waits."""
         image = f"{host}/{path}{'@' if is_digest(reference) else ':'}{reference}"
-        await self._read_credentials()
+        own = any(source.host == host for source in self._sources)
+        if not self._settled:
+            await self._read_credentials()
+        registry = self._registry(host) if own else self._new_registry(host)
         try:
             async with asyncio.timeout(self.request_timeout):
-                return await self._registry(host).digest(path, reference, retries=PROMPT_RETRIES)
+                return await registry.digest(path, reference, retries=PROMPT_RETRIES)
         except RegistryNotFound:
             raise NoSuchImage(f"There is no such tag: the registry has no {image}.") from None
         except RegistryDenied as error:
             self.log.warning("%s was asked for, and the registry refused: %s", image, error)
             raise NoSuchImage(f"The registry does not let the hub see {image}.") from None
         except (RegistryError, TimeoutError) as error:
-            self.log.warning("%s was asked for and could not be looked up: %s", image, error)
+            self.log.warning("%s was asked for and could not be looked up: %s", image, error or "no answer in time")
             raise NoSuchImage(
                 f"Whether there is {image} cannot be said now: its registry does not answer. "
                 "Choose an image that is offered, or try again later."
             ) from None
+        finally:
+            if not own:
+                await registry.close()
 
     def _registry(self, host: str) -> Registry:
-        """Return the client of a registry, made at its first use."""
+        """Return the client of a registry of the menu, made at its first use."""
         if host not in self._registries:
-            insecure = host in self.insecure_registries
-            self._registries[host] = Registry(
-                f"http://{host}" if insecure else host,
-                credentials=self._credentials,
-                ca_file=self.ca_file or None,
-                concurrency=self._slots,
-                timeout=self.request_timeout,
-                token_servers=self.token_servers,
-                platform=self.platform,
-            )
+            self._registries[host] = self._new_registry(host)
         return self._registries[host]
+
+    def _new_registry(self, host: str) -> Registry:
+        return Registry(
+            f"http://{host}" if host in self.insecure_registries else host,
+            credentials=self._credentials,
+            ca_file=self.ca_file or None,
+            concurrency=self._slots,
+            timeout=self.request_timeout,
+            token_servers=self.token_servers,
+            platform=self.platform,
+        )
 
     async def _read_credentials(self) -> None:
         """Read the accounts anew; where that fails, go on with those there are."""
