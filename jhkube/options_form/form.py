@@ -53,7 +53,7 @@ def render(
 
 
 def options_from_form(formdata: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """Return the `user_options` that a form, or a link such as `/hub/spawn?image=w_2026_46`, stands for.
+    """Return the `user_options` that a form, or a link such as `/hub/spawn?opt-image=w_2026_46`, stands for.
 
     Nothing is checked here but the form's own encoding; that is for `chosen`. Fields that are not the form's
     are left out.
@@ -63,6 +63,8 @@ def options_from_form(formdata: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     formdata
         Lists of values by field, as the hub hands them over.
     """
+    # jupyterhub 6 takes this prefix off a link's options, jupyterhub 5 does not know it.
+    formdata = {name.removeprefix("opt-"): values for name, values in formdata.items()}
     options: dict[str, Any] = {}
     profile = _last(formdata, "profile")
     if profile is not None:

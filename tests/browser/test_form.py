@@ -216,7 +216,7 @@ async def test_html_in_tags_and_labels_is_text(open_form: Open, hub: FormHub) ->
     await page.fill("#jhkube-search", "onerror")
     await expect(page.locator("#jhkube-results li").first).to_contain_text(evil)
     await expect(page.get_by_label(evil).first).to_be_attached()
-    await page.goto(f"{hub.url}/hub/spawn?image=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E")
+    await page.goto(f"{hub.url}/hub/spawn?opt-image=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E")
     assert dialogs == []
 
 
@@ -397,9 +397,9 @@ async def test_static_profiles_stand_beside_the_computed_one(open_form: Open, hu
 
 async def test_a_link_starts_what_it_says(open_form: Open, hub: FormHub) -> None:
     page = await open_form("judy")
-    await page.goto(f"{hub.url}/hub/spawn?image=w_2026_20&size=medium")
+    await page.goto(f"{hub.url}/hub/spawn?opt-image=w_2026_20&opt-size=medium")
     assert await started(hub, "judy") == {"image": "w_2026_20", "size": "medium"}
-    answer = await page.goto(f"{hub.url}/hub/spawn?image=w_1999_01")
+    answer = await page.goto(f"{hub.url}/hub/spawn?opt-image=w_1999_01")
     assert answer is not None
     assert answer.status == 400
     await expect(page.locator("#jhkube-image-said")).to_contain_text("There is no image 'w_1999_01' to choose.")
@@ -434,6 +434,6 @@ async def test_the_same_options_by_rest_start_a_server(hub: FormHub) -> None:
     hub.set_world(usual_world())
     await asyncio.to_thread(hub.call, "POST", "/users/liam")
     options = {"image": "w_2026_12", "size": "large", "presets": [], "debug": True}
-    status, answer = await asyncio.to_thread(hub.call, "POST", "/users/liam/server", {"user_options": options})
+    status, answer = await asyncio.to_thread(hub.call, "POST", "/users/liam/server", options)
     assert status in (201, 202), answer
     assert await started(hub, "liam") == options

@@ -160,8 +160,13 @@ def test_a_last_choice_that_is_gone_is_said_to_be_gone() -> None:
     shown = page(available(), {"image": "w_2020_01", "size": "huge"})
     assert shown.checked("image") == ["recommended"]
     assert shown.checked("size") == ["small"]
-    assert shown.one(id="jhkube-image-said")["text"].startswith("Your last image, w_2020_01, is not available any more; Recommended")
-    assert shown.one(id="jhkube-size-said")["text"] == "Your last size, huge, is not available any more; Small is chosen."
+    assert shown.one(id="jhkube-image-said")["text"].startswith(
+        "Your last image, w_2020_01, is not available any more; Recommended"
+    )
+    assert (
+        shown.one(id="jhkube-size-said")["text"]
+        == "Your last size, huge, is not available any more; Small is chosen."
+    )
 
 
 def test_an_image_beyond_the_list_stands_in_the_search() -> None:
@@ -364,6 +369,7 @@ def test_of_several_repositories_each_tag_says_whose_it_is() -> None:
         ({"image": ["*tag"], "image_tag": [" w_2026_40 "], "image_custom": ["x"]}, {"image": "w_2026_40"}),
         ({"image": ["*custom"], "image_tag": ["y"], "image_custom": ["quay.io/x"]}, {"image": "quay.io/x"}),
         ({"image": ["*tag"]}, {"image": ""}),
+        ({"opt-image": ["w_2026_46"], "opt-size": ["small"]}, {"image": "w_2026_46", "size": "small"}),
         ({"image": ["w_2026_46"], "image_tag": ["typed, but not chosen"]}, {"image": "w_2026_46"}),
         ({"presets": [""]}, {"presets": []}),
         ({"presets": ["", "a", "b"]}, {"presets": ["a", "b"]}),
