@@ -1,0 +1,177 @@
+"""The documentation: it builds without a warning, and what it names is there."""
+
+import asyncio
+import re
+import secrets
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+from jupyterhub import orm
+from jupyterhub.crypto import CryptKeeper
+from kubernetes_asyncio.client import ApiClient
+from traitlets.config import Config
+
+from devcluster.settings import VARIABLES
+from jhkube.options_form.menu import ImageMenu
+from jhkube.options_form.overrides import FRESH_ENVIRONMENT
+from jhkube.pod.home import parse_home, shared_claim
+from jhkube.settings import SETTINGS
+from jhkube.spawner_config import SpawnerConfig
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(
+    page
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md"))
+    if "_build" not in page.relative_to(ROOT).parts
+)
+
+CONFIGURABLES = {
+    "CILogonGroupAuthenticator": "jhkube.auth",
+    "ConfigurableHTTPProxy": "jupyterhub.proxy",
+    "GitHubOAuthenticator": "oauthenticator.github",
+    "GitHubOrgAuthenticator": "jhkube.auth",
+    "ImageMenu": "jhkube.options_form.menu",
+    "JHKubeSpawner": "jhkube.spawner",
+    "JupyterHub": "jupyterhub.app",
+    "KubeSpawner": "kubespawner",
+    "OAuthenticator": "oauthenticator.oauth2",
+    "WatchReflector": "jhkube.watch.reflectors",
+}
+"""Where the classes are that the documentation configures."""
+
+FENCE = re.compile(r"^( *)(```+)([^\n]*)\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(<?([^)\s>]+)>?\)")
+
+
+def every_page(pages=PAGES):
+    return pytest.mark.parametrize("page", pages, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def blocks(page, language):
+    """Return the code of a page's fenced blocks in a language."""
+    return [
+        re.sub(f"^{indent}", "", code, flags=re.MULTILINE)
+        for indent, _, info, code in FENCE.findall(page.read_text("utf-8"))
+        if info.strip() == language
+    ]
+
+
+def tracked(path):
+    listed = subprocess.run(["git", "ls-files", "--", path], cwd=ROOT, capture_output=True, text=True, check=True)
+    return bool(listed.stdout)
+
+
+def test_it_builds_without_a_warning(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", DOCS, tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    built = (tmp_path / "configuration.html").read_text("utf-8")
+    assert all(setting.variable in built and setting.name in built for setting in SETTINGS)
+    assert "c.JHKubeSpawner.home_path" in (tmp_path / "reference" / "spawner.html").read_text("utf-8")
+
+
+@every_page()
+def test_its_links_lead_to_files(page):
+    for link in LINK.findall(FENCE.sub("", page.read_text("utf-8"))):
+        target = link.partition("#")[0]
+        if not target or re.match(r"[a-z]+:", target):
+            continue
+        path = (page.parent / target).resolve()
+        there = tracked(path) if path.parent == DOCS / "screenshots" else path.exists()
+        assert there, f"{page.name} links to {link}"
+
+
+@every_page()
+def test_the_variables_that_it_names_exist(page):
+    # What a hub prints about a wrong variable stands in blocks of plain text.
+    code = re.sub(r"^```text\n.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    named = {name for name in re.findall(r"\bJHKUBE_[A-Z_]+\b", code) if not name.endswith("_")}
+    known = {setting.variable for setting in SETTINGS} | VARIABLES.keys() | FRESH_ENVIRONMENT.keys()
+    assert named <= known
+
+
+@every_page()
+def test_the_traits_that_it_names_exist(page):
+    for name, trait in re.findall(r"\bc\.([A-Z]\w+)\.(\w+)", page.read_text("utf-8")):
+        assert name in CONFIGURABLES, f"{name} is no class that this test knows"
+        traits = getattr(import_module(CONFIGURABLES[name]), name).class_traits(config=True)
+        assert trait in traits, f"{name} has no trait {trait}"
+
+
+def configured(page):
+    """Return what each block of Python that configures something sets."""
+    for code in blocks(page, "python"):
+        if re.search(r"^c\.", code, re.MULTILINE):
+            c = Config()
+            exec(compile(code, str(page), "exec"), {"c": c})
+            yield c
+
+
+def test_the_sample_values_are_accepted():
+    seen = set()
+    for page in PAGES:
+        for c in configured(page):
+            seen |= c.keys()
+            if "JHKubeSpawner" in c:
+                own = {name: value for name, value in c.JHKubeSpawner.items() if name in SpawnerConfig.class_traits()}
+                SpawnerConfig(config=Config({"SpawnerConfig": own})).pod_settings()
+            if "ImageMenu" in c:
+                ImageMenu(config=Config({"ImageMenu": {"cache_file": "", **c.ImageMenu}}))
+            for name in ("GitHubOrgAuthenticator", "CILogonGroupAuthenticator"):
+                if name in c:
+                    getattr(import_module("jhkube.auth"), name)(config=c)
+    assert {"JHKubeSpawner", "ImageMenu", "GitHubOrgAuthenticator", "CILogonGroupAuthenticator"} <= seen
+
+
+def test_the_nfs_volume_of_the_guide_is_the_one_that_pods_ask_for():
+    guide = DOCS / "howto" / "nfs-homes.md"
+    with_options = next(
+        c.JHKubeSpawner.home_nfs for c in configured(guide) if "mount_options" in c.JHKubeSpawner.get("home_nfs", {})
+    )
+    expected = shared_claim(parse_home("nfs", nfs=with_options), "labs")
+    written = [item for code in blocks(guide, "yaml") for item in yaml.safe_load_all(code)]
+    assert written == [ApiClient.sanitize_for_serialization(ApiClient.__new__(ApiClient), item) for item in expected]
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    """Set the hub's encryption keys; CryptKeeper is one for a process."""
+
+    def use(*hexadecimal):
+        monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", ";".join(hexadecimal))
+        CryptKeeper.clear_instance()
+
+    yield use
+    CryptKeeper.clear_instance()
+
+
+async def test_the_script_for_a_new_key_writes_every_auth_state_anew(keys, tmp_path, monkeypatch):
+    url = f"sqlite:///{tmp_path / 'hub.sqlite'}"
+    old, new = secrets.token_hex(32), secrets.token_hex(32)
+    keys(old)
+    session = orm.new_session_factory(url)()
+    state = {"access_token": "gho_example"}
+    session.add(orm.User(name="ada", encrypted_auth_state=await CryptKeeper.instance().encrypt(state)))
+    session.add(orm.User(name="grace"))
+    session.commit()
+
+    (script,) = (code for code in blocks(DOCS / "howto" / "rotate-keys.md", "python") if "reencrypt" in code)
+    keys(new, old)
+    monkeypatch.setattr(sys, "argv", ["reencrypt.py", url])
+    await asyncio.to_thread(exec, compile(script, "reencrypt.py", "exec"), {})
+
+    keys(new)
+    session.expire_all()
+    kept = {user.name: user.encrypted_auth_state for user in session.query(orm.User)}
+    session.close()
+    assert await CryptKeeper.instance().decrypt(kept["ada"]) == state
+    assert kept["grace"] is None
