@@ -4,13 +4,15 @@
 
 Each scenario starts a hub of its own for each spawner and then N servers at once. Four clocks are read, all on this
 machine: the hub when it takes the request, the server when it first answers (it says so itself), the hub when the
-server is ready and in the proxy, and the hub's processor time. The cluster is the development cluster's.
+server is ready and in the proxy, and the hub's processor time. A server that answers before the kubelet has reported
+its pod's address cannot be known to: "knowable" is the later of the two. The cluster is the development cluster's.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import platform
@@ -26,24 +28,44 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from kubernetes_asyncio import client, config
+from kubernetes_asyncio import client, config, watch
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jhkube"
 NAMESPACE = "jhkube-bench"
-GATEWAY = os.environ.get("GATEWAY", "10.244.0.1")
+GATEWAY = os.environ.get("JHKUBE_DEV_HOST", "10.244.0.1")
+REGISTRY = os.environ.get("JHKUBE_DEV_REGISTRY", "localhost:5000")
 STOCK, OURS = "kubespawner.KubeSpawner", "jhkube.spawner.JHKubeSpawner"
 
-# For images whose server cannot say when it answers: a second process in the container that asks it.
+# The least a hub takes for a server; it says itself when it answers.
+SERVER = """
+import os, socket, time
+listening = socket.create_server(("", 8888), backlog=64)
+host, port = os.environ["BENCH_UDP"].split(":")
+said = f"answers {os.environ['JUPYTERHUB_USER']} {time.time():.6f}".encode()
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(said, (host, int(port)))
+body = b"HTTP/1.1 200 OK\\r\\nX-JupyterHub-Version: 6.1.1\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\n{}"
+while True:
+    asked, _ = listening.accept()
+    try:
+        asked.settimeout(5)
+        asked.recv(65536)
+        asked.sendall(body)
+    except OSError:
+        pass
+    asked.close()
+"""
+
+# For JupyterLab, which cannot say when it answers: a second process in the container that asks it.
 PROBE = """
-import http.client, os, socket, time
+import os, socket, time
 host, port = os.environ["BENCH_UDP"].split(":")
 path = os.environ["JUPYTERHUB_SERVICE_PREFIX"] + "api"
 while True:
     try:
-        asked = http.client.HTTPConnection("127.0.0.1", 8888, timeout=10)
-        asked.request("GET", path)
-        if asked.getresponse().status < 500:
+        asked = socket.create_connection(("127.0.0.1", 8888), timeout=10)
+        asked.sendall(f"GET {path} HTTP/1.0\\r\\n\\r\\n".encode())
+        if asked.recv(12)[9:10] in (b"2", b"3", b"4"):
             break
     except OSError:
         pass
@@ -67,8 +89,8 @@ class Scenario:
     @property
     def command(self) -> list[str]:
         if not self.probed:
-            return ["jupyterhub-singleuser"]
-        return ["/bin/sh", "-c", 'python3 -c "$0" & exec jupyterhub-singleuser "$@"', PROBE]
+            return ["/usr/bin/python3", "-IS", "-c", SERVER]
+        return ["/bin/sh", "-c", 'python3 -IS -c "$0" & exec jupyterhub-singleuser "$@"', PROBE]
 
 
 @dataclass
@@ -78,7 +100,9 @@ class Result:
     scenario: str
     spawner: str
     to_answer: list[float] = field(default_factory=list)
+    to_up: list[float] = field(default_factory=list)
     to_ready: list[float] = field(default_factory=list)
+    knowable_to_ready: list[float] = field(default_factory=list)
     cpu: float = 0.0
     requests: dict[str, int] = field(default_factory=dict)
 
@@ -141,7 +165,7 @@ class Hub:
             "PATH": f"{Path(sys.executable).parent}:{CACHE / 'node_modules/.bin'}:{os.environ['PATH']}",
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterhub", "-f", str(HERE / "hub_config.py")],
+            [sys.executable, "-m", "jupyterhub", "-f", str(HERE / "_hub_config.py")],
             cwd=folder,
             env=environ,
             stdout=self.log.open("wb"),
@@ -179,10 +203,8 @@ class Hub:
         await self.session.close()
         self.process.send_signal(signal.SIGTERM)
         await asyncio.to_thread(self.process.wait, 60)
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 async def measured(scenario: Scenario, spawner: str, tiny: str, folder: str) -> Result:
@@ -190,6 +212,7 @@ async def measured(scenario: Scenario, spawner: str, tiny: str, folder: str) -> 
     clock = Clock()
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: clock, (GATEWAY, 0))
     hub = Hub(spawner, scenario, tiny, transport.get_extra_info("sockname")[1], folder)
+    addresses = asyncio.create_task(noted_addresses(clock))
     result = Result(scenario.name, spawner)
     try:
         await hub.up()
@@ -209,13 +232,30 @@ async def measured(scenario: Scenario, spawner: str, tiny: str, folder: str) -> 
             for person in people:
                 answers = clock.times["answers", person]
                 result.to_answer.append(answers - clock.times["requested", person])
+                result.to_up.append(clock.times["up", person] - answers)
                 result.to_ready.append(clock.times["ready", person] - answers)
+                knowable = max(answers, clock.times["address", person])
+                result.knowable_to_ready.append(clock.times["ready", person] - knowable)
             await stopped(hub, people)
     finally:
+        addresses.cancel()
         await hub.down()
         transport.close()
         await emptied()
     return result
+
+
+async def noted_addresses(clock: Clock) -> None:
+    """Note when the API server first shows each pod's address: before that no hub can ask the server."""
+    async with client.ApiClient() as api:
+        core = client.CoreV1Api(api)
+        while True:
+            async with watch.Watch().stream(core.list_namespaced_pod, NAMESPACE, timeout_seconds=600) as changes:
+                async for change in changes:
+                    pod = change["object"]
+                    person = (pod.metadata.annotations or {}).get("hub.jupyter.org/username")
+                    if pod.status.pod_ip and person and not pod.metadata.deletion_timestamp:
+                        clock.times.setdefault(("address", person), time.time())
 
 
 async def started(hub: Hub, clock: Clock, people: list[str], create: bool = False) -> None:
@@ -226,8 +266,8 @@ async def started(hub: Hub, clock: Clock, people: list[str], create: bool = Fals
         for person in people:
             group.create_task(hub.call("POST", f"/users/{person}/server"))
     async with asyncio.timeout(600):
-        wanted = {(what, person) for what in ("answers", "ready") for person in people}
-        while not wanted <= clock.times.keys():
+        wanted = {(what, person) for what in ("address", "answers", "up", "ready") for person in people}
+        while not wanted <= clock.times.keys():  # noqa: ASYNC110
             await asyncio.sleep(0.25)
     if create:
         await stopped(hub, people)
@@ -238,7 +278,7 @@ async def stopped(hub: Hub, people: list[str]) -> None:
         for person in people:
             group.create_task(hub.call("DELETE", f"/users/{person}/server"))
     async with client.ApiClient() as api:
-        while (await client.CoreV1Api(api).list_namespaced_pod(NAMESPACE)).items:
+        while (await client.CoreV1Api(api).list_namespaced_pod(NAMESPACE)).items:  # noqa: ASYNC110
             await asyncio.sleep(0.5)
     await asyncio.sleep(1)
 
@@ -248,9 +288,16 @@ async def emptied() -> None:
     async with client.ApiClient() as api:
         core = client.CoreV1Api(api)
         await core.delete_collection_namespaced_pod(NAMESPACE, grace_period_seconds=0)
-        while (await core.list_namespaced_pod(NAMESPACE)).items:
+        while (await core.list_namespaced_pod(NAMESPACE)).items:  # noqa: ASYNC110
             await asyncio.sleep(0.5)
     await asyncio.sleep(3)
+
+
+async def any_lab() -> str:
+    """An image of JupyterLab, or "" where the registry has none."""
+    async with aiohttp.request("GET", f"http://{REGISTRY}/v2/lab/tags/list") as answer:
+        tags = (await answer.json()).get("tags") if answer.status == 200 else None
+    return f"{REGISTRY}/lab:{max(tags)}" if tags else ""
 
 
 def quantile(values: list[float], part: float) -> float:
@@ -273,14 +320,15 @@ def watch_requests(result: Result) -> int:
 
 def table(results: list[Result]) -> str:
     lines = [
-        "| scenario | spawner | servers | request → first answer: median | first answer → ready: median | p95 | max "
-        "| hub CPU a spawn | API requests a spawn | of the watches |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+        "| scenario | spawner | servers | request → first answer | first answer → ready: median | p95 | max "
+        "| knowable → ready: p95 | hub CPU a spawn | API requests a spawn | of the watches |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for r in results:
         lines.append(
             f"| {r.scenario} | {r.short} | {len(r.to_ready)} | {quantile(r.to_answer, 0.5):.2f} s "
             f"| {quantile(r.to_ready, 0.5):.3f} s | {quantile(r.to_ready, 0.95):.3f} s | {max(r.to_ready):.3f} s "
+            f"| {quantile(r.knowable_to_ready, 0.95):.3f} s "
             f"| {1000 * r.cpu / len(r.to_ready):.0f} ms | {spawn_requests(r):.2f} | {watch_requests(r)} |"
         )
     return "\n".join(lines)
@@ -288,8 +336,8 @@ def table(results: list[Result]) -> str:
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tiny", default="localhost:5000/tiny:1", help="the image of a trivial server")
-    parser.add_argument("--lab", default="", help="an image with JupyterLab; without it those scenarios are left out")
+    parser.add_argument("--tiny", default=f"{REGISTRY}/tiny:1.0", help="the image of a trivial server")
+    parser.add_argument("--lab", help="the image with JupyterLab; by default any tag of `lab` in the registry")
     parser.add_argument("--scenario", action="append", help="which to run; all by default")
     parser.add_argument("--spawner", action="append", help="which to run; stock and ours by default")
     parser.add_argument("--json", type=Path, help="where to write every number")
@@ -304,7 +352,8 @@ async def main() -> None:
     await emptied()
     results = []
     folder = tempfile.mkdtemp(prefix="jhkube-bench-")
-    for scenario in scenarios(options.tiny, options.lab):
+    lab = options.lab or await any_lab()
+    for scenario in scenarios(options.tiny, lab):
         if options.scenario and scenario.name not in options.scenario:
             continue
         for spawner in options.spawner or [STOCK, OURS]:
