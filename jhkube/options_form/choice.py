@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ._config import nearest
 from .entries import MenuEntry
 from .offer import Offer
+from .option_values import OptionError, profile_values, question, shown, text_value, there_are
 from .presets import Preset, presets_for
 from .sizes import Size, default_size, sizes_for
 from .tags import TagKind
 
 __all__ = [
     "LAB",
-    "UNLISTED",
     "Available",
     "Choice",
     "OptionError",
@@ -32,35 +31,12 @@ LAB: Final = "lab"
 KEYS: Final = ("profile", "image", "size", "presets", "reset_environment", "debug")
 """The options of the computed profile."""
 
-UNLISTED: Final = "--unlisted-choice"
-"""What KubeSpawner adds to an option's name where its value is typed and not chosen."""
-
-LONGEST: Final = 512
-"""The longest text that an option may be: longer than any image reference a registry takes."""
-
 # https://github.com/distribution/reference: a host with a port, a path in lower case, a tag, a digest.
 _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 REFERENCE: Final = re.compile(
     rf"(?:[A-Za-z0-9.-]+(?::[0-9]{{1,5}})?/)?{_COMPONENT}(?:/{_COMPONENT})*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
-
-
-class OptionError(ValueError):
-    """An option that cannot be taken, in a sentence for the person who chose it.
-
-    Parameters
-    ----------
-    field
-        The option's name: `image`, `size`, …; empty where it is about the options as a whole.
-    message
-        One or two sentences, as plain text: what is wrong, and what would be right.
-    """
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +152,14 @@ def chosen(options: Any, available: Available) -> Choice:
     if options is None:
         options = {}
     if not isinstance(options, Mapping):
-        raise OptionError("", f"The options should be an object such as {{'size': 'small'}}, not {_shown(options)}.")
+        raise OptionError("", f"The options should be an object such as {{'size': 'small'}}, not {shown(options)}.")
     slug = _profile(options, available)
     if slug != LAB:
         return _static_choice(slug, options, available)
     for key in options:
         if key not in KEYS:
-            hint = _question(str(key), KEYS) or f" There are {', '.join(KEYS)}."
-            raise OptionError("", f"There is no option {_shown(key)}.{hint}")
+            hint = question(str(key), KEYS) or f" There are {', '.join(KEYS)}."
+            raise OptionError("", f"There is no option {shown(key)}.{hint}")
     image, entry = _image(options, available)
     return Choice(
         image=image,
@@ -260,16 +236,16 @@ def entry_value(entry: MenuEntry, images: Offer) -> str:
 
 
 def _profile(options: Mapping[str, Any], available: Available) -> str:
-    slug: str = _text(options, "profile", available.default_profile)
+    slug: str = text_value(options, "profile", available.default_profile)
     slugs = [LAB, *(str(each["slug"]) for each in available.profiles)]
     if slug not in slugs:
-        raise OptionError("profile", f"There is no profile {_shown(slug)} to choose; {_there_are(slugs)}.")
+        raise OptionError("profile", f"There is no profile {shown(slug)} to choose; {there_are(slugs)}.")
     return slug
 
 
 def _image(options: Mapping[str, Any], available: Available) -> tuple[str, MenuEntry | None]:
     images = available.images
-    text = _text(options, "image", "").strip()
+    text = text_value(options, "image", "").strip()
     if images is None:
         if text:
             raise OptionError("image", "The image cannot be chosen on this hub: leave it out.")
@@ -287,14 +263,14 @@ def _image(options: Mapping[str, Any], available: Available) -> tuple[str, MenuE
         if not REFERENCE.fullmatch(text):
             raise OptionError(
                 "image",
-                f"{_shown(text)} is not the name of an image, such as 'registry.example/lab:tag'.",
+                f"{shown(text)} is not the name of an image, such as 'registry.example/lab:tag'.",
             )
         if images.allows_custom(text):
             return text, None
-        raise OptionError("image", f"The image {_shown(text)} is not among those allowed on this hub.")
+        raise OptionError("image", f"The image {shown(text)} is not among those allowed on this hub.")
     if not images.entries:
         raise OptionError("image", _nothing_offered(images))
-    raise OptionError("image", f"There is no image {_shown(text)} to choose.{_hint(text, images)}")
+    raise OptionError("image", f"There is no image {shown(text)} to choose.{_hint(text, images)}")
 
 
 def _nothing_offered(images: Offer) -> str:
@@ -305,16 +281,11 @@ def _nothing_offered(images: Offer) -> str:
 
 def _hint(text: str, images: Offer) -> str:
     """Ask whether another image was meant: one of those offered, since comparing 10,000 names takes a while."""
-    return _question(text, [tag.tag for entry in images.entries for tag in entry.tags])
-
-
-def _question(text: str, known: Iterable[str]) -> str:
-    hint = nearest(text, known).removeprefix("; ")
-    return f" {hint[0].upper()}{hint[1:]}" if hint else ""
+    return question(text, [tag.tag for entry in images.entries for tag in entry.tags])
 
 
 def _size(options: Mapping[str, Any], sizes: Sequence[Size]) -> Size | None:
-    name = _text(options, "size", None)
+    name = text_value(options, "size", None)
     if name is None:
         return default_size(sizes)
     for size in sizes:
@@ -322,9 +293,7 @@ def _size(options: Mapping[str, Any], sizes: Sequence[Size]) -> Size | None:
             return size
     if not sizes:
         raise OptionError("size", "The size cannot be chosen on this hub: leave it out.")
-    raise OptionError(
-        "size", f"There is no size {_shown(name)} to choose; {_there_are(size.name for size in sizes)}."
-    )
+    raise OptionError("size", f"There is no size {shown(name)} to choose; {there_are(size.name for size in sizes)}.")
 
 
 def _presets(options: Mapping[str, Any], presets: Sequence[Preset]) -> tuple[Preset, ...]:
@@ -332,12 +301,12 @@ def _presets(options: Mapping[str, Any], presets: Sequence[Preset]) -> tuple[Pre
     if names is None:
         return tuple(preset for preset in presets if preset.is_default)
     if not isinstance(names, list | tuple):
-        raise OptionError("presets", f"The presets should be a list of names, not {_shown(names)}.")
+        raise OptionError("presets", f"The presets should be a list of names, not {shown(names)}.")
     known = [preset.name for preset in presets]
     for name in names:
         if not isinstance(name, str) or name not in known:
-            there = _there_are(known) if known else "there are none"
-            raise OptionError("presets", f"There is no preset {_shown(name)} to choose; {there}.")
+            there = there_are(known) if known else "there are none"
+            raise OptionError("presets", f"There is no preset {shown(name)} to choose; {there}.")
     return tuple(preset for preset in presets if preset.name in names)
 
 
@@ -346,73 +315,12 @@ def _flag(options: Mapping[str, Any], field: str, is_offered: bool) -> bool:
     if value is None:
         return False
     if not isinstance(value, bool):
-        raise OptionError(field, f"The option {field!r} should be true or false, not {_shown(value)}.")
+        raise OptionError(field, f"The option {field!r} should be true or false, not {shown(value)}.")
     if value and not is_offered:
         raise OptionError(field, f"The option {field!r} is not offered on this hub.")
     return value
 
 
 def _static_choice(slug: str, options: Mapping[str, Any], available: Available) -> Choice:
-    """Check the options of an operator's own profile: as KubeSpawner does, but whole, and in sentences."""
     profile = next(each for each in available.profiles if each["slug"] == slug)
-    known: Mapping[str, Any] = profile.get("profile_options") or {}
-    extra: dict[str, str] = {}
-    for key in options:
-        name = str(key).removesuffix(UNLISTED)
-        if key == "profile" or options[key] is None:
-            continue
-        if name not in known:
-            hint = _question(name, known)
-            raise OptionError("", f"The profile {slug!r} has no option {_shown(key)}.{hint}")
-        value = _text(options, str(key), "")
-        if key == name:
-            _check_listed(name, value, known[name])
-        else:
-            _check_unlisted(name, value, known[name])
-        extra[str(key)] = value
-    for name, option in known.items():
-        if not option.get("choices") and f"{name}{UNLISTED}" not in extra:
-            raise OptionError(name, f"{option.get('display_name', name)}: type a value.")
-    return Choice(profile=slug, extra=extra)
-
-
-def _check_listed(name: str, value: str, option: Mapping[str, Any]) -> None:
-    choices = option.get("choices") or {}
-    if value not in choices:
-        raise OptionError(name, f"{option.get('display_name', name)}: there is no {_shown(value)} to choose.")
-
-
-def _check_unlisted(name: str, value: str, option: Mapping[str, Any]) -> None:
-    label = option.get("display_name", name)
-    unlisted = option.get("unlisted_choice") or {}
-    if not unlisted.get("enabled"):
-        raise OptionError(name, f"{label}: a value of one's own cannot be typed here.")
-    pattern = unlisted.get("validation_regex")
-    if not value or (pattern and not re.fullmatch(pattern, value)):
-        reason = unlisted.get("validation_message") or f"{_shown(value)} cannot be taken"
-        raise OptionError(name, f"{label}: {reason}")
-
-
-def _text(options: Mapping[str, Any], field: str, default: Any) -> Any:
-    value = options.get(field)
-    if value is None:
-        return default
-    if not isinstance(value, str):
-        raise OptionError(field, f"The option {field!r} should be a text, not {_shown(value)}.")
-    if len(value) > LONGEST:
-        raise OptionError(field, f"The option {field!r} should be at most {LONGEST} characters long.")
-    return value
-
-
-def _there_are(names: Any) -> str:
-    names = [str(name) for name in names]
-    *most, last = names
-    return f"there {'are' if most else 'is'} {', '.join(most)}{' and ' if most else ''}{last}"
-
-
-def _shown(value: Any) -> str:
-    """Return a value for a sentence: quoted, on one line, and not long."""
-    text = value if isinstance(value, str) else repr(value)
-    text = text if text.isprintable() else repr(text)[1:-1]
-    text = text if len(text) <= 60 else f"{text[:59]}…"
-    return f"'{text}'" if isinstance(value, str) else text
+    return Choice(profile=slug, extra=profile_values(profile, options))

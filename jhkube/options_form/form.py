@@ -10,8 +10,9 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from .choice import LAB, UNLISTED, Available, OptionError
+from .choice import LAB, Available, OptionError
 from .form_view import CUSTOM_IMAGE, SEARCHED_IMAGE, form_view
+from .option_values import UNLISTED
 from .tag_index import tag_index
 
 __all__ = ["options_from_form", "render"]
