@@ -49,21 +49,23 @@ class StartFailed(SPAWN_EXCEPTION or web.HTTPError):  # type: ignore[misc]
     """
 
     def __init__(self, failure: Failure, where: str) -> None:
-        status = failure.status_code
+        self._said = f"{where} did not start: {failure.raw}"
         if SPAWN_EXCEPTION:
-            super().__init__(failure.message, reason=failure.reason, status_code=status)
+            super().__init__(failure.message, reason=failure.reason, status_code=failure.status_code)
         else:
-            super().__init__(status, reason=failure.reason)
+            super().__init__(failure.status_code, self._said, reason=failure.reason)
         self.failure = failure
-        # after super(), which sets it as well
-        self.log_message = f"{where} did not start: {failure.raw}"
         self.jupyterhub_message = f"{failure.message}\n({failure.raw})"
         self.jupyterhub_html_message = (
             f"{escape(failure.message)}<br><small><code>{escape(failure.raw)}</code></small>"
         )
 
+    def get_message(self) -> str:
+        """What is logged."""
+        return self._said
+
     def __str__(self) -> str:
-        return str(self.log_message)
+        return self._said
 
 
 class Start:
