@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tools.node_modules(settings)
             return 0
         if options.verb == "browser":
-            packages.install(packages.BROWSER)
+            packages.install(packages.TESTS)
             return 0
         if settings.external:
             return _external(settings, options)

@@ -12,7 +12,7 @@ from devcluster.commands import output, run, succeeds
 from devcluster.progress import step
 from devcluster.settings import DevClusterError
 
-__all__ = ["BROWSER", "BUILD", "CLUSTER", "GO", "IMAGES", "NODE", "SYSTEM_PATH", "install", "refusal"]
+__all__ = ["BUILD", "CLUSTER", "GO", "IMAGES", "NODE", "SYSTEM_PATH", "TESTS", "install", "refusal"]
 
 GO: Final = Path("/usr/lib/go-1.19/bin/go")
 """The compiler that Debian 12 builds with; a newer one does not take Kubernetes 1.20."""
@@ -57,8 +57,8 @@ IMAGES: Final = {
 NODE: Final = {"node": "nodejs", "npm": "npm"}
 """What the hub's proxy, a Node.js program, needs."""
 
-BROWSER: Final = {"chromium": "chromium"}
-"""What the browser tests need."""
+TESTS: Final = {"chromium": "chromium", "busybox": "busybox-static"}
+"""What the tests need besides: a browser, and the smallest of the shells that an image may have."""
 
 SERVICES: Final = ("containerd", "etcd", "docker-registry")
 """System services that come with the packages above; we start programs of our own, never those."""

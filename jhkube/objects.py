@@ -80,4 +80,4 @@ async def set_quota(api: Any, namespace: str, quota: V1ResourceQuota, timeout: f
         except ApiException as error:
             if error.status != CONFLICT:
                 raise
-            await api.patch_namespaced_resource_quota(quota.metadata.name, namespace, {"spec": quota.spec.to_dict()})
+            await api.replace_namespaced_resource_quota(quota.metadata.name, namespace, quota)

@@ -88,6 +88,8 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
     async def run_auth_state_hook(self, auth_state: Mapping[str, Any] | None) -> None:
         """Learn who the person is and what git may use, before a form and before a start."""
         await super().run_auth_state_hook(auth_state)
+        # A refusal is for the form that answers it, not for one that is opened anew.
+        self._refused = None
         self._learn(auth_state or {})
 
     def _learn(self, auth_state: Mapping[str, Any]) -> None:
@@ -107,7 +109,13 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
 
     @default("options_from_form")
     def _options_from_form_default(self) -> Any:
-        return form.options_from_form if self.image_menu else super()._options_from_form_default()
+        return self._options_of_form if self.image_menu else super()._options_from_form_default()
+
+    async def _options_of_form(self, formdata: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a form chose; a wrong option is refused here, before the hub remembers it."""
+        options = form.options_from_form(formdata)
+        await self._choose(options)
+        return options
 
     @default("apply_user_options")
     def _apply_user_options_default(self) -> Any:
