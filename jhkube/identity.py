@@ -81,7 +81,7 @@ class UserIdentity:
             Where a field is missing or no value of its kind, or a newer version wrote it.
         """
         version = data.get("version")
-        if not isinstance(version, int) or not 1 <= version <= VERSION:
+        if type(version) is not int or not 1 <= version <= VERSION:
             raise ValueError(f"an identity of version {version!r}; this jhkube reads versions 1 to {VERSION}")
         try:
             return cls(

@@ -9,6 +9,7 @@ from typing import Self
 
 __all__ = ["GroupRules", "by_priority", "check_patterns"]
 
+_SPECIAL = frozenset(r".^$*+?{}[]\|()")
 _EVERYTHING = frozenset({".*", ".+", "(.*)", "(.+)"})
 
 
@@ -47,10 +48,9 @@ class GroupRules:
                 raise ValueError(f"{text!r} gives groups an empty name; None leaves them out")
             if any(character in never for character in text):
                 raise ValueError(f"{text!r} can never match: no group here has one of {never!r} in its name")
+            is_plain = not _SPECIAL & set(text)
             for earlier, _ in parsed:
-                if earlier.pattern in _EVERYTHING or (
-                    earlier.fullmatch(text) is not None and re.escape(text) == text
-                ):
+                if earlier.pattern in _EVERYTHING or (is_plain and earlier.fullmatch(text)):
                     raise ValueError(f"{text!r} can never match: the rule {earlier.pattern!r} before it takes all")
             parsed.append((pattern, name))
         return cls(tuple(parsed))

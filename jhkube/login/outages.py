@@ -59,7 +59,7 @@ class Outage:
         """Note an answer."""
         if self._since is None or self._clock() - self._last < self._calm:
             return
-        self._log.warning(
+        self._log.info(
             "%s answers again, %.0f seconds after it first did not; %d requests failed",
             self._provider,
             self._clock() - self._since,

@@ -84,18 +84,16 @@ class NumericIds:
     def team(self, number: int, what: str) -> int:
         """Return the gid of a team's id; raises `IdError` where it lies outside of the window."""
         if not 1 <= number < self.team_count:
-            raise IdError(
-                f"{what} has the team id {number}, outside of the {self.team_count} that team_gid_offset has"
-            )
+            raise IdError(f"{what} has the team id {number}; there is room for those below {self.team_count}")
         return number + self.team_offset
 
     def _windows(self) -> dict[str, range]:
         windows = {"team_gid_offset": range(self.team_offset, self.team_offset + self.team_count)}
-        if self.low_offset is not None:
+        if self.low_offset is not None and self.minimum > 1:
             windows["low_id_offset"] = range(self.low_offset + 1, self.low_offset + self.minimum)
         if self.high_offset is not None:
             windows["high_id_offset"] = range(self.maximum + 1 + self.high_offset, self.maximum + 1)
-        return {name: window for name, window in windows.items() if name != "low_id_offset" or window}
+        return windows
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,13 +36,13 @@ def group_name(name: str) -> str:
     >>> group_name("Observatory"), group_name("observatory:night-shift")
     ('observatory', 'observatory_night-shift')
     >>> group_name("sudo")
-    'sudo-bd3b2a73'
+    'sudo-24e5e1c2'
     """
     lowered = name.lower()
     plain = lowered.replace(":", "_", 1) if "_" not in lowered.partition(":")[0] else lowered
     if _VALID.fullmatch(plain) and len(plain) <= MAXIMUM_LENGTH and plain not in RESERVED_NAMES:
         return plain
-    return _with_hash(re.sub(r"[^a-z0-9_-]+", "-", plain).strip("-") or "group", lowered)
+    return _with_hash(re.sub(r"[^a-z0-9_-]+", "-", plain), lowered)
 
 
 def account_name(name: str) -> str:
@@ -57,10 +57,10 @@ def account_name(name: str) -> str:
         raise ValueError(f"{name!r} is the name of a system account")
     if re.fullmatch(r"(?![-+~.])[^\s:/,\"\\\x00-\x1f]+", name) and name.isprintable() and len(name.encode()) <= 255:
         return name
-    return _with_hash(re.sub(r"[^\w@.-]+", "-", name).strip("-+~.") or "user", name)
+    return _with_hash(re.sub(r"[^\w@.-]+", "-", name).strip("-+~."), name)
 
 
 def _with_hash(readable: str, name: str) -> str:
     digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH_LENGTH]
-    kept = readable[: MAXIMUM_LENGTH - _HASH_LENGTH - 1].rstrip("-_")
+    kept = readable[: MAXIMUM_LENGTH - _HASH_LENGTH - 1].strip("-_") or "x"
     return f"{kept}-{digest}"

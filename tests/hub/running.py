@@ -109,7 +109,7 @@ class RunningHub:
             )
         return self.process
 
-    async def start(self, timeout: float = 60) -> None:
+    async def start(self, timeout: float = 120) -> None:
         """Start the hub and return when it answers; raise with the end of its log where it does not."""
         process = self.launch()
         until = time.monotonic() + timeout

@@ -1,0 +1,207 @@
+"""Claims as identity providers send them, and what becomes of them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jhkube.identity import AUTH_STATE_KEY, UnixGroup, UserIdentity
+from jhkube.login.cilogon_account import CILogonAccount, Numbers, renamed
+from jhkube.login.claims import ClaimedGroup, ClaimError, claim, full_name, groups_in, number_in, verified_email
+from jhkube.login.group_rules import GroupRules
+from jhkube.login.id_registry import IdRegistry
+from jhkube.login.unix_ids import DerivedIds, IdError
+
+UIDS, GIDS = DerivedIds("uid", 100_000, 199_999), DerivedIds("gid", 200_000, 299_999)
+NUMBERS = Numbers(UIDS, GIDS)
+LOG = logging.getLogger(__name__)
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        (None, []),
+        ("", []),
+        ([], []),
+        ("lab", ["lab"]),
+        ("lab;imaging", ["lab", "imaging"]),
+        (" lab ;; imaging;", ["lab", "imaging"]),
+        (["lab", "imaging", "lab"], ["lab", "imaging"]),
+        (["lab", " "], ["lab"]),
+        ({"name": "lab"}, ["lab"]),
+        ([{"name": "lab"}, "imaging"], ["lab", "imaging"]),
+        (("lab",), ["lab"]),
+    ],
+)
+def test_groups_are_found_in_every_shape(value, names):
+    assert [group.name for group in groups_in(value)] == names
+
+
+@pytest.mark.parametrize(
+    ("number", "gid"), [(7000, 7000), ("7000", 7000), (None, None), ("a-uuid", None), (True, None), (7.5, None)]
+)
+def test_a_groups_number_is_used_where_it_is_one(number, gid):
+    assert groups_in([{"name": "lab", "id": number}]) == (ClaimedGroup("lab", gid),)
+
+
+def test_the_keys_of_objects_can_be_others():
+    assert groups_in([{"cn": "lab", "gidNumber": 7}], name_key="cn", gid_key="gidNumber") == (ClaimedGroup("lab", 7),)
+
+
+@pytest.mark.parametrize("value", [7, True, [["lab"]], [None], [{"id": 7}], [{"name": 7}], 1.5])
+def test_a_claim_of_another_shape_is_an_error(value):
+    with pytest.raises(ClaimError):
+        groups_in(value)
+
+
+def test_a_group_with_two_numbers_is_an_error():
+    with pytest.raises(ClaimError, match="has the numbers 7 and 8"):
+        groups_in([{"name": "lab", "id": 7}, {"name": "lab", "id": 8}])
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_whatever_a_claim_is_it_is_groups_or_a_claim_error(value):
+    with contextlib.suppress(ClaimError):
+        assert all(group.name for group in groups_in(value))
+
+
+def test_a_claims_name_may_lead_into_objects():
+    claims = {"realm_access": {"roles": ["a"]}, "https://x.example/groups": ["b"]}
+    assert claim(claims, "realm_access.roles") == ["a"]
+    assert claim(claims, "https://x.example/groups") == ["b"]
+    assert claim(claims, "realm_access.none.deeper") is None
+
+
+def test_the_first_number_that_is_there_counts():
+    assert number_in({"b": "48231", "c": 5}, ["a", "b", "c"]) == 48231
+    assert number_in({"a": "", "b": 5}, ["a", "b"]) == 5
+    assert number_in({}, ["a"]) is None
+
+
+@pytest.mark.parametrize("value", ["x", "-5", "4.5", "٤", True, [1]])
+def test_a_number_that_is_none_is_an_error_and_not_passed_over(value):
+    with pytest.raises(ClaimError, match="the claim a is no number"):
+        number_in({"a": value, "b": 5}, ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({"name": "Ada Example", "given_name": "A"}, "Ada Example"),
+        ({"given_name": "Ada", "family_name": "Example"}, "Ada Example"),
+        ({"family_name": "Example"}, "Example"),
+        ({}, ""),
+    ],
+)
+def test_the_full_name_is_put_together_from_what_is_there(claims, name):
+    assert full_name(claims) == name
+
+
+@pytest.mark.parametrize(
+    ("verified", "email"),
+    [({}, "a@x.example"), ({"email_verified": True}, "a@x.example"), ({"email_verified": False}, "")],
+)
+def test_an_address_that_is_not_verified_is_not_used(verified, email):
+    assert verified_email({"email": "a@x.example"} | verified) == email
+
+
+def test_an_identity_has_the_numbers_of_tables_claims_or_derivation_in_this_order():
+    numbers = Numbers(UIDS, GIDS, uid_table={"sub-1": 5000}, gid_table={"lab": 6000})
+    groups = (ClaimedGroup("lab", 6001), ClaimedGroup("imaging", 6002), ClaimedGroup("other"))
+    listed = CILogonAccount("sub-1", "", "", groups, uid=5001).identity("ada", numbers)
+    assert (listed.uid, listed.gid) == (5000, 5000)
+    assert [group.gid for group in listed.groups] == [6000, 6002, GIDS("other")]
+    assert CILogonAccount("sub-2", "", "", (), uid=5001).identity("bea", numbers).uid == 5001
+    assert CILogonAccount("sub-3", "", "", ()).identity("cem", numbers).uid == UIDS("sub-3")
+
+
+@pytest.mark.parametrize("number", [0, 999, 2**31, 100_000, 299_999])
+def test_a_given_number_out_of_range_or_among_the_derived_is_refused(number):
+    with pytest.raises(IdError):
+        CILogonAccount("sub", "", "", (), uid=number).identity("ada", NUMBERS)
+
+
+def test_two_groups_with_one_number_are_refused():
+    groups = (ClaimedGroup("lab", 6000), ClaimedGroup("imaging", 6000))
+    with pytest.raises(IdError, match="the groups 'lab' and 'imaging' would be one"):
+        CILogonAccount("sub", "", "", groups).identity("ada", NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"gids": DerivedIds("gid", 150_000, 250_000)}, "overlap"),
+        ({"uids": DerivedIds("uid", 10, 20)}, "uid_range is not within minimum_id"),
+        ({"uid_table": {"a": 5000, "b": 5000}}, "uids gives 5000 to 'a' and 'b'"),
+        ({"gid_table": {"a": 5000, "b": 5000}}, "gids gives 5000 to 'a' and 'b'"),
+        ({"uid_table": {"a": 150_000}}, "lies in uid_range"),
+        ({"gid_table": {"a": 5}}, "not within minimum_id"),
+    ],
+)
+def test_tables_and_ranges_that_share_numbers_are_refused_at_once(settings, says):
+    with pytest.raises(ValueError, match=says):
+        Numbers(**({"uids": UIDS, "gids": GIDS} | settings))
+
+
+def test_groups_that_become_one_keep_the_number_that_is_known():
+    rules = GroupRules.parse({"a|b": "both"})
+    assert renamed([ClaimedGroup("a"), ClaimedGroup("b", 7), ClaimedGroup("c")], rules, ["c"]) == (
+        ClaimedGroup("c"),
+        ClaimedGroup("both", 7),
+    )
+
+
+def test_groups_with_two_numbers_cannot_become_one():
+    rules = GroupRules.parse({"a|b": "both"})
+    with pytest.raises(IdError, match="makes one group 'both' of two with the gids 7 and 8"):
+        renamed([ClaimedGroup("a", 7), ClaimedGroup("b", 8)], rules, [])
+
+
+def person(subject, uid, *groups):
+    return UserIdentity(subject, uid, uid, subject, groups=tuple(UnixGroup(*group) for group in groups))
+
+
+def test_a_derived_number_that_is_somebody_elses_is_found():
+    registry = IdRegistry(GIDS, LOG)
+    registry.note(person("a", 100_001))
+    registry.note(person("a", 100_001))
+    with pytest.raises(IdError, match="uid 100001 of b is a's already; set it in `uids`"):
+        registry.note(person("b", 100_001))
+
+
+def test_a_derived_gid_of_two_groups_is_found_and_a_given_one_is_the_providers_affair():
+    registry = IdRegistry(GIDS, LOG)
+    registry.note(person("a", 100_001, ("lab", 200_001), ("renamed", 7000)))
+    registry.note(person("b", 100_002, ("lab", 200_001), ("other", 7000)))
+    with pytest.raises(IdError, match="gid 200001 of the group imaging is lab's already; set it in `gids`"):
+        registry.note(person("c", 100_003, ("imaging", 200_001)))
+
+
+async def test_the_numbers_of_everybody_whom_the_hub_knows_are_learned_once():
+    asked = []
+
+    def kept():
+        async def read():
+            asked.append(1)
+            return {AUTH_STATE_KEY: person("a", 100_001).to_dict()}
+
+        async def unreadable():
+            return None
+
+        return [read, unreadable] * 60
+
+    registry = IdRegistry(GIDS, LOG)
+    await registry.load(kept)
+    await registry.load(kept)
+    assert len(asked) == 60
+    with pytest.raises(IdError):
+        registry.note(person("b", 100_001))

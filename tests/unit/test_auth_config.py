@@ -1,0 +1,185 @@
+"""Mistakes in an authenticator's configuration are found at the hub's start."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from oauthenticator.oauth2 import OAuthenticator
+from traitlets import TraitError
+from traitlets.config import Config
+from traitlets.utils.importstring import import_item
+
+from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
+
+IDPS = {"https://idp.example/shibboleth": {"username_derivation": {"username_claim": "eppn"}}}
+
+
+def github(**traits):
+    authenticator = GitHubOrgAuthenticator(config=Config({"GitHubOrgAuthenticator": traits}))
+    authenticator.check_allow_config()
+    return authenticator
+
+
+def cilogon(**traits):
+    config = Config({"CILogonGroupAuthenticator": {"idps": IDPS, "allowed_groups": {"lab"}, **traits}})
+    authenticator = CILogonGroupAuthenticator(config=config)
+    authenticator.check_allow_config()
+    return authenticator
+
+
+@pytest.mark.parametrize(
+    ("traits", "says"),
+    [
+        ({"allowed_organizations": {"lab/imaging"}}, r"allowed_organizations: 'lab/imaging' can never match"),
+        ({"allowed_organizations": {"My Lab"}}, r"allowed_organizations: 'My Lab' can never match"),
+        ({"allowed_organizations": {""}}, r"allowed_organizations: '' can never match"),
+        ({"allowed_organizations": {"*"}}, r"allowed_organizations: '\*' can never match"),
+        ({"allowed_teams": {"imaging"}}, r"allowed_teams: 'imaging' can never match: it should be `org:team`"),
+        ({"denied_organizations": {"@lab"}}, r"denied_organizations: '@lab' can never match"),
+        ({"admin_organizations": {"lab:a:b"}}, r"admin_organizations: 'lab:a:b' can never match"),
+        ({"group_rules": {"lab/(.*)": "x"}}, r"group_rules: 'lab/\(\.\*\)' can never match"),
+        ({"group_priority": ["lab/imaging"]}, r"group_priority: 'lab/imaging' can never match"),
+        (
+            {"allowed_organizations": {"Lab"}, "denied_organizations": {"lab"}},
+            r"allowed_organizations: 'Lab' can never let anybody in: it is in denied_organizations",
+        ),
+        (
+            {"group_rules": {"lab": "staff"}, "allowed_groups": {"lab"}},
+            r"allowed_groups: 'lab' can never match: no rule of group_rules gives",
+        ),
+        ({"group_rules": {".*": None}, "admin_groups": {"lab"}}, r"admin_groups: 'lab' can never match"),
+        ({"account_handovers": {"ada": "6180339"}}, r"account_handovers: 'ada': '6180339' is no id"),
+        ({"low_id_offset": 5}, r"low_id_offset leads to 6 to 1004"),
+        ({"team_gid_offset": 2_000_000_000}, r"team_gid_offset leads to"),
+        ({"minimum_id": 0}, r"minimum_id"),
+        ({"git_access": "everything"}, r"git_access"),
+    ],
+)
+def test_a_mistake_about_github_is_an_error_with_the_traits_name(traits, says):
+    with pytest.raises(TraitError, match=says):
+        github(**({"allowed_teams": {"some:team"}} | traits))
+
+
+@pytest.mark.parametrize(
+    ("traits", "says"),
+    [
+        ({"allow_all": True}, "allow_all: lets everybody in, so allowed_teams decide nothing"),
+        ({"scope": ["user:email"]}, "scope: has no `read:org`: allowed_teams see public memberships only"),
+        ({"scope": ["read:org"], "git_access": "all"}, "scope: is set without `repo`, so git_access = 'all'"),
+        ({"scope": ["read:org"], "git_access": "public"}, "scope: is set without `public_repo`"),
+        ({"enable_auth_state": False}, "enable_auth_state: is off"),
+        ({"auth_refresh_age": 0}, "auth_refresh_age: is 0"),
+        ({"manage_groups": False}, "manage_groups: is off"),
+        ({"unknown_identity": "accept"}, "unknown_identity: is `accept`"),
+    ],
+)
+def test_what_upstream_allows_is_a_warning(traits, says, caplog):
+    logging.getLogger("traitlets").propagate = True
+    github(**({"allowed_teams": {"some:team"}} | traits))
+    assert f"GitHubOrgAuthenticator.{says}" in caplog.text
+
+
+def test_a_configuration_without_mistakes_says_nothing(caplog):
+    logging.getLogger("traitlets").propagate = True
+    github(
+        allowed_organizations={"lab", "partner:guests"},
+        denied_organizations={"lab:suspended"},
+        git_access="all",
+        group_rules={"lab:(.*)": r"team-\1"},
+        admin_groups={"team-admins"},
+        low_id_offset=1_950_000_000,
+    )
+    assert caplog.text == ""
+
+
+def test_nobody_let_in_is_upstreams_warning(caplog):
+    logging.getLogger("traitlets").propagate = True
+    github()
+    assert "No allow config found" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("traits", "says"),
+    [
+        ({"idps": {}}, r"idps"),
+        ({"denied_groups": {"lab"}}, r"allowed_groups: 'lab' can never let anybody in: it is in denied_groups"),
+        ({"group_rules": {"(": "x"}}, r"group_rules: '\(': 'x' is no rule"),
+        ({"uid_range": (5, 10)}, r"uid_range is not within minimum_id"),
+        ({"gid_range": (500_000_000, 600_000_000)}, r"uid_range and gid_range overlap"),
+        ({"uids": {"a": 5000, "b": 5000}}, r"uids gives 5000 to 'a' and 'b'"),
+    ],
+)
+def test_a_mistake_about_cilogon_is_an_error_with_the_traits_name(traits, says):
+    with pytest.raises((TraitError, ValueError), match=says):
+        cilogon(**traits)
+
+
+@pytest.mark.parametrize("everybody", [{"allow_all": True}, {"allowed_domains": ["*"]}])
+def test_an_identity_provider_that_lets_everybody_in_is_a_warning(everybody, caplog):
+    logging.getLogger("traitlets").propagate = True
+    idps = {entity: settings | everybody for entity, settings in IDPS.items()}
+    cilogon(idps=idps)
+    assert "idps: lets everybody of https://idp.example/shibboleth in" in caplog.text
+
+
+def test_a_missing_identity_provider_is_an_error():
+    authenticator = CILogonGroupAuthenticator(allowed_groups={"lab"})
+    with pytest.raises(TraitError, match=r"CILogonGroupAuthenticator\.idps: is empty"):
+        authenticator.check_allow_config()
+
+
+@pytest.mark.parametrize(
+    ("git_access", "scope"),
+    [
+        ("none", ["read:org", "user:email"]),
+        ("public", ["read:org", "user:email", "public_repo"]),
+        ("all", ["read:org", "user:email", "repo"]),
+    ],
+)
+def test_the_default_scope_is_what_is_used_and_what_git_needs(git_access, scope):
+    assert GitHubOrgAuthenticator(git_access=git_access).scope == scope
+
+
+@pytest.mark.parametrize("scope", ["read:org user:email", "read:org,user:email", ["read:org, user:email"]])
+def test_scopes_are_separated_by_spaces_or_commas(scope):
+    assert github(allow_all=True, scope=scope).scope == ["read:org", "user:email"]
+
+
+@pytest.mark.parametrize("authenticator", [GitHubOrgAuthenticator, CILogonGroupAuthenticator])
+def test_defaults_keep_what_a_session_needs(authenticator):
+    made = authenticator()
+    assert (made.enable_auth_state, made.manage_groups, made.refresh_pre_spawn, made.enable_pkce) == (True,) * 4
+
+
+def test_a_github_enterprise_server_is_one_setting():
+    made = GitHubOrgAuthenticator(github_url="https://github.lab.example")
+    assert made.github_api == "https://github.lab.example/api/v3"
+    assert made.authorize_url == "https://github.lab.example/login/oauth/authorize"
+    assert made.userdata_url == "https://github.lab.example/api/v3/user"
+
+
+def test_another_cilogon_is_one_setting():
+    made = CILogonGroupAuthenticator(cilogon_host="test.cilogon.org")
+    assert made.issuer == "https://test.cilogon.org"
+    assert made.token_url == "https://test.cilogon.org/oauth2/token"
+
+
+@pytest.mark.parametrize(
+    ("ours", "upstreams"),
+    [
+        (GitHubOrgAuthenticator, "oauthenticator.github.GitHubOAuthenticator"),
+        (CILogonGroupAuthenticator, "oauthenticator.cilogon.CILogonOAuthenticator"),
+    ],
+)
+def test_every_trait_of_upstreams_class_is_there(ours, upstreams):
+    upstream = import_item(upstreams)
+    assert issubclass(ours, upstream)
+    assert set(upstream.class_trait_names(config=True)) <= set(ours.class_trait_names(config=True))
+
+
+@pytest.mark.parametrize("authenticator", [GitHubOrgAuthenticator, CILogonGroupAuthenticator])
+def test_every_trait_of_ours_has_a_help_text(authenticator):
+    for name, trait in authenticator.class_traits(config=True).items():
+        if not hasattr(OAuthenticator, name):
+            assert len(trait.help.strip()) > 40, name

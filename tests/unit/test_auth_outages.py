@@ -1,0 +1,95 @@
+"""One warning for an outage, and what counts as one."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+import pytest
+from tornado.httpclient import HTTPRequest, HTTPResponse
+from tornado.httputil import HTTPHeaders
+
+from jhkube.login.http import is_rate_limit, retry_after
+from jhkube.login.outages import Outage
+
+
+@pytest.fixture
+def clock():
+    class Clock:
+        now = 1000.0
+
+        def __call__(self):
+            return self.now
+
+    return Clock()
+
+
+@pytest.fixture
+def outage(clock):
+    return Outage("GitHub", logging.getLogger("outages"), clock=clock)
+
+
+def levels(caplog):
+    return [record.levelname for record in caplog.records]
+
+
+def test_the_first_failure_is_a_warning_and_the_others_are_not(outage, caplog):
+    caplog.set_level("DEBUG")
+    for _ in range(100):
+        outage.failed("502")
+    assert levels(caplog) == ["WARNING"] + ["DEBUG"] * 99
+
+
+def test_an_answer_in_between_does_not_end_an_outage(outage, clock, caplog):
+    for _ in range(10):
+        outage.failed("502")
+        clock.now += 30
+        outage.answered()
+    assert levels(caplog) == ["WARNING"]
+    assert outage.is_on
+
+
+def test_an_outage_is_over_after_a_minute_of_calm_and_the_next_is_another(outage, clock, caplog):
+    caplog.set_level("INFO")
+    outage.failed("502")
+    clock.now += 61
+    outage.answered()
+    assert not outage.is_on
+    outage.failed("502")
+    assert levels(caplog) == ["WARNING", "INFO", "WARNING"]
+    assert "answers again, 61 seconds after it first did not; 1 requests failed" in caplog.text
+
+
+def response(code, body=b"", **headers):
+    named = HTTPHeaders({name.replace("_", "-"): value for name, value in headers.items()})
+    return HTTPResponse(HTTPRequest("http://api.example/user"), code, headers=named, buffer=io.BytesIO(body))
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_limit"),
+    [
+        (response(403, X_RateLimit_Remaining="0"), True),
+        (response(403, Retry_After="60"), True),
+        (response(403, b'{"message": "You have exceeded a secondary rate limit."}'), True),
+        (response(403, b'{"message": "Resource not accessible"}', X_RateLimit_Remaining="4999"), False),
+        (response(401, X_RateLimit_Remaining="0"), False),
+    ],
+)
+def test_a_403_is_a_rate_limit_where_github_says_so(answer, is_limit):
+    assert is_rate_limit(answer) is is_limit
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        (response(429, Retry_After="30"), 30),
+        (response(403, X_RateLimit_Remaining="0", X_RateLimit_Reset="1090"), 90),
+        (response(403, X_RateLimit_Remaining="0", X_RateLimit_Reset="900"), 0),
+        (response(500, X_RateLimit_Remaining="4999", X_RateLimit_Reset="1090"), 0),
+        (response(429, Retry_After="Wed, 21 Oct 2026 07:28:00 GMT"), 0),
+        (response(429, Retry_After="999999"), 3600),
+        (response(503), 0),
+    ],
+)
+def test_the_time_to_wait_is_githubs_but_never_more_than_an_hour(answer, seconds):
+    assert retry_after(answer, now=1000.0) == seconds
