@@ -110,7 +110,13 @@ SETTINGS: Final = (
     Setting("cilogon.host", "JHKUBE_CILOGON_HOST", _text, "cilogon.org", "CILogon, or a stand-in"),
     Setting("cilogon.clientId", "CILOGON_CLIENT_ID", _text, "", "the OIDC client's id"),
     Setting("cilogon.clientSecret", "CILOGON_CLIENT_SECRET", _text, "", "the OIDC client's secret"),
-    Setting("cilogon.idps", "JHKUBE_CILOGON_IDPS", _json, {}, "identity providers, as allowed_idps takes them"),
+    Setting(
+        "cilogon.idps",
+        "JHKUBE_CILOGON_IDPS",
+        _json,
+        {},
+        "identity providers, as CILogonOAuthenticator.idps takes them",
+    ),
     Setting("cilogon.allowed", "JHKUBE_ALLOWED_GROUPS", _words, [], "groups whose members come in"),
     Setting(
         "spawner.namespace",
