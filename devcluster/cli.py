@@ -136,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     for verb, text in (
         ("check", "say whether this machine can have a cluster, and change nothing"),
         ("build", "install the packages and build Kubernetes (once, about 5 min)"),
-        ("up", "start whatever does not run, after anything that may have happened (about 20 s)"),
+        ("up", "start whatever does not run, after anything that may have happened (about 12 s)"),
         ("images", "build and push the images (once, about 4 min)"),
         ("status", "show the components; status 3 if one is not ready"),
         ("env", "print the exports of a client's shell"),

@@ -10,9 +10,9 @@ import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from devcluster import api, build, cgroups, configuration, images, leftovers, network, packages, processes
+from devcluster import api, build, cgroups, configuration, images, leftovers, lifecycle, network, packages, processes
 from devcluster.commands import locked, output, run, wait_for
 from devcluster.components import Component, components
 from devcluster.progress import say, step
@@ -20,11 +20,11 @@ from devcluster.settings import DevClusterError, Settings
 
 __all__ = ["Row", "down", "kill", "start", "status", "stop", "up"]
 
-READY_TIMEOUT = 90.0
-"""Seconds that a component may take to be ready on a busy machine; it takes 1 to 10."""
+STAGES: Final = (("registry", "etcd", "containerd"), ("apiserver",), ("controller-manager", "scheduler", "kubelet"))
+"""What starts side by side, and after what."""
 
-HUNG_TIMEOUT = 15.0
-"""Seconds that a component which runs already may fail to answer before it is started anew."""
+READY_TIMEOUT = 90.0
+"""Seconds that the node may take to be ready, once its kubelet is; it takes 1 to 3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +49,23 @@ def up(settings: Settings) -> None:
             raise DevClusterError(reason)
         packages.install(packages.CLUSTER)
         build.build(settings)
-        with step("Starting the cluster", 20):
+        with step("Starting the cluster", 12):
             configuration.write_all(settings)
             _recover(settings)
             network.create(settings)
             cgroups.create(settings)
-            heard_since = 0.0
-            for component in components(settings):
-                if component.name == "kubelet":
+            parts = {part.name: part for part in components(settings)}
+            started, began = set(), time.time()
+            for names in STAGES:
+                if "kubelet" in names:
                     _prepare_containerd(settings)
                 began = time.time()
-                if _ensure(settings, component) and component.name == "kubelet":
-                    # What the API server says of the node may be what the kubelet before this one said.
-                    heard_since = began
-                if component.name == "apiserver":
+                started = lifecycle.ensure(settings, [parts[name] for name in names])
+                if "apiserver" in names:
                     path = "/apis/storage.k8s.io/v1/storageclasses"
                     api.Api(settings).create(path, configuration.DEFAULT_STORAGE_CLASS)
+            # What the API server says of the node may be what the kubelet before this one said.
+            heard_since = began if "kubelet" in started else 0
             wait_for("the node", lambda: _node_is_ready(settings, heard_since), READY_TIMEOUT, lambda: True)
             wait_for("the namespace", lambda: _namespace_is_ready(settings), READY_TIMEOUT, lambda: True)
         say(f"the cluster is up: export KUBECONFIG={settings.kubeconfig}")
@@ -96,10 +97,10 @@ def down(settings: Settings) -> None:
     with _lock(settings), step("Taking the cluster down", 5):
         parts = {part.name: part for part in components(settings)}
         for name in ("kubelet", "scheduler", "controller-manager"):
-            _end(settings, parts.pop(name))
+            lifecycle.end(settings, parts.pop(name))
         processes.end([*leftovers.shims(settings), *processes.of_cgroup(settings.cgroup)])
         for part in reversed(parts.values()):
-            _end(settings, part)
+            lifecycle.end(settings, part)
         processes.end(processes.marked(settings.run))
         leftovers.clear_runtime(settings)
         leftovers.unmount(settings.run)
@@ -114,14 +115,14 @@ def start(settings: Settings, name: str) -> None:
     part = _component(settings, name)
     with _lock(settings):
         configuration.write_all(settings)
-        _ensure(settings, part)
+        lifecycle.ensure(settings, [part])
 
 
 def stop(settings: Settings, name: str) -> None:
     """End one component in order; `up` starts it again."""
     part = _component(settings, name)
     with _lock(settings):
-        _end(settings, part)
+        lifecycle.end(settings, part)
 
 
 def kill(settings: Settings, name: str) -> None:
@@ -169,61 +170,12 @@ def _recover(settings: Settings) -> None:
         # No objects: so no pod that is left belongs to anything.
         for part in parts:
             if part.name != "registry":
-                _end(settings, part)
+                lifecycle.end(settings, part)
         processes.end(leftovers.shims(settings))
         leftovers.clear_runtime(settings)
         leftovers.forget(settings)
     elif not processes.alive(settings.run, "containerd") and not leftovers.has_pods(settings):
         leftovers.clear_runtime(settings)
-
-
-def _ensure(settings: Settings, part: Component) -> bool:
-    """Return when a component runs and is ready, whatever was there before: true if it was started for that."""
-    process = processes.alive(settings.run, part.name, part.fingerprint)
-    if process and _is_ready(part, process, HUNG_TIMEOUT):
-        return False
-    if process:
-        say(f"{part.name} runs and does not answer: starting it anew")
-        processes.end([process], grace=part.grace)
-    process = _spawn(settings, part)
-    if _is_ready(part, process, READY_TIMEOUT):
-        return True
-    processes.end([process], grace=part.grace)
-    if part.state is None or not part.state.exists():
-        raise DevClusterError(f"{part.name} does not start: {_last_words(settings, part)}")
-    say(f"{part.name} does not start on what it had kept: starting it on nothing")
-    if part.name == "etcd":
-        leftovers.forget(settings)
-    leftovers.discard(part.state)
-    process = _spawn(settings, part)
-    if not _is_ready(part, process, READY_TIMEOUT):
-        raise DevClusterError(f"{part.name} does not start: {_last_words(settings, part)}")
-    return True
-
-
-def _spawn(settings: Settings, part: Component) -> processes.Process:
-    for host, port in part.ports:
-        if api.listens(host, port):
-            raise DevClusterError(
-                f"port {port} of {host}, which is for the {part.name}, is taken by "
-                f"{_holder(port)}; end that, or choose another with {_port_variable(settings, port)}"
-            )
-    log = settings.logs / f"{part.name}.log"
-    return processes.spawn(settings.run, part.name, part.command, part.environ, log, part.fingerprint)
-
-
-def _is_ready(part: Component, process: processes.Process, timeout: float) -> bool:
-    try:
-        wait_for(part.name, part.ready, timeout, lambda: process.runs)
-    except DevClusterError:
-        return False
-    return True
-
-
-def _end(settings: Settings, part: Component) -> None:
-    if process := processes.alive(settings.run, part.name):
-        processes.end([process], grace=part.grace)
-    (settings.run / "pids" / f"{part.name}.json").unlink(missing_ok=True)
 
 
 def _prepare_containerd(settings: Settings) -> None:
@@ -280,20 +232,3 @@ def _usage(process: processes.Process) -> tuple[str, str]:
     hours, minutes = seconds // 3600, seconds % 3600 // 60
     uptime = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60} s"
     return uptime, f"{int(fields['VmRSS'].split()[0]) // 1024} MiB"
-
-
-def _last_words(settings: Settings, part: Component) -> str:
-    log = settings.logs / f"{part.name}.log"
-    end = log.read_text(errors="replace").splitlines()[-15:] if log.exists() else []
-    return "\n".join([f"see {log}, which ends:", *(f"  {line[:300]}" for line in end)])
-
-
-def _holder(port: int) -> str:
-    line = output("ss", "-Hltnp", "sport", "=", f":{port}").strip()
-    return line.partition("users:")[2] or "another program"
-
-
-def _port_variable(settings: Settings, port: int) -> str:
-    if port == settings.registry_port:
-        return "JHKUBE_DEV_REGISTRY_PORT"
-    return "JHKUBE_DEV_NET" if port == 10250 else "JHKUBE_DEV_FIRST_PORT"

@@ -17,7 +17,7 @@ from devcluster.settings import Settings
 __all__ = ["Component", "components"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Component:
     """One program of the cluster."""
 

@@ -204,6 +204,8 @@ def _kubelet(settings: Settings) -> dict[str, Any]:
         # A developer's disk is often nearly full, and that is no reason to evict pods.
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
+        # A node that has just started is ready at its next status, for which it would otherwise wait 10 s.
+        "nodeStatusUpdateFrequency": "2s",
         "maxPods": 500,
         "serializeImagePulls": False,
         "registryPullQPS": 0,
