@@ -23,6 +23,8 @@ autodoc_preserve_defaults = True
 # The help texts of traits mark code by single backticks, as Markdown does.
 default_role = "literal"
 
+toc_object_entries_show_parents = "hide"
+
 html_theme = "pydata_sphinx_theme"
 html_title = "jhkube"
 html_theme_options = {
