@@ -11,7 +11,7 @@ from kubespawner.clients import shared_client
 
 from jhkube.pod.claims import ClaimAction, ClaimPlan, claim_action
 
-__all__ = ["FORBIDDEN", "HomeRefused", "claim_plan", "create_secret", "replace_secret", "set_quota"]
+__all__ = ["FORBIDDEN", "HomeRefused", "claim_plan", "create_secret", "grow_claim", "replace_secret", "set_quota"]
 
 FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
 
@@ -70,6 +70,17 @@ async def _is_expandable(claim: Mapping[str, Any]) -> bool | None:
     except ApiException as error:
         return None if error.status == FORBIDDEN else False
     return bool(storage_class.allow_volume_expansion)
+
+
+async def grow_claim(api: Any, namespace: str, name: str, patch: Mapping[str, Any]) -> str:
+    """Send the patch that makes a claim ask for more; return a sentence for the person where the hub may not."""
+    try:
+        await api.patch_namespaced_persistent_volume_claim(name, namespace, patch)
+    except ApiException as error:
+        if error.status != FORBIDDEN:
+            raise
+        return "It stays as large as it is: the hub is not allowed to change claims."
+    return ""
 
 
 async def set_quota(api: Any, namespace: str, quota: V1ResourceQuota, timeout: float) -> None:

@@ -54,6 +54,12 @@ def _flag(value: Any) -> bool:
     return answer
 
 
+def _provider(value: Any) -> str:
+    if value not in ("github", "cilogon", "other"):
+        raise ValueError("github, cilogon, or other for an authenticator that is configured elsewhere")
+    return str(value)
+
+
 def _json(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -91,7 +97,7 @@ SETTINGS: Final = (
     Setting("hub.port", "JHKUBE_HUB_PORT", _text, "8081", "the port on which pods and proxy reach the hub"),
     Setting("hub.proxyApiUrl", "JHKUBE_PROXY_API_URL", _text, "", "the proxy's own API, if not on port 8001"),
     Setting("hub.concurrentSpawns", "JHKUBE_CONCURRENT_SPAWNS", _text, "100", "starts at once, then 429"),
-    Setting("auth.provider", "JHKUBE_AUTH", _text, "github", "who logs people in: github or cilogon"),
+    Setting("auth.provider", "JHKUBE_AUTH", _provider, "github", "who logs people in: github, cilogon or other"),
     Setting("auth.callbackUrl", "OAUTH_CALLBACK_URL", _text, "", "the callback registered with the provider"),
     Setting("auth.admins", "JHKUBE_ADMINS", _words, [], "hub user names of the hub's administrators"),
     Setting("auth.refreshAge", "JHKUBE_AUTH_REFRESH_AGE", _seconds, 300.0, "how old a membership may get"),

@@ -15,7 +15,7 @@ from tornado.web import HTTPError
 from traitlets import default
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
-from jhkube.objects import FORBIDDEN, HomeRefused, claim_plan, create_secret, replace_secret, set_quota
+from jhkube.objects import FORBIDDEN, HomeRefused, claim_plan, create_secret, grow_claim, replace_secret, set_quota
 from jhkube.options_form import form
 from jhkube.options_form.menu import ImageMenu, NoSuchImage
 from jhkube.options_form.profiles import (
@@ -247,15 +247,19 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
                 plan = await claim_plan(claim, self.storage_capacity or "0", known=self._pvc_exists)
             except HomeRefused as refused:
                 raise _Refused(str(refused)) from None
-            if plan.warning and plan.warning not in self._warnings:
-                self.log.warning("%s: claim %s: %s", self._log_name, self.pvc_name, plan.warning)
-                self._warnings.append(plan.warning)
+            self._warn(plan.warning)
             if plan.action is not ClaimAction.WAIT:
                 break
             await asyncio.sleep(1)
         self._pvc_exists = plan.action is not ClaimAction.CREATE
-        if plan.action is ClaimAction.GROW:
-            await self.api.patch_namespaced_persistent_volume_claim(self.pvc_name, self.namespace, plan.patch)
+        if plan.patch is not None:
+            self._warn(await grow_claim(self.api, self.namespace, self.pvc_name, plan.patch))
+
+    def _warn(self, sentence: str) -> None:
+        """Have the person read a sentence during the start, once, and the operator too."""
+        if sentence and sentence not in self._warnings:
+            self.log.warning("%s: claim %s: %s", self._log_name, self.pvc_name, sentence)
+            self._warnings.append(sentence)
 
     async def get_pod_manifest(self) -> V1Pod:
         """Return KubeSpawner's manifest with the person's identity, home, accounts and git in it."""

@@ -30,7 +30,9 @@ class SpawnerConfig(Configurable):
         Where people's homes are kept.
 
         `pvc`: a claim for each person, made by KubeSpawner's `storage_…` and `pvc_name_template` settings.
+
         `nfs`: a folder for each person of the NFS export in `home_nfs`.
+
         `shared-pvc`: a folder for each person on the claim in `home_claim`.
 
         For example::
@@ -118,7 +120,9 @@ class SpawnerConfig(Configurable):
         `root` on NFS and a shared claim.
 
         `user`: the person; kubelet gives them the claim's volume. Pod Security "restricted".
+
         `root`: an init container with just the rights that it takes. Pod Security "baseline".
+
         `nobody`: another system makes the folders.
 
         For example::
@@ -145,6 +149,7 @@ class SpawnerConfig(Configurable):
         What the person's passwd and group entries are added to.
 
         `base`: `accounts_passwd` and `accounts_group`; nothing runs before the server.
+
         `image`: the image's own files, merged by an init container of that image.
 
         For example::

@@ -12,6 +12,12 @@ from jhkube.pod.quantities import memory_text, parse_quantity
 __all__ = ["ClaimAction", "ClaimPlan", "claim_action", "growth_patch"]
 
 
+_STAYS = {
+    False: "its storage class does not let it grow",
+    None: "the hub may not see whether its storage class lets it grow",
+}
+
+
 class ClaimAction(Enum):
     """What the spawner does next."""
 
@@ -92,7 +98,7 @@ def claim_action(
     if status.get("phase") != "Bound":
         # The API server grows bound claims only; this one is bound by the start that asks.
         return ClaimPlan(ClaimAction.KEEP)
-    if expandable:
+    if expandable is True:
         return ClaimPlan(
             ClaimAction.GROW,
             f"Your home volume grows from {memory_text(float(requested))} to {memory_text(float(want))}.",
@@ -101,7 +107,7 @@ def claim_action(
     return ClaimPlan(
         ClaimAction.KEEP,
         f"Your home volume has {memory_text(float(max(requested, capacity)))}, less than the"
-        f" {memory_text(float(want))} that are configured, and its storage class does not let it grow.",
+        f" {memory_text(float(want))} that are configured, and {_STAYS[expandable]}.",
     )
 
 
