@@ -3,7 +3,7 @@
     python -m benchmarks.logins --people 200
 
 A real hub, the GitHub stand-in and the people are three processes on this machine, which share its cores. Every
-person is in 30 organizations and 30 teams. A login is the whole way, from the hub's link to GitHub to the hub's
+person is in 5 organizations and 5 teams. A login is the whole way, from the hub's link to GitHub to the hub's
 home page. The API is asked for one user every 50 ms, one request after the other.
 """
 
@@ -25,7 +25,7 @@ from typing import Any
 from devcluster.github import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET
 from tests.hub.running import GITHUB, Browser, RunningHub, free_port
 
-ORGANIZATIONS = 30
+ORGANIZATIONS = 5
 
 
 def world(people: int) -> dict[str, Any]:

@@ -15,7 +15,15 @@ from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.login.account_config import MEMBERSHIPS_KEY
 from jhkube.login.cilogon_account import CILogonAccount, renamed
 from jhkube.login.cilogon_config import CILogonConfig
-from jhkube.login.claims import ClaimError, claim, full_name, groups_in, number_in, verified_email
+from jhkube.login.claims import (
+    ClaimError,
+    claim,
+    full_name,
+    groups_in,
+    number_in,
+    subject_claim,
+    verified_email,
+)
 from jhkube.login.errors import ProviderUnavailable, Refused, TokenRejected
 from jhkube.login.github_account import GitHubAccount, email_fields, organization_fields, team_fields
 from jhkube.login.github_api import GitHubApi
@@ -223,7 +231,7 @@ class CILogonGroupAuthenticator(CILogonConfig):
             raise ProviderUnavailable("CILogon", str(error)) from None
         try:
             account = CILogonAccount(
-                subject=str(claims["sub"]),
+                subject=subject_claim(claims),
                 name=full_name(claims),
                 email=verified_email(claims),
                 groups=renamed(found, self.rules, self.group_priority),

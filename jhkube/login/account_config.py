@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from inspect import isawaitable
 from typing import Any, ClassVar
 
+from jupyterhub import crypto
 from traitlets import Bool, Dict, Integer, List, TraitError, Unicode, validate
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
@@ -20,6 +21,12 @@ __all__ = ["MEMBERSHIPS_KEY", "AccountConfig"]
 
 MEMBERSHIPS_KEY = "jhkube_memberships"
 """The key of auth_state for the provider's own names of the groups that a person is in."""
+
+
+KEY_HELP = (
+    "`openssl rand -hex 32` makes a key; to change it, set the new one and the old one with a semicolon in between, "
+    "and take the old one away once everybody has been refreshed."
+)
 
 
 class AccountConfig(SamePerson):
@@ -101,6 +108,12 @@ class AccountConfig(SamePerson):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._told_beyond: dict[str, list[str]] = {}
+        if self.parent is not None and self.enable_auth_state:
+            # The hub will not start either, but names no trait and no way out.
+            try:
+                crypto.CryptKeeper.instance().check_available()
+            except crypto.EncryptionUnavailable as error:
+                self.log.error("%s.enable_auth_state: %s. %s", type(self).__name__, error, KEY_HELP)
 
     @property
     def rules(self) -> GroupRules:

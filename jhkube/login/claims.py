@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ClaimError", "ClaimedGroup", "claim", "full_name", "groups_in", "number_in", "verified_email"]
+__all__ = [
+    "ClaimError",
+    "ClaimedGroup",
+    "claim",
+    "full_name",
+    "groups_in",
+    "number_in",
+    "subject_claim",
+    "verified_email",
+]
 
 
 class ClaimError(ValueError):
@@ -110,6 +119,14 @@ def _number(value: Any) -> int | None:
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
         return int(value)
     return None
+
+
+def subject_claim(claims: Mapping[str, Any]) -> str:
+    """Return the immutable `sub`; raises `ClaimError` where there is none."""
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not subject:
+        raise ClaimError("the claims have no sub")
+    return subject
 
 
 def full_name(claims: Mapping[str, Any]) -> str:

@@ -26,10 +26,10 @@ class ProviderUnavailable(_Shown):
 
     status = 503
 
-    def __init__(self, provider: str, reason: str, retry_after: float = 0.0) -> None:
+    def __init__(self, provider: str, what: str, retry_after: float = 0.0) -> None:
         super().__init__(f"{provider} did not answer as it should. Please try again in a minute.")
-        self.reason = reason
-        """What happened, for the log."""
+        self.what = what
+        """What happened, for the log; not `reason`, which tornado would send to the browser."""
         self.retry_after = retry_after
         """Seconds for which the provider asked not to be asked again; 0 where it named none."""
 

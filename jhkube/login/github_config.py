@@ -150,6 +150,12 @@ class GitHubConfig(AccountConfig, GitHubOAuthenticator):
             self.minimum_id, self.maximum_id, self.low_id_offset, self.high_id_offset, self.team_gid_offset
         )
 
+    @validate("github_url")
+    def _validate_github_url(self, proposal: Any) -> str:
+        # Upstream compares it with https://github.com, and puts paths behind it.
+        url = str(proposal["value"]).rstrip("/")
+        return url if "://" in url else f"https://{url}"
+
     @validate("allowed_organizations", "denied_organizations", "admin_organizations")
     def _validate_names(self, proposal: Any) -> Any:
         return self.checked(proposal, check_github_names)

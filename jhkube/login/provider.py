@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +19,7 @@ from jhkube.login.outages import Outage
 
 __all__ = ["Provider"]
 
-CONNECTIONS = 64
+CONNECTIONS = 32
 """Requests to the provider at once; with tornado's own default of 10 the people of a class wait for each other."""
 
 ENDED = frozenset({"bad_refresh_token", "bad_verification_code", "invalid_grant", "redirect_uri_mismatch"})
@@ -35,6 +36,8 @@ class Provider(OAuthenticator):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.outage = Outage(self.login_service, self.log)
+        # Waits without a limit: the client's own queue would fail the last of a class after 20 s.
+        self._connections = asyncio.Semaphore(CONNECTIONS)
 
     async def ask(self, url: str, headers: Mapping[str, str], **request: Any) -> HTTPResponse:
         """Return the provider's answer, of whatever status.
@@ -46,7 +49,11 @@ class Provider(OAuthenticator):
         """
         options = {**self.http_request_kwargs, "validate_cert": self.validate_server_cert, **request}
         made = HTTPRequest(url, headers=dict(headers), **options)
-        return await answer(self.http_client, made, self.outage, self.login_service)
+        return await self._answer(made)
+
+    async def _answer(self, request: HTTPRequest) -> HTTPResponse:
+        async with self._connections:
+            return await answer(self.http_client, request, self.outage, self.login_service)
 
     def read_json(self, response: HTTPResponse, kind: type | tuple[type, ...]) -> Any:
         """Return an answer's JSON body; raises `ProviderUnavailable` where it is not of that `kind`."""
@@ -54,7 +61,7 @@ class Provider(OAuthenticator):
 
     async def fetch(self, req: HTTPRequest, label: str = "fetching", parse_json: bool = True, **kwargs: Any) -> Any:
         """Make a request as upstream's `fetch` does, but log an outage once, and no answer's body ever."""
-        response = await answer(self.http_client, req, self.outage, self.login_service)
+        response = await self._answer(req)
         if kwargs.get("raise_error", True) and not 200 <= response.code < 300:
             self.log.warning("%s: %s answered %d", label, self.login_service, response.code)
             if response.code in (401, 403):

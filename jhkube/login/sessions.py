@@ -141,7 +141,7 @@ class Sessions(Provider):
             refreshed = await self._call_refresh_user_hook(user, auth_state)
             if refreshed is not None:
                 return refreshed  # type: ignore[no-any-return]
-        if not auth_state:
+        if not auth_state or not auth_state.get("token_response"):
             self.log.info("%s: nothing is known of the last login, so another is needed", user.name)
             return False
         if self._pauses.get(user.id, 0.0) > time.monotonic():
@@ -202,12 +202,12 @@ class Sessions(Provider):
         if self.manage_groups:
             model = await self._apply_managed_groups(model)
         before, now = auth_state.get(AUTH_STATE_KEY) or {}, model["auth_state"][AUTH_STATE_KEY]
-        if before and before["subject"] != now["subject"]:
+        if before and before.get("subject") != now["subject"]:
             raise TokenRejected("the token is another person's")
-        if before and (before["uid"], before["gid"]) != (now["uid"], now["gid"]):
+        if before and (before.get("uid"), before.get("gid")) != (now["uid"], now["gid"]):
             self.log.warning(
                 "%s had uid %s and gid %s, and has uid %s and gid %s now: files at home belong to the old ones",
-                *(user.name, before["uid"], before["gid"], now["uid"], now["gid"]),
+                *(user.name, before.get("uid"), before.get("gid"), now["uid"], now["gid"]),
             )
         return model
 

@@ -19,14 +19,15 @@ LIFETIME = 8 * 3600
 async def shared_app_hub(shared_github, tmp_path_factory):
     callbacks = ["http://127.0.0.1/hub/oauth_callback"]
     shared_github.add_application(APP, "secret", callbacks, kind="github-app", token_lifetime=LIFETIME)
-    shared_github.world.set_organization("lab", granted=[APP])
     hub = RunningHub(
         tmp_path_factory.mktemp("app"),
         github_settings(
             shared_github,
             client_id=APP,
             client_secret="secret",
-            allowed_organizations=["lab"],
+            allow_all=True,
+            denied_organizations=["banned"],
+            populate_teams_in_auth_state=True,
             refresh_timeout=2.0,
         ),
     )
@@ -37,7 +38,8 @@ async def shared_app_hub(shared_github, tmp_path_factory):
 
 @pytest.fixture
 async def hub(shared_app_hub, github):
-    github.world.set_organization("lab", granted=[APP])
+    for organization in ("lab", "banned"):
+        github.world.set_organization(organization, granted=[APP])
     yield shared_app_hub
     github.clock.offset = 0.0
 
@@ -79,6 +81,20 @@ async def test_an_outage_is_one_warning_however_many_requests_fail(hub, github, 
     for browser in browsers * 2:
         assert await browser.refreshed()
     assert len(hub.warnings("does not answer")) == 1
+
+
+async def test_denying_wins_where_everybody_is_let_in(hub, github, add_person, browse):
+    assert (await browse(hub, add_person("lab", "banned")).log_in()).status == 403
+
+
+async def test_upstreams_own_keys_are_in_auth_state(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab:imaging"))
+    state = (await hub.inspect(browser.login))["auth_state"]
+    assert state["github_user"]["login"] == browser.login
+    assert state["token_response"]["access_token"] == state["access_token"]
+    assert [(team["name"], team["privacy"]) for team in state["teams"]] == [("imaging", "closed")]
+    assert await browser.refreshed()
+    assert (await hub.inspect(browser.login))["auth_state"]["teams"] == state["teams"]
 
 
 async def test_an_expired_token_is_renewed_by_a_refresh(hub, github, add_person, browse):

@@ -11,6 +11,7 @@ from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
 from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
+from jhkube.identity import UnixGroup, UserIdentity
 
 IDPS = {"https://idp.example/shibboleth": {"username_derivation": {"username_claim": "eppn"}}}
 
@@ -157,6 +158,44 @@ def test_a_github_enterprise_server_is_one_setting():
     assert made.github_api == "https://github.lab.example/api/v3"
     assert made.authorize_url == "https://github.lab.example/login/oauth/authorize"
     assert made.userdata_url == "https://github.lab.example/api/v3/user"
+
+
+@pytest.mark.parametrize("url", ["https://github.com/", "github.com", "https://github.com"])
+def test_githubs_address_may_be_written_in_any_way(url):
+    assert GitHubOrgAuthenticator(github_url=url).github_api == "https://api.github.com"
+
+
+def identity_in(count):
+    return UserIdentity(
+        "ada", 5000, 5000, "github:5000", groups=tuple(UnixGroup(f"g{n}", 6000 + n) for n in range(count))
+    )
+
+
+def test_groups_beyond_what_file_servers_see_are_named_once(caplog):
+    logging.getLogger("traitlets").propagate = True
+    made = GitHubOrgAuthenticator()
+    for _ in range(3):
+        made.keep({}, identity_in(18), [])
+    assert [record.getMessage() for record in caplog.records] == [
+        "ada is in 18 groups, of which file servers see 16; beyond are: g16, g17. group_priority orders them"
+    ]
+
+
+@pytest.mark.parametrize(("count", "limit"), [(16, 16), (40, 0)])
+def test_groups_that_file_servers_see_are_no_warning(caplog, count, limit):
+    logging.getLogger("traitlets").propagate = True
+    GitHubOrgAuthenticator(group_limit=limit).keep({}, identity_in(count), [])
+    assert caplog.text == ""
+
+
+async def test_a_plain_string_that_auth_state_groups_key_leads_to_is_one_group():
+    made = GitHubOrgAuthenticator(auth_state_groups_key="github_user.team")
+    assert await made.get_user_groups({"github_user": {"team": "lab"}}) == {"lab"}
+
+
+@pytest.mark.parametrize("key", [lambda state: ["lab"], lambda state: {"lab"}])
+async def test_auth_state_groups_key_may_be_a_callable(key):
+    assert await GitHubOrgAuthenticator(auth_state_groups_key=key).get_user_groups({}) == {"lab"}
 
 
 def test_another_cilogon_is_one_setting():
