@@ -55,6 +55,11 @@ class PackedObjects(Mapping[str, dict[str, Any]]):
         had = self._packed.get(key)
         return None if had is None else had[0]
 
+    def order(self, key: str) -> int:
+        """A number that is greater the later an object was changed."""
+        version = self._packed[key][0]
+        return int(version) if version.isdecimal() else 0
+
     @property
     def nbytes(self) -> int:
         """How many bytes of JSON are kept."""
