@@ -39,7 +39,7 @@ async def hub(new_hub, cluster):
         ({"image": {"$ne": ""}}, "The option 'image' should be a text"),
         ({"image": "x" * 100_000}, "at most 512 characters"),
         ({"profile": "../etc"}, "There is no profile '../etc' to choose"),
-        ({"sise": "small"}, "There is no option 'sise'; did you mean 'size'?"),
+        ({"sise": "small"}, "There is no option 'sise'. Did you mean 'size'?"),
         ({"presets": "all"}, "The presets should be a list of names"),
         ({"debug": "yes"}, "should be true or false"),
         ({"image": "w_2026_46\nevil"}, "There is no image"),
@@ -104,7 +104,11 @@ async def test_a_claim_that_was_deleted_outside_is_made_again_and_the_person_is_
             except ApiException:
                 break
             await asyncio.sleep(0.2)
-    events = await person.started()
+    starting = asyncio.create_task(person.start())
+    await asyncio.sleep(0.3)
+    events = await person.progress()
+    await starting
+    assert events[-1]["ready"]
     assert any("was deleted outside of the hub" in event.get("message", "") for event in events)
 
 
