@@ -144,7 +144,7 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
 
     async def _first_menu(self) -> None:
         """Wait a moment for the registry where nothing at all is known yet, not even by an earlier hub."""
-        if self.image_menu and self.image_menu.current.refreshed_at is None:
+        if self.image_menu and not self.image_menu.is_settled:
             try:
                 await asyncio.wait_for(self.image_menu.refresh(), FIRST_MENU_TIMEOUT)
             except TimeoutError:

@@ -20,11 +20,10 @@ from .servers import BCRYPT, PASSWORD, USER
 
 NAMESPACE = "jhkube-test-pull-secret"
 
-pytestmark = pytest.mark.skipif("KUBECONFIG" not in os.environ, reason="needs a cluster, by KUBECONFIG")
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def api() -> AsyncIterator[client.CoreV1Api]:
+    assert os.environ.get("KUBECONFIG"), "needs a cluster: run `make test`, or set KUBECONFIG"
     load_config()
     api = shared_client("CoreV1Api")
     try:
