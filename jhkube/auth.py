@@ -66,7 +66,7 @@ class GitHubOrgAuthenticator(GitHubConfig):
         state = auth_model["auth_state"]
         user, visit = state[self.user_auth_state_key], VISIT.get(None) or Visit()
         api = self._api(state["token_response"], visit)
-        account = await self._account(api, state, is_login=not visit.remembered)
+        account = await self._account(api, state)
         rules = self.rules
         named = replace(account, groups=tuple(each for each in account.groups if rules(each.name) is not None))
         try:
@@ -128,7 +128,7 @@ class GitHubOrgAuthenticator(GitHubConfig):
             )
         )
 
-    async def _account(self, api: GitHubApi, state: dict[str, Any], *, is_login: bool) -> GitHubAccount:
+    async def _account(self, api: GitHubApi, state: dict[str, Any]) -> GitHubAccount:
         """Return the person; a list that does not come is as it was the last time, and at a login an error."""
         user, base = state[self.user_auth_state_key], self.github_api
         lists = {
@@ -138,21 +138,31 @@ class GitHubOrgAuthenticator(GitHubConfig):
         }
         asked = (api.all(url, fields, hidden) for url, (fields, hidden) in lists.items())
         answers: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
-        for index, (url, found) in enumerate(zip(lists, answers, strict=True)):
-            if isinstance(found, ProviderUnavailable) and not is_login:
-                answers[index] = found = api.known(url) if api.known(url) is not None else found
-            if isinstance(found, BaseException):
-                raise found
-        emails, organizations, teams = answers
+        has_old_teams = isinstance(answers[2], ProviderUnavailable)
+        emails, organizations, teams = (
+            self._kept(api, url, found) for url, found in zip(lists, answers, strict=True)
+        )
         if organizations is None:
             # Without the scope read:org GitHub lists only what everybody can see.
             organizations = await api.all(f"{base}/users/{user['login']}/orgs", organization_fields)
+        if has_old_teams:
+            # Who has left an organization has left its teams.
+            present = {organization["login"] for organization in organizations}
+            teams = [team for team in teams if team["organization"]["login"] in present]
         if self.populate_teams_in_auth_state:
             state["teams"] = teams or []
         try:
             return GitHubAccount.parse(user, emails or (), organizations or (), teams or ())
         except ValueError as error:
             raise ProviderUnavailable("GitHub", str(error)) from None
+
+    @staticmethod
+    def _kept(api: GitHubApi, url: str, found: Any) -> Any:
+        if isinstance(found, ProviderUnavailable) and (known := api.known(url)) is not None:
+            return known
+        if isinstance(found, BaseException):
+            raise found
+        return found
 
     def _api(self, token_info: dict[str, Any], visit: Visit) -> GitHubApi:
         headers = self.build_userdata_request_headers(token_info["access_token"], token_info["token_type"])

@@ -90,13 +90,14 @@ class GitHubApi:
             pages += await asyncio.gather(*(self._page(_numbered(url, number), list, fields) for number in missing))
 
     def known(self, url: str) -> list[Any] | None:
-        """Return the list at a URL as it was the last time, and keep it; None where it was not asked for."""
-        found, number = [], 1
-        while (page := self._remembered.get(_numbered(url, number))) is not None:
-            self.learned[_numbered(url, number)] = page
-            found += page["body"]
-            number += 1
-        return found if number > 1 else None
+        """Return the list at a URL as it was the last time, and keep it; None where not all of it is remembered."""
+        pages: dict[str, Any] = {}
+        while page := self._remembered.get(here := _numbered(url, len(pages) + 1)):
+            pages[here] = page
+            if not page["more"]:
+                self.learned |= pages
+                return [item for page in pages.values() for item in page["body"]]
+        return None
 
     async def _page(self, url: str, kind: type, fields: Fields | None = None, hidden: Collection[int] = ()) -> Any:
         kept = fields.__name__ if fields else ""

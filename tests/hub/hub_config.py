@@ -82,6 +82,8 @@ class Inspection(BaseHandler):
                 "auth_state": await user.get_auth_state(),
                 "groups": sorted(group.name for group in user.groups),
                 "admin": user.admin,
+                # Another text at each encryption.
+                "encrypted": (user.encrypted_auth_state or b"").hex(),
             }
             if user
             else {}

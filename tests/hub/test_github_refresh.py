@@ -88,6 +88,15 @@ async def test_who_joined_a_denied_organization_is_out_though_the_teams_do_not_c
     assert not await browser.refreshed()
 
 
+async def test_who_left_the_organization_of_an_allowed_team_is_out_though_the_teams_do_not_come(
+    hub, github, add_person, browse
+):
+    browser = await logged_in(hub, browse, add_person("partner:guests"))
+    github.world.leave("partner", browser.login)
+    github.fail("/api/v3/user/teams", status=500)
+    assert not await browser.refreshed()
+
+
 async def test_an_api_token_is_of_no_use_to_who_is_out(hub, github, add_person, browse):
     browser = await logged_in(hub, browse, add_person("lab"))
     _, made = await hub.api("POST", f"/users/{browser.login}/tokens", json={})
@@ -123,6 +132,13 @@ async def test_a_refresh_in_which_nothing_changed_costs_nothing(hub, github, add
     answered = {key: count for key, count in github.requests.statuses.items() if count}
     assert len(answered) == 4
     assert all(key.endswith(" 304") for key in answered)
+
+
+async def test_a_refresh_in_which_nothing_changed_writes_nothing(hub, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab:imaging"))
+    before = await hub.inspect(browser.login)
+    assert await browser.refreshed()
+    assert await hub.inspect(browser.login) == before
 
 
 async def test_two_refreshes_of_one_person_at_once_are_one(hub, github, add_person, browse):
