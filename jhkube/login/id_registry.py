@@ -46,7 +46,7 @@ class IdRegistry:
 
     def __init__(self, gids: DerivedIds, log: logging.Logger) -> None:
         self._gids, self._log = gids, log
-        self._people: dict[int, str] = {}
+        self._people: dict[int, tuple[str, str]] = {}
         self._groups: dict[int, str] = {}
         self._loading = asyncio.Lock()
         self._is_loaded = False
@@ -85,12 +85,13 @@ class IdRegistry:
         IdError
             Where one of them is another person's or group's.
         """
-        owner = self._people.get(identity.uid, identity.subject)
-        if owner != identity.subject:
+        name, owner = self._people.get(identity.uid, (identity.name, identity.subject))
+        # A person may have two names here, and an account that was handed over another person.
+        if owner != identity.subject and name != identity.name:
             raise IdError(f"uid {identity.uid} of {identity.subject} is {owner}'s already; set it in `uids`")
         for group in identity.groups:
             if group.gid in self._gids and self._groups.get(group.gid, group.name) != group.name:
                 other = self._groups[group.gid]
                 raise IdError(f"gid {group.gid} of the group {group.name} is {other}'s already; set it in `gids`")
-        self._people[identity.uid] = identity.subject
+        self._people[identity.uid] = (identity.name, identity.subject)
         self._groups.update({group.gid: group.name for group in identity.groups if group.gid in self._gids})
