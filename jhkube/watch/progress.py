@@ -11,7 +11,7 @@ from typing import Any
 from jhkube.watch._containers import MAIN_CONTAINER
 from jhkube.watch._failure import redacted
 
-__all__ = ["progress", "sentence_of"]
+__all__ = ["progress", "sentence_of", "sentences_of_status"]
 
 _BETWEEN = 0.2
 """Seconds between two looks at what is new, however fast it comes."""
@@ -28,6 +28,12 @@ _IMAGE = re.compile(r"image \"([^\"]+)\"")
 
 _SAID_BY_FINDING = frozenset({"FailedScheduling", "FailedMount", "FailedAttachVolume", "Failed", "BackOff"})
 """Trouble of which the start itself makes a sentence (`Failure.meanwhile`)."""
+
+
+_NOISE = frozenset({"MissingClusterDNS", "DNSConfigForming", "CheckLimitsForResolvConf", "NodeNotSchedulable"})
+"""Warnings about the node's configuration, of no use to whoever waits."""
+
+_STARTED = "Your server's program was started; waiting for it to answer."
 
 
 def sentence_of(event: Mapping[str, Any]) -> tuple[int | None, str]:
@@ -65,12 +71,23 @@ def sentence_of(event: Mapping[str, Any]) -> tuple[int | None, str]:
                 return 32, f"Preparing your server: step{named}."
             if named:
                 return 68, ""
-            return 70, "Your server's program was started; waiting for it to answer."
+            return 70, _STARTED
         case "Preempted" | "Evicted" | "TaintManagerEviction":
             return None, f"The cluster took the place of your server back: {text}"
-    if reason in _SAID_BY_FINDING or event.get("type") != "Warning":
+    if reason in _SAID_BY_FINDING | _NOISE or event.get("type") != "Warning":
         return None, ""
     return None, f"{reason}: {text}"
+
+
+def sentences_of_status(pod: Mapping[str, Any] | None) -> list[tuple[int, str]]:
+    """What the pod's own status tells: a busy kubelet sends its events late, and a hub may have none."""
+    if pod is None or "nodeName" not in pod.get("spec", {}):
+        return []
+    said = [(15, f"A place was found for your server, on {pod['spec']['nodeName']}.")]
+    for status in pod["status"].get("containerStatuses") or ():
+        if status["name"] == MAIN_CONTAINER and "running" in (status.get("state") or {}):
+            said.append((70, _STARTED))
+    return said
 
 
 async def progress(spawner: Any) -> AsyncIterator[dict[str, Any]]:
@@ -112,7 +129,8 @@ class _Teller:
 
     def __init__(self, began: float) -> None:
         self._bar = 0
-        self._told: dict[str, int] = {}
+        self._told: set[str] = set()
+        self._said: set[str] = set()
         self._meanwhile = ""
         self._doing = "Waiting for the cluster"
         self._doing_since = began
@@ -123,17 +141,17 @@ class _Teller:
 
     def news(self, start: Any) -> list[dict[str, Any]]:
         """The messages that are due now."""
-        messages = []
+        messages: list[dict[str, Any]] = []
         for event in start.events:
-            uid, count = event["metadata"].get("uid", ""), int(event.get("count") or 1)
+            uid = event["metadata"].get("uid", "")
             if uid in self._told:
                 continue
-            self._told[uid] = count
+            self._told.add(uid)
             step, sentence = sentence_of(event)
-            bar = self._move(step)
-            if sentence:
-                messages.append({"progress": bar, "message": sentence, "raw_event": event})
+            messages += self._message(step, sentence, raw_event=event)
             self._note(event, sentence)
+        for step, sentence in sentences_of_status(start.pod):
+            messages += self._message(step, sentence)
         meanwhile = start.finding.meanwhile if start.finding else ""
         if meanwhile and meanwhile != self._meanwhile:
             messages.append({"progress": self._bar, "message": meanwhile})
@@ -146,6 +164,14 @@ class _Teller:
         if messages:
             self._last = now
         return messages
+
+    def _message(self, step: int | None, sentence: str, **more: Any) -> list[dict[str, Any]]:
+        """The message of a sentence, if it is worth one and was not said before."""
+        bar = self._move(step)
+        if not sentence or sentence in self._said:
+            return []
+        self._said.add(sentence)
+        return [{"progress": bar, "message": sentence, **more}]
 
     def _note(self, event: Mapping[str, Any], sentence: str) -> None:
         doing = {

@@ -109,7 +109,8 @@ async def answering(
     Parameters
     ----------
     stage
-        How near the server is to listening; read anew at each turn.
+        How near the server is to listening; called at the beginning and after each change. What it raises ends
+        the wait.
     url
         The server's URL, as `http://10.1.2.3:8888`; called only when the pod has an address.
     changed
@@ -119,25 +120,25 @@ async def answering(
     ssl_context
         The hub's own context where `internal_ssl` is on.
     """
-    eager_since: float | None = None
+    eager_since = 0.0
+    now = Stage.NO_ADDRESS
+    changed.set()
     while True:
-        changed.clear()
-        now = stage()
+        if changed.is_set():
+            changed.clear()
+            before, now = now, stage()
+            if now == Stage.STARTING != before:
+                eager_since = time.monotonic()
         if now == Stage.NO_ADDRESS:
-            eager_since = None
             await changed.wait()
             continue
-        if now == Stage.STARTING:
-            eager_since = eager_since or time.monotonic()
-            pause: float | None = cadence.pause(time.monotonic() - eager_since)
-        else:
-            eager_since, pause = None, cadence.idle
-        if pause is not None and await answers(url(), path, ssl_context, cadence):
+        is_eager = now == Stage.STARTING
+        if (is_eager or cadence.idle is not None) and await answers(url(), path, ssl_context, cadence):
             return url()
-        if eager_since is not None:
+        if is_eager:
             await asyncio.sleep(cadence.pause(time.monotonic() - eager_since))
         else:
-            await _set_within(changed, pause)
+            await _set_within(changed, cadence.idle)
 
 
 async def _set_within(event: asyncio.Event, seconds: float | None) -> None:

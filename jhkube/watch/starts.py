@@ -107,6 +107,9 @@ class Start:
         self._upstream: asyncio.Task[str] | None = None
         self._watching: asyncio.Task[str] | None = None
         self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._reflectors: list[Any] = []
+        self._told = ExitStack()
         self._since: dict[str, float] = {}
 
     @property
@@ -178,14 +181,10 @@ class Start:
         """Done when the server answers: what KubeSpawner's wait can wait for, in place of asking again."""
         self.created()
         assert self._watching is not None
-        watching = self._watching
-
-        async def true_when_it_answers() -> bool:
-            # neither a failure nor a cancellation is upstream's to handle: `url` does
-            await asyncio.wait([watching])
-            return True
-
-        return true_when_it_answers()
+        ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        # neither a failure nor a cancellation is upstream's to handle: `url` does
+        self._watching.add_done_callback(lambda _: None if ended.done() else ended.set_result(True))
+        return ended
 
     async def url(self, upstream: Coroutine[Any, Any, str]) -> str:
         """Run KubeSpawner's own start and watch it; returns the server's URL once it answers.
@@ -257,30 +256,40 @@ class Start:
                 self._remove_in_background(self.uid)
 
     async def _answer(self) -> str:
-        """Wait for the server's answer and for a reason to give up, whichever comes first."""
+        """Wait for the server's answer, or for a reason to give up."""
         self.uid = await self._created
-        changed = asyncio.Event()
-        answer = asyncio.create_task(self._until_it_answers(changed))
-        woken = asyncio.ensure_future(self._wake.wait())
+        spawner = self.spawner
         try:
-            while True:
-                reflectors = [r for r in (self.spawner.pod_reflector, self.spawner.event_reflector) if r]
-                with ExitStack() as told:
-                    for reflector in reflectors:
-                        told.enter_context(reflector.told_of(self.key, self._wake))
-                    # a reflector can be replaced by another under way
-                    while reflectors[0] is self.spawner.pod_reflector:
-                        self._look()
-                        wait = self._judge()
-                        changed.set()
-                        await asyncio.wait({answer, woken}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-                        if answer.done():
-                            return answer.result()
-                        if woken.done():
-                            self._wake.clear()
-                            woken = asyncio.ensure_future(self._wake.wait())
+            return await answering(
+                self._stage,
+                lambda: str(spawner._get_pod_url(self.pod)),
+                self._wake,
+                path=f"{spawner.server.base_url.rstrip('/')}/api",
+                ssl_context=_hub_ssl_context(spawner) if spawner.internal_ssl else None,
+                cadence=self.cadence,
+            )
         finally:
-            await self._cancel(answer, woken)
+            self._told.close()
+            if self._timer:
+                self._timer.cancel()
+
+    def _stage(self) -> str:
+        """See what is new, and give up if it is hopeless; returns how near the server is to listening."""
+        self._follow()
+        self._look()
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self._judge(), self._wake.set)
+        return stage_of(self.pod, self.events)
+
+    def _follow(self) -> None:
+        """Be told by the reflectors; one can be replaced by another under way."""
+        reflectors = [each for each in (self.spawner.pod_reflector, self.spawner.event_reflector) if each]
+        if reflectors != self._reflectors:
+            self._told.close()
+            self._reflectors = reflectors
+            for reflector in reflectors:
+                self._told.enter_context(reflector.told_of(self.key, self._wake))
 
     def _look(self) -> None:
         """Read the pod and its events, once for each change."""
@@ -321,17 +330,6 @@ class Start:
     def _failed(self, failure: Failure) -> StartFailed:
         self.finding = failure
         return StartFailed(failure, f"pod {self.key} of {self.spawner.user.name}:{self.spawner.name}")
-
-    async def _until_it_answers(self, changed: asyncio.Event) -> str:
-        spawner = self.spawner
-        return await answering(
-            lambda: stage_of(self.pod, self.events),
-            lambda: str(spawner._get_pod_url(self.pod)),
-            changed,
-            path=f"{spawner.server.base_url.rstrip('/')}/api",
-            ssl_context=_hub_ssl_context(spawner) if spawner.internal_ssl else None,
-            cadence=self.cadence,
-        )
 
 
 def _hub_ssl_context(spawner: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jhkube.watch.progress import sentence_of
+from jhkube.watch.progress import sentence_of, sentences_of_status
 
 
 def event(reason, message="", field="spec.containers{notebook}", kind="Normal"):
@@ -59,6 +59,20 @@ def test_the_steps_of_a_start_fill_the_bar():
     steps = [sentence_of(each)[0] for each in order]
     assert steps == sorted(steps)
     assert len(set(steps)) == len(steps)
+
+
+def test_the_nodes_own_troubles_are_not_told():
+    assert sentence_of(event("MissingClusterDNS", "kubelet does not have ClusterDNS", kind="Warning"))[1] == ""
+
+
+def test_the_status_tells_what_an_event_would_in_the_same_words():
+    pod = {"spec": {}, "status": {}}
+    assert sentences_of_status(None) == sentences_of_status(pod) == []
+    pod["spec"]["nodeName"] = "node7"
+    scheduled = event("Scheduled", "Successfully assigned hub/jupyter-ada to node7", "")
+    assert sentences_of_status(pod) == [sentence_of(scheduled)]
+    pod["status"]["containerStatuses"] = [{"name": "notebook", "state": {"running": {}}}]
+    assert sentences_of_status(pod) == [sentence_of(scheduled), sentence_of(event("Started"))]
 
 
 def test_no_secret_of_an_event_is_told():
