@@ -40,6 +40,7 @@ from jhkube.watch.claims import ClaimReflector
 from jhkube.watch.progress import progress
 from jhkube.watch.reflectors import EventReflector, PodReflector
 from jhkube.watch.starts import Start
+from jhkube.watch.stops import stopped
 
 __all__ = ["JHKubeSpawner", "begin_menu_with_hub"]
 
@@ -329,6 +330,11 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
             metadata = V1ObjectMeta(name=self.pod_name, uid=pod["metadata"]["uid"])
             await replace_secret(self.api, self.namespace, secret_manifest(V1Pod(metadata=metadata), files))
         self.log.info("%s: renewed the token in Secret %s", self._log_name, name)
+
+    async def stop(self, now: bool = False) -> None:
+        """Delete the pod, and return as soon as it is gone."""
+        await self._start_watching_pods()
+        await stopped(self.pod_reflector, self._pod_key, asyncio.ensure_future(super().stop(now)))
 
     # What the cluster says.
 
