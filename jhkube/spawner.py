@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from jupyterhub.app import JupyterHub
 from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1Pod
-from kubespawner import KubeSpawner
-from tornado.web import HTTPError
-from traitlets import default
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.objects import FORBIDDEN, HomeRefused, claim_plan, create_secret, grow_claim, replace_secret, set_quota
-from jhkube.options_form import form
-from jhkube.options_form.menu import ImageMenu, NoSuchImage
-from jhkube.options_form.profiles import (
-    LAB,
-    Available,
-    Choice,
-    OptionError,
-    available_for,
-    chosen,
-    parse_profiles,
-    profile_list,
-)
+from jhkube.options_form.profiles import LAB
 from jhkube.pod.build import build_pod, secret_files
 from jhkube.pod.claims import ClaimAction
 from jhkube.pod.home import HomeKind
 from jhkube.pod.labels import ServerFacts
-from jhkube.pod.limits import Usage, ceiling_for, over_ceiling, pod_usage, resource_quota
-from jhkube.pod.mounts import claim_in_use, mounts_for
+from jhkube.pod.limits import ceiling_for, resource_quota
 from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
-from jhkube.spawner_config import SpawnerConfig
+from jhkube.spawner_options import ChoosingSpawner, Refused
 from jhkube.watch.claims import ClaimReflector
 from jhkube.watch.progress import progress
 from jhkube.watch.reflectors import EventReflector, PodReflector
@@ -44,11 +27,8 @@ from jhkube.watch.stops import stopped
 
 __all__ = ["JHKubeSpawner", "begin_menu_with_hub"]
 
-FIRST_MENU_TIMEOUT = 5.0
-"""Seconds that somebody waits for the very first menu of a hub that never had one."""
 
-
-class JHKubeSpawner(SpawnerConfig, KubeSpawner):
+class JHKubeSpawner(ChoosingSpawner):
     """KubeSpawner, with a live menu of images, the person's own identity in the pod, and an honest start.
 
     Everything that KubeSpawner does stays, and every trait of it. Who a person is comes from auth_state, where
@@ -58,31 +38,9 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
     pod_start: Start | None = None
     """The start under way, or the last one."""
 
-    _menu: ImageMenu | None = None
     _identity: UserIdentity | None = None
     _token = ""
-    _choice: Choice | None = None
-    _refused: tuple[Any, OptionError] | None = None
     _warnings: list[str] = []
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.image_menu = None if kwargs.get("_mock") else self.running_menu(self.config)
-        if self.image_menu is not None:
-            # The operator's own profiles stand beside the computed one.
-            self._static_profiles = parse_profiles(self.profile_list)
-            self.profile_list = _computed_profiles
-
-    @classmethod
-    def running_menu(cls, config: Any) -> ImageMenu | None:
-        """Return the process's image menu, begun at the first call; None where no repository is configured."""
-        if JHKubeSpawner._menu is None:
-            menu = ImageMenu(config=config)
-            if not menu.repositories:
-                return None
-            menu.start()
-            JHKubeSpawner._menu = menu
-        return JHKubeSpawner._menu
 
     # Who it is.
 
@@ -98,129 +56,14 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
         self._identity = UserIdentity.from_dict(found) if found else None
         self._token = auth_state.get("access_token") or ""
 
-    @property
-    def _groups(self) -> tuple[str, ...]:
-        return tuple(group.name for group in self.user.groups)
-
-    # What they choose.
-
-    @default("options_form")
-    def _options_form_default(self) -> Any:
-        return self._rendered_form if self.image_menu else super()._options_form_default()
-
-    @default("options_from_form")
-    def _options_from_form_default(self) -> Any:
-        return self._options_of_form if self.image_menu else super()._options_from_form_default()
-
-    async def _options_of_form(self, formdata: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a form chose; a wrong option is refused here, before the hub remembers it."""
-        options = form.options_from_form(formdata)
-        await self._choose(options)
-        return options
-
-    @default("apply_user_options")
-    def _apply_user_options_default(self) -> Any:
-        # Here a wrong option is an answer at the form, before anything of a start has happened.
-        return JHKubeSpawner._choose
-
-    def available(self) -> Available:
-        """Return what the person may choose from now."""
-        assert self.image_menu is not None
-        groups = self._groups
-        return available_for(
-            groups,
-            self.image_menu.offer_for(groups),
-            self.parsed_sizes(),
-            self.parsed_presets(),
-            self._static_profiles,
-        )
-
-    async def _rendered_form(self, _: Any = None) -> str:
-        await self._first_menu()
-        options, errors = self.user_options or self.orm_spawner.user_options, []
-        if self._refused:
-            (options, error), self._refused = self._refused, None
-            errors = [error]
-        return form.render(self.available(), options, now=time.time(), errors=errors)
-
-    async def _first_menu(self) -> None:
-        """Wait a moment for the registry where nothing at all is known yet, not even by an earlier hub."""
-        if self.image_menu and not self.image_menu.is_settled:
-            try:
-                await asyncio.wait_for(self.image_menu.refresh(), FIRST_MENU_TIMEOUT)
-            except TimeoutError:
-                self.log.warning("The registry has not answered yet; the form has no images to offer")
-
-    async def _choose(self, options: Any) -> None:
-        """Check options, whichever way they came in, and keep what they stand for."""
-        await self._first_menu()
-        try:
-            choice = chosen(options, self.available()) if self.image_menu else None
-            await self._check_room(choice)
-            self._choice = await self._looked_up(choice) if choice else None
-        except OptionError as error:
-            # The hub renders the form of the default server again, whichever server was asked for.
-            self._refused = self.user.spawner._refused = (options, error)
-            raise _Refused(error.message) from None
-
-    async def _check_room(self, choice: Choice | None) -> None:
-        """Refuse a start that is one too many for the person's ceiling, or for a claim of one pod at a time."""
-        mounts = mounts_for(self.pod_settings().mounts, self._groups)
-        if not self.ceilings and not any(mount.exclusive for mount in mounts):
-            return
-        await self._start_watching_pods()
-        ceiling = ceiling_for(self.parsed_ceilings(), self.user.name, self._groups)
-        others = [each._usage() for each in self.user.spawners.values() if each is not self and each.active]
-        if sentence := over_ceiling(others, self._usage(choice), ceiling):
-            raise OptionError("size", sentence)
-        pods = self.pod_reflector.pods.values()
-        if sentence := claim_in_use(mounts, pods, namespace=self.namespace, pod_name=self.pod_name):
-            raise OptionError("", sentence)
-
-    def _usage(self, choice: Choice | None = None) -> Usage:
-        """Return what the server may use: by its pod, by what was chosen, or by the limits that are configured."""
-        choice = choice or self._choice
-        pod = self.pod_reflector.pods.get(self._pod_key) if choice is None else None
-        if pod is not None:
-            return pod_usage(pod)
-        if choice is None or choice.size is None:
-            return Usage(float(self.cpu_limit or 0), int(self.mem_limit or 0), server=self.name)
-        return Usage(choice.size.cores, choice.size.memory, choice.size.gpus, self.name)
-
-    @property
-    def _pod_key(self) -> str:
-        return f"{self.namespace}/{self.pod_name}"
-
-    async def _looked_up(self, choice: Choice) -> Choice:
-        """Return the choice with the digest that its image has now."""
-        assert self.image_menu is not None
-        try:
-            if choice.is_custom:
-                offer = self.available().images
-                assert offer is not None
-                return replace(choice, entry=await self.image_menu.check_custom_image(choice.image, offer))
-            if choice.entry is not None:
-                return replace(choice, entry=await self.image_menu.resolved(choice.entry))
-        except NoSuchImage as error:
-            raise OptionError("image", str(error)) from None
-        return choice
+    # The pod.
 
     async def load_user_options(self) -> None:
-        """Let KubeSpawner apply what was chosen; every way to a start passes here."""
-        if self._choice is None:
-            await self._choose(self.user_options)
-        asked = self.user_options
-        if self._choice is not None:
-            self.user_options = self._choice.to_options()
-        try:
-            await super().load_user_options()
-        finally:
-            self.user_options = asked
-        # KubeSpawner sees to claims next, in the namespace that the options may have set.
+        """Apply what was chosen, and see to the home before KubeSpawner comes to the claim."""
+        await super().load_user_options()
+        # Here, since the options may have set the namespace.
         if self.storage_pvc_ensure:
             await self._ensure_home()
-
-    # The pod.
 
     def start(self) -> Any:
         """Start the pod; see `_start`."""
@@ -247,7 +90,7 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
             try:
                 plan = await claim_plan(claim, self.storage_capacity or "0", known=self._pvc_exists)
             except HomeRefused as refused:
-                raise _Refused(str(refused)) from None
+                raise Refused(str(refused)) from None
             self._warn(plan.warning)
             if plan.action is not ClaimAction.WAIT:
                 break
@@ -338,6 +181,15 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
 
     # What the cluster says.
 
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events of this start's pod, oldest first; unlike upstream's it does not read those of all others."""
+        found: list[dict[str, Any]] = self.event_reflector.events_of(self._pod_key) if self.event_reflector else []
+        for index, event in enumerate(found):
+            if event["metadata"]["uid"] == self._last_event:
+                return found[index + 1 :]
+        return found
+
     async def _start_reflector(self, kind: str, reflector_class: Any, replace: bool = False, **kwargs: Any) -> Any:
         ours = {"pods": PodReflector, "events": EventReflector}.get(kind, reflector_class)
         return await super()._start_reflector(kind, ours, replace, **kwargs)
@@ -360,20 +212,7 @@ class JHKubeSpawner(SpawnerConfig, KubeSpawner):
     def clear_state(self) -> None:
         """Forget the last start."""
         super().clear_state()
-        self._choice = None
         self._warnings = []
-
-
-def _computed_profiles(spawner: JHKubeSpawner) -> list[dict[str, Any]]:
-    return profile_list(spawner.available(), spawner._choice)
-
-
-class _Refused(HTTPError):
-    """Options that cannot be taken: 400, with a sentence that the hub shows to the person."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(400, message)
-        self.jupyterhub_message = message
 
 
 def begin_menu_with_hub() -> None:
