@@ -5,7 +5,7 @@ import base64
 import json
 
 import pytest
-from kubernetes_asyncio.client import ApiException
+from kubernetes_asyncio.client import ApiException, StorageV1Api
 
 from tests.pods import in_pod, pod_of
 
@@ -13,6 +13,10 @@ EXTRA = """
 c.JHKubeSpawner.ceilings = {"default": {"cores": 3, "servers": 3}}
 c.JHKubeSpawner.extra_mounts = [
     {"path": "/data", "claim": "one-at-a-time", "exclusive": True, "groups": ["telescope-ops"]},
+]
+c.ImageMenu.offers = [
+    {"kinds": {"weekly": 2, "other": 2, "release": 2}, "default": ["1.0"], "all_tags": True,
+     "custom_images": [r"localhost:\\d+/[a-z]+:\\w+"]},
 ]
 """
 
@@ -64,6 +68,15 @@ async def test_a_tag_found_by_search_runs_its_digest(hub, someone, cluster):
     pod = await pod_of(cluster.core, cluster.namespace, "guest-06")
     assert pod.metadata.labels["jhkube/image-tag"] == "exp_w_2026_46_solver"
     assert "/lab@sha256:" in pod.spec.containers[0].image
+
+
+async def test_a_custom_image_that_does_not_exist_is_an_answer_at_once(hub, someone, cluster):
+    person = await someone(hub, "guest-06")
+    status, body = await person.start(image=f"{cluster.registry}/tiny:nothing")
+    assert status == 400
+    assert "There is no such tag" in body["message"]
+    status, body = await person.start(image=f"{cluster.registry}/tiny:a; rm -rf /")
+    assert status == 400
 
 
 async def test_servers_over_a_ceiling_are_refused_in_numbers(hub, someone):
@@ -177,3 +190,58 @@ async def test_a_new_token_reaches_the_running_pod(new_hub, github, someone, clu
             await asyncio.sleep(2)
     assert after.startswith("ghu_")
     assert json.dumps(after) not in hub.log
+
+
+async def test_a_claim_smaller_than_configured_grows_where_its_class_allows_it(new_hub, someone, cluster):
+    kind = {
+        "metadata": {"name": f"{cluster.namespace}-growing"},
+        "provisioner": "kubernetes.io/host-path",
+        "allowVolumeExpansion": True,
+    }
+    storage = StorageV1Api(cluster.core.api_client)
+    await storage.create_storage_class(kind)
+    try:
+        extra = f"c.KubeSpawner.storage_class = {kind['metadata']['name']!r}"
+        tiny = {"JHKUBE_REPOSITORIES": f"{cluster.registry}/tiny"}
+        small = await new_hub("small-homes", extra, JHKUBE_HOME_SIZE="10Mi", **tiny)
+        person = await someone(small, "guest-14")
+        await person.started()
+        await person.stop()
+        await small.stop()
+        large = await new_hub("large-homes", extra, JHKUBE_HOME_SIZE="20Mi", **tiny)
+        person = await someone(large, "guest-14")
+        await person.started()
+        pod = await pod_of(cluster.core, cluster.namespace, "guest-14")
+        name = next(
+            each.persistent_volume_claim.claim_name for each in pod.spec.volumes if each.persistent_volume_claim
+        )
+        claim = await cluster.core.read_namespaced_persistent_volume_claim(name, cluster.namespace)
+        assert claim.spec.resources.requests["storage"] == "20Mi"
+        assert "Your home volume grows from" in large.log
+    finally:
+        await storage.delete_storage_class(kind["metadata"]["name"])
+
+
+async def test_a_ceiling_is_a_quota_of_the_persons_own_namespace(new_hub, someone, cluster):
+    template = f"{cluster.namespace}-{{username}}"
+    hub = await new_hub(
+        "namespaces",
+        f"""
+c.KubeSpawner.enable_user_namespaces = True
+c.KubeSpawner.user_namespace_template = {template!r}
+c.JHKubeSpawner.ceilings = {{"default": {{"cores": 2, "servers": 1}}}}
+c.JHKubeSpawner.ceilings_are_quotas = True
+""",
+        JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny",
+    )
+    person = await someone(hub, "guest-15")
+    await person.started()
+    namespace = f"{cluster.namespace}-guest-15"
+    try:
+        quotas = await cluster.core.list_namespaced_resource_quota(namespace)
+        assert [dict(quota.spec.hard) for quota in quotas.items] == [{"limits.cpu": "2", "pods": "1"}]
+        pod = await pod_of(cluster.core, namespace, "guest-15")
+        assert pod.status.phase == "Running"
+    finally:
+        await person.stop()
+        await cluster.core.delete_namespace(namespace)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kubernetes_asyncio.client import Configuration
-from kubernetes_asyncio.config import kube_config
 from kubespawner import KubeSpawner
-from kubespawner.clients import _client_cache, load_config
 
 from jhkube.options_form.entries import Menu
 from jhkube.options_form.offer import offer_for, parse_offers
@@ -42,29 +37,7 @@ LAB = "registry.example/lab"
 GIB = 2**30
 
 
-@pytest.fixture(scope="module", autouse=True)
-def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let a KubeSpawner be made where there is no cluster: it wants a kubeconfig, and makes no request here."""
-    path = tmp_path_factory.mktemp("kube") / "config"
-    path.write_text(
-        json.dumps(
-            {
-                "current-context": "none",
-                "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
-                "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
-                "users": [{"name": "none", "user": {}}],
-            }
-        )
-    )
-    before = Configuration.get_default_copy()
-    load_config.cache_clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
-        yield
-    # Other tests of this process may have a cluster, and want clients of it.
-    load_config.cache_clear()
-    _client_cache.clear()
-    Configuration.set_default(before)
+pytestmark = pytest.mark.usefixtures("kubeconfig")
 
 
 def digest(letter: str) -> str:

@@ -1,0 +1,99 @@
+"""JHKubeSpawner with nothing of ours configured is KubeSpawner."""
+
+import pytest
+from kubespawner import KubeSpawner
+from traitlets.config import Config
+
+from jhkube.identity import AUTH_STATE_KEY, UserIdentity
+from jhkube.pod.secret import SECRET_PATH
+from jhkube.spawner import JHKubeSpawner
+
+pytestmark = pytest.mark.usefixtures("kubeconfig")
+
+CONFIGURATIONS = {
+    "nothing": {},
+    "z2jh": {
+        "uid": 1000,
+        "fs_gid": 100,
+        "storage_pvc_ensure": True,
+        "volumes": [{"name": "volume-{username}", "persistentVolumeClaim": {"claimName": "claim-{username}"}}],
+        "volume_mounts": [{"mountPath": "/home/jovyan", "name": "volume-{username}"}],
+        "cpu_limit": 2,
+        "mem_guarantee": "1G",
+    },
+    "much": {
+        "image": "registry.example.org/lab:1",
+        "image_pull_secrets": ["pull"],
+        "node_selector": {"disk": "ssd"},
+        "tolerations": [{"key": "hub", "operator": "Exists"}],
+        "environment": {"A": "{username}"},
+        "extra_labels": {"team": "x"},
+        "extra_containers": [{"name": "side", "image": "busybox"}],
+        "init_containers": [{"name": "first", "image": "busybox"}],
+        "supplemental_gids": [7],
+        "priority_class_name": "low",
+        "lifecycle_hooks": {"postStart": {"exec": {"command": ["true"]}}},
+        "extra_pod_config": {"dnsPolicy": "None"},
+    },
+}
+
+IDENTITY = UserIdentity("ada", 61803, 61803, "github:61803")
+
+
+class _User:
+    name, id, url, groups = "ada", 1, "/user/ada/", ()
+
+
+class _Hub:
+    public_host = url = base_url = api_url = "http://hub"
+
+
+async def manifest(cls, settings, **options):
+    config = Config({"KubeSpawner": settings})
+    spawner = cls(_mock=True, config=config, user=_User(), hub=_Hub(), namespace="labs", **options)
+    return spawner, (await spawner.get_pod_manifest()).to_dict()
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+async def test_without_an_identity_the_pod_is_kubespawners_own(name):
+    _, ours = await manifest(JHKubeSpawner, CONFIGURATIONS[name])
+    _, theirs = await manifest(KubeSpawner, CONFIGURATIONS[name])
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+async def test_with_an_identity_the_pod_is_kubespawners_and_what_the_docs_list(name):
+    spawner = JHKubeSpawner(
+        _mock=True, config=Config({"KubeSpawner": CONFIGURATIONS[name]}), user=_User(), hub=_Hub(), namespace="labs"
+    )
+    await spawner.run_auth_state_hook({AUTH_STATE_KEY: IDENTITY.to_dict(), "access_token": "gho_x"})
+    pod = (await spawner.get_pod_manifest()).to_dict()
+    _, plain = await manifest(KubeSpawner, CONFIGURATIONS[name])
+    ours, theirs = pod["spec"]["containers"][0], plain["spec"]["containers"][0]
+    differing = {key for key in ours if ours[key] != theirs[key]}
+    assert differing <= {"env", "security_context", "volume_mounts", "working_dir"}
+    assert [variable for variable in theirs["env"] if variable not in ours["env"]] == []
+    assert [mount for mount in theirs["volume_mounts"] or [] if mount not in ours["volume_mounts"]] == []
+    assert SECRET_PATH in {mount["mount_path"] for mount in ours["volume_mounts"]}
+    assert {key for key in pod["spec"] if pod["spec"][key] != plain["spec"][key]} <= {
+        "containers",
+        "security_context",
+        "volumes",
+    }
+    assert pod["metadata"]["name"] == plain["metadata"]["name"]
+    assert plain["metadata"]["labels"].items() <= pod["metadata"]["labels"].items()
+
+
+async def test_the_persons_uid_wins_over_the_charts():
+    spawner = JHKubeSpawner(
+        _mock=True, config=Config({"KubeSpawner": CONFIGURATIONS["z2jh"]}), user=_User(), hub=_Hub(), namespace="labs"
+    )
+    await spawner.run_auth_state_hook({AUTH_STATE_KEY: IDENTITY.to_dict()})
+    pod = await spawner.get_pod_manifest()
+    assert pod.spec.containers[0].security_context["runAsUser"] == 61803
+    assert pod.spec.security_context["fsGroup"] == 61803
+
+
+def test_every_trait_of_kubespawner_stays():
+    missing = [name for name in KubeSpawner.class_traits(config=True) if name not in JHKubeSpawner.class_traits()]
+    assert missing == []
