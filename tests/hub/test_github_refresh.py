@@ -68,6 +68,14 @@ async def test_a_revoked_token_ends_the_session(hub, github, add_person, browse)
     assert "Traceback" not in hub.log[seen:]
 
 
+async def test_a_token_that_is_another_persons_ends_the_session(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    state = (await hub.inspect(browser.login))["auth_state"]
+    state["token_response"]["access_token"] = github.issue_token(add_person("lab"), ["read:org"])["access_token"]
+    await hub.change(browser.login, state)
+    assert not await browser.refreshed()
+
+
 async def test_who_left_the_last_allowed_organization_is_out(hub, github, add_person, browse):
     browser = await logged_in(hub, browse, add_person("lab", "elsewhere"))
     github.world.leave("lab", browser.login)

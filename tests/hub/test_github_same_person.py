@@ -83,6 +83,21 @@ async def test_a_handed_over_account_is_the_new_persons_and_the_old_ones_session
     assert await new.is_logged_in()
 
 
+async def test_who_has_handed_an_account_over_is_out_before_the_new_person_comes(hub, github, browse, add_person):
+    former = add_person("lab")
+    heir = github.world.find_person("heir") or github.world.add_person("heir", id=HEIR)
+    github.world.join("lab", "heir")
+    browser = browse(hub, "heir")
+    assert (await browser.log_in()).status == 200
+    # As it was before the operator handed the account over: all of it the former owner's.
+    state = (await hub.inspect("heir"))["auth_state"]
+    state["token_response"]["access_token"] = github.issue_token(former, ["read:org"])["access_token"]
+    state["jhkube_identity"]["subject"] = f"github:{github.world.person(former).id}"
+    await hub.change("heir", state)
+    assert heir.id == HEIR
+    assert not await browser.refreshed("heir")
+
+
 async def test_a_living_session_survives_the_rotation_of_the_key(start_hub, github, add_person, browse):
     login = add_person("lab")
     hub = await start_hub(
