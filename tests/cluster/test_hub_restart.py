@@ -7,9 +7,11 @@ import pytest
 from tests.pods import pod_of
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def own_hub(new_hub, cluster):
-    return await new_hub("restarted", JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny")
+    hub = await new_hub("restarted", JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny")
+    yield hub
+    await hub.stop()
 
 
 async def test_a_running_pod_is_found_again(own_hub, someone, cluster):
