@@ -65,7 +65,7 @@ class Api:
 def fetch(request: urllib.request.Request | str, context: ssl.SSLContext | None = None) -> bytes:
     """Return a response's body; raise OSError where there is none."""
     opener = urllib.request.build_opener(DIRECT, urllib.request.HTTPSHandler(context=context))
-    with opener.open(request, timeout=10) as response:
+    with opener.open(request, timeout=5) as response:
         body: bytes = response.read()
         return body
 

@@ -174,7 +174,15 @@ def _recover(settings: Settings) -> None:
         processes.end(leftovers.shims(settings))
         leftovers.clear_runtime(settings)
         leftovers.forget(settings)
-    elif not processes.alive(settings.run, "containerd") and not leftovers.has_pods(settings):
+    elif not leftovers.has_pods(settings):
+        if not processes.alive(settings.run, "containerd"):
+            leftovers.clear_runtime(settings)
+    elif not network.is_up(settings):
+        # Pods whose bridge is gone stay cut off: their containers start anew, as after a reset of the machine.
+        for part in parts:
+            if part.name in ("containerd", "kubelet"):
+                lifecycle.end(settings, part)
+        processes.end(leftovers.shims(settings))
         leftovers.clear_runtime(settings)
 
 

@@ -30,6 +30,9 @@ class Component:
     ready: Callable[[], bool]
     """Asks it whether it is ready for the next component."""
 
+    broken: Callable[[], bool] = field(default=lambda: False, kw_only=True)
+    """Asks it whether it runs and never will be ready, as it should rather have ended."""
+
     address: str
     """Where it answers, for a person."""
 
@@ -59,6 +62,7 @@ def components(settings: Settings) -> tuple[Component, ...]:
     """Return the components in the order in which they start; they end in the other."""
     run, programs, server = settings.run, binaries(settings), api.Api(settings)
     pki, first = run / "pki", settings.first_port
+    ctr = ("ctr", "--connect-timeout", "2s", "-a", str(settings.containerd))
     return (
         Component(
             "registry",
@@ -149,9 +153,9 @@ def components(settings: Settings) -> tuple[Component, ...]:
         Component(
             "containerd",
             ("containerd", "--config", str(run / "containerd" / "config.toml")),
-            ready=lambda: succeeds(
-                "ctr", "--connect-timeout", "2s", "-a", str(settings.containerd), "namespaces", "ls", "-q"
-            ),
+            ready=lambda: succeeds(*ctr, "namespaces", "ls", "-q"),
+            # Over a database that it cannot read it serves all the same, without what needs the database.
+            broken=lambda: succeeds(*ctr, "version") and not succeeds(*ctr, "namespaces", "ls", "-q"),
             address=f"unix://{settings.containerd}",
             environ={"PATH": SYSTEM_PATH},
             files=(run / "containerd" / "config.toml",),

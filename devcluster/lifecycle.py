@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from devcluster import api, leftovers, processes
@@ -45,8 +46,9 @@ def ensure(settings: Settings, parts: Iterable[Component]) -> set[str]:
         if _is_ready(part, process, READY_TIMEOUT):
             continue
         # One that is only slow keeps what it has: a busy machine is no reason to lose anything.
-        if process.runs or part.state is None or not part.state.exists():
-            processes.end([process], grace=part.grace)
+        slow = process.runs and not part.broken()
+        processes.end([process], grace=part.grace)
+        if slow or part.state is None or not part.state.exists():
             raise DevClusterError(f"{part.name} does not start: {_last_words(settings, part)}")
         _start_on_nothing(settings, part)
     return {part.name for part in started}
@@ -74,6 +76,10 @@ def _start_on_nothing(settings: Settings, part: Component) -> None:
 
 def _spawn(settings: Settings, part: Component) -> processes.Process:
     for host, port in part.ports:
+        # The last threads of one that was killed may still be on their way out.
+        until = time.monotonic() + 3
+        while api.listens(host, port) and time.monotonic() < until:
+            time.sleep(0.1)
         if api.listens(host, port):
             raise DevClusterError(
                 f"port {port} of {host}, which is for the {part.name}, is taken by "
@@ -85,7 +91,7 @@ def _spawn(settings: Settings, part: Component) -> processes.Process:
 
 def _is_ready(part: Component, process: processes.Process, timeout: float) -> bool:
     try:
-        wait_for(part.name, part.ready, timeout, lambda: process.runs)
+        wait_for(part.name, part.ready, timeout, lambda: process.runs and not part.broken())
     except DevClusterError:
         return False
     return True

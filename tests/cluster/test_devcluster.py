@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -92,16 +93,20 @@ class Other:
             self.kubectl("apply", "--validate=false", "-f", "-", stdin=json.dumps(manifest))
         return self.running_pod()
 
-    def running_pod(self, restarts=0):
-        """Return the pod once its container runs, after at least so many restarts."""
+    def running_pod(self, unlike=""):
+        """Return the pod once its container runs, and is another than `unlike`."""
         until = time.monotonic() + 60
         while time.monotonic() < until:
             pod = json.loads(self.kubectl("get", "pod", "stays", "-o", "json"))
-            statuses = pod["status"].get("containerStatuses", [{}])
-            if "running" in statuses[0].get("state", {}) and statuses[0]["restartCount"] >= restarts:
-                return pod
+            for status in pod["status"].get("containerStatuses", []):
+                if "running" in status["state"] and status["containerID"] != unlike:
+                    return pod
             time.sleep(0.3)
         raise TimeoutError(self.kubectl("describe", "pod", "stays"))
+
+    def container(self):
+        """Return the id of the container that runs in the pod."""
+        return self.running_pod()["status"]["containerStatuses"][0]["containerID"]
 
     def own_processes(self):
         """Return everything that runs because of this cluster: its components, and what is in its pods."""
@@ -124,9 +129,9 @@ def other():
     leftovers.discard(cluster.settings.run)
 
 
-@pytest.mark.parametrize("then", ["the network is there", "the machine was reset"])
+@pytest.mark.parametrize("then", ["the network is there", "the machine was reset", "a database is unreadable"])
 def test_up_recovers_from_everything_killed_at_once(other, then):
-    restarts = other.running_pod()["status"]["containerStatuses"][0]["restartCount"]
+    before = other.container()
     volume = next((other.settings.run / "volumes").iterdir())
     (volume / "someone" / "kept").write_text("work")
     assert len(other.own_processes()) > len(other.components())
@@ -138,12 +143,25 @@ def test_up_recovers_from_everything_killed_at_once(other, then):
         shutil.rmtree(other.settings.run / "containerd" / "state")
         for path in (other.settings.run / "pids").glob("*.json"):
             path.write_text(json.dumps({**json.loads(path.read_text()), "boot": "the one before"}))
+    if then == "a database is unreadable":
+        database = other.settings.run / "containerd/root/io.containerd.metadata.v1.bolt/meta.db"
+        database.write_bytes(os.urandom(database.stat().st_size))
     assert other.devcluster("status")[0] == 3
 
     other.up()
     assert other.devcluster("status")[0] == 0
-    other.running_pod(restarts + 1)
+    other.running_pod(unlike=before)
     assert (volume / "someone" / "kept").read_text() == "work"
+
+
+def test_pods_that_lost_their_bridge_get_a_new_network(other):
+    before = other.container()
+    output("ip", "link", "del", other.settings.bridge)
+    other.up()
+    pod = other.running_pod(unlike=before)
+    # Nobody listens in it: that it says so shows that it is reached.
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((pod["status"]["podIP"], 8888), timeout=5)
 
 
 def test_up_when_all_is_up_leaves_every_process_alone(other):
