@@ -147,10 +147,19 @@ async def ignoring(code: int, request: Any) -> None:
 
 
 async def empty() -> None:
+    """Remove the namespace, and with it everything in it; the cluster takes its time for that."""
     async with client.ApiClient() as api:
         core = client.CoreV1Api(api)
-        await ignoring(404, core.delete_collection_namespaced_pod(NAMESPACE, grace_period_seconds=0))
         await ignoring(404, core.delete_namespace(NAMESPACE))
+
+
+async def gone() -> None:
+    """Return when nothing is left of an earlier run."""
+    async with client.ApiClient() as api:
+        core = client.CoreV1Api(api)
+        field = f"metadata.name={NAMESPACE},status.phase=Terminating"
+        while (await core.list_namespace(field_selector=field)).items:  # noqa: ASYNC110
+            await asyncio.sleep(1)
 
 
 class Heart:
@@ -291,6 +300,7 @@ async def main() -> None:
     await config.load_kube_config()
     sizes = sorted(options.sizes)
     began = time.monotonic()
+    await gone()
     try:
         await fill(sizes)
         print(f"{max(sizes)} pods and {EVENTS_A_POD * max(sizes)} events made in {time.monotonic() - began:.0f} s")

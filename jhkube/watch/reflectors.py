@@ -77,14 +77,14 @@ class WatchReflector(ResourceReflector):
     )
 
     page_bytes = Int(
-        1 << 19,
+        400_000,
         config=True,
         help="""
         About how many bytes one page of a list should have.
 
         Reading a page holds up the hub, for some 10 ms by default. For example, on a slow machine::
 
-            c.WatchReflector.page_bytes = 250_000
+            c.WatchReflector.page_bytes = 200_000
         """,
     )
 

@@ -81,6 +81,14 @@ def test_an_event_always_has_the_times_that_kubespawner_reads():
     assert "managedFields" not in shown["metadata"]
 
 
+def test_two_are_compared_without_reading_them():
+    one, other = packed(pod("a")), packed(pod("a"))
+    assert one != other
+    assert one == one
+    one._packed["hub/a"] = other._packed["hub/a"] = ("1", b"not even JSON")
+    assert one != other
+
+
 def test_a_thousand_pods_are_a_few_objects_to_the_garbage_collector():
     import gc
 
