@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from html import escape
 from typing import Any
 
 import aiohttp
-import jupyterhub.spawner
 from jupyterhub.utils import make_ssl_context
-from kubernetes_asyncio.client import V1DeleteOptions, V1Pod, V1Preconditions
+from kubernetes_asyncio.client import V1Pod
 from kubernetes_asyncio.client.exceptions import ApiException
-from tornado import web
 
+from jhkube.watch._pod_requests import created_pod, remove_in_background
+from jhkube.watch._start_failed import StartFailed
 from jhkube.watch.failures import (
     Failure,
     Patience,
@@ -27,9 +25,6 @@ from jhkube.watch.failures import (
 )
 from jhkube.watch.readiness import Cadence, answering, stage_of
 
-SPAWN_EXCEPTION: Any = getattr(jupyterhub.spawner, "SpawnException", None)
-"""The hub's own word for a start that was refused: jupyterhub 6; in 5 an HTTPError says the same."""
-
 __all__ = ["Start", "StartFailed", "started"]
 
 _UNSEEN = 5.0
@@ -39,33 +34,6 @@ anew.
 _LONGEST_SLEEP = 10.0
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 """What the API server answers when it is busy, or its database is away."""
-
-
-class StartFailed(SPAWN_EXCEPTION or web.HTTPError):  # type: ignore[misc]
-    """A server that did not start, and why.
-
-    `jupyterhub_message` and `jupyterhub_html_message` are what the hub shows: on the page of the pending start,
-    on the page that offers to start again, and in the REST API's answers.
-    """
-
-    def __init__(self, failure: Failure, where: str) -> None:
-        self._said = f"{where} did not start: {failure.raw}"
-        if SPAWN_EXCEPTION:
-            super().__init__(failure.message, reason=failure.reason, status_code=failure.status_code)
-        else:
-            super().__init__(failure.status_code, self._said, reason=failure.reason)
-        self.failure = failure
-        self.jupyterhub_message = f"{failure.message}\n({failure.raw})"
-        self.jupyterhub_html_message = (
-            f"{escape(failure.message)}<br><small><code>{escape(failure.raw)}</code></small>"
-        )
-
-    def get_message(self) -> str:
-        """What is logged."""
-        return self._said
-
-    def __str__(self) -> str:
-        return self._said
 
 
 class Start:
@@ -154,7 +122,7 @@ class Start:
         TimeoutError
             When it does not answer in time, not at all, or asks to be asked again.
         """
-        asked = asyncio.create_task(_posted(self.spawner.api, self.spawner.namespace, pod))
+        asked = asyncio.create_task(created_pod(self.spawner.api, self.spawner.namespace, pod))
         try:
             pod.metadata.uid = self.uid = await asyncio.wait_for(asyncio.shield(asked), timeout)
         except (asyncio.CancelledError, TimeoutError):
@@ -241,10 +209,8 @@ class Start:
             self._remove_in_background(asked.result())
 
     def _remove_in_background(self, uid: str) -> None:
-        """Delete this very pod, however often that has to be tried; a stop at the same time does no harm."""
-        task = asyncio.create_task(_removed(self.spawner.api, self.key, uid, self.spawner.log))
-        _removals.add(task)
-        task.add_done_callback(_removals.discard)
+        """Delete this very pod; a stop at the same time does no harm."""
+        remove_in_background(self.spawner.api, self.key, uid, self.spawner.log)
 
     async def _clean_up(self) -> None:
         """Leave no pod behind. The hub says the failure to the operator, and once is enough."""
@@ -340,44 +306,6 @@ def _hub_ssl_context(spawner: Any) -> Any:
         settings.get("internal_ssl_cert"),
         cafile=settings.get("internal_ssl_ca"),
     )
-
-
-async def _posted(api: Any, namespace: str, pod: V1Pod) -> str:
-    """Create a pod; returns its uid.
-
-    The answer is not made into a model: that takes 10 ms, an eighth of what a spawn costs the hub, for one field.
-    """
-    response = await api.create_namespaced_pod(namespace, pod, _preload_content=False, _request_timeout=120)
-    async with response:
-        body = await response.read()
-    if response.status >= 300:
-        error = ApiException(status=response.status, reason=response.reason)
-        error.body = body.decode(errors="replace")
-        raise error
-    return str(json.loads(body)["metadata"]["uid"])
-
-
-_removals: set[asyncio.Task[None]] = set()
-"""Kept so that none is collected before it is done."""
-
-
-async def _removed(api: Any, key: str, uid: str, log: Any) -> None:
-    namespace, _, name = key.partition("/")
-    options = V1DeleteOptions(grace_period_seconds=0, preconditions=V1Preconditions(uid=uid))
-    for attempt in range(8):
-        try:
-            await api.delete_namespaced_pod(name=name, namespace=namespace, body=options, _request_timeout=10)
-        except ApiException as error:
-            # 404: gone; 409: another pod has the name
-            if error.status in (404, 409):
-                return
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            pass
-        else:
-            log.info("Removed pod %s, which nobody waits for any more", key)
-            return
-        await asyncio.sleep(2**attempt / 4)
-    log.error("Could not remove pod %s (uid %s), which nobody waits for any more", key, uid)
 
 
 async def started(

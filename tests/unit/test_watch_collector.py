@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from jhkube.watch.reflectors import _collector_at_rest
+from jhkube.watch._watch_reflector import _collector_at_rest
 
 
 def test_it_rests_within_and_works_after():
