@@ -116,7 +116,8 @@ def _build(settings: Settings, done: Path) -> None:
         }
         _generate(source, work, log, environ)
     for name in missing:
-        target = part / f".{name}.part"
+        # A compiler that outlived a killed build may still write: not to our file.
+        target = part / f".{name}.{os.getpid()}.part"
         with step(f"Building {name}", COMPONENTS.get(name, 0)):
             if name == "pause":
                 code = source / "build/pause/linux/pause.c"
@@ -127,6 +128,8 @@ def _build(settings: Settings, done: Path) -> None:
                 run(packages.GO, *command, log=log, cwd=source, environ=environ)
         target.rename(part / name)
     shutil.rmtree(settings.cache / "build", ignore_errors=True)
+    for unfinished in part.glob(".*.part"):
+        unfinished.unlink()
     part.rename(done)
     for unfinished in done.parent.glob("*.part"):
         shutil.rmtree(unfinished)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from devcluster import api, leftovers, packages
+from devcluster import api, leftovers, packages, processes
 from devcluster.commands import locked, output, run, succeeds, write
 from devcluster.progress import say, step
 from devcluster.settings import DevClusterError, Settings
@@ -94,6 +94,9 @@ def build_all(settings: Settings) -> None:
     if settings.lab_image and settings.tiny_image:
         say(f"using the images {settings.lab_image} and {settings.tiny_image}")
         return
+    if not settings.external and not processes.alive(settings.run, "registry"):
+        # Whoever answers at its address instead is not ours to push to.
+        raise DevClusterError("the cluster's registry does not run: `make up` starts it")
     packages.install(packages.IMAGES)
     with locked(settings.cache / "images.lock"):
         made = _noted(settings)
@@ -103,6 +106,9 @@ def build_all(settings: Settings) -> None:
             digest = _digest(settings, build.repository, build.tag)
             if digest and made.get(name) == [key, digest]:
                 continue
+            # What a build that was killed has left in the store; nobody else works in it while we hold the lock.
+            if output(*_buildah(settings), "containers", "-q").split():
+                run(*_buildah(settings), "rm", "--all")
             _base(settings)
             first = build.repository == "lab" and not any(other.startswith("lab:") for other in made)
             with step(f"Building and pushing {name}", 150 if first else 10):
@@ -159,7 +165,10 @@ def release(settings: Settings) -> None:
 
 def _buildah(settings: Settings) -> tuple[str, ...]:
     """Return buildah with a store of its own: our base never stands in for Debian's in anybody else's."""
-    return ("buildah", "--root", str(settings.cache / "containers"), "--runroot", "/run/devcluster-containers")
+    store = settings.cache / "containers"
+    # What is mounted belongs to this boot: its notes go where a reboot clears them, for each store by itself.
+    runtime = f"/run/devcluster-{hashlib.sha256(str(store).encode()).hexdigest()[:12]}"
+    return ("buildah", "--root", str(store), "--runroot", runtime)
 
 
 def _base(settings: Settings) -> None:
