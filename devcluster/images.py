@@ -158,9 +158,11 @@ def pause_archive(settings: Settings, program: Path, folder: Path) -> Path:
 
 def release(settings: Settings) -> None:
     """Unmount what a build that was killed has left mounted; a build that runs keeps its own."""
-    if leftovers.mounts(settings.cache / "containers"):
+    folders = (settings.cache / "containers", settings.cache / "base")
+    if any(leftovers.mounts(folder) for folder in folders):
         with locked(settings.cache / "images.lock"):
-            leftovers.unmount(settings.cache / "containers")
+            for folder in folders:
+                leftovers.unmount(folder)
 
 
 def _buildah(settings: Settings) -> tuple[str, ...]:
