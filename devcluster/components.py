@@ -130,6 +130,10 @@ def components(settings: Settings) -> tuple[Component, ...]:
                 "--port=0",
                 "--leader-elect=false",
                 "--enable-hostpath-provisioner",
+                # A namespace that was just made can have pods once its account has a token: tests wait for that.
+                "--kube-api-qps=100",
+                "--kube-api-burst=200",
+                "--concurrent-serviceaccount-token-syncs=20",
             ),
             ready=lambda: api.answers(f"https://127.0.0.1:{settings.controller_manager_port}/healthz"),
             address=f"https://127.0.0.1:{settings.controller_manager_port}",
