@@ -15,6 +15,7 @@ from kubernetes_asyncio import client, config
 from devcluster.githttp import GitServer
 from devcluster.github import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_WORLD, GitHubStandIn
 from tests.hubs import CONFIG, Hub, Person, free_port
+from tests.pods import new_namespace
 
 RUN = Path(__file__).parents[1] / ".run"
 """Where tests leave what a person may want to look at: logs and screenshots."""
@@ -49,7 +50,7 @@ async def cluster() -> AsyncIterator[Cluster]:
     async with client.ApiClient() as api:
         core = client.CoreV1Api(api)
         name = f"jhkube-test-{secrets.token_hex(3)}"
-        await core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
+        await new_namespace(core, name)
         try:
             yield Cluster(os.environ["JHKUBE_DEV_REGISTRY"], os.environ["JHKUBE_DEV_HOST"], name, core)
         finally:

@@ -36,3 +36,17 @@ async def pod_of(core: Any, namespace: str, user: str, server: str = "") -> Any:
         ):
             return pod
     return None
+
+
+async def new_namespace(core: Any, name: str) -> None:
+    """Create a namespace, and return when it takes pods: its service account comes a moment after it."""
+    await core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
+    probe = {"metadata": {"name": "probe"}, "spec": {"containers": [{"name": "probe", "image": "probe"}]}}
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await core.create_namespaced_pod(name, probe, dry_run="All")
+            except client.ApiException:
+                await asyncio.sleep(0.1)
+            else:
+                return

@@ -14,6 +14,7 @@ from jhkube.pod.build import PodSettings
 from jhkube.pod.home import parse_home
 from jhkube.pod.limits import Ceiling, resource_quota
 from tests.cluster.pod_fixtures import ADA, BOB, Pods, image, pods
+from tests.pods import new_namespace
 
 __all__ = ["image", "pods"]
 
@@ -24,7 +25,7 @@ SETTINGS = PodSettings(home=parse_home("pvc", sub_path="home", skeleton=True))
 async def own_namespace(pods: Pods) -> AsyncIterator[Pods]:
     """A user's own namespace with a ceiling of two servers and one core."""
     name = f"{pods.namespace}-{secrets.token_hex(3)}"
-    await pods.core.create_namespace({"metadata": {"name": name}})
+    await new_namespace(pods.core, name)
     await pods.core.create_namespaced_resource_quota(name, resource_quota(Ceiling(1, 1 << 30, 0, 2)))
     async with asyncio.timeout(60):
         while not (await pods.core.read_namespaced_resource_quota("jhkube-ceiling", name)).status.hard:

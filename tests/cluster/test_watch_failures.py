@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -159,10 +160,13 @@ async def test_a_quota_is_told_in_numbers(cluster: Cluster, hub: WatchHub) -> No
         cluster.namespace, {"metadata": {"name": "few"}, "spec": {"hard": {"limits.memory": "100Mi"}}}
     )
     try:
-        # the quota's controller has to count first
-        for _ in range(50):
-            if (await cluster.core.read_namespaced_resource_quota("few", cluster.namespace)).status.used:
-                break
+        # the quota's controller has to count first, and the pods of the tests before have to be gone
+        async with asyncio.timeout(60):
+            while True:
+                quota = await cluster.core.read_namespaced_resource_quota("few", cluster.namespace)
+                if quota.status.used and quota.status.used["limits.memory"] == "0":
+                    break
+                await asyncio.sleep(0.2)
         messages = await hub.failed("greedy", mem_limit="2G")
         assert "2147483648 asked for, 0 of 100Mi in use" in messages[-1]["message"]
     finally:

@@ -15,6 +15,7 @@ from kubernetes_asyncio import client
 from jhkube.watch.reflectors import EventReflector, PodReflector
 from tests.cluster.watch_hub import Wire, api_server
 from tests.conftest import Cluster
+from tests.pods import new_namespace
 
 
 class CountingPods(PodReflector):
@@ -30,7 +31,7 @@ class CountingPods(PodReflector):
 @pytest.fixture
 async def namespace(cluster: Cluster) -> AsyncIterator[str]:
     name = f"jhkube-watch-{secrets.token_hex(3)}"
-    await cluster.core.create_namespace({"metadata": {"name": name}})
+    await new_namespace(cluster.core, name)
     yield name
     await cluster.core.delete_collection_namespaced_pod(name, grace_period_seconds=0)
     await cluster.core.delete_namespace(name)
