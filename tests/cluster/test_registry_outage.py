@@ -28,7 +28,7 @@ async def pipe(registry):
 
 @pytest.fixture(scope="module")
 async def hub(new_hub, registry, pipe):
-    pusher = Pusher(registry)
+    pusher = Pusher(f"http://{registry.host}")
     await pusher.image("lab", "w_2026_45", "recommended", marker="45")
     await pusher.image("lab", "w_2026_46", marker="46")
     return await new_hub("outage", LOADING, JHKUBE_REPOSITORIES=f"{pipe.host}/lab", JHKUBE_MENU_INTERVAL="0.5")
@@ -68,7 +68,7 @@ async def test_the_form_follows_the_registry_through_everything(form, registry, 
     assert re.search("does not answer|did not answer", await form("does not answer|did not answer"))
 
     await registry.start()
-    await Pusher(registry).image("lab", "w_2026_47", marker="47")
+    await Pusher(f"http://{registry.host}").image("lab", "w_2026_47", marker="47")
     shown = await form("Weekly 2026, week 47")
     assert "not answer" not in shown
 
