@@ -15,8 +15,8 @@ c.JHKubeSpawner.extra_mounts = [
     {"path": "/data", "claim": "one-at-a-time", "exclusive": True, "groups": ["telescope-ops"]},
 ]
 c.ImageMenu.offers = [
-    {"kinds": {"weekly": 2, "other": 2, "release": 2}, "default": ["1.0"], "all_tags": True,
-     "custom_images": [r"localhost:\\d+/[a-z]+:\\w+"]},
+    {"kinds": {"weekly": 2, "other": 2, "release": 2}, "default": ["1.0"], "all_tags": True},
+    {"groups": ["telescope-ops"], "custom_images": [r"localhost:\\d+/[a-z]+:\\w+"]},
 ]
 """
 
@@ -71,7 +71,7 @@ async def test_a_tag_found_by_search_runs_its_digest(hub, someone, cluster):
 
 
 async def test_a_custom_image_that_does_not_exist_is_an_answer_at_once(hub, someone, cluster):
-    person = await someone(hub, "guest-06")
+    person = await someone(hub, "maryam")
     status, body = await person.start(image=f"{cluster.registry}/tiny:nothing")
     assert status == 400
     assert "There is no such tag" in body["message"]
