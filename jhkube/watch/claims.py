@@ -17,9 +17,11 @@ class ClaimReflector(WatchReflector):
     kind = "claims"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        where = "for_all_namespaces" if self.omit_namespace else ""
+        # KubeSpawner's reflectors know the names of these methods for pods and events only.
         self.list_method_name = (
-            f"list_persistent_volume_claim_{where}" if where else "list_namespaced_persistent_volume_claim"
+            "list_persistent_volume_claim_for_all_namespaces"
+            if kwargs.get("omit_namespace")
+            else "list_namespaced_persistent_volume_claim"
         )
         super().__init__(*args, **kwargs)
 
