@@ -17,6 +17,7 @@ c.JHKubeSpawner.default_url = "/lab"
 # A claim for every person, of the cluster's default StorageClass, at /home/NAME.
 c.JHKubeSpawner.storage_capacity = settings["spawner.storage"]
 c.JHKubeSpawner.home = "pvc"
+c.JHKubeSpawner.home_made_by = settings["spawner.homeMadeBy"]
 
 # Where git may offer the person's token: the GitHub that people log in with, unless others are set.
 git_urls = settings["git.hosts"] or ([settings["github.url"]] if settings["auth.provider"] == "github" else [])
