@@ -135,6 +135,9 @@ SETTINGS: Final = (
     Setting("spawner.startTimeout", "JHKUBE_START_TIMEOUT", _seconds, 300.0, "the longest that a start may take"),
     Setting("spawner.storage", "JHKUBE_HOME_SIZE", _text, "10Gi", "the size of a person's home"),
     Setting(
+        "spawner.homeMadeBy", "JHKUBE_HOME_MADE_BY", _text, "", "who makes a home's folder: user, root or nobody"
+    ),
+    Setting(
         "git.hosts",
         "JHKUBE_GIT_HOSTS",
         _words,
