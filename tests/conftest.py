@@ -104,6 +104,8 @@ async def new_hub(
             "JHKUBE_GIT_HOSTS": git_server.url,
             "JHKUBE_REPOSITORIES": f"{cluster.registry}/lab",
             "JHKUBE_HOME_SIZE": "100Mi",
+            # A cluster's own storage may need it: host paths that only root can write.
+            "JHKUBE_HOME_MADE_BY": os.environ.get("JHKUBE_HOME_MADE_BY", ""),
             **environ,
         }
         folder = tmp_path_factory.mktemp(name)
