@@ -71,7 +71,7 @@ async def test_a_tag_found_by_search_runs_its_digest(hub, someone, cluster):
 
 
 async def test_a_custom_image_that_does_not_exist_is_an_answer_at_once(hub, someone, cluster):
-    person = await someone(hub, "maryam")
+    person = await someone(hub, "grace")
     status, body = await person.start(image=f"{cluster.registry}/tiny:nothing")
     assert status == 400
     assert "There is no such tag" in body["message"]
