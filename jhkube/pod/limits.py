@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -19,7 +19,6 @@ __all__ = [
     "parse_ceilings",
     "pod_usage",
     "resource_quota",
-    "users_pods",
 ]
 
 
@@ -165,17 +164,6 @@ def pod_usage(pod: Mapping[str, Any]) -> Usage:
         gpus += sum(int(amount) for name, amount in amounts.items() if "gpu" in name.rpartition("/")[2].lower())
     server = (pod["metadata"].get("annotations") or {}).get("hub.jupyter.org/servername", "")
     return Usage(cores=cores, memory=memory, gpus=gpus, server=server)
-
-
-def users_pods(pods: Iterable[Mapping[str, Any]], username: str, *, other_than: str) -> tuple[Mapping[str, Any], ...]:
-    """Return the pods of the user's servers that take up room, but for the pod named `other_than`."""
-    return tuple(
-        pod
-        for pod in pods
-        if (pod["metadata"].get("annotations") or {}).get("hub.jupyter.org/username") == username
-        and pod["metadata"]["name"] != other_than
-        and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
-    )
 
 
 def resource_quota(ceiling: Ceiling, *, gpu_resource: str = "nvidia.com/gpu") -> V1ResourceQuota | None:

@@ -14,7 +14,6 @@ from jhkube.pod.limits import (
     parse_ceilings,
     pod_usage,
     resource_quota,
-    users_pods,
 )
 from jhkube.pod.quantities import memory_text, parse_cores, parse_memory, parse_quantity
 from tests.unit.pod_security import serialized
@@ -174,11 +173,6 @@ def test_a_pod_uses_its_limits() -> None:
 def test_a_pod_without_a_limit_uses_its_request() -> None:
     assert pod_usage(pod(requests={"cpu": "100m", "memory": "1073741824"})) == Usage(0.1, GIB, 0, "gpu")
     assert pod_usage(pod()) == Usage(server="gpu")
-
-
-def test_a_users_pods_are_those_that_take_up_room() -> None:
-    pods = [pod("a"), pod("b", phase="Pending"), pod("c", user="bob"), pod("d", phase="Succeeded"), pod("e")]
-    assert [each["metadata"]["name"] for each in users_pods(pods, "ada", other_than="e")] == ["a", "b"]
 
 
 def test_a_ceiling_is_a_quota_too() -> None:
