@@ -1,0 +1,176 @@
+"""What the hub's account must be allowed in the cluster, by configuration: one table, with the reasons; pure.
+
+`permissions` is the only place that says which verbs jhkube and KubeSpawner use: `jhkube check` asks the API server
+about each of them, and the Roles that are delivered are compared with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["HubFacts", "Permission", "permissions", "role_rules"]
+
+STORAGE = "storage.k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class HubFacts:
+    """The configuration, as far as it decides what the hub asks of the API server; by default jhkube's own."""
+
+    namespace: str = "default"
+    """Where the pods run (`KubeSpawner.namespace`)."""
+
+    user_namespaces: bool = False
+    """Whether every person has a namespace of their own, which the hub makes (`enable_user_namespaces`)."""
+
+    own_claims: bool = True
+    """Whether the hub makes a claim for each person: `home = "pvc"`, or KubeSpawner's `storage_pvc_ensure`."""
+
+    deletes_claims: bool = True
+    """Whether a claim goes with its person or named server (`delete_pvc`)."""
+
+    events: bool = True
+    """Whether people read the cluster's events while their server starts (`events_enabled`)."""
+
+    services: bool = False
+    """Whether each pod has a Service (`services_enabled`, `JupyterHub.internal_ssl`)."""
+
+    internal_ssl: bool = False
+    """Whether hub and pods speak TLS (`JupyterHub.internal_ssl`): the certificates are in Secrets."""
+
+    quotas: bool = False
+    """Whether a person's ceiling is a ResourceQuota of their namespace (`ceilings_are_quotas`)."""
+
+    pull_secret: str = ""
+    """The Secret with the registry's account, `namespace/name` (`ImageMenu.credentials_secret`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One verb on one resource."""
+
+    verb: str
+    """`create`."""
+
+    resource: str
+    """`pods`."""
+
+    namespace: str | None
+    """Where; None for what belongs to no namespace, and for all namespaces."""
+
+    reason: str
+    """What the hub does with it, or without it."""
+
+    group: str = ""
+    """The API group; empty for the core group."""
+
+    name: str = ""
+    """The only object that it is needed for; empty for all."""
+
+    needed: bool = True
+    """Whether the hub fails without it; else it does without, and the reason says how."""
+
+
+def permissions(facts: HubFacts) -> tuple[Permission, ...]:
+    """Return everything that a hub's account must be allowed.
+
+    Examples
+    --------
+    >>> {each.resource for each in permissions(HubFacts(events=False)) if each.needed}
+    {'pods', 'secrets', 'persistentvolumeclaims'}
+    """
+    return tuple(_table(facts))
+
+
+def role_rules(wanted: Iterable[Permission]) -> dict[str | None, list[dict[str, Any]]]:
+    """Return the rules of the Roles that allow all this, by namespace; those under None need a ClusterRole.
+
+    Examples
+    --------
+    >>> role_rules([Permission("list", "pods", "labs", "…"), Permission("watch", "pods", "labs", "…")])
+    {'labs': [{'apiGroups': [''], 'resources': ['pods'], 'verbs': ['list', 'watch']}]}
+    """
+    verbs: dict[tuple[str | None, str, str, str], list[str]] = {}
+    for each in wanted:
+        verbs.setdefault((each.namespace, each.group, each.resource, each.name), []).append(each.verb)
+    rules: dict[str | None, list[dict[str, Any]]] = {}
+    for (namespace, group, resource, name), allowed in verbs.items():
+        rule: dict[str, Any] = {"apiGroups": [group], "resources": [resource]}
+        if name:
+            rule["resourceNames"] = [name]
+        rules.setdefault(namespace, []).append({**rule, "verbs": sorted(set(allowed))})
+    return rules
+
+
+def _table(facts: HubFacts) -> Iterator[Permission]:
+    # The hub watches and writes in namespaces that do not exist yet.
+    where = None if facts.user_namespaces else facts.namespace
+
+    def each(resource: str, reasons: dict[str, str], *, needed: bool = True) -> Iterator[Permission]:
+        for verb, reason in reasons.items():
+            yield Permission(verb, resource, where, reason, needed=needed)
+
+    yield from each(
+        "pods",
+        {
+            "list": "see which servers run",
+            "watch": "see when a server is up, and when it ends",
+            "create": "start a server",
+            "delete": "stop a server",
+        },
+    )
+    yield from each(
+        "secrets",
+        {
+            "create": "give a pod its git configuration, its accounts and its token",
+            "delete": "take the place of a Secret that an earlier pod has left",
+        },
+    )
+    renews = "bring a renewed token into a running pod; without it the Secret is deleted and made anew"
+    yield from each("secrets", {"patch": renews}, needed=False)
+    if facts.events:
+        yield from each(
+            "events",
+            {
+                "list": "tell people why their server does not start",
+                "watch": "tell people how far their server is",
+            },
+        )
+    if facts.own_claims:
+        yield from _claims(facts, where)
+    if facts.services or facts.internal_ssl:
+        replaced = {
+            "get": "see that an old one is gone",
+            "create": "reach the pod by it",
+            "delete": "replace an old one",
+        }
+        yield from each("services", replaced)
+    if facts.internal_ssl:
+        yield from each("secrets", {"get": "see that an old one with certificates is gone"})
+    if facts.user_namespaces:
+        yield Permission("create", "namespaces", None, "give a person a namespace of their own")
+    if facts.quotas:
+        yield from each(
+            "resourcequotas",
+            {"create": "set a person's ceiling in their namespace", "update": "change a person's ceiling"},
+        )
+    if facts.pull_secret:
+        namespace, _, name = facts.pull_secret.rpartition("/")
+        reason = "read the registry's account, to list its images"
+        yield Permission("get", "secrets", namespace, reason, name=name)
+
+
+def _claims(facts: HubFacts, where: str | None) -> Iterator[Permission]:
+    claims = "persistentvolumeclaims"
+    yield Permission("list", claims, where, "see which homes there are")
+    yield Permission("watch", claims, where, "see when a home is being deleted")
+    yield Permission("create", claims, where, "make a person's home")
+    yield Permission("get", claims, where, "find the home that an older KubeSpawner has made, or a quota has refused")
+    if facts.deletes_claims:
+        yield Permission("delete", claims, where, "delete the home of a person who is deleted (delete_pvc)")
+    grows = "let a home grow to storage_capacity; without it, it stays as large as it is"
+    yield Permission("patch", claims, where, grows, needed=False)
+    reads = "know whether a home can grow; without it, it stays as large as it is"
+    yield Permission("get", "storageclasses", None, reads, group=STORAGE, needed=False)

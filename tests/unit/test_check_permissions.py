@@ -1,0 +1,59 @@
+"""What the hub's account must be allowed, by configuration."""
+
+import pytest
+
+from jhkube.permissions import HubFacts, Permission, permissions, role_rules
+
+
+def allowed(**facts):
+    return {(each.verb, each.resource, each.namespace) for each in permissions(HubFacts(namespace="labs", **facts))}
+
+
+def test_nothing_is_asked_for_twice():
+    everything = HubFacts(services=True, internal_ssl=True, quotas=True, user_namespaces=True, pull_secret="hub/pull")
+    wanted = [(each.verb, each.resource, each.namespace, each.name) for each in permissions(everything)]
+    assert len(set(wanted)) == len(wanted)
+
+
+@pytest.mark.parametrize(
+    ("facts", "more"),
+    [
+        ({"services": True}, {(verb, "services", "labs") for verb in ("get", "create", "delete")}),
+        ({"internal_ssl": True}, {("get", "secrets", "labs"), ("create", "services", "labs")}),
+        ({"pull_secret": "hub/pull"}, {("get", "secrets", "hub")}),
+        ({"quotas": True}, {(verb, "resourcequotas", "labs") for verb in ("create", "update")}),
+    ],
+)
+def test_what_is_configured_needs_more(facts, more):
+    assert more <= allowed(**facts)
+    assert not more & allowed()
+
+
+@pytest.mark.parametrize(
+    ("facts", "resource"),
+    [({"events": False}, "events"), ({"own_claims": False}, "persistentvolumeclaims")],
+)
+def test_what_is_not_configured_needs_nothing(facts, resource):
+    assert resource in {each[1] for each in allowed()}
+    assert resource not in {each[1] for each in allowed(**facts)}
+
+
+def test_namespaces_of_peoples_own_need_everything_in_all_namespaces():
+    assert {namespace for _, _, namespace in allowed(user_namespaces=True)} == {None}
+    assert ("create", "namespaces", None) in allowed(user_namespaces=True)
+
+
+def test_the_rules_of_a_role_have_one_line_a_resource():
+    rules = role_rules(
+        [
+            Permission("watch", "pods", "labs", "…"),
+            Permission("list", "pods", "labs", "…"),
+            Permission("get", "secrets", "hub", "…", name="pull"),
+            Permission("get", "storageclasses", None, "…", group="storage.k8s.io"),
+        ]
+    )
+    assert rules == {
+        "labs": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]}],
+        "hub": [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["pull"], "verbs": ["get"]}],
+        None: [{"apiGroups": ["storage.k8s.io"], "resources": ["storageclasses"], "verbs": ["get"]}],
+    }
