@@ -9,16 +9,21 @@ from collections.abc import Sequence
 from jhkube import __version__
 from jhkube.commands import menu
 
-__all__ = ["main"]
+__all__ = ["command_line", "main"]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status."""
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="jhkube", description="Tools for the operators of a hub with jhkube.")
     parser.add_argument("--version", action="version", version=f"jhkube {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     menu.add_parser(commands)
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    arguments = command_line().parse_args(argv)
     status: int = arguments.run(arguments)
     return status
 

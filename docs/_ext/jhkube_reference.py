@@ -1,11 +1,13 @@
-"""Directives that write reference from the code: settings, variables and traits; and lists of pages.
+"""Directives that write reference from the code: settings, variables, traits, commands; and lists of pages.
 
 Nothing of that reference is typed by hand, so it cannot say anything but what the code has.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from sphinx.util.docutils import SphinxDirective
 from traitlets import DefaultHandler, TraitType
 
 from devcluster.settings import VARIABLES
+from jhkube.cli import command_line
 from jhkube.settings import SETTINGS, Setting
 
 LONGEST_DEFAULT = 60
@@ -93,6 +96,32 @@ class OwnTraits(SphinxDirective):
         return container.children
 
 
+def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return a command line's commands by name."""
+    # argparse tells of them by this private class only.
+    (action,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
+    return dict(action.choices)
+
+
+class Commands(SphinxDirective):
+    """`jhkube-commands`: what each command of `jhkube` says of itself with `--help`."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return a section for each command."""
+        # argparse folds lines to the terminal's width, and has colours for a terminal from Python 3.14 on.
+        os.environ |= {"COLUMNS": "100", "NO_COLOR": "1"}
+        sections: list[nodes.Node] = []
+        for name, parser in subcommands(command_line()).items():
+            title = f"jhkube {name}"
+            section = nodes.section(ids=[nodes.make_id(title)], names=[nodes.fully_normalize_name(title)])
+            section += nodes.title(title, title)
+            text = parser.format_help()
+            section += nodes.literal_block(text, text, language="text")
+            self.state.document.note_explicit_target(section)
+            sections.append(section)
+        return sections
+
+
 class Pages(TocTree):
     """`jhkube-pages`: a toctree of those of its pages that are there; the others are still to be written."""
 
@@ -139,6 +168,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directives."""
     app.setup_extension("autodoc_traits")
     app.add_autodocumenter(ShortTraitDocumenter, override=True)
+    app.add_directive("jhkube-commands", Commands)
     app.add_directive("jhkube-pages", Pages)
     app.add_directive("jhkube-settings", SettingsTable)
     app.add_directive("jhkube-variables", VariablesTable)

@@ -1,10 +1,12 @@
 """The documentation: it builds without a warning, and what it names is there."""
 
 import asyncio
+import json
 import re
 import secrets
 import subprocess
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 
@@ -16,11 +18,16 @@ from kubernetes_asyncio.client import ApiClient
 from traitlets.config import Config
 
 from devcluster.settings import VARIABLES
+from jhkube.options_form.choice import KEYS
 from jhkube.options_form.menu import ImageMenu
+from jhkube.options_form.offer import offer_for, parse_offers
 from jhkube.options_form.overrides import FRESH_ENVIRONMENT
+from jhkube.options_form.profiles import OptionError, available_for, chosen
+from jhkube.options_form.sizes import parse_sizes
 from jhkube.pod.home import parse_home, shared_claim
 from jhkube.settings import SETTINGS
 from jhkube.spawner_config import SpawnerConfig
+from tests.menus import menu
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -175,3 +182,52 @@ async def test_the_script_for_a_new_key_writes_every_auth_state_anew(keys, tmp_p
     session.close()
     assert await CryptKeeper.instance().decrypt(kept["ada"]) == state
     assert kept["grace"] is None
+
+
+REST_OPTIONS = DOCS / "rest-options.md"
+
+
+def rows(page, head):
+    """Return the cells of the table of a page whose head begins so."""
+    table = page.read_text("utf-8").partition(f"\n| {head} |")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.splitlines()[2:]]
+
+
+def test_the_rest_options_are_those_that_are_taken():
+    assert tuple(name.strip("`") for name, *_ in rows(REST_OPTIONS, "option")) == KEYS
+
+
+WRONG_OPTIONS = [
+    {"sise": "small"},
+    {"image": ["w_2026_46"]},
+    {"image": "w_2026_64"},
+    {"image": "docker.io/x/y"},
+    {"image": "x y"},
+    {},
+    {"image": "x" * 513},
+]
+"""What is wrong in each row of the table of the page about REST."""
+
+
+@pytest.mark.parametrize(
+    ("row", "options"),
+    list(zip(rows(REST_OPTIONS, "wrong"), WRONG_OPTIONS, strict=True)),
+    ids=[row[0] for row in rows(REST_OPTIONS, "wrong")],
+)
+def test_a_wrong_option_is_answered_as_the_page_says(row, options):
+    tags = {"registry.example.org/lab": {"w_2026_46": f"sha256:{'a' * 64}"}}
+    typed = {"custom_images": [r"quay\.io/.+"]} if "one's own" in row[0] or row[1].startswith("`'x y'") else {}
+    rules = parse_offers([{"kinds": {"weekly": 4}, **typed}])
+    # An empty choice is refused only while there is no menu.
+    offer = offer_for(menu(tags if options else {}, time.time() if options else None), rules, ())
+    with pytest.raises(OptionError) as refused:
+        chosen(options, available_for((), offer, parse_sizes([{"name": "small", "cores": 1, "memory": "2G"}])))
+    assert refused.value.message == row[1].strip("`")
+
+
+def test_the_example_of_a_wrong_option_is_what_comes_back():
+    (answer,) = (json.loads(code) for code in blocks(REST_OPTIONS, "json"))
+    sizes = [{"name": name, "cores": 1, "memory": "2G"} for name in ("small", "medium", "large")]
+    with pytest.raises(OptionError) as refused:
+        chosen({"size": "huge"}, available_for((), None, parse_sizes(sizes)))
+    assert answer == {"status": 400, "message": refused.value.message}
