@@ -40,7 +40,7 @@ lint: setup ## Check style, format, types and import layers
 	$(BIN)/lint-imports
 
 .PHONY: unit
-unit: setup ## Run the tests that need no cluster
+unit: setup tools ## Run the tests that need no cluster
 	$(BIN)/pytest tests/unit
 
 .PHONY: docs
