@@ -1,27 +1,56 @@
-"""The hub itself: where it listens, where it keeps its session database, and how pods reach it."""
+"""The hub itself: where it listens, its proxy, its session database and keys, its log, and how pods reach it."""
 
 from pathlib import Path
 
+from jhkube.crypt_keys import crypt_keys
+from jhkube.logs import JSON_LINES
 from jhkube.settings import Settings
 
 settings = Settings.load()
 data_dir = Path(settings["hub.dataDir"]).resolve()
 
+# Where people reach the hub: the address that the proxy listens on, and the path below which the hub is.
 if settings["hub.bindUrl"]:
-    c.JupyterHub.bind_url = settings["hub.bindUrl"]
+    c.JupyterHub.bind_url = settings["hub.bindUrl"].rstrip("/") + (settings["hub.baseUrl"] or "/")
+elif settings["hub.baseUrl"]:
+    c.JupyterHub.base_url = settings["hub.baseUrl"]
 
 # Pods reach the hub by this address: the hub's Service in a cluster, this machine's address outside of it.
 if settings["hub.connectHost"]:
     c.JupyterHub.hub_bind_url = f"http://{settings['hub.connectHost']}:{settings['hub.port']}"
     c.JupyterHub.hub_connect_url = c.JupyterHub.hub_bind_url
-if settings["hub.proxyApiUrl"]:
-    c.ConfigurableHTTPProxy.api_url = settings["hub.proxyApiUrl"]
 
-c.JupyterHub.db_url = settings["hub.dbUrl"] or f"sqlite:///{data_dir / 'jupyterhub.sqlite'}"
-c.JupyterHub.cookie_secret_file = str(data_dir / "jupyterhub_cookie_secret")
-c.ConfigurableHTTPProxy.pid_file = str(data_dir / "jupyterhub-proxy.pid")
+# The proxy: its API, the secret that it shares with the hub, and the proxies in front of it that tell true addresses.
+if settings["proxy.apiUrl"]:
+    c.ConfigurableHTTPProxy.api_url = settings["proxy.apiUrl"]
+if settings["proxy.authToken"]:
+    c.ConfigurableHTTPProxy.auth_token = settings["proxy.authToken"]
+if settings["proxy.external"]:
+    c.ConfigurableHTTPProxy.should_start = False
+if settings["proxy.trusted"]:
+    c.JupyterHub.trusted_downstream_ips = settings["proxy.trusted"]
+
+# What is kept: sessions and people in the database, the secret behind cookies, the keys of what is encrypted.
+if not settings.in_chart:
+    c.JupyterHub.db_url = f"sqlite:///{data_dir / 'jupyterhub.sqlite'}"
+    c.JupyterHub.cookie_secret_file = str(data_dir / "jupyterhub_cookie_secret")
+    c.ConfigurableHTTPProxy.pid_file = str(data_dir / "jupyterhub-proxy.pid")
+if settings["hub.dbUrl"]:
+    c.JupyterHub.db_url = settings["hub.dbUrl"]
+if settings["hub.cryptKeysFile"]:
+    c.CryptKeeper.keys = crypt_keys(Path(settings["hub.cryptKeysFile"]))
+
+# The log: one line an event, as text or as JSON.
+if settings["log.level"]:
+    c.JupyterHub.log_level = settings["log.level"].upper()
+if settings["log.format"] == "json":
+    c.JupyterHub.logging_config = JSON_LINES
 
 # Pods outlive the hub: it finds them again when it comes back.
 c.JupyterHub.cleanup_servers = False
-c.JupyterHub.concurrent_spawn_limit = int(settings["hub.concurrentSpawns"])
-c.JupyterHub.allow_named_servers = True
+
+# How much people may have: servers each, and starts at once. The chart has values of its own for both.
+if settings.unless_charts("hub.concurrentSpawns") is not None:
+    c.JupyterHub.concurrent_spawn_limit = settings["hub.concurrentSpawns"]
+if settings.unless_charts("hub.namedServers") is not None:
+    c.JupyterHub.allow_named_servers = settings["hub.namedServers"]

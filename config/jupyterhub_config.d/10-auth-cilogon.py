@@ -13,4 +13,4 @@ if settings["auth.provider"] == "cilogon":
     c.CILogonGroupAuthenticator.idps = settings["cilogon.idps"]
     c.CILogonGroupAuthenticator.allowed_groups = set(settings["cilogon.allowed"])
     c.CILogonGroupAuthenticator.admin_users = set(settings["auth.admins"])
-    c.CILogonGroupAuthenticator.auth_refresh_age = int(settings["auth.refreshAge"])
+    c.CILogonGroupAuthenticator.auth_refresh_age = settings["auth.refreshAge"]

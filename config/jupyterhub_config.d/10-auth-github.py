@@ -14,4 +14,4 @@ if settings["auth.provider"] == "github":
     c.GitHubOrgAuthenticator.denied_organizations = set(settings["github.denied"])
     c.GitHubOrgAuthenticator.git_access = settings["github.gitAccess"]
     c.GitHubOrgAuthenticator.admin_users = set(settings["auth.admins"])
-    c.GitHubOrgAuthenticator.auth_refresh_age = int(settings["auth.refreshAge"])
+    c.GitHubOrgAuthenticator.auth_refresh_age = settings["auth.refreshAge"]

@@ -7,17 +7,34 @@ from jhkube.settings import Settings
 settings = Settings.load()
 
 c.JupyterHub.spawner_class = "jhkube"
+if not settings.in_chart:
+    c.JHKubeSpawner.default_url = "/lab"
+
+# Where pods run, how the hub reaches them, and how long a start may take. The chart has a timeout of its own.
 if settings["spawner.namespace"]:
     c.JHKubeSpawner.namespace = settings["spawner.namespace"]
 if settings["spawner.connectHost"]:
     c.JHKubeSpawner.pod_connect_ip = settings["spawner.connectHost"]
-c.JHKubeSpawner.start_timeout = int(settings["spawner.startTimeout"])
-c.JHKubeSpawner.default_url = "/lab"
+if settings.unless_charts("spawner.startTimeout") is not None:
+    c.JHKubeSpawner.start_timeout = settings["spawner.startTimeout"]
+if settings["spawner.nodeSelector"]:
+    c.JHKubeSpawner.node_selector = settings["spawner.nodeSelector"]
+if settings["spawner.tolerations"]:
+    c.JHKubeSpawner.tolerations = settings["spawner.tolerations"]
 
-# A claim for every person, of the cluster's default StorageClass, at /home/NAME.
-c.JHKubeSpawner.storage_capacity = settings["spawner.storage"]
-c.JHKubeSpawner.home = "pvc"
-c.JHKubeSpawner.home_made_by = settings["spawner.homeMadeBy"]
+# Where homes are: a claim for every person, a folder of an NFS export, or a folder of one claim.
+c.JHKubeSpawner.home = settings["home.kind"]
+if settings.unless_charts("home.size") is not None:
+    c.JHKubeSpawner.storage_capacity = settings["home.size"]
+if settings["home.storageClass"]:
+    c.JHKubeSpawner.storage_class = settings["home.storageClass"]
+if settings["home.kind"] == "nfs":
+    options = {"mount_options": settings["home.nfsOptions"]} if settings["home.nfsOptions"] else {}
+    c.JHKubeSpawner.home_nfs = {"server": settings["home.nfsServer"], "path": settings["home.nfsPath"], **options}
+c.JHKubeSpawner.home_claim = settings["home.claim"]
+c.JHKubeSpawner.home_made_by = settings["home.madeBy"]
+if settings["home.path"]:
+    c.JHKubeSpawner.home_path = settings["home.path"]
 
 # Where git may offer the person's token: the GitHub that people log in with, unless others are set.
 git_urls = settings["git.hosts"] or ([settings["github.url"]] if settings["auth.provider"] == "github" else [])

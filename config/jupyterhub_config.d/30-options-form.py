@@ -2,15 +2,28 @@
 
 from pathlib import Path
 
+from jhkube.options_form.offer import DEFAULT_OFFERS
 from jhkube.settings import Settings
 from jhkube.spawner import begin_menu_with_hub
 
 settings = Settings.load()
 
+# Where images come from, and how often the registry is looked at.
 c.ImageMenu.repositories = settings["menu.repositories"]
 c.ImageMenu.insecure_registries = settings["menu.insecure"]
 c.ImageMenu.refresh_interval = settings["menu.interval"]
 c.ImageMenu.cache_file = str(Path(settings["hub.dataDir"]).resolve() / "menu.json")
+if settings["menu.pullSecret"]:
+    c.ImageMenu.credentials_secret = settings["menu.pullSecret"]
+    c.JHKubeSpawner.image_pull_secrets = [settings["menu.pullSecret"]]
+
+# Who is offered which of them, and what anybody may type beside that.
+if settings["menu.offers"] or settings["menu.customImages"]:
+    c.ImageMenu.offers = settings["menu.offers"] or list(DEFAULT_OFFERS)
+if settings["menu.customImages"]:
+    c.ImageMenu.offers += [{"kinds": {}, "custom_images": settings["menu.customImages"]}]
+
+# How large a server can be.
 if settings["menu.sizes"]:
     c.JHKubeSpawner.sizes = settings["menu.sizes"]
 

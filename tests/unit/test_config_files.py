@@ -1,13 +1,19 @@
 """The sample configuration: its files load, and set nothing that does not exist."""
 
+import sys
+from types import ModuleType
+
 import pytest
 from jupyterhub.app import JupyterHub
+from jupyterhub.crypto import CryptKeeper
 from jupyterhub.proxy import ConfigurableHTTPProxy
+from traitlets.config import Config
 
 from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
 from jhkube.commands.configuration import ConfigurationError, load_configuration
 from jhkube.options_form.menu import ImageMenu
 from jhkube.spawner import JHKubeSpawner
+from jhkube.spawner_config import SpawnerConfig
 from tests.hubs import CONFIG
 
 CLASSES = {
@@ -15,11 +21,37 @@ CLASSES = {
     for each in (
         JupyterHub,
         ConfigurableHTTPProxy,
+        CryptKeeper,
         JHKubeSpawner,
         ImageMenu,
         GitHubOrgAuthenticator,
         CILogonGroupAuthenticator,
     )
+}
+
+EVERYTHING = {
+    "JHKUBE_BIND_URL": "http://127.0.0.1:8000/",
+    "JHKUBE_BASE_URL": "/jupyter/",
+    "JHKUBE_HUB_CONNECT_HOST": "10.0.0.1",
+    "JHKUBE_LOG_FORMAT": "json",
+    "JHKUBE_LOG_LEVEL": "debug",
+    "JHKUBE_PROXY_API_URL": "http://127.0.0.1:8001",
+    "JHKUBE_PROXY_EXTERNAL": "yes",
+    "JHKUBE_TRUSTED_PROXIES": "10.0.0.7",
+    "CONFIGPROXY_AUTH_TOKEN": "x",
+    "JHKUBE_NAMESPACE": "labs",
+    "JHKUBE_POD_CONNECT_HOST": "10.0.0.2",
+    "JHKUBE_NODE_SELECTOR": '{"pool": "labs"}',
+    "JHKUBE_TOLERATIONS": '[{"key": "labs", "operator": "Exists"}]',
+    "JHKUBE_HOME_KIND": "nfs",
+    "JHKUBE_NFS_SERVER": "files.example.org",
+    "JHKUBE_NFS_PATH": "/export/home",
+    "JHKUBE_NFS_OPTIONS": "nfsvers=4.1",
+    "JHKUBE_HOME_PATH": "/home/jovyan",
+    "JHKUBE_STORAGE_CLASS": "fast",
+    "JHKUBE_SIZES": '[{"name": "small", "cores": 1, "memory": "1G"}]',
+    "JHKUBE_PULL_SECRET": "registry-account",
+    "JHKUBE_CUSTOM_IMAGES": r"quay\.io/.*",
 }
 
 
@@ -34,21 +66,69 @@ def load(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("provider", ["github", "cilogon"])
-def test_every_setting_is_of_a_trait_that_exists(load, provider):
-    environ = {
-        "JHKUBE_AUTH": provider,
-        "JHKUBE_BIND_URL": "http://127.0.0.1:8000/",
-        "JHKUBE_HUB_CONNECT_HOST": "10.0.0.1",
-        "JHKUBE_PROXY_API_URL": "http://127.0.0.1:8001",
-        "JHKUBE_NAMESPACE": "labs",
-        "JHKUBE_POD_CONNECT_HOST": "10.0.0.2",
-        "JHKUBE_SIZES": '[{"name": "small", "cores": 1, "memory": "1G"}]',
-    }
-    config = load(**environ)
+def test_every_setting_is_of_a_trait_that_exists(load, tmp_path, provider):
+    (tmp_path / "keys").write_text("11" * 32)
+    config = load(JHKUBE_AUTH=provider, JHKUBE_CRYPT_KEYS_FILE=str(tmp_path / "keys"), **EVERYTHING)
     assert config.JupyterHub.authenticator_class == f"jhkube-{provider}"
     set_traits = [(section, name) for section in config for name in config[section]]
-    assert len(set_traits) > 20
+    assert len(set_traits) > 40
     assert [(section, name) for section, name in set_traits if name not in CLASSES[section].class_traits()] == []
+
+
+def test_the_spawner_and_the_menu_take_the_settings(load, tmp_path):
+    config = load(**EVERYTHING)
+    own = {name: value for name, value in config.JHKubeSpawner.items() if name in SpawnerConfig.class_traits()}
+    home = SpawnerConfig(config=Config({"SpawnerConfig": own})).pod_settings().home
+    assert (home.nfs.server, home.nfs.path) == ("files.example.org", "/export/home")
+    menu = ImageMenu(config=config)
+    assert menu.offer_for([]).allows_custom("quay.io/jupyter/base-notebook:latest")
+    assert not menu.offer_for([]).allows_custom("docker.io/library/busybox:1")
+    assert menu.rules[0].kinds
+
+
+@pytest.fixture
+def in_chart(monkeypatch):
+    """Let the hub's configuration find the chart's values."""
+
+    def values(**jhkube):
+        module = ModuleType("z2jh")
+        module.get_config = lambda key, default=None: {"custom.jhkube": jhkube}.get(key, default)
+        monkeypatch.setitem(sys.modules, "z2jh", module)
+
+    return values
+
+
+CHARTS_OWN = {
+    "JupyterHub": {"db_url", "concurrent_spawn_limit", "allow_named_servers", "cookie_secret_file", "bind_url"},
+    "JHKubeSpawner": {"start_timeout", "storage_capacity", "default_url"},
+}
+
+
+def test_in_the_chart_what_it_configures_itself_is_left_alone(load, in_chart):
+    in_chart(menu={"repositories": ["registry.example.org/lab"]})
+    config = load()
+    assert config.ImageMenu.repositories == ["registry.example.org/lab"]
+    assert {name for section in CHARTS_OWN for name in CHARTS_OWN[section] & config[section].keys()} == set()
+
+
+def test_in_the_chart_what_is_set_here_wins(load, in_chart):
+    in_chart(hub={"dbUrl": "postgresql+psycopg://db/hub", "concurrentSpawns": 5}, home={"size": "1Gi"})
+    config = load()
+    assert config.JupyterHub.db_url == "postgresql+psycopg://db/hub"
+    assert config.JupyterHub.concurrent_spawn_limit == 5
+    assert config.JHKubeSpawner.storage_capacity == "1Gi"
+
+
+def test_a_wrong_value_of_the_chart_stops_the_hub(load, in_chart):
+    in_chart(menu={"intervall": 60})
+    with pytest.raises(ConfigurationError, match=r"custom\.jhkube\.menu\.interval\?"):
+        load()
+
+
+def test_the_base_url_is_a_path_of_the_address(load):
+    assert load(JHKUBE_BASE_URL="/jupyter/").JupyterHub.base_url == "/jupyter/"
+    both = load(JHKUBE_BASE_URL="/jupyter/", JHKUBE_BIND_URL="http://:8000").JupyterHub
+    assert (both.bind_url, "base_url" in both) == ("http://:8000/jupyter/", False)
 
 
 def test_git_is_given_the_github_that_people_log_in_with(load):
