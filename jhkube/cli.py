@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from jhkube import __version__
-from jhkube.commands import menu
+from jhkube.commands import menu, prepull
 
 __all__ = ["command_line", "main"]
 
@@ -18,6 +18,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"jhkube {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     menu.add_parser(commands)
+    prepull.add_parser(commands)
     return parser
 
 

@@ -25,6 +25,7 @@ from jhkube.options_form.profiles import (
 )
 from jhkube.pod.limits import Usage, ceiling_for, over_ceiling, pod_usage
 from jhkube.pod.mounts import claim_in_use, mounts_for
+from jhkube.prepull.placement import Placement, placement_of
 from jhkube.spawner_config import SpawnerConfig
 
 __all__ = ["ChoosingSpawner", "Refused"]
@@ -89,6 +90,15 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
     def _apply_user_options_default(self) -> Any:
         # Here a wrong option is an answer at the form, before anything of a start has happened.
         return ChoosingSpawner._choose
+
+    def placement(self) -> Placement:
+        """Return where labs can run: what all of them have, and what the sizes add."""
+        return placement_of(
+            self.parsed_sizes(),
+            node_selector=self.node_selector,
+            required_terms=self._sorted_dict_values(self.node_affinity_required),
+            tolerations=self._sorted_dict_values(self.tolerations),
+        )
 
     def available(self) -> Available:
         """Return what the person may choose from now."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from fnmatch import translate
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 from ._config import ConfigError, Fields, nearest, read_items
@@ -207,12 +208,16 @@ def offer_for(menu: Menu, rules: Sequence[OfferRule], groups: Collection[str], t
 
 
 def offered_to_anybody(menu: Menu, rules: Iterable[OfferRule], today: date | None = None) -> dict[str, MenuEntry]:
-    """Return all that some rule offers at once, by reference: the images whose digests must be known."""
+    """Return all that some rule offers at once, by reference: what is chosen beforehand, what is pinned, and the
+    rest."""
     today = today or _day(menu.refreshed_at)
+    rules = tuple(rules)
+    chosen = (entry for rule in rules for entry in _named(menu, rule, rule.default))
+    pinned = (entry for rule in rules for entry in _named(menu, rule, rule.pinned))
+    offered = (entry for rule in rules for entry in _offered(menu, rule, today))
     found: dict[str, MenuEntry] = {}
-    for rule in rules:
-        for entry in (*_named(menu, rule, rule.default), *_offered(menu, rule, today)):
-            found.setdefault(entry.reference, entry)
+    for entry in chain(chosen, pinned, offered):
+        found.setdefault(entry.reference, entry)
     return found
 
 

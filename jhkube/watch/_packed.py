@@ -87,9 +87,9 @@ class PackedObjects(Mapping[str, dict[str, Any]]):
 
 
 def object_key(item: Mapping[str, Any]) -> str:
-    """ "namespace/name" of an object, as KubeSpawner's reflectors key them."""
+    """ "namespace/name" of an object, as KubeSpawner's reflectors key them; "/name" of one without a namespace."""
     metadata = item["metadata"]
-    return f"{metadata['namespace']}/{metadata['name']}"
+    return f"{metadata.get('namespace', '')}/{metadata['name']}"
 
 
 def slim_pod(pod: Mapping[str, Any]) -> dict[str, Any]:

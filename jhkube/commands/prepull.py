@@ -1,0 +1,132 @@
+"""`jhkube prepull`: keep the menu's images on the nodes, or say which are there."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from kubernetes_asyncio.client import ApiException
+from kubespawner.clients import shared_client
+from traitlets import TraitError
+from traitlets.config import Config
+
+from jhkube.commands.configuration import ConfigurationError, load_configuration
+from jhkube.prepull.manifests import selector
+from jhkube.prepull.observed import ImageOnNode, ImageState, images_on_nodes
+from jhkube.prepuller import Prepuller, PrepullerError, api_reason
+
+__all__ = ["add_parser", "run"]
+
+DONE, INCOMPLETE, WRONG = 0, 1, 2
+"""The exit status: all images are on all nodes, or the prepuller was ended; some are not; it could not be told."""
+
+FORBIDDEN, NOT_FOUND = 403, 404
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line's parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "prepull",
+        help="keep the menu's images on the nodes",
+        description="Keep the first images of the menu on every node that labs can run on, until it is ended; what it"
+        " made goes with it. With --status, print which image is on which node: the exit status is 0 where all are"
+        " on all, 1 where one is not, 2 where that cannot be told.",
+    )
+    parser.add_argument("--config", type=Path, default=Path("jupyterhub_config.py"), help="the hub's configuration")
+    parser.add_argument("--status", action="store_true", help="print which image is on which node, and end")
+    parser.add_argument("--json", action="store_true", help="with --status: print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Keep the images on the nodes until a signal comes, or print the status; return the exit status."""
+    logging.basicConfig(level=logging.INFO, format="[%(levelname)1.1s %(asctime)s] %(message)s")
+    try:
+        config = load_configuration(arguments.config)
+        return asyncio.run(_status(config, arguments.json) if arguments.status else _keep(config))
+    except (ConfigurationError, PrepullerError, TraitError, ValueError) as error:
+        print(f"jhkube prepull: {error}", file=sys.stderr)
+        return WRONG
+
+
+async def _keep(config: Config) -> int:
+    stop = asyncio.Event()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(ending, stop.set)
+    await Prepuller(config=config).run(stop)
+    return DONE
+
+
+async def _status(config: Config, as_json: bool) -> int:
+    settings = Prepuller(config=config).settings
+    where = f"{settings.namespace}/{settings.name}"
+    try:
+        rows = await _rows(settings.name, settings.namespace)
+    except ApiException as error:
+        if error.status != NOT_FOUND:
+            raise PrepullerError(f"the status of {where} cannot be read: {api_reason(error)}") from None
+        print(f"There is no DaemonSet {where}: no prepuller runs.", file=sys.stderr)
+        return INCOMPLETE
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        _print_table(rows)
+    return DONE if all(row.state is ImageState.PRESENT for row in rows) else INCOMPLETE
+
+
+async def _rows(name: str, namespace: str) -> tuple[ImageOnNode, ...]:
+    apps, core = shared_client("AppsV1Api"), shared_client("CoreV1Api")
+    # By a list, as the prepuller itself does: its account may not get single ones.
+    found = await _items(apps.list_namespaced_daemon_set, namespace, field_selector=f"metadata.name={name}")
+    if not found:
+        raise ApiException(status=NOT_FOUND, reason="Not Found")
+    labels = ",".join(f"{key}={value}" for key, value in selector(name).items())
+    pods = await _items(core.list_namespaced_pod, namespace, label_selector=labels)
+    try:
+        nodes = await _items(core.list_node)
+    except ApiException as error:
+        if error.status != FORBIDDEN:
+            raise
+        print("The nodes may not be read: this is what the pods say alone.", file=sys.stderr)
+        nodes = []
+    return images_on_nodes(found[0], pods, nodes)
+
+
+async def _items(listing: Any, *arguments: Any, **selectors: str) -> list[dict[str, Any]]:
+    """Return a list as the API's JSON, page by page."""
+    items: list[dict[str, Any]] = []
+    token: dict[str, str] = {}
+    while True:
+        answer = await listing(*arguments, **selectors, **token, limit=200, _preload_content=False)
+        async with answer:
+            body = json.loads(await answer.read())
+        if answer.status >= 400:
+            error = ApiException(status=answer.status, reason=answer.reason)
+            error.body = json.dumps(body).encode()
+            raise error
+        items += body["items"]
+        if not (following := body["metadata"].get("continue")):
+            return items
+        token = {"_continue": following}
+
+
+def _print_table(rows: Sequence[ImageOnNode]) -> None:
+    table = [("IMAGE", "NODE", "STATE", "WHY")]
+    table += [(row.reference, row.node, row.state.value, row.why) for row in rows]
+    widths = [max(len(line[column]) for line in table) for column in range(3)]
+    for *cells, why in table:
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        print("  ".join([*padded, why]).rstrip())
+    images, nodes = len({row.image for row in rows}), len({row.node for row in rows})
+    counts = Counter(row.state.value for row in rows)
+    said = ", ".join(f"{counts[state]} {state.value}" for state in ImageState if counts[state]) or "nothing to pull"
+    print(f"\nImages: {images}, nodes: {nodes}: {said}.")

@@ -1,0 +1,217 @@
+"""What an operator configures of the prepuller: the traits of `Prepuller`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from traitlets import Bool, Dict, Enum, Float, Integer, List, Unicode
+from traitlets.config import LoggingConfigurable
+
+from jhkube.prepull.helper import HELPERS
+
+__all__ = ["PrepullerConfig"]
+
+
+class PrepullerConfig(LoggingConfigurable):
+    """The traits of `Prepuller`; they are set as `c.Prepuller.…`."""
+
+    count = Integer(
+        4,
+        min=0,
+        help="""
+        How many images are kept on the nodes: the first of the menu. First come those that are chosen beforehand,
+        such as `recommended`, then the pinned ones, then the others in the order of `c.ImageMenu.offers`.
+
+        For example::
+
+            c.Prepuller.count = 8
+        """,
+    ).tag(config=True)
+
+    groups: Any = List(
+        Unicode(),
+        None,
+        allow_none=True,
+        help="""
+        The hub groups whose offers count, besides what is offered to everybody. By default the offers of all
+        groups do.
+
+        For example, to leave out what only developers see::
+
+            c.Prepuller.groups = ["students", "staff"]
+        """,
+    ).tag(config=True)
+
+    namespace = Unicode(
+        help="""
+        The namespace of the pods that pull; by default that of the labs, where the Secrets for the registry are,
+        or the prepuller's own where each person has a namespace.
+
+        For example::
+
+            c.Prepuller.namespace = "hub"
+        """,
+    ).tag(config=True)
+
+    name = Unicode(
+        "jhkube-prepull",
+        help="""
+        The name of the DaemonSet, and of the ConfigMap beside it. Two prepullers in one namespace need two names.
+
+        For example::
+
+            c.Prepuller.name = "jhkube-prepull-arm"
+        """,
+    ).tag(config=True)
+
+    deployment = Unicode(
+        help="""
+        The name of the Deployment, in the same namespace, that runs the prepuller. What the prepuller has made then
+        goes with that Deployment, even where the prepuller was killed and could not remove it itself.
+
+        For example::
+
+            c.Prepuller.deployment = "jhkube-prepuller"
+        """,
+    ).tag(config=True)
+
+    nodes_at_once = Integer(
+        10,
+        min=1,
+        help="""
+        On how many nodes images are pulled at a time when the menu changes. A node pulls one image after the other. A
+        node that joins the cluster pulls at once.
+
+        For example, for a registry with a thin line::
+
+            c.Prepuller.nodes_at_once = 2
+        """,
+    ).tag(config=True)
+
+    retry_after = Float(
+        900.0,
+        min=1,
+        help="""
+        Seconds after which an image that could not be pulled is tried again. Until then it is left out, so that the
+        others are not held up.
+
+        For example::
+
+            c.Prepuller.retry_after = 3600
+        """,
+    ).tag(config=True)
+
+    patience = Float(
+        120.0,
+        min=0,
+        help="""
+        For how many seconds an image may fail by what can pass, such as a registry that does not answer or a node
+        without room on its disk, before it is left out for a while. What cannot pass, such as an image that does
+        not exist, is left out at once.
+
+        For example::
+
+            c.Prepuller.patience = 600
+        """,
+    ).tag(config=True)
+
+    node_selector: Any = Dict(
+        None,
+        allow_none=True,
+        help="""
+        The labels of the nodes that images are pulled to. By default the nodes are those that the configuration of
+        JHKubeSpawner lets labs run on: `node_selector`, `node_affinity_required`, `tolerations`, and of each of its
+        `sizes` the selector and the tolerations. Set, it stands in the place of all selectors and affinities.
+
+        For example::
+
+            c.Prepuller.node_selector = {"hub.jupyter.org/node-purpose": "user"}
+        """,
+    ).tag(config=True)
+
+    tolerations: Any = List(
+        Dict(),
+        None,
+        allow_none=True,
+        help="""
+        The taints that the pods tolerate, in the place of those that the labs tolerate; see `node_selector`.
+
+        For example::
+
+            c.Prepuller.tolerations = [{"key": "hub.jupyter.org/dedicated", "operator": "Exists"}]
+        """,
+    ).tag(config=True)
+
+    architecture = Enum(
+        list(HELPERS),
+        None,
+        allow_none=True,
+        help="""
+        The architecture of the nodes, as their label `kubernetes.io/arch` has it; by default that of
+        `c.ImageMenu.platform`. A cluster with nodes of both runs two prepullers, each with a `name` of its own.
+
+        For example::
+
+            c.Prepuller.architecture = "arm64"
+        """,
+    ).tag(config=True)
+
+    image_pull_secrets: Any = List(
+        Unicode(),
+        None,
+        allow_none=True,
+        help="""
+        The names of the Secrets for the registries; by default those of the labs.
+
+        For example::
+
+            c.Prepuller.image_pull_secrets = ["image-pull-secret"]
+        """,
+    ).tag(config=True)
+
+    priority_class_name = Unicode(
+        help="""
+        The PriorityClass of the pods that pull; it must exist. One below that of the labs lets the scheduler take
+        a pod's room for a lab; the images stay on the node.
+
+        For example::
+
+            c.Prepuller.priority_class_name = "jhkube-prepull"
+        """,
+    ).tag(config=True)
+
+    resources = Dict(
+        {"requests": {"cpu": "1m", "memory": "8Mi"}},
+        help="""
+        What each container of the pods that pull asks for. Namespaces with a quota need limits too.
+
+        For example::
+
+            c.Prepuller.resources = {
+                "requests": {"cpu": "1m", "memory": "8Mi"}, "limits": {"cpu": "100m", "memory": "64Mi"},
+            }
+        """,
+    ).tag(config=True)
+
+    pause_image = Unicode(
+        "registry.k8s.io/pause:3.10",
+        help="""
+        The image of the container that rests once all images are there.
+
+        For example, from a mirror::
+
+            c.Prepuller.pause_image = "registry.example.org/mirror/pause:3.10"
+        """,
+    ).tag(config=True)
+
+    removes = Bool(
+        True,
+        help="""
+        Whether the DaemonSet is removed when the prepuller ends. Otherwise it stays as it is, until its `deployment`
+        is deleted.
+
+        For example, to restart the prepuller without any change on the nodes::
+
+            c.Prepuller.removes = False
+        """,
+    ).tag(config=True)

@@ -1,0 +1,123 @@
+"""What the pods that pull, and the nodes, say of each image; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from jhkube.prepull.manifests import PLAN_ANNOTATION, placement_in
+from jhkube.prepull.plan import Plan
+from jhkube.prepull.present import image_key, images_of
+from jhkube.watch.failures import IMAGE_REASONS, Failure, Patience, image_failure, redacted
+
+__all__ = ["ImageOnNode", "ImageState", "Observed", "images_on_nodes", "observed"]
+
+_TOO_MANY = 429
+"""The status code of failures that are the node's or the moment's: no room on the disk, too many requests."""
+
+
+class ImageState(StrEnum):
+    """How far an image is on a node."""
+
+    PRESENT = "present"
+    PULLING = "pulling"
+    WAITING = "waiting"
+    """It comes after another image, or the node's pod has not begun."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a pod says of one image."""
+
+    state: ImageState
+    why: str = ""
+    """What kubelet said about a failure, with anything secret taken out."""
+
+    patience: float = 0.0
+    """For how many seconds the failure may last before the image is skipped; 0 where waiting cannot help."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOnNode:
+    """One cell of the table."""
+
+    image: str
+    reference: str
+    node: str
+    state: ImageState
+    why: str = ""
+
+
+def observed(pod: Mapping[str, Any], patience: float = 0.0) -> dict[str, Observed]:
+    """Return what a pod of the DaemonSet, as the API's JSON, says of each image that it pulls.
+
+    `patience` is for how many seconds a registry may not answer.
+    """
+    statuses = {each["name"]: each for each in pod.get("status", {}).get("initContainerStatuses") or ()}
+    found: dict[str, Observed] = {}
+    begun = bool(statuses)
+    for container in pod.get("spec", {}).get("initContainers") or ():
+        image = container["image"]
+        found[image] = _observed(statuses.get(container["name"], {}), image, patience, begun)
+        begun = begun and found[image].state is ImageState.PRESENT
+    return found
+
+
+def _observed(status: Mapping[str, Any], image: str, patience: float, begun: bool) -> Observed:
+    state = status.get("state") or {}
+    waiting = state.get("waiting") or {}
+    reason, said = waiting.get("reason") or "", waiting.get("message") or ""
+    if reason in IMAGE_REASONS:
+        failure = image_failure(reason, said, image, Patience(pull=patience))
+        return Observed(ImageState.FAILED, failure.raw, _patience(failure, patience))
+    ended = state.get("terminated") or (status.get("lastState") or {}).get("terminated") or {}
+    if reason.endswith("Error") or ended.get("exitCode"):
+        why = redacted(said or ended.get("message") or ended.get("reason") or reason)
+        return Observed(ImageState.FAILED, f"it is there, but does not start: {why}")
+    if "terminated" in state or "running" in state:
+        return Observed(ImageState.PRESENT)
+    return Observed(ImageState.PULLING if begun else ImageState.WAITING)
+
+
+def _patience(failure: Failure, patience: float) -> float:
+    return patience if failure.temporary or failure.status_code == _TOO_MANY else 0.0
+
+
+def images_on_nodes(
+    daemon_set: Mapping[str, Any], pods: Iterable[Mapping[str, Any]], nodes: Iterable[Mapping[str, Any]]
+) -> tuple[ImageOnNode, ...]:
+    """Return the table: each image of the plan on each node that it is pulled to.
+
+    Parameters
+    ----------
+    daemon_set, pods, nodes
+        As the API's JSON. Where the nodes may not be read, those that have a pod are shown.
+
+    Raises
+    ------
+    ValueError
+        Where the DaemonSet has no plan: it is not the prepuller's.
+    """
+    plan = Plan.from_json((daemon_set["metadata"].get("annotations") or {}).get(PLAN_ANNOTATION) or "{}")
+    placement = placement_in(daemon_set)
+    has = {node["metadata"]["name"]: images_of(node) for node in nodes if placement.matches(node)}
+    says: dict[str, dict[str, Observed]] = {}
+    for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp"))):
+        node = pod.get("spec", {}).get("nodeName")
+        if node and not pod["metadata"].get("deletionTimestamp"):
+            says.setdefault(node, {}).update(observed(pod))
+    skipped = {image.image: setback for image, setback in plan.skipped}
+    rows = []
+    for image in (*plan.images, *(image for image, _ in plan.skipped)):
+        for node in sorted({*has, *says}):
+            seen = says.get(node, {}).get(image.image, Observed(ImageState.WAITING))
+            state, why = seen.state, seen.why
+            if image_key(image.image) in has.get(node, ()):
+                state, why = ImageState.PRESENT, ""
+            elif (setback := skipped.get(image.image)) is not None and state is not ImageState.PRESENT:
+                state, why = ImageState.FAILED, f"{setback.why}; tried again at {setback.until_text}"
+            rows.append(ImageOnNode(image.image, image.reference, node, state, why))
+    return tuple(rows)

@@ -1,0 +1,206 @@
+"""The menu's images, on the nodes before anybody asks.
+
+One DaemonSet has the images as init containers, so that kubelet pulls them, one after the other. Kubernetes does the
+rest: it brings them to nodes that join, and keeps them there. This module follows the menu, writes the DaemonSet when
+the menu changes, leaves out for a while what cannot be pulled, and removes everything when it goes.
+
+What its ServiceAccount needs is in `RULES`, in the namespace of the pods; `STATUS_RULES` is for whoever asks for the
+status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import aiohttp
+from kubernetes_asyncio.client import ApiException
+
+from jhkube.options_form.menu import ImageMenu
+from jhkube.options_form.pull_secret import own_namespace
+from jhkube.prepull.config import PrepullerConfig
+from jhkube.prepull.manifests import PLAN_ANNOTATION, PodSettings, selector
+from jhkube.prepull.observed import observed
+from jhkube.prepull.placement import Placement
+from jhkube.prepull.plan import Plan, PulledImage, plan_of, wanted_images
+from jhkube.prepull.setbacks import Setbacks
+from jhkube.prepull.written import is_rolled_out, owner_reference, remove, write
+from jhkube.spawner import JHKubeSpawner
+from jhkube.watch.daemon_sets import DaemonSetReflector, WakingPodReflector
+
+__all__ = ["RULES", "STATUS_RULES", "Prepuller", "PrepullerError"]
+
+RULES: Final = (
+    {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["create", "delete", "list", "update", "watch"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "delete"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
+    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]},
+)
+"""What the prepuller may do, in the namespace of its pods: the rules of its Role. The last is for `deployment`."""
+
+STATUS_RULES: Final = ({"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]},)
+"""What `jhkube prepull --status` may do besides, in the whole cluster: the rules of a ClusterRole."""
+
+SETTLING: Final = 0.5
+"""Seconds in which changes are put together: a rollout changes hundreds of pods."""
+
+FIRST_PODS: Final = 60.0
+"""Seconds that the pods of a new DaemonSet may take to run before images are put into it all the same."""
+
+LONGEST_DELAY: Final = 60.0
+"""Seconds after which an API server that refused is asked again at the latest."""
+
+
+class PrepullerError(Exception):
+    """What keeps the prepuller from its work; the message is for the operator."""
+
+
+class Prepuller(PrepullerConfig):
+    """Keeps the first images of the menu on every node that labs can run on.
+
+    To be made where an event loop runs.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # Not the hub's cache, and nobody reads descriptions here.
+        self.menu = ImageMenu(config=self.config, cache_file="", describe_images=False)
+        labs = JHKubeSpawner(_mock=True, config=self.config)
+        self.settings = self._pod_settings(labs)
+        self._setbacks = Setbacks(self.retry_after)
+        self._wake = asyncio.Event()
+        self._first_pods_until = 0.0
+        self._complete = False
+
+    def _pod_settings(self, labs: JHKubeSpawner) -> PodSettings:
+        """Return how the pods are made: as the labs are, but for what is configured here."""
+        placement = labs.placement()
+        if self.node_selector is not None:
+            conditions = [{"key": k, "operator": "In", "values": [v]} for k, v in sorted(self.node_selector.items())]
+            terms = ({"matchExpressions": conditions},) if conditions else ()
+            placement = replace(placement, terms=terms)
+        if self.tolerations is not None:
+            placement = Placement(placement.terms, tuple(self.tolerations))
+        secrets = [each["name"] if isinstance(each, Mapping) else each for each in labs.image_pull_secrets]
+        return PodSettings(
+            name=self.name,
+            namespace=self.namespace or (own_namespace() if labs.enable_user_namespaces else labs.namespace),
+            placement=placement,
+            architecture=self.architecture or self.menu.platform.rpartition("/")[2],
+            nodes_at_once=self.nodes_at_once,
+            pause_image=self.pause_image,
+            pull_secrets=tuple(secrets if self.image_pull_secrets is None else self.image_pull_secrets),
+            priority_class=self.priority_class_name,
+            resources=self.resources,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep the images on the nodes until `stop` is set, and then remove what was made for it.
+
+        Raises
+        ------
+        PrepullerError
+            Where it cannot begin: no menu is configured, or the API server refuses what it needs.
+        """
+        if not self.menu.repositories:
+            raise PrepullerError("c.ImageMenu.repositories is empty: there is no menu")
+        where: dict[str, Any] = {"parent": self, "namespace": self.settings.namespace, "wake": self._wake}
+        daemon_sets = DaemonSetReflector(**where, fields={"metadata.name": self.name})
+        pods = WakingPodReflector(**where, labels=selector(self.name))
+        stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: self._wake.set())
+        self.menu.on_change(lambda _: self._wake.set())
+        try:
+            await self._begin(daemon_sets, pods)
+            self.menu.start()
+            await self._keep(stop, daemon_sets, pods)
+        finally:
+            stopping.cancel()
+            await asyncio.gather(self.menu.stop(), daemon_sets.stop(), pods.stop())
+        if self.removes:
+            await remove(self.settings)
+            self.log.info("Removed the DaemonSet %s/%s", self.settings.namespace, self.name)
+
+    async def _begin(self, daemon_sets: DaemonSetReflector, pods: WakingPodReflector) -> None:
+        try:
+            if self.deployment:
+                owner = await owner_reference(self.deployment, self.settings.namespace)
+                self.settings = replace(self.settings, owner=owner)
+            await daemon_sets.start()
+            await pods.start()
+        except ApiException as error:
+            what = f"the prepuller cannot begin in the namespace {self.settings.namespace}"
+            raise PrepullerError(f"{what}: {api_reason(error)}") from None
+
+    async def _keep(self, stop: asyncio.Event, daemon_sets: DaemonSetReflector, pods: WakingPodReflector) -> None:
+        """Bring the DaemonSet up to date at each change of the menu and of the cluster."""
+        key, failures = f"{self.settings.namespace}/{self.name}", 0
+        while not stop.is_set():
+            self._wake.clear()
+            try:
+                delay = await self._reconcile(daemon_sets.daemon_sets.get(key), pods)
+                failures = 0
+            except (ApiException, aiohttp.ClientError, OSError, TimeoutError) as error:
+                failures += 1
+                delay = min(LONGEST_DELAY, 2.0**failures)
+                if failures == 1 or failures % 10 == 0:
+                    reason = api_reason(error) if isinstance(error, ApiException) else repr(error)
+                    self.log.error("The DaemonSet %s is not as it should be: %s; trying again", key, reason)
+            try:
+                await asyncio.wait_for(self._wake.wait(), delay)
+            except TimeoutError:
+                continue
+            if not stop.is_set():
+                await asyncio.sleep(SETTLING)
+
+    async def _reconcile(self, current: Mapping[str, Any] | None, pods: WakingPodReflector) -> float | None:
+        """Write the DaemonSet where it is not as it should be; return in how many seconds to look again."""
+        if self.menu.current.refreshed_at is None:
+            # The registry has not answered yet: what is there stays.
+            return None
+        now = time.time()
+        wanted = wanted_images(self.menu.current, self.menu.rules, self.count, self.groups)
+        self._note_failures(pods, wanted, now)
+        if current is None:
+            # Without images at first: a new DaemonSet begins on all nodes at once, a changed one on some at a time.
+            await write(self.settings, Plan(), None)
+            self._first_pods_until = now + FIRST_PODS
+            return FIRST_PODS
+        if now < self._first_pods_until and not is_rolled_out(current):
+            return self._first_pods_until - now
+        self._first_pods_until = 0.0
+        plan = plan_of(wanted, self._setbacks.by_image, now)
+        if await write(self.settings, plan, current):
+            self._complete = False
+            self.log.info("Pulling to the nodes: %s", ", ".join(each.reference for each in plan.images) or "nothing")
+        elif not self._complete and is_rolled_out(current) and _plan_text(current) == plan.to_json():
+            self._complete = True
+            count = current.get("status", {}).get("desiredNumberScheduled", 0)
+            self.log.info("All of it is on the nodes: %d images, %d nodes", len(plan.images), count)
+        return self._setbacks.next_look(self.patience, now)
+
+    def _note_failures(self, pods: WakingPodReflector, wanted: tuple[PulledImage, ...], now: float) -> None:
+        live = (pod for pod in pods.pods.values() if not pod["metadata"].get("deletionTimestamp"))
+        references = {each.image: each.reference for each in wanted}
+        for image in self._setbacks.note((observed(pod, self.patience) for pod in live), references, now):
+            setback = self._setbacks.by_image[image]
+            self.log.warning(
+                "Leaving out %s (%s) until %s: %s", references[image], image, setback.until_text, setback.why
+            )
+
+
+def api_reason(error: ApiException) -> str:
+    """Return what the API server said, for the operator."""
+    try:
+        said = str(json.loads(error.body or "")["message"])
+    except (TypeError, ValueError, KeyError):
+        said = str(error.reason)
+    return f"{error.status} {said}"
+
+
+def _plan_text(daemon_set: Mapping[str, Any]) -> str:
+    return str((daemon_set["metadata"].get("annotations") or {}).get(PLAN_ANNOTATION))
