@@ -116,7 +116,7 @@ class PrepullerConfig(LoggingConfigurable):
     ).tag(config=True)
 
     node_selector: Any = Dict(
-        None,
+        default_value=None,
         allow_none=True,
         help="""
         The labels of the nodes that images are pulled to. By default the nodes are those that the configuration of
@@ -181,7 +181,7 @@ class PrepullerConfig(LoggingConfigurable):
     ).tag(config=True)
 
     resources = Dict(
-        {"requests": {"cpu": "1m", "memory": "8Mi"}},
+        default_value={"requests": {"cpu": "1m", "memory": "8Mi"}},
         help="""
         What each container of the pods that pull asks for. Namespaces with a quota need limits too.
 
