@@ -11,7 +11,16 @@ from kubespawner.clients import shared_client
 
 from jhkube.pod.claims import ClaimAction, ClaimPlan, claim_action
 
-__all__ = ["FORBIDDEN", "HomeRefused", "claim_plan", "create_secret", "grow_claim", "replace_secret", "set_quota"]
+__all__ = [
+    "CONFLICT",
+    "FORBIDDEN",
+    "HomeRefused",
+    "claim_plan",
+    "create_secret",
+    "grow_claim",
+    "replace_secret",
+    "set_quota",
+]
 
 FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
 

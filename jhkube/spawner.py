@@ -10,7 +10,16 @@ from jupyterhub.app import JupyterHub
 from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1Pod
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
-from jhkube.objects import FORBIDDEN, HomeRefused, claim_plan, create_secret, grow_claim, replace_secret, set_quota
+from jhkube.objects import (
+    CONFLICT,
+    FORBIDDEN,
+    HomeRefused,
+    claim_plan,
+    create_secret,
+    grow_claim,
+    replace_secret,
+    set_quota,
+)
 from jhkube.options_form.profiles import LAB
 from jhkube.pod.build import build_pod, secret_files
 from jhkube.pod.claims import ClaimAction
@@ -72,7 +81,7 @@ class JHKubeSpawner(ChoosingSpawner):
         return super().start()
 
     async def _start(self) -> str:
-        self.pod_start = Start(self)
+        self.pod_start = Start(self, self.parsed_patience())
         return await self.pod_start.url(super()._start())
 
     async def _ensure_namespace(self) -> None:
@@ -131,21 +140,24 @@ class JHKubeSpawner(ChoosingSpawner):
 
         Unlike upstream's this never logs a manifest.
         """
-        name = pod.metadata.name
+        start = self.pod_start
+        assert start is not None
         try:
-            created = await asyncio.wait_for(self.api.create_namespaced_pod(self.namespace, pod), request_timeout)
+            uid = await start.create(pod, request_timeout)
+            if self._identity is not None:
+                pod.metadata.uid = uid
+                secret = secret_manifest(pod, self._secret_files())
+                with start.asking():
+                    await asyncio.wait_for(create_secret(self.api, self.namespace, secret), request_timeout)
         except TimeoutError:
             return False
         except ApiException as error:
-            if error.status != 409:
+            if error.status != CONFLICT or start.uid:
                 raise
-            self.log.info("Pod %s/%s is there already; removing it", self.namespace, name)
+            self.log.info("Pod %s/%s is there already; removing it", self.namespace, pod.metadata.name)
             await self.stop(True)
             return False
-        if self._identity is not None:
-            await create_secret(self.api, self.namespace, secret_manifest(created, self._secret_files()))
-        assert self.pod_start is not None
-        self.pod_start.created(created.metadata.uid)
+        start.created(uid)
         return True
 
     def _secret_files(self) -> SecretFiles:
@@ -170,8 +182,9 @@ class JHKubeSpawner(ChoosingSpawner):
         except ApiException as error:
             if error.status != FORBIDDEN:
                 raise
-            metadata = V1ObjectMeta(name=self.pod_name, uid=pod["metadata"]["uid"])
-            await replace_secret(self.api, self.namespace, secret_manifest(V1Pod(metadata=metadata), files))
+            known = pod["metadata"]
+            owner = V1Pod(metadata=V1ObjectMeta(name=known["name"], uid=known["uid"], labels=known.get("labels")))
+            await replace_secret(self.api, self.namespace, secret_manifest(owner, files))
         self.log.info("%s: renewed the token in Secret %s", self._log_name, name)
 
     async def stop(self, now: bool = False) -> None:

@@ -16,6 +16,7 @@ from jhkube.pod.home import FolderMaker, HomeKind, parse_home
 from jhkube.pod.limits import Ceilings, parse_ceilings
 from jhkube.pod.mounts import parse_mounts
 from jhkube.pod.security import parse_umask
+from jhkube.watch.patience import Patience, parse_patience
 
 __all__ = ["SpawnerConfig"]
 
@@ -243,6 +244,20 @@ class SpawnerConfig(Configurable):
         """,
     ).tag(config=True)
 
+    start_patience = Dict(
+        help="""
+        For how many seconds a start waits for what may pass by itself, before it fails: `unschedulable` (no node has
+        room; by default 60), `scale_up` (a node is being added; no end), `pull` (the registry does not answer; 45),
+        `crash_loop` (the server has crashed twice; 0), `volume` (it does not mount; 90), `detach` (its disk is still
+        attached elsewhere; 180), `missing` (a Secret, ConfigMap or claim; 15), `node` (it does not answer; 60).
+        `None` is no end. What cannot pass by itself ends a start at once, and `start_timeout` ends all.
+
+        For example, where nodes are added by hand, and no registry is ever waited for::
+
+            c.JHKubeSpawner.start_patience = {"unschedulable": 600, "pull": 0}
+        """,
+    ).tag(config=True)
+
     git_hosts: Any = List(
         help="""
         The git hosts that the person's provider token is offered to, and no other: host names, URLs, or dicts
@@ -323,6 +338,10 @@ class SpawnerConfig(Configurable):
     def _valid_ceilings(self, proposal: Any) -> Any:
         return _checked(proposal, parse_ceilings)
 
+    @validate("start_patience")
+    def _valid_start_patience(self, proposal: Any) -> Any:
+        return _checked(proposal, parse_patience)
+
     @validate("sizes")
     def _valid_sizes(self, proposal: Any) -> Any:
         return _checked(proposal, parse_sizes)
@@ -372,6 +391,10 @@ class SpawnerConfig(Configurable):
     def parsed_ceilings(self) -> Ceilings:
         """Return the ceilings as values."""
         return parse_ceilings(self.ceilings)
+
+    def parsed_patience(self) -> Patience:
+        """Return how long a start waits for what."""
+        return parse_patience(self.start_patience)
 
     def parsed_presets(self) -> tuple[Preset, ...]:
         """Return the presets as values."""

@@ -124,7 +124,7 @@ def secret_manifest(pod: V1Pod, files: SecretFiles) -> V1Secret:
     Parameters
     ----------
     pod
-        The answer to the pod's POST, with its `uid`.
+        The pod with its name, labels and `uid`.
     files
         What the Secret holds.
 

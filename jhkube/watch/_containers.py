@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jhkube.watch._failure import Failure, Patience, redacted
+from jhkube.watch._failure import Failure, redacted
 from jhkube.watch._images import IMAGE_REASONS, image_failure
+from jhkube.watch.patience import Patience
 
 __all__ = ["MAIN_CONTAINER", "container_failure"]
 
@@ -35,8 +36,9 @@ def container_failure(
     pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]], patience: Patience
 ) -> Failure | None:
     """The first of the pod's containers that cannot go on, init containers first; None if all can."""
+    is_over = pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
     for status, image, is_init in _containers(pod):
-        failure = _one(status, image, is_init, events, patience)
+        failure = _one(status, image, is_init, is_over, events, patience)
         if failure is not None:
             return failure
     return None
@@ -54,6 +56,7 @@ def _one(
     status: Mapping[str, Any],
     image: str,
     is_init: bool,
+    is_over: bool,
     events: Sequence[Mapping[str, Any]],
     patience: Patience,
 ) -> Failure | None:
@@ -83,8 +86,10 @@ def _one(
         return _ended(status["name"], code, ended, restarts, is_init, reason, patience)
     if code == 0 and status["name"] != MAIN_CONTAINER:
         return None
+    if is_over or ("terminated" in state and code == 0):
+        return _ended(status["name"], code, ended, restarts, is_init, reason, Patience(crash_loop=0))
     # One crash is given its second try; kubelet makes it at once
-    if reason == "CrashLoopBackOff" or restarts >= 2 or "terminated" in state:
+    if reason == "CrashLoopBackOff" or restarts >= 2 or (restarts and "terminated" in state):
         return _ended(status["name"], code, ended, restarts, is_init, reason, patience)
     return None
 
@@ -197,7 +202,9 @@ def _ended(
             f"Your server starts and crashes (exit code {code}). Try it with a reset environment, in case something "
             "in your home folder stops it, or choose another image."
         )
-    return Failure(reason, message, detail)
+    return Failure(
+        reason, message, detail, patience.crash_loop, f"Your server crashed (exit code {code}) and is started again."
+    )
 
 
 def _exit_detail(ended: Mapping[str, Any]) -> str:

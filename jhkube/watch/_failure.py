@@ -1,34 +1,11 @@
-"""What is wrong with a start, as a value: for how long it may be so, and what to tell whom."""
+"""What is wrong with a start, as a value: for how long it may be so, and what to tell whom; pure."""
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, replace
 
-__all__ = ["FOREVER", "Failure", "Patience", "redacted"]
-
-FOREVER = math.inf
-"""Patience without end: only the hub's own `start_timeout` ends such a wait."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long each state that may pass by itself is waited for, in seconds."""
-
-    unschedulable: float = 60.0
-    """No node has room. A cluster autoscaler decides within 30 s on small clusters and 60 s on large ones
-    (the service level its FAQ states), and says so by an event, which then counts as `scale_up`."""
-    scale_up: float = FOREVER
-    """A node is being added."""
-    pull: float = 45.0
-    """A registry that does not answer, or asks to slow down."""
-    volume: float = 90.0
-    """A volume that cannot be mounted or attached: servers of files restart, disks detach slowly."""
-    missing: float = 15.0
-    """A Secret, ConfigMap or claim that is not there: the hub itself makes some of them after the pod."""
-    node: float = 60.0
-    """A node that does not answer, or cannot set up a pod's network."""
+__all__ = ["Failure", "redacted"]
 
 
 @dataclass(frozen=True)

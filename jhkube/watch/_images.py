@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from jhkube.watch._failure import Failure, Patience, redacted
+from jhkube.watch._failure import Failure, redacted
+from jhkube.watch.patience import Patience
 
 __all__ = ["IMAGE_REASONS", "image_failure"]
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jhkube.watch._failure import Failure, Patience, redacted
+from jhkube.watch._failure import Failure, redacted
+from jhkube.watch.patience import Patience
 
 __all__ = ["node_failure", "scheduling_failure", "volume_failure"]
 
@@ -120,7 +121,7 @@ def volume_failure(event: Mapping[str, Any], patience: Patience) -> Failure:
             f"The disk {volume} is still in use by another server or node. Stop the other server, "
             "or try again in some minutes.",
             detail,
-            max(patience.volume, 180.0),
+            patience.detach,
             f"The disk {volume} is still attached elsewhere; waiting for it.",
             429,
         )

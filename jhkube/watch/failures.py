@@ -7,15 +7,14 @@ from typing import Any
 
 from jhkube.watch._admission import admission_failure, unreachable_failure
 from jhkube.watch._containers import container_failure
-from jhkube.watch._failure import FOREVER, Failure, Patience, redacted
+from jhkube.watch._failure import Failure, redacted
 from jhkube.watch._images import IMAGE_REASONS, image_failure
 from jhkube.watch._placement import node_failure, scheduling_failure, volume_failure
+from jhkube.watch.patience import Patience
 
 __all__ = [
-    "FOREVER",
     "IMAGE_REASONS",
     "Failure",
-    "Patience",
     "admission_failure",
     "deleted_failure",
     "image_failure",

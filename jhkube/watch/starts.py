@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -17,15 +18,15 @@ from jhkube.watch._pod_requests import created_pod, remove_in_background
 from jhkube.watch._start_failed import StartFailed
 from jhkube.watch.failures import (
     Failure,
-    Patience,
     admission_failure,
     deleted_failure,
     pod_failure,
     unreachable_failure,
 )
-from jhkube.watch.readiness import Cadence, answering, stage_of
+from jhkube.watch.patience import Patience
+from jhkube.watch.readiness import answering, stage_of
 
-__all__ = ["Start", "StartFailed", "started"]
+__all__ = ["Start", "StartFailed"]
 
 _UNSEEN = 5.0
 """After how many seconds a pod that was created and that the watch does not show makes the watch connect
@@ -43,12 +44,12 @@ class Start:
     for the pod be this one's (`upstream_waits`, `ended`)::
 
         async def _start(self):
-            self.pod_start = Start(self)
+            self.pod_start = Start(self, Patience())
             return await self.pod_start.url(super()._start())
 
         async def _make_create_pod_request(self, pod, request_timeout):
-            pod = await self.pod_start.create(pod, request_timeout)
-            self.pod_start.created(pod.metadata.uid)
+            uid = await self.pod_start.create(pod, request_timeout)
+            self.pod_start.created(uid)
             return True
 
         def is_pod_running(self, pod):
@@ -57,10 +58,9 @@ class Start:
             return super().is_pod_running(pod)
     """
 
-    def __init__(self, spawner: Any, *, patience: Patience | None = None, cadence: Cadence | None = None) -> None:
+    def __init__(self, spawner: Any, patience: Patience) -> None:
         self.spawner = spawner
-        self.patience = patience or Patience()
-        self.cadence = cadence or Cadence()
+        self.patience = patience
         self.finding: Failure | None = None
         """What is waited for at the moment, for whoever tells the user."""
         self.uid: str | None = None
@@ -104,8 +104,8 @@ class Start:
         for wake in self._news:
             wake.set()
 
-    async def create(self, pod: V1Pod, timeout: float) -> V1Pod:
-        """Make the pod, and return the manifest with the uid it was given.
+    async def create(self, pod: V1Pod, timeout: float) -> str:
+        """Make the pod, unless this start has made it already; returns its uid.
 
         A start can be cancelled, or the request time out, while the API server is at it. The answer is then still
         heard out, and a pod that nobody waits for any more is removed.
@@ -120,23 +120,36 @@ class Start:
         ApiException
             When the API server refuses; 409 when there is a pod of this name.
         TimeoutError
-            When it does not answer in time, not at all, or asks to be asked again.
+            When it does not answer in time, not at all, or asks to be asked again. Whether the pod was made is then
+            not known; if so, the next try says 409.
         """
-        asked = asyncio.create_task(created_pod(self.spawner.api, self.spawner.namespace, pod))
+        if self.uid is None:
+            asked = asyncio.create_task(created_pod(self.spawner.api, self.spawner.namespace, pod))
+            try:
+                with self.asking():
+                    self.uid = await asyncio.wait_for(asyncio.shield(asked), timeout)
+            except (asyncio.CancelledError, TimeoutError):
+                asked.add_done_callback(self._remove_unwanted)
+                raise
+        return self.uid
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Within the block, an API server that is away or busy is a TimeoutError: the word for asking it again."""
+        failure: Failure
         try:
-            pod.metadata.uid = self.uid = await asyncio.wait_for(asyncio.shield(asked), timeout)
-        except (asyncio.CancelledError, TimeoutError):
-            asked.add_done_callback(self._remove_unwanted)
-            raise
-        except aiohttp.ClientError as error:
-            # whether the pod was made is not known; if so, the next try says 409
-            self.spawner.log.warning("Could not create pod %s: %r", self.key, error)
-            raise TimeoutError(f"The API server did not answer: {error!r}") from None
+            yield
+            return
         except ApiException as error:
             if error.status not in _TRY_AGAIN:
                 raise
-            raise TimeoutError(f"The API server is busy: {error.status} {error.reason}") from None
-        return pod
+            failure = admission_failure(error)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            failure = unreachable_failure(error)
+        self.finding = replace(failure, meanwhile="The cluster does not answer at the moment; trying again.")
+        self._notice()
+        self.spawner.log.warning("%s: %s; asking again", self.key, failure.raw)
+        raise TimeoutError(failure.raw)
 
     def upstream_waits(self) -> bool:
         """Whether the caller is KubeSpawner's `_start`, come to its wait for the pod.
@@ -184,7 +197,8 @@ class Start:
             raise self._failed(admission_failure(error)) from None
         except (aiohttp.ClientError, TimeoutError) as error:
             await self._clean_up()
-            raise self._failed(unreachable_failure(error)) from None
+            asked = None if self._created.done() else self.finding
+            raise self._failed(asked.definite() if asked else unreachable_failure(error)) from None
         except asyncio.CancelledError:
             # The hub's stop, which comes next, asks the watch whether there is a pod. It may not know yet.
             if self.uid:
@@ -232,7 +246,6 @@ class Start:
                 self._wake,
                 path=f"{spawner.server.base_url.rstrip('/')}/api",
                 ssl_context=_hub_ssl_context(spawner) if spawner.internal_ssl else None,
-                cadence=self.cadence,
             )
         finally:
             self._told.close()
@@ -306,19 +319,3 @@ def _hub_ssl_context(spawner: Any) -> Any:
         settings.get("internal_ssl_cert"),
         cafile=settings.get("internal_ssl_ca"),
     )
-
-
-async def started(
-    spawner: Any,
-    upstream: Coroutine[Any, Any, str],
-    *,
-    patience: Patience | None = None,
-    cadence: Cadence | None = None,
-) -> str:
-    """Run a spawner's `super()._start()` as a watched `Start`, kept as `spawner.pod_start`; returns the
-    server's URL.
-
-    Use as `return await started(self, super()._start())`.
-    """
-    start = spawner.pod_start = Start(spawner, patience=patience, cadence=cadence)
-    return await start.url(upstream)

@@ -45,6 +45,7 @@ class Case:
     within: float = 15.0
 
 
+SECRET_WORD = "word-of-the-environment"
 VOLUME = {"volume_mounts": [{"name": "extra", "mountPath": "/extra"}]}
 
 CASES = [
@@ -99,7 +100,13 @@ CASES = [
         "",
         25,
     ),
-    Case("invalid", {"extra_labels": {"x": "not a label!"}}, "does not accept this server", "Invalid", 5),
+    Case(
+        "invalid",
+        {"extra_labels": {"x": "not a label!"}, "environment": {"WORD": SECRET_WORD}},
+        "does not accept this server",
+        "Invalid",
+        5,
+    ),
 ]
 
 
@@ -173,6 +180,36 @@ async def test_a_quota_is_told_in_numbers(cluster: Cluster, hub: WatchHub) -> No
         await cluster.core.delete_namespaced_resource_quota("few", cluster.namespace)
 
 
+async def test_a_webhook_that_is_away_is_waited_for_and_named(hub: WatchHub, cluster: Cluster) -> None:
+    webhook = {
+        "name": "away.jhkube.test",
+        "clientConfig": {"url": "https://127.0.0.1:9/"},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
+        "objectSelector": {"matchLabels": {"webhook": cluster.namespace}},
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    admission = client.AdmissionregistrationV1Api(cluster.core.api_client)
+    name = f"{cluster.namespace}-away"
+    await admission.create_validating_webhook_configuration({"metadata": {"name": name}, "webhooks": [webhook]})
+    try:
+        # the API server reads its webhooks once a second
+        await asyncio.sleep(2)
+        messages = await hub.failed(
+            "hooked",
+            extra_labels={"webhook": cluster.namespace},
+            environment={"WORD": SECRET_WORD},
+            k8s_api_request_retry_timeout=3,
+        )
+    finally:
+        await admission.delete_validating_webhook_configuration(name)
+    told = [message["message"] for message in messages]
+    assert "The cluster does not answer at the moment; trying again." in told
+    assert "The cluster did not answer as it should." in told[-1]
+    assert "away.jhkube.test" in told[-1]
+    await gone(cluster.core, cluster.namespace, "hooked", 10)
+
+
 async def test_a_pull_that_passes_by_itself_is_waited_for(hub: WatchHub, cluster: Cluster) -> None:
     """The Secret that a volume needs comes two seconds after the pod."""
     volume = {"name": "extra", "secret": {"secretName": "late"}}
@@ -201,5 +238,6 @@ async def test_progress_is_in_plain_words_and_moves(hub: WatchHub) -> None:
 async def test_nothing_is_left_of_all_these(hub: WatchHub, cluster: Cluster) -> None:
     for case in CASES:
         assert await pods_of(cluster.core, cluster.namespace, case.name) == []
+    assert SECRET_WORD not in hub.log, "what an API server refuses is not printed"
     assert "Task was destroyed" not in hub.log
     assert "never retrieved" not in hub.log

@@ -55,6 +55,14 @@ async def running_pod(cluster: Cluster, user: str, phase: str = "Running") -> st
             await asyncio.sleep(0.1)
 
 
+async def made(cluster: Cluster, user: str) -> str:
+    """The uid of the user's pod, once the API server has it."""
+    async with asyncio.timeout(30):
+        while not (pods := await pods_of(cluster.core, cluster.namespace, user)):
+            await asyncio.sleep(0.02)
+    return str(pods[0].metadata.uid)
+
+
 async def started_and_stopped(hub: WatchHub, cluster: Cluster, user: str) -> None:
     """The next start works, and nothing is left after it."""
     await hub.started(user)
@@ -82,6 +90,38 @@ async def test_a_start_that_is_stopped_at_once_leaves_nothing(hub: WatchHub, clu
         await hub.stopped("hasty")
         await asyncio.sleep(1)
         await gone(cluster.core, cluster.namespace, "hasty")
+
+
+async def test_a_start_that_is_stopped_while_its_pods_creation_is_not_answered_leaves_nothing(
+    hub: WatchHub, cluster: Cluster, wire: Wire
+) -> None:
+    wire.hold_answers()
+    asking = asyncio.create_task(hub.ask("unheard", **SLOW))
+    await made(cluster, "unheard")
+    stopping = asyncio.create_task(hub.api("DELETE", "/users/unheard/server"))
+    await asyncio.sleep(0.5)
+    wire.mend()
+    await asyncio.gather(asking, stopping)
+    await hub.stopped("unheard")
+    await gone(cluster.core, cluster.namespace, "unheard")
+    await started_and_stopped(hub, cluster, "unheard")
+
+
+async def test_a_pod_whose_creation_was_answered_too_late_is_made_anew(
+    hub: WatchHub, cluster: Cluster, wire: Wire
+) -> None:
+    wire.hold_answers()
+    asking = asyncio.create_task(hub.ask("late", k8s_api_request_timeout=1))
+    first = await made(cluster, "late")
+    await asyncio.sleep(1.5)
+    wire.mend()
+    await asking
+    messages = await hub.progress("late")
+    assert messages[-1].get("ready"), messages
+    (pod,) = await pods_of(cluster.core, cluster.namespace, "late")
+    assert pod.metadata.uid != first
+    assert pod.metadata.deletion_timestamp is None
+    await hub.stopped("late")
 
 
 async def test_a_start_that_takes_too_long_leaves_nothing(hub: WatchHub, cluster: Cluster) -> None:

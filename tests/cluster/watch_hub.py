@@ -33,10 +33,12 @@ class Wire:
     connections: set[asyncio.StreamWriter] = field(default_factory=set)
     is_cut: bool = False
     flows: asyncio.Event = field(default_factory=asyncio.Event)
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
     opened: int = 0
 
     async def __aenter__(self) -> Wire:
         self.flows.set()
+        self.answers.set()
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self.server.sockets[0].getsockname()[1]
         return self
@@ -52,6 +54,11 @@ class Wire:
 
     def mend(self) -> None:
         self.is_cut = False
+        self.answers.set()
+
+    def hold_answers(self) -> None:
+        """Let requests through, and keep back what is answered until the wire is mended."""
+        self.answers.clear()
 
     def drop(self) -> None:
         """End every connection, once."""
@@ -70,7 +77,10 @@ class Wire:
         host, _, port = self.target.rpartition(":")
         there, back = await asyncio.open_connection(host, int(port))
         self.connections |= {writer, back}
-        copying = [asyncio.create_task(self._copy(reader, back)), asyncio.create_task(self._copy(there, writer))]
+        copying = [
+            asyncio.create_task(self._copy(reader, back, self.flows)),
+            asyncio.create_task(self._copy(there, writer, self.flows, self.answers)),
+        ]
         try:
             await asyncio.wait(copying)
         except asyncio.CancelledError:
@@ -80,11 +90,11 @@ class Wire:
         writer.transport.abort()
         back.transport.abort()
 
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        flows = self.flows
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *gates: asyncio.Event) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
-                await flows.wait()
+                for gate in gates:
+                    await gate.wait()
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()

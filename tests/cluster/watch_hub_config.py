@@ -1,17 +1,10 @@
 """The configuration of the hub that the tests of starts run: anybody may come in, and a test sets a user's traits."""
 
-import functools
 import json
 import os
 from pathlib import Path
 
-import jhkube.spawner
-from jhkube.watch import Patience, Start
-
 settings = json.loads(os.environ["JHKUBE_TEST_HUB"])
-
-# A test does not wait for a minute to see that no node comes.
-jhkube.spawner.Start = functools.partial(Start, patience=Patience(**settings["patience"]))
 
 
 def set_traits(spawner):
@@ -23,6 +16,8 @@ def set_traits(spawner):
 
 c = get_config()  # noqa: F821
 c.JupyterHub.spawner_class = "jhkube.spawner.JHKubeSpawner"
+# A test does not wait for a minute to see that no node comes.
+c.JHKubeSpawner.start_patience = settings["patience"]
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
 c.JupyterHub.allow_named_servers = True

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from jhkube.watch.failures import FOREVER, Failure, Patience, deleted_failure, pod_failure
+from jhkube.watch.failures import Failure, deleted_failure, pod_failure
+from jhkube.watch.patience import FOREVER, Patience
 
 IMAGE = "registry.example.org/lab:2026-11"
 
@@ -73,10 +74,11 @@ def found(pod: dict[str, Any], *events: dict[str, Any]) -> Failure:
         pod(waiting("PodInitializing"), init={"running": {}}),
         pod(waiting("PodInitializing"), init=ended(0, "Completed")),
         pod({"running": {}}, phase="Running"),
+        pod(ended(1), phase="Running"),
         pod({"running": {}}, phase="Running", last=ended(1), restarts=1),
         pod(conditions=[{"type": "PodScheduled", "status": "True"}]),
     ],
-    ids=["new", "creating", "preparing", "prepared", "running", "crashed once", "scheduled"],
+    ids=["new", "creating", "preparing", "prepared", "running", "crashed", "crashed once", "scheduled"],
 )
 def test_a_start_that_goes_its_way_is_no_failure(healthy):
     assert pod_failure(healthy) is None
@@ -186,6 +188,7 @@ CONTAINERS = [
         0,
     ),
     (pod(waiting("CrashLoopBackOff"), last=ended(1), restarts=1), "exit code 1", 0),
+    (pod(ended(1), restarts=1, phase="Running"), "exit code 1", 0),
     (pod({"running": {}}, last=ended(1), restarts=2, phase="Running"), "exit code 1", 0),
     (pod(ended(127), phase="Failed"), "exit code 127", 0),
     (pod(ended(0, "Completed"), phase="Succeeded"), "ended by itself", 0),
@@ -201,6 +204,16 @@ def test_a_container_that_does_not_run_says_why(shown, told, patience):
     failure = found(shown)
     assert told in failure.message
     assert failure.patience == patience
+
+
+def test_a_crash_loop_is_waited_for_where_it_is_asked_for():
+    patience = Patience(crash_loop=120)
+    loop = pod_failure(pod(waiting("CrashLoopBackOff"), last=ended(1), restarts=3), patience=patience)
+    assert loop is not None
+    assert (loop.patience, loop.meanwhile) == (120, "Your server crashed (exit code 1) and is started again.")
+    over = pod_failure(pod(ended(1), restarts=3, phase="Failed"), patience=patience)
+    assert over is not None
+    assert not over.temporary
 
 
 def test_a_sidecar_that_is_done_is_no_failure():

@@ -1,0 +1,29 @@
+"""What an operator says of a start's patience."""
+
+import pytest
+from traitlets import TraitError
+from traitlets.config import Config
+
+from jhkube.spawner import JHKubeSpawner
+from jhkube.watch.patience import FOREVER, Patience, parse_patience
+
+
+def test_what_is_not_said_stays_as_it_is():
+    assert parse_patience({"pull": 0, "unschedulable": None}) == Patience(pull=0, unschedulable=FOREVER)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"pul": 3}, "unknown pul; there are unschedulable, scale_up, pull,"),
+        ({"pull": -1}, "pull should be a number of seconds from 0 on, or None for no end, not -1"),
+        ({"pull": "a minute"}, "not 'a minute'"),
+        ({"pull": True}, "not True"),
+        ({"pull": float("nan")}, "not nan"),
+    ],
+)
+def test_what_is_none_is_refused_at_once_by_the_traits_name(config, said):
+    with pytest.raises(TraitError) as refused:
+        JHKubeSpawner(_mock=True, config=Config({"JHKubeSpawner": {"start_patience": config}}))
+    assert "JHKubeSpawner.start_patience: " in str(refused.value)
+    assert said in str(refused.value)
