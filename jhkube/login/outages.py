@@ -6,6 +6,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from jhkube.metrics import PROVIDER_AVAILABLE, PROVIDER_FAILURES
+
 __all__ = ["Outage"]
 
 
@@ -36,6 +38,8 @@ class Outage:
         self._provider, self._log, self._calm, self._clock = provider, log, calm, clock
         self._since: float | None = None
         self._last = 0.0
+        PROVIDER_AVAILABLE.labels(provider).set(1)
+        PROVIDER_FAILURES.labels(provider)
         self._failures = 0
 
     @property
@@ -47,8 +51,10 @@ class Outage:
         """Note a failure; the first of an outage is a warning in the log."""
         self._last = self._clock()
         self._failures += 1
+        PROVIDER_FAILURES.labels(self._provider).inc()
         if self._since is None:
             self._since = self._last
+            PROVIDER_AVAILABLE.labels(self._provider).set(0)
             self._log.warning(
                 "%s does not answer: %s. People stay logged in with what is known of them.", self._provider, reason
             )
@@ -66,3 +72,4 @@ class Outage:
             self._failures,
         )
         self._since, self._failures = None, 0
+        PROVIDER_AVAILABLE.labels(self._provider).set(1)

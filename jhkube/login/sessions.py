@@ -18,6 +18,7 @@ from traitlets import Float, Integer, default
 from jhkube.identity import AUTH_STATE_KEY
 from jhkube.login.errors import ProviderUnavailable, Refused, TokenRejected
 from jhkube.login.provider import Provider
+from jhkube.metrics import POD_TOKEN_UPDATES, SESSION_REFRESHES, TOKEN_RENEWALS
 
 __all__ = ["MEMORY_KEY", "VISIT", "Sessions", "Visit"]
 
@@ -143,8 +144,10 @@ class Sessions(Provider):
                 return refreshed  # type: ignore[no-any-return]
         if not auth_state or not auth_state.get("token_response"):
             self.log.info("%s: nothing is known of the last login, so another is needed", user.name)
+            self._count("ended")
             return False
         if self._pauses.get(user.id, 0.0) > time.monotonic():
+            self._count("unknown")
             return True
         try:
             model = await self._current_model(user, auth_state, handler)
@@ -153,18 +156,29 @@ class Sessions(Provider):
             await self.check_identity(user.db, model)
         except ProviderUnavailable as problem:
             self._pauses[user.id] = time.monotonic() + problem.retry_after
+            self._count("unknown")
             return True
         except TokenRejected as error:
             if self._is_in_grace(auth_state):
                 self.log.debug("%s: the token has ended, and there is no refresh token to ask with", user.name)
+                self._count("unknown")
                 return True
             self.log.warning("%s: the session ends: %s", user.name, error)
+            self._count("ended")
             return False
         except (web.HTTPError, HTTPClientError) as error:
             self.log.warning("%s: the session ends: %s", user.name, error)
+            self._count("ended")
             return False
         self._pauses.pop(user.id, None)
-        return True if _is_known(user, auth_state, model) else model
+        if _is_known(user, auth_state, model):
+            self._count("unchanged")
+            return True
+        self._count("changed")
+        return model
+
+    def _count(self, result: str) -> None:
+        SESSION_REFRESHES.labels(self.login_service, result).inc()
 
     async def _current_model(self, user: Any, auth_state: dict[str, Any], handler: Any) -> dict[str, Any]:
         """Return the person's model as of now, with a new token where the old one has ended or soon will."""
@@ -224,7 +238,13 @@ class Sessions(Provider):
     async def _renewed(self, user: Any, auth_state: dict[str, Any], handler: Any) -> dict[str, Any]:
         """Exchange the refresh token; return auth_state with the new tokens, kept and told to running servers."""
         refresh_token = auth_state["refresh_token"]
-        info = await self.get_token_info(handler, self.build_refresh_token_request_params(refresh_token))
+        try:
+            info = await self.get_token_info(handler, self.build_refresh_token_request_params(refresh_token))
+        except (TokenRejected, ProviderUnavailable) as error:
+            result = "rejected" if isinstance(error, TokenRejected) else "unavailable"
+            TOKEN_RENEWALS.labels(self.login_service, result).inc()
+            raise
+        TOKEN_RENEWALS.labels(self.login_service, "renewed").inc()
         if not info.get("refresh_token"):
             info["refresh_token"] = refresh_token
         fresh = self.build_auth_state_dict(info, auth_state.get(self.user_auth_state_key) or {})
@@ -248,7 +268,9 @@ class Sessions(Provider):
     async def _tell(self, spawner: Any, auth_state: Mapping[str, Any]) -> None:
         try:
             await spawner.renew_token(auth_state)
+            POD_TOKEN_UPDATES.labels("done").inc()
         except Exception as error:
+            POD_TOKEN_UPDATES.labels("failed").inc()
             self.log.warning("%s keeps its old token: %s: %s", spawner._log_name, type(error).__name__, error)
 
     def _ends_soon(self, auth_state: Mapping[str, Any]) -> bool:

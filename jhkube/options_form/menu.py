@@ -12,6 +12,7 @@ from typing import Any
 
 from ._menu_cache import read_listings, write_listings
 from ._menu_config import ImageMenuConfig
+from ._menu_metrics import measured, note_state
 from ._menu_source import MenuSource, SourceSettings
 from .entries import Menu, MenuEntry
 from .image_name import NoSuchImage, split_image
@@ -153,7 +154,8 @@ class ImageMenu(ImageMenuConfig):
         """Refresh one repository and show at once what came of it: another one may be slow."""
         registry = self._registry(source.host)
         before = source.error
-        await source.refresh(registry)
+        with measured(source):
+            await source.refresh(registry)
         if source.error is not None and type(source.error) is not type(before):
             self.log.warning("The tags of %s were not refreshed: %s", source.name, source.error)
         elif source.error is None and before is not None:
@@ -169,6 +171,8 @@ class ImageMenu(ImageMenuConfig):
     def _publish(self) -> None:
         """Make what the repositories know the menu, and tell those who want to know."""
         sources, before = self._sources, self._menu
+        for source in sources:
+            note_state(source)
         parts = tuple(source.part for source in sources)
         changed = parts != before.parts
         answered = [source.refreshed_at for source in sources if source.refreshed_at is not None]

@@ -17,6 +17,7 @@ from kubespawner.reflector import ResourceReflector
 from traitlets import Any as AnyTrait
 from traitlets import Int
 
+from jhkube.metrics import WATCH_FAILURES, WATCHES_LOST
 from jhkube.watch._packed import PackedObjects, object_key
 
 __all__ = ["WatchReflector"]
@@ -123,6 +124,7 @@ class WatchReflector(ResourceReflector):
         """
         if self.watch_task and not self.watch_task.done():
             raise RuntimeError(f"Task watching for {self.kind} is already running")
+        WATCHES_LOST.labels(self.kind)
         self.watch_task = asyncio.create_task(self._run(), name=f"watch {self.kind} {self.namespace}")
         await self.first_load_future
 
@@ -133,6 +135,7 @@ class WatchReflector(ResourceReflector):
             self.watch_task.cancel()
             await asyncio.wait([self.watch_task])
             self.watch_task = None
+        self._set_recovered()
         for waiting in self._told.values():
             for wake in waiting:
                 wake.set()
@@ -199,6 +202,8 @@ class WatchReflector(ResourceReflector):
             self._loaded = asyncio.get_running_loop().create_future()
         if self._trouble_since is None:
             self._trouble_since = time.monotonic()
+            WATCHES_LOST.labels(self.kind).inc()
+        WATCH_FAILURES.labels(self.kind).inc()
         expected = isinstance(error, aiohttp.ClientError | ApiException | TimeoutError | OSError)
         if failures == 1 or failures % 10 == 0:
             text = f"{error.status} {error.reason}" if isinstance(error, ApiException) else repr(error)
@@ -213,7 +218,12 @@ class WatchReflector(ResourceReflector):
     def _note_recovery(self) -> None:
         if self._trouble_since is not None:
             self.log.info("The watch of %s is back after %.1f s", self._where, time.monotonic() - self._trouble_since)
+            self._set_recovered()
+
+    def _set_recovered(self) -> None:
+        if self._trouble_since is not None:
             self._trouble_since = None
+            WATCHES_LOST.labels(self.kind).dec()
 
     async def _load(self) -> str:
         """Replace the objects by those the API server has; returns the version to watch from."""

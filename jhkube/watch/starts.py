@@ -14,6 +14,8 @@ from jupyterhub.utils import make_ssl_context
 from kubernetes_asyncio.client import V1Pod
 from kubernetes_asyncio.client.exceptions import ApiException
 
+from jhkube.metrics import START_FAILURES, reason_label
+from jhkube.watch._phases import PhaseTimes, phase_of
 from jhkube.watch._pod_requests import created_pod, remove_in_background
 from jhkube.watch._start_failed import StartFailed
 from jhkube.watch.failures import (
@@ -79,6 +81,7 @@ class Start:
         self._reflectors: list[Any] = []
         self._told = ExitStack()
         self._since: dict[str, float] = {}
+        self._times = PhaseTimes()
 
     @property
     def key(self) -> str:
@@ -89,6 +92,7 @@ class Start:
         """The API server took the pod; from now on its state counts. Without uid, any of the name is it."""
         if not self._created.done():
             self._created_at = time.monotonic()
+            self._times.reached("created")
             self._created.set_result(uid)
 
     @contextmanager
@@ -188,6 +192,7 @@ class Start:
             # intervals
             self.created()
             await self._watching
+            self._times.reached("ready")
             return url
         except StartFailed:
             await self._clean_up()
@@ -200,6 +205,7 @@ class Start:
             asked = None if self._created.done() else self.finding
             raise self._failed(asked.definite() if asked else unreachable_failure(error)) from None
         except asyncio.CancelledError:
+            START_FAILURES.labels("Cancelled").inc()
             # The hub's stop, which comes next, asks the watch whether there is a pod. It may not know yet.
             if self.uid:
                 self._remove_in_background(self.uid)
@@ -282,6 +288,8 @@ class Start:
         events = reflector.events_of(self.key) if reflector else []
         self.pod = pod
         self.events = [e for e in events if self.uid and e["involvedObject"].get("uid") == self.uid]
+        if pod is not None:
+            self._times.reached(phase_of(pod, self.events))
         self._notice()
 
     def _judge(self) -> float:
@@ -308,6 +316,7 @@ class Start:
 
     def _failed(self, failure: Failure) -> StartFailed:
         self.finding = failure
+        START_FAILURES.labels(reason_label(failure.reason)).inc()
         return StartFailed(failure, f"pod {self.key} of {self.spawner.user.name}:{self.spawner.name}")
 
 
