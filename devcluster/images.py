@@ -44,6 +44,9 @@ DEMO_TAG: Final = ALIASES["recommended"]
 
 TINY_TAG: Final = "1.0"
 
+HUB_TAG: Final = "dev"
+"""The tag of the hub with this checkout's jhkube."""
+
 
 @dataclass(frozen=True, slots=True)
 class Build:
@@ -52,17 +55,29 @@ class Build:
     repository: str
     tag: str
     folder: Path
+    """Where its Dockerfile is, and by default all that the build may see."""
     arguments: tuple[tuple[str, str], ...] = ()
+    sources: tuple[str, ...] = ()
+    """What it takes from the checkout besides its folder; the checkout is what the build may see then."""
+
+    @property
+    def context(self) -> Path:
+        """The folder that the build may see."""
+        return ROOT if self.sources else self.folder
 
     @property
     def key(self) -> str:
         """A hash of everything that goes into the image."""
         digest = hashlib.sha256(repr((self.repository, self.tag, self.arguments)).encode())
-        for path in sorted(self.folder.rglob("*")):
-            if path.is_file():
-                digest.update(f"{path.relative_to(self.folder)} {path.stat().st_mode & 0o777}\n".encode())
-                digest.update(path.read_bytes())
+        for path in self._files():
+            digest.update(f"{path.relative_to(self.context)} {path.stat().st_mode & 0o777}\n".encode())
+            digest.update(path.read_bytes())
         return digest.hexdigest()
+
+    def _files(self) -> list[Path]:
+        roots = [self.folder, *(ROOT / source for source in self.sources)]
+        paths = {path for root in roots for path in ([root] if root.is_file() else root.rglob("*"))}
+        return sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts)
 
 
 def builds() -> list[Build]:
@@ -76,7 +91,14 @@ def builds() -> list[Build]:
         )
         for tag, day in LAB_TAGS.items()
     ]
-    return [Build("tiny", TINY_TAG, ROOT / "images" / "tiny"), *lab]
+    hub = Build(
+        "hub",
+        HUB_TAG,
+        ROOT / "images" / "hub",
+        (("VERSION", HUB_TAG),),
+        ("jhkube", "config", "pyproject.toml", "setup.py", "README.md", "LICENSE", ".dockerignore"),
+    )
+    return [Build("tiny", TINY_TAG, ROOT / "images" / "tiny"), hub, *lab]
 
 
 def lab_image(settings: Settings) -> str:
@@ -216,7 +238,7 @@ def _build(settings: Settings, build: Build) -> str:
         *("--isolation=chroot", "--network=host", "--layers", "--pull-never", "--format=oci"),
         *("--volume", f"{CERTIFICATES}:/host-ca.crt:ro", "--build-arg", "PIP_CERT=/host-ca.crt"),
         *arguments,
-        *("-t", target, build.folder),
+        *("-f", build.folder / "Dockerfile", "-t", target, build.context),
         log=log,
     )
     run(*_buildah(settings), "push", "-q", f"--tls-verify={_secure(settings)}", target, log=log)
