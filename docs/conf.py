@@ -27,6 +27,8 @@ toc_object_entries_show_parents = "hide"
 
 html_theme = "pydata_sphinx_theme"
 html_title = "jhkube"
+html_static_path = ["_static"]
+html_css_files = ["jhkube.css"]
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,20 @@ def restore_attribute(app: Sphinx, what: str, name: str, obj: Any, options: Any,
         lines[:] = _as_written.pop(name)
 
 
+NOT_RUN = re.compile(r"^([ ]*)<!-- (not run: [^\n]*?) -->\n", re.MULTILINE)
+
+
+def show_not_run(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Have the reader see which commands were not run, and why: the marks of tests/pages.py are comments."""
+
+    def shown(mark: re.Match[str]) -> str:
+        indent, text = mark.groups()
+        lines = (":::{container} jhkube-not-run", text[0].upper() + text[1:], ":::")
+        return "".join(f"{indent}{line}\n" for line in lines) + "\n"
+
+    source[0] = NOT_RUN.sub(shown, source[0])
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directives."""
     app.setup_extension("autodoc_traits")
@@ -173,6 +188,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("jhkube-settings", SettingsTable)
     app.add_directive("jhkube-variables", VariablesTable)
     app.add_directive("jhkube-traits", OwnTraits)
+    app.connect("source-read", show_not_run)
     # Before and after napoleon, whose priority is 500.
     app.connect("autodoc-process-docstring", keep_attribute, priority=400)
     app.connect("autodoc-process-docstring", restore_attribute, priority=600)

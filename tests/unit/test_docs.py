@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 import yaml
@@ -28,14 +27,7 @@ from jhkube.pod.home import parse_home, shared_claim
 from jhkube.settings import SETTINGS
 from jhkube.spawner_config import SpawnerConfig
 from tests.menus import menu
-
-ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
-PAGES = sorted(
-    page
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md"))
-    if "_build" not in page.relative_to(ROOT).parts
-)
+from tests.pages import DOCS, FENCE, PAGES, ROOT, blocks_of, configurations
 
 CONFIGURABLES = {
     "CILogonGroupAuthenticator": "jhkube.auth",
@@ -51,21 +43,11 @@ CONFIGURABLES = {
 }
 """Where the classes are that the documentation configures."""
 
-FENCE = re.compile(r"^( *)(```+)([^\n]*)\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(<?([^)\s>]+)>?\)")
 
 
 def every_page(pages=PAGES):
     return pytest.mark.parametrize("page", pages, ids=lambda page: str(page.relative_to(ROOT)))
-
-
-def blocks(page, language):
-    """Return the code of a page's fenced blocks in a language."""
-    return [
-        re.sub(f"^{indent}", "", code, flags=re.MULTILINE)
-        for indent, _, info, code in FENCE.findall(page.read_text("utf-8"))
-        if info.strip() == language
-    ]
 
 
 def tracked(path):
@@ -114,19 +96,10 @@ def test_the_traits_that_it_names_exist(page):
         assert trait in traits, f"{name} has no trait {trait}"
 
 
-def configured(page):
-    """Return what each block of Python that configures something sets."""
-    for code in blocks(page, "python"):
-        if re.search(r"^c\.", code, re.MULTILINE):
-            c = Config()
-            exec(compile(code, str(page), "exec"), {"c": c})
-            yield c
-
-
 def test_the_sample_values_are_accepted():
     seen = set()
     for page in PAGES:
-        for c in configured(page):
+        for c in configurations(page):
             seen |= c.keys()
             if "JHKubeSpawner" in c:
                 own = {name: value for name, value in c.JHKubeSpawner.items() if name in SpawnerConfig.class_traits()}
@@ -142,10 +115,12 @@ def test_the_sample_values_are_accepted():
 def test_the_nfs_volume_of_the_guide_is_the_one_that_pods_ask_for():
     guide = DOCS / "howto" / "nfs-homes.md"
     with_options = next(
-        c.JHKubeSpawner.home_nfs for c in configured(guide) if "mount_options" in c.JHKubeSpawner.get("home_nfs", {})
+        c.JHKubeSpawner.home_nfs
+        for c in configurations(guide)
+        if "mount_options" in c.JHKubeSpawner.get("home_nfs", {})
     )
     expected = shared_claim(parse_home("nfs", nfs=with_options), "labs")
-    written = [item for code in blocks(guide, "yaml") for item in yaml.safe_load_all(code)]
+    written = [item for block in blocks_of(guide, "yaml") for item in yaml.safe_load_all(block.code)]
     assert written == [ApiClient.sanitize_for_serialization(ApiClient.__new__(ApiClient), item) for item in expected]
 
 
@@ -171,7 +146,9 @@ async def test_the_script_for_a_new_key_writes_every_auth_state_anew(keys, tmp_p
     session.add(orm.User(name="grace"))
     session.commit()
 
-    (script,) = (code for code in blocks(DOCS / "howto" / "rotate-keys.md", "python") if "reencrypt" in code)
+    (script,) = (
+        block.code for block in blocks_of(DOCS / "howto" / "rotate-keys.md", "python") if "reencrypt" in block.code
+    )
     keys(new, old)
     monkeypatch.setattr(sys, "argv", ["reencrypt.py", url])
     await asyncio.to_thread(exec, compile(script, "reencrypt.py", "exec"), {})
@@ -226,7 +203,7 @@ def test_a_wrong_option_is_answered_as_the_page_says(row, options):
 
 
 def test_the_example_of_a_wrong_option_is_what_comes_back():
-    (answer,) = (json.loads(code) for code in blocks(REST_OPTIONS, "json"))
+    (answer,) = (json.loads(block.code) for block in blocks_of(REST_OPTIONS, "json"))
     sizes = [{"name": name, "cores": 1, "memory": "2G"} for name in ("small", "medium", "large")]
     with pytest.raises(OptionError) as refused:
         chosen({"size": "huge"}, available_for((), None, parse_sizes(sizes)))

@@ -1,0 +1,63 @@
+"""The documentation on the cluster: what it tells to type at `kubectl` and in a lab, and its manifests."""
+
+import asyncio
+import os
+import subprocess
+
+import pytest
+
+from tests.pages import DOCS, all_blocks, blocks_of, manifests
+from tests.pods import in_pod, pod_of
+
+KUBECTL = [block for block in all_blocks("console") if block.mark == "run on the cluster"]
+MANIFESTS = [block for block in all_blocks("yaml") if manifests(block)]
+LAB = [block for block in blocks_of(DOCS / "tutorial.md", "console") if block.mark == "run in a lab"]
+
+
+def here(text, cluster):
+    """Return a text with the test's namespace for the documentation's."""
+    return text.replace("-n labs", f"-n {cluster.namespace}").replace(
+        "namespace: labs", f"namespace: {cluster.namespace}"
+    )
+
+
+async def shell(script, cluster, folder, **more):
+    return await asyncio.to_thread(
+        subprocess.run,
+        ["bash", "-euo", "pipefail", "-c", here(script, cluster)],
+        cwd=folder,
+        env={**os.environ, **more},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("block", KUBECTL, ids=map(str, KUBECTL))
+async def test_what_is_typed_at_kubectl_runs(block, cluster, tmp_path):
+    done = await shell("\n".join(command for command, _ in block.commands), cluster, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("block", MANIFESTS, ids=map(str, MANIFESTS))
+async def test_the_api_server_accepts_the_manifests(block, cluster, tmp_path):
+    (tmp_path / "manifest.yaml").write_text(here(block.code, cluster))
+    apply = f"kubectl -n {cluster.namespace} apply --dry-run=server -f manifest.yaml"
+    done = await shell(apply, cluster, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+async def test_the_tutorial_is_walked_in_a_lab(hub, someone, cluster, git_server):
+    ada = await someone(hub, "ada")
+    await ada.started()
+    pod = await pod_of(cluster.core, cluster.namespace, "ada")
+    commands = [typed for block in LAB for typed in block.commands]
+    marker = "-- next --"
+    script = "cd; rm -rf notes; set -e; export GIT_TERMINAL_PROMPT=0\n"
+    script += "".join(f"{command}\necho '{marker}'\n" for command, _ in commands)
+    demo = "http://10.246.0.1:9011"
+    assert demo in script
+    shown = await in_pod(cluster.namespace, pod.metadata.name, script.replace(demo, git_server.url))
+    answers = shown.split(f"{marker}\n")
+    assert len(answers) == len(commands) + 1, shown
+    for (command, expected), answer in zip(commands, answers, strict=False):
+        assert not expected or answer == expected, command
