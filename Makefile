@@ -47,6 +47,10 @@ unit: setup tools ## Run the tests that need no cluster
 docs: setup ## Build the documentation into docs/_build
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
+.PHONY: screenshots
+screenshots: check setup tools browser up images ## Take the documentation's pictures anew
+	@$(WITH_CLUSTER) TAKE_SCREENSHOTS=1 $(BIN)/pytest tests/browser
+
 .PHONY: bench
 bench: check setup tools up images ## Run the benchmarks
 	@$(WITH_CLUSTER) for each in benchmarks/[a-z]*.py; do $(BIN)/python $$each; done

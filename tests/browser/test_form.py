@@ -7,19 +7,18 @@ import json
 import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from . import pictures
 from .form_hub import CACHE, REPOSITORY, FormHub, usual_world
 
 expect.set_options(timeout=30_000)
 
 pytestmark = pytest.mark.hub_versions
 
-SCREENSHOTS = Path(__file__).parents[2] / ".run" / "screenshots"
 AXE = CACHE / "node_modules" / "axe-core" / "axe.min.js"
 WIDE, NARROW = (1200, 900), (390, 800)
 PASSWORD = "anything"
@@ -120,9 +119,8 @@ async def violations(page: Page) -> list[str]:
 
 
 async def picture(page: Page, name: str) -> None:
-    """Leave a picture of the whole page for a person to look at."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=SCREENSHOTS / f"form-{name}.png", full_page=True)
+    """Take a picture of the whole page; the documentation shows some of them."""
+    await pictures.picture(page, f"form-{name}", words="#jhkube-form")
 
 
 async def fits(page: Page) -> bool:
@@ -154,14 +152,14 @@ async def test_the_form_is_accessible_in_every_look(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_an_error_stands_beside_its_field_and_is_accessible(open_form: Open, scheme: str) -> None:
     page = await open_form("grace", scheme=scheme)
-    await page.fill("#jhkube-custom-image", "docker.io/evil/x:1")
+    await page.fill("#jhkube-custom-image", "docker.io/somebody/lab:1")
     await page.check("input[name=size][value=medium]")
     await page.check("input[name=presets][value=scratch]")
     await start(page)
     typed = page.locator("#jhkube-custom-image")
-    await expect(typed).to_have_value("docker.io/evil/x:1")
+    await expect(typed).to_have_value("docker.io/somebody/lab:1")
     await expect(typed).to_have_accessible_description(
-        "The image 'docker.io/evil/x:1' is not among those allowed on this hub."
+        "The image 'docker.io/somebody/lab:1' is not among those allowed on this hub."
     )
     await expect(typed).to_be_focused()
     await expect(page.locator("input[name=image][value='*custom']")).to_be_checked()

@@ -6,10 +6,8 @@ import re
 import pytest
 from playwright.async_api import async_playwright, expect
 
-from tests.conftest import RUN
+from tests.browser.pictures import TAKEN, picture
 from tests.pods import in_pod, pod_of
-
-SCREENSHOTS = RUN / "screenshots"
 
 WORK = """
 {{ git config user.name; git config user.email; id; }} > ~/who.txt
@@ -20,7 +18,6 @@ git commit -m "Tonight" && git push && git rev-parse HEAD > ~/pushed.txt
 
 @pytest.fixture(scope="module")
 async def page():
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path="/usr/bin/chromium",
@@ -30,16 +27,17 @@ async def page():
         page = await context.new_page()
         page.set_default_timeout(20_000)
         yield page
-        await page.screenshot(path=SCREENSHOTS / "walk-end.png")
+        await page.screenshot(path=TAKEN / "walk-end.png")
         await browser.close()
 
 
 async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
     """One walk, since every step needs the one before."""
     await page.goto(f"{hub.url}/")
-    await page.get_by_role("button", name=re.compile("GitHub")).click()
-    await expect(page.get_by_text("Grace Example")).to_be_visible()
-    await page.screenshot(path=SCREENSHOTS / "login.png")
+    sign_in = page.get_by_role("button", name=re.compile("GitHub"))
+    await expect(sign_in).to_be_visible()
+    await picture(page, "login", words="#login-main", height=420)
+    await sign_in.click()
     await page.get_by_text("Grace Example").click()
 
     # The form has the tags that the registry really has, and three sizes.
@@ -54,7 +52,7 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
         "Large",
     ):
         await expect(form.get_by_text(name).first).to_be_visible()
-    await page.screenshot(path=SCREENSHOTS / "form.png", full_page=True)
+    await picture(page, "walk-form")
     await form.get_by_text("Medium").first.click()
     await page.get_by_role("button", name="Start").click()
 
@@ -62,7 +60,7 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
     await expect(page.locator("#progress-message, #progress-log").first).to_contain_text(
         re.compile("place was found|image|started|ready", re.IGNORECASE), timeout=60_000
     )
-    await page.screenshot(path=SCREENSHOTS / "starting.png")
+    await picture(page, "starting", height=420)
     await page.wait_for_url("**/user/grace/lab**", timeout=180_000)
     await expect(page.locator("#jp-main-dock-panel")).to_be_visible(timeout=60_000)
 
@@ -80,7 +78,7 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
             pushed := await in_pod(cluster.namespace, pod.metadata.name, "cat ~/pushed.txt 2>/dev/null || true")
         ):
             await asyncio.sleep(1)
-    await page.screenshot(path=SCREENSHOTS / "lab.png")
+    await picture(page, "lab", height=900)
 
     who = await in_pod(cluster.namespace, pod.metadata.name, "cat ~/who.txt")
     assert who.startswith("Grace Example\ngrace@observatory.example\nuid=2718281(grace)")
@@ -109,3 +107,15 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
     await page.wait_for_url("**/user/grace/lab**", timeout=180_000)
     pod = await pod_of(cluster.core, cluster.namespace, "grace")
     assert await in_pod(cluster.namespace, pod.metadata.name, "cat ~/notes/tonight.txt") == "clear sky\n"
+
+
+async def test_a_start_that_fails_says_why_and_what_to_do(page, new_hub, cluster):
+    override = {"kubespawner_override": {"image": f"{cluster.registry}/lab:w_2025_07"}}
+    profile = [{"display_name": "Last year's course", "slug": "course", "default": True, **override}]
+    hub = await new_hub("failing", f"c.JHKubeSpawner.profile_list = {profile!r}\n")
+    await page.context.clear_cookies()
+    await page.goto(f"{hub.url}/hub/oauth_login")
+    await page.get_by_text("Grace Example").click()
+    await page.get_by_role("button", name="Start").click()
+    await expect(page.locator("#progress-message")).to_contain_text("does not exist in its registry", timeout=60_000)
+    await picture(page, "failed", words="#progress-message", height=480)
