@@ -208,6 +208,49 @@ SETTINGS: Final = (
         "regular expressions of images that anybody may type; nobody may if unset",
     ),
     Setting("menu.sizes", "JHKUBE_SIZES", OBJECTS, [], "sizes, as JHKubeSpawner.sizes takes them; three if unset"),
+    Setting(
+        "menu.markReady",
+        "JHKUBE_MARK_READY",
+        FLAG,
+        False,
+        "whether the form marks images that are on all nodes; the hub watches the nodes for it",
+    ),
+    # 35-prepuller
+    Setting(
+        "prepuller.count",
+        "JHKUBE_PREPULL_COUNT",
+        count(0, 100),
+        4,
+        "how many images jhkube prepull keeps on the nodes",
+    ),
+    Setting(
+        "prepuller.nodesAtOnce",
+        "JHKUBE_PREPULL_NODES_AT_ONCE",
+        count(1, 100_000),
+        10,
+        "on how many nodes images are pulled at a time",
+    ),
+    Setting(
+        "prepuller.deployment",
+        "JHKUBE_PREPULL_DEPLOYMENT",
+        TEXT,
+        "",
+        "the Deployment that runs jhkube prepull: what it made goes with it",
+    ),
+    Setting(
+        "prepuller.priorityClass",
+        "JHKUBE_PREPULL_PRIORITY_CLASS",
+        TEXT,
+        "",
+        "the PriorityClass of the pods that pull, below that of the labs",
+    ),
+    Setting(
+        "prepuller.pauseImage",
+        "JHKUBE_PREPULL_PAUSE_IMAGE",
+        TEXT,
+        "",
+        "what the pods that pull run afterwards; registry.k8s.io's pause if unset",
+    ),
     # 40-services
     Setting("culler.enabled", "JHKUBE_CULLER", FLAG, False, "whether servers that nobody uses are stopped"),
     Setting(

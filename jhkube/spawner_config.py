@@ -309,6 +309,18 @@ class SpawnerConfig(Configurable):
         """,
     ).tag(config=True)
 
+    mark_ready_images = Bool(
+        False,
+        help="""
+        Whether the form marks the images that all nodes have on which labs run, so that nothing has to be
+        downloaded. The hub watches the nodes for it: its account needs `list` and `watch` on `nodes`.
+
+        For example, beside `jhkube prepull`::
+
+            c.JHKubeSpawner.mark_ready_images = True
+        """,
+    ).tag(config=True)
+
     presets: Any = List(
         help="""
         Check boxes of the form, each of which adds `environment`, `volumes` with `volume_mounts`, `labels` or

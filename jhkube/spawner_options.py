@@ -26,6 +26,7 @@ from jhkube.options_form.profiles import (
 from jhkube.pod.limits import Usage, ceiling_for, over_ceiling, pod_usage
 from jhkube.pod.mounts import claim_in_use, mounts_for
 from jhkube.prepull.placement import Placement, placement_of
+from jhkube.prepull.ready import ReadyImages
 from jhkube.spawner_config import SpawnerConfig
 
 __all__ = ["ChoosingSpawner", "Refused"]
@@ -46,6 +47,7 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
     """KubeSpawner with a menu of images that follows the registry, and options that are checked before a start."""
 
     _menu: ImageMenu | None = None
+    _ready_images: ReadyImages | None = None
     _choice: Choice | None = None
     _refused: tuple[Any, OptionError] | None = None
 
@@ -56,6 +58,7 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
             # The operator's own profiles stand beside the computed one.
             self._static_profiles = parse_profiles(self.profile_list)
             self.profile_list = _computed_profiles
+            self._watch_nodes()
 
     @classmethod
     def running_menu(cls, config: Any) -> ImageMenu | None:
@@ -67,6 +70,13 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
             menu.start()
             ChoosingSpawner._menu = menu
         return ChoosingSpawner._menu
+
+    def _watch_nodes(self) -> None:
+        """Begin to watch for images that are ready, once for all spawners of the process."""
+        if self.mark_ready_images and ChoosingSpawner._ready_images is None:
+            ready = ReadyImages(config=self.config, log=self.log, placement=self.placement())
+            ready.begin()
+            ChoosingSpawner._ready_images = ready
 
     @property
     def _groups(self) -> tuple[str, ...]:
@@ -110,6 +120,7 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
             self.parsed_sizes(),
             self.parsed_presets(),
             self._static_profiles,
+            is_ready=self._ready_images.has if self._ready_images else lambda image: False,
         )
 
     async def _rendered_form(self, _: Any = None) -> str:

@@ -27,5 +27,8 @@ if settings["menu.customImages"]:
 if settings["menu.sizes"]:
     c.JHKubeSpawner.sizes = settings["menu.sizes"]
 
+# Whether images are marked that all nodes have: `jhkube prepull` brings them there.
+c.JHKubeSpawner.mark_ready_images = settings["menu.markReady"]
+
 # The registry is asked from the start of the hub on, not from the first login.
 begin_menu_with_hub()

@@ -61,6 +61,9 @@ class Available:
     debug: bool = True
     """Whether the form has a box for debug messages."""
 
+    is_ready: Callable[[str], bool] = field(default=lambda image: False, compare=False)
+    """Whether an image, as a pod runs it, is on all nodes already."""
+
     @property
     def default_profile(self) -> str:
         """The slug of the profile that is taken where nobody says anything."""
@@ -120,6 +123,7 @@ def available_for(
     *,
     reset_environment: bool = True,
     debug: bool = True,
+    is_ready: Callable[[str], bool] = lambda image: False,
 ) -> Available:
     """Return what somebody in these hub groups may choose from; `images` is the offer for the same groups."""
     mine = frozenset(groups)
@@ -130,6 +134,7 @@ def available_for(
         profiles=tuple(each for each in profiles if not each.get("groups") or mine & set(each["groups"])),
         reset_environment=reset_environment,
         debug=debug,
+        is_ready=is_ready,
     )
 
 

@@ -44,6 +44,8 @@ class ImageRow:
 
     description: str
     is_checked: bool
+    is_ready: bool
+    """Whether it is on all nodes already, so that nothing has to be downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def form_view(available: Available, options: Any, errors: Sequence[OptionError],
     return FormView(
         profile=choice.profile,
         profiles=available.profiles,
-        groups=None if images is None else _groups(images, "" if image_field else text, now),
+        groups=None if images is None else _groups(available, images, "" if image_field else text, now),
         search_count=_search_count(images),
         custom_allowed=images is not None and images.custom_allowed,
         image_field=image_field,
@@ -194,7 +196,7 @@ def _image_field(text: str, images: Offer) -> str:
     return SEARCHED_IMAGE if _search_count(images) else ""
 
 
-def _groups(images: Offer, text: str, now: float) -> tuple[ImageGroup, ...]:
+def _groups(available: Available, images: Offer, text: str, now: float) -> tuple[ImageGroup, ...]:
     checked = images.find(text) if text else None
     several = len({entry.repository for entry in images.entries}) > 1
     groups: dict[str, list[ImageRow]] = {}
@@ -206,11 +208,11 @@ def _groups(images: Offer, text: str, now: float) -> tuple[ImageGroup, ...]:
         title = "" if kind is TagKind.ALIAS else KIND_TITLES[kind]
         if several:
             title = " · ".join(filter(None, (entry.repository.rpartition("/")[2], title)))
-        groups.setdefault(title, []).append(_row(entry, value, is_checked, now))
+        groups.setdefault(title, []).append(_row(entry, value, is_checked, available.is_ready(entry.image), now))
     return tuple(ImageGroup(title, tuple(rows)) for title, rows in groups.items())
 
 
-def _row(entry: MenuEntry, value: str, is_checked: bool, now: float) -> ImageRow:
+def _row(entry: MenuEntry, value: str, is_checked: bool, is_ready: bool, now: float) -> ImageRow:
     details = entry.details
     built = details.created if details is not None else None
     moving = _moving_names(entry)
@@ -224,6 +226,7 @@ def _row(entry: MenuEntry, value: str, is_checked: bool, now: float) -> ImageRow
         size=size_text(details.size) if details is not None and details.size else "",
         description=_short(details.description or details.title) if details is not None else "",
         is_checked=is_checked,
+        is_ready=is_ready,
     )
 
 

@@ -51,8 +51,7 @@ class Setbacks:
         left_out = []
         for image, since in self._failing.items():
             # The pods from before it was left out go on failing until they are replaced.
-            is_out = image in self.by_image and self.by_image[image].until > now
-            if not is_out and now - since >= failures[image].patience:
+            if not self._is_out(image, now) and now - since >= failures[image].patience:
                 self.by_image[image] = Setback(failures[image].why, now + self._retry_after)
                 left_out.append(image)
         return left_out
@@ -60,5 +59,8 @@ class Setbacks:
     def next_look(self, patience: float, now: float) -> float | None:
         """Return in how many seconds something may change by itself; None where nothing will."""
         times = [setback.until for setback in self.by_image.values() if setback.until > now]
-        times += [since + patience for since in self._failing.values() if since + patience > now]
-        return min(times) - now if times else None
+        times += [since + patience for image, since in self._failing.items() if not self._is_out(image, now)]
+        return max(min(times) - now, 0.1) if times else None
+
+    def _is_out(self, image: str, now: float) -> bool:
+        return image in self.by_image and self.by_image[image].until > now

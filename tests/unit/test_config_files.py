@@ -12,6 +12,7 @@ from traitlets.config import Config
 from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
 from jhkube.commands.configuration import ConfigurationError, load_configuration
 from jhkube.options_form.menu import ImageMenu
+from jhkube.prepuller import Prepuller
 from jhkube.spawner import JHKubeSpawner
 from jhkube.spawner_config import SpawnerConfig
 from tests.hubs import CONFIG
@@ -24,6 +25,7 @@ CLASSES = {
         CryptKeeper,
         JHKubeSpawner,
         ImageMenu,
+        Prepuller,
         GitHubOrgAuthenticator,
         CILogonGroupAuthenticator,
     )
@@ -52,6 +54,7 @@ EVERYTHING = {
     "JHKUBE_SIZES": '[{"name": "small", "cores": 1, "memory": "1G"}]',
     "JHKUBE_PULL_SECRET": "registry-account",
     "JHKUBE_CUSTOM_IMAGES": r"quay\.io/.*",
+    "JHKUBE_PREPULL_PAUSE_IMAGE": "registry.example.org/pause:3.10",
 }
 
 

@@ -39,6 +39,7 @@ CONFIGURABLES = {
     "JupyterHub": "jupyterhub.app",
     "KubeSpawner": "kubespawner",
     "OAuthenticator": "oauthenticator.oauth2",
+    "Prepuller": "jhkube.prepuller",
     "WatchReflector": "jhkube.watch.reflectors",
 }
 """Where the classes are that the documentation configures."""

@@ -103,6 +103,7 @@ def available(
     static: Any = (),
     refreshed_at: float | None = NOW - 125,
     errors: Any = (),
+    ready: Any = (),
 ) -> Available:
     made = menu({LAB: TAGS if tags is None else tags}, refreshed_at, details, errors)
     return available_for(
@@ -111,6 +112,7 @@ def available(
         parse_sizes(SIZES),
         parse_presets(presets),
         parse_profiles(static),
+        is_ready=lambda image: image in ready,
     )
 
 
@@ -134,6 +136,15 @@ def test_the_offered_images_are_listed_and_the_default_is_checked() -> None:
     assert [each["value"] for each in shown.all(name="image")] == ["exp_pinned", "recommended", "w_2026_45", "*tag"]
     assert shown.checked("image") == ["recommended"]
     assert shown.checked("size") == ["small"]
+
+
+def test_an_image_that_is_on_all_nodes_is_marked() -> None:
+    plain = render(available(), now=NOW)
+    assert "on all nodes" not in plain
+    marked = render(available(ready=[f"{LAB}@sha256:a"]), now=NOW)
+    assert marked.count("ready on all nodes") == 0, "one word is seen, three more are heard"
+    assert re.sub(r"<[^>]+>", "", marked).count("ready on all nodes") == 1
+    assert page(available(ready=[f"{LAB}@sha256:a"])).open == []
 
 
 def test_the_last_choice_is_checked_again() -> None:
