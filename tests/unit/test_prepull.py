@@ -18,7 +18,9 @@ from jhkube.prepull.plan import Plan, PulledImage, Setback, plan_of, wanted_imag
 from jhkube.prepull.present import image_key
 from jhkube.prepull.ready import ReadyImages
 from jhkube.prepull.setbacks import Setbacks
+from jhkube.prepuller import RULES
 from tests.menus import menu
+from tests.pages import DOCS, blocks_of, manifests
 from tests.unit.pod_security import restricted_violations
 
 LAB = "registry.example/lab"
@@ -182,6 +184,12 @@ def test_the_helper_is_a_program_that_ends_well(tmp_path):
 
 def test_there_is_a_helper_for_the_architectures_of_docker_stacks():
     assert set(HELPERS) == {"amd64", "arm64"}
+
+
+def test_the_guide_gives_its_account_the_rights_that_it_needs():
+    written = [each for block in blocks_of(DOCS / "howto" / "prepulling.md", "yaml") for each in manifests(block)]
+    (role,) = (each for each in written if each["kind"] == "Role")
+    assert role["rules"] == list(RULES)
 
 
 # What the pods say.
