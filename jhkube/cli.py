@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from jhkube import __version__
-from jhkube.commands import menu, prepull
+from jhkube.commands import check, menu, prepull, show_pod
 
 __all__ = ["command_line", "main"]
 
@@ -17,8 +17,10 @@ def command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="jhkube", description="Tools for the operators of a hub with jhkube.")
     parser.add_argument("--version", action="version", version=f"jhkube {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    check.add_parser(commands)
     menu.add_parser(commands)
     prepull.add_parser(commands)
+    show_pod.add_parser(commands)
     return parser
 
 

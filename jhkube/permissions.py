@@ -78,8 +78,8 @@ def permissions(facts: HubFacts) -> tuple[Permission, ...]:
 
     Examples
     --------
-    >>> {each.resource for each in permissions(HubFacts(events=False)) if each.needed}
-    {'pods', 'secrets', 'persistentvolumeclaims'}
+    >>> sorted({each.resource for each in permissions(HubFacts(events=False)) if each.needed})
+    ['persistentvolumeclaims', 'pods', 'secrets']
     """
     return tuple(_table(facts))
 

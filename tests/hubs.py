@@ -60,9 +60,10 @@ class Hub:
         """Everything that the hub and its proxy have written."""
         return self.lines.read_text(errors="replace") if self.lines.exists() else ""
 
-    async def start(self, timeout: float = 60) -> None:
-        """Start the hub and return when it answers; raise with its log's end where it does not."""
-        environ = {
+    @property
+    def process_environ(self) -> dict[str, str]:
+        """The environment of the hub's process."""
+        return {
             **{name: value for name, value in os.environ.items() if not name.startswith("JHKUBE_")},
             "PATH": f"{Path(sys.executable).parent}:{CACHE / 'node_modules/.bin'}:{os.environ['PATH']}",
             "CONFIGPROXY_AUTH_TOKEN": "0" * 64,
@@ -74,11 +75,14 @@ class Hub:
             "OAUTH_CALLBACK_URL": f"{self.url}/hub/oauth_callback",
             **self.environ,
         }
+
+    async def start(self, timeout: float = 60) -> None:
+        """Start the hub and return when it answers; raise with its log's end where it does not."""
         with self.lines.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "jupyterhub", "--debug", "-f", str(self.config)],
                 cwd=self.folder,
-                env=environ,
+                env=self.process_environ,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

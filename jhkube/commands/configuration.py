@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 from traitlets.config import Config
@@ -28,4 +29,17 @@ def load_configuration(path: Path) -> Config:
         return PyFileConfigLoader(path.name, str(path.parent.resolve())).load_config()
     except Exception as error:
         # Whatever the operator's own code raises; the hub would fail with the same.
-        raise ConfigurationError(f"{path} fails: {type(error).__name__}: {error}") from error
+        raise ConfigurationError(f"{_place(error, path)} fails: {type(error).__name__}: {error}") from error
+
+
+def _place(error: Exception, path: Path) -> str:
+    """Return the file and the line of the configuration that an error comes from."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno},"
+    # The innermost file that was loaded as configuration; what it called is of no help.
+    lines = [
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_name == "<module>" and "load_subconfig" in frame.f_globals
+    ]
+    return f"{lines[-1][0]}, line {lines[-1][1]}," if lines else str(path)

@@ -275,7 +275,7 @@ class ImageMenu(ImageMenuConfig):
     async def _read_credentials(self) -> None:
         """Read the accounts anew; where that fails, go on with those there are."""
         try:
-            accounts = await self._configured_accounts()
+            accounts = await self.configured_accounts()
         except (OSError, ValueError) as error:
             self.log.warning("The accounts for the registries were not read: %s", error)
             return
@@ -286,7 +286,7 @@ class ImageMenu(ImageMenuConfig):
         for registry in registries.values():
             await registry.close()
 
-    async def _configured_accounts(self) -> RegistryCredentials:
+    async def configured_accounts(self) -> RegistryCredentials:
         accounts: dict[str, Any] = {}
         if self.credentials_file:
             credentials = await asyncio.to_thread(RegistryCredentials.from_docker_config, self.credentials_file)

@@ -36,21 +36,22 @@ OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 
 
-def free_port() -> int:
+def free_port(address: str = "127.0.0.1") -> int:
     """Return a port that nobody listens on."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         return int(probe.getsockname()[1])
 
 
 class RealRegistry:
     """A docker-registry process with its own storage."""
 
-    def __init__(self, directory: Path, **config: Any) -> None:
+    def __init__(self, directory: Path, *, address: str = "127.0.0.1", **config: Any) -> None:
         self.directory = directory
         self.storage = directory / "storage"
-        self.port = free_port()
-        self.host = f"127.0.0.1:{self.port}"
+        self.address = address
+        self.port = free_port(address)
+        self.host = f"{address}:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
         http = {"addr": self.host, **config.pop("http", {})}
@@ -72,7 +73,7 @@ class RealRegistry:
         log.close()
         for _ in range(200):
             try:
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                _, writer = await asyncio.open_connection(self.address, self.port)
             except OSError:
                 await asyncio.sleep(0.05)
             else:

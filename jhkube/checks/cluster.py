@@ -1,0 +1,238 @@
+# mypy: allow-untyped-calls
+"""Whether the API server answers, the pods' namespace is there, and the hub's account may do what it will need."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from kubernetes_asyncio import config as kubernetes_config
+from kubernetes_asyncio.client import (
+    ApiClient,
+    ApiException,
+    AuthenticationV1Api,
+    AuthorizationV1Api,
+    Configuration,
+    CoreV1Api,
+    VersionApi,
+)
+
+from jhkube.checks.result import Result, Subject
+from jhkube.configured import ConfiguredHub
+from jhkube.options_form.pull_secret import own_namespace
+from jhkube.permissions import HubFacts, Permission, permissions, role_rules
+from jhkube.pod.home import HomeKind
+
+__all__ = [
+    "CLUSTER",
+    "PERMISSIONS",
+    "Cluster",
+    "NoCluster",
+    "cluster_results",
+    "connected",
+    "explained",
+    "hub_facts",
+    "permission_results",
+]
+
+CLUSTER = Subject("cluster")
+PERMISSIONS = Subject("permissions")
+
+REQUEST_TIMEOUT = 8.0
+"""Seconds for one answer of the API server."""
+
+AT_ONCE = 16
+"""Reviews that are under way at once."""
+
+FORBIDDEN, NOT_FOUND = 403, 404
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The cluster, as the hub's account sees it."""
+
+    api: ApiClient
+    namespace: str
+    """Where the pods run."""
+
+    account: str
+    """Who the hub is there."""
+
+
+class NoCluster(Exception):
+    """The API server cannot be used; the message is a sentence, the remedy what to do."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+async def connected(hub: ConfiguredHub) -> Cluster:
+    """Return the cluster that the hub would use, once its API server has answered.
+
+    Raises
+    ------
+    NoCluster
+        Where it does not.
+    """
+    configuration = Configuration()
+    try:
+        kubernetes_config.load_incluster_config(client_configuration=configuration)
+    except kubernetes_config.ConfigException:
+        try:
+            await kubernetes_config.load_kube_config(
+                config_file=os.environ.get("KUBECONFIG"), client_configuration=configuration, persist_config=False
+            )
+        except (kubernetes_config.ConfigException, OSError) as error:
+            raise NoCluster(
+                f"no cluster is configured: {error}",
+                "Run this in the hub's pod, with a service account; outside of the cluster set KUBECONFIG.",
+            ) from None
+    spawner = hub.spawner
+    configuration.host = spawner.k8s_api_host or configuration.host
+    configuration.ssl_ca_cert = spawner.k8s_api_ssl_ca_cert or configuration.ssl_ca_cert
+    if spawner.k8s_api_verify_ssl is not None:
+        configuration.verify_ssl = spawner.k8s_api_verify_ssl
+    api = ApiClient(configuration)
+    try:
+        return Cluster(api, spawner.namespace, await _account(api))
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        await api.close()
+        raise NoCluster(
+            f"the API server {configuration.host} does not answer: {error or type(error).__name__}",
+            "Look at the address in KUBECONFIG (c.KubeSpawner.k8s_api_host), and whether this machine reaches it.",
+        ) from None
+    except ApiException as error:
+        await api.close()
+        raise NoCluster(
+            f"the API server {configuration.host} does not let the hub in: {explained(error)}",
+            "Give the hub a service account (serviceAccountName), or a KUBECONFIG whose credentials still hold.",
+        ) from None
+
+
+async def _account(api: ApiClient) -> str:
+    """Return who we are to the API server; empty where it is too old to say."""
+    await VersionApi(api).get_code(_request_timeout=REQUEST_TIMEOUT)
+    reviews: Any = AuthenticationV1Api(api)
+    try:
+        review = await reviews.create_self_subject_review({}, _request_timeout=REQUEST_TIMEOUT)
+    except ApiException as error:
+        if error.status == NOT_FOUND:
+            return ""
+        raise
+    return str(review.status.user_info.username)
+
+
+def explained(error: ApiException) -> str:
+    """Return what the API server said, in its own words where it had any."""
+    try:
+        message = json.loads(error.body or "")["message"]
+    except (TypeError, ValueError, KeyError):
+        message = error.reason
+    return f"{error.status} {message}"
+
+
+async def cluster_results(cluster: Cluster, facts: HubFacts) -> AsyncIterator[Result]:
+    """Yield whether the pods' namespace is there."""
+    who = f" as {cluster.account}" if cluster.account else ""
+    yield CLUSTER.passed(f"the API server {cluster.api.configuration.host} answers{who}")
+    if facts.user_namespaces:
+        yield CLUSTER.passed("every person has a namespace of their own, which their first start makes")
+        return
+    try:
+        await _look_for_namespace(CoreV1Api(cluster.api), cluster.namespace)
+    except ApiException as error:
+        if error.status != NOT_FOUND:
+            # The missing permission is told by its own check.
+            yield CLUSTER.skipped(
+                f"whether there is a namespace {cluster.namespace} is not to be known by this account"
+            )
+            return
+        yield CLUSTER.failed(
+            f"there is no namespace {cluster.namespace}",
+            f"kubectl create namespace {cluster.namespace}, or set c.KubeSpawner.namespace (JHKUBE_NAMESPACE).",
+        )
+    else:
+        yield CLUSTER.passed(f"pods run in the namespace {cluster.namespace}")
+
+
+async def _look_for_namespace(core: Any, namespace: str) -> None:
+    """Raise what the API server says where it does not know a namespace."""
+    try:
+        await core.read_namespace(namespace, _request_timeout=REQUEST_TIMEOUT)
+    except ApiException as error:
+        if error.status != FORBIDDEN:
+            raise
+        # A hub may not read namespaces, but it may create Secrets; this one is only tried.
+        secret = {"metadata": {"generateName": "jhkube-check-"}}
+        await core.create_namespaced_secret(namespace, secret, dry_run="All", _request_timeout=REQUEST_TIMEOUT)
+
+
+def hub_facts(hub: ConfiguredHub) -> HubFacts:
+    """Return what the configuration makes the hub ask of the API server."""
+    spawner, secret = hub.spawner, hub.menu.credentials_secret
+    internal_ssl = bool(hub.app.internal_ssl)
+    return HubFacts(
+        namespace=spawner.namespace,
+        user_namespaces=spawner.enable_user_namespaces,
+        own_claims=spawner.home == HomeKind.PVC or spawner.storage_pvc_ensure,
+        deletes_claims=spawner.delete_pvc,
+        events=spawner.events_enabled,
+        services=spawner.services_enabled,
+        internal_ssl=internal_ssl,
+        quotas=spawner.enable_user_namespaces and spawner.ceilings_are_quotas,
+        pull_secret=secret if not secret or "/" in secret else f"{own_namespace()}/{secret}",
+    )
+
+
+async def permission_results(cluster: Cluster, facts: HubFacts) -> AsyncIterator[Result]:
+    """Yield what the hub's account may not do, with the rule that a Role lacks."""
+    wanted = permissions(facts)
+    slots = asyncio.Semaphore(AT_ONCE)
+    api: Any = AuthorizationV1Api(cluster.api)
+
+    async def allowed(each: Permission) -> bool:
+        async with slots:
+            review = await api.create_self_subject_access_review(_review(each), _request_timeout=REQUEST_TIMEOUT)
+        return bool(review.status.allowed)
+
+    answers = await asyncio.gather(*map(allowed, wanted))
+    missing = [each for each, answer in zip(wanted, answers, strict=True) if not answer]
+    who = cluster.account or "the hub's account"
+    if not missing:
+        yield PERMISSIONS.passed(f"{who} may do all {len(wanted)} things that it will need")
+    by_resource: dict[tuple[str | None, str, bool], list[Permission]] = {}
+    for each in missing:
+        by_resource.setdefault((each.namespace, each.resource, each.needed), []).append(each)
+    for (namespace, resource, needed), lacking in by_resource.items():
+        what = "; ".join(f"{each.verb} (to {each.reason})" for each in lacking)
+        place = f"in the namespace {namespace}" if namespace else "in the whole cluster"
+        text = f"{who} may not, on {resource} {place}: {what}"
+        remedy = _remedy(lacking, namespace)
+        yield PERMISSIONS.failed(text, remedy) if needed else PERMISSIONS.warning(text, remedy)
+
+
+def _review(permission: Permission) -> Mapping[str, Any]:
+    attributes = {"verb": permission.verb, "resource": permission.resource, "group": permission.group}
+    if permission.namespace:
+        attributes["namespace"] = permission.namespace
+    if permission.name:
+        attributes["name"] = permission.name
+    return {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+
+
+def _remedy(lacking: Iterable[Permission], namespace: str | None) -> str:
+    """Return the lines that belong into a Role, as YAML."""
+    kind = f"Role of the hub's account in {namespace}" if namespace else "ClusterRole of the hub's account"
+    rules = [rule for found in role_rules(lacking).values() for rule in found]
+    lines = [f"  - {{{', '.join(f'{key}: {json.dumps(value)}' for key, value in rule.items())}}}" for rule in rules]
+    return "\n".join([f"Add to the rules of the {kind}:", *lines])

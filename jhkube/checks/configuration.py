@@ -1,0 +1,157 @@
+# mypy: allow-untyped-calls
+"""Whether the configuration's settings exist and have values that can be, and whether auth_state can be kept."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from traitlets import TraitError
+from traitlets.config import Config, Configurable
+
+from jhkube.checks.result import Result, Subject
+from jhkube.configured import ConfiguredHub
+from jhkube.login.account_config import KEY_HELP
+
+__all__ = ["CONFIGURATION", "ENCRYPTION", "configuration_results", "encryption_results"]
+
+CONFIGURATION = Subject("configuration")
+ENCRYPTION = Subject("encryption")
+
+CORRECT = "Correct it in the configuration; the reference of the settings says what each takes."
+
+
+def configuration_results(hub: ConfiguredHub) -> Iterator[Result]:
+    """Yield what is wrong with the settings; made within an event loop."""
+    wrong = list(_values(hub))
+    used: list[Any] = [_class(make) for make in (lambda: hub.app, lambda: hub.authenticator, lambda: hub.spawner)]
+    wrong += unknown_settings(hub.config, [each for each in used if each is not None])
+    yield from wrong
+    if not wrong:
+        count = sum(len(section) for section in hub.config.values() if isinstance(section, Config))
+        yield CONFIGURATION.passed(f"{count} settings are read, and each exists")
+
+
+def _class(make: Callable[[], Any]) -> Any:
+    try:
+        return type(make())
+    except Exception:
+        # Told by `_values` already.
+        return None
+
+
+def _values(hub: ConfiguredHub) -> Iterator[Result]:
+    makers: tuple[Callable[[], Any], ...] = (
+        lambda: hub.app,
+        lambda: hub.hub,
+        lambda: hub.authenticator,
+        lambda: hub.menu,
+    )
+    for make in makers:
+        try:
+            make()
+        except (TraitError, ValueError) as error:
+            yield CONFIGURATION.failed(_sentence(error), CORRECT)
+            if make is makers[0]:
+                return
+    yield from _spawner(hub)
+    try:
+        findings = list(hub.authenticator.findings()) if hasattr(hub.authenticator, "findings") else []
+    except (TraitError, ValueError):
+        return
+    for each in findings:
+        text = f"{type(hub.authenticator).__name__}.{each.trait}: {each.text}"
+        yield CONFIGURATION.failed(text, CORRECT) if each.is_error else CONFIGURATION.warning(text)
+
+
+def _spawner(hub: ConfiguredHub) -> Iterator[Result]:
+    if not hub.is_jhkube:
+        name = hub.spawner_class.__name__
+        yield CONFIGURATION.failed(
+            f"servers are started by {name}, which is not jhkube's",
+            'Set c.JupyterHub.spawner_class = "jhkube"; a subclass of JHKubeSpawner will do too.',
+        )
+        return
+    try:
+        hub.spawner.pod_settings()
+    except (TraitError, ValueError) as error:
+        yield CONFIGURATION.failed(_sentence(error), CORRECT)
+    except Exception:
+        # There is no cluster to be found, which the check of the cluster tells.
+        return
+
+
+def unknown_settings(config: Config, used: Iterable[type[Configurable]]) -> Iterator[Result]:
+    """Yield the settings that no class has, each with the nearest that there is.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    used
+        The classes that the hub makes: a setting of a base class may be one of theirs.
+    """
+    known = {cls.__name__: cls for cls in _subclasses(Configurable)}
+    for section, settings in config.items():
+        if not isinstance(settings, Config) or not settings:
+            continue
+        cls = known.get(section)
+        if cls is None:
+            near = difflib.get_close_matches(section, known, 1, 0.7)
+            text = f"c.{section} is no class of this hub, so {', '.join(sorted(settings))} is set to no effect"
+            if near:
+                yield CONFIGURATION.failed(text, f"Did you mean c.{near[0]}?")
+            else:
+                yield CONFIGURATION.warning(text, "Nothing is wrong where a service of its own reads it.")
+            continue
+        names = {
+            name for each in (cls, *used) if issubclass(each, cls) for name in each.class_trait_names(config=True)
+        }
+        for name in settings:
+            if name not in names:
+                near = difflib.get_close_matches(name, sorted(names), 1, 0.6)
+                hint = f"Did you mean c.{section}.{near[0]}?" if near else f"Take it out: {section} has none like it."
+                yield CONFIGURATION.failed(f"c.{section}.{name} is no setting, and set to no effect", hint)
+
+
+def _subclasses(cls: type[Configurable]) -> Iterator[type[Configurable]]:
+    for each in cls.__subclasses__():
+        yield each
+        yield from _subclasses(each)
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def encryption_results(hub: ConfiguredHub) -> Iterator[Result]:
+    """Yield whether the hub can keep who people are, and their tokens."""
+    try:
+        enabled = hub.authenticator.enable_auth_state
+    except (TraitError, ValueError):
+        yield ENCRYPTION.skipped("the authenticator's settings are wrong")
+        return
+    if not enabled:
+        yield ENCRYPTION.failed(
+            "auth_state is off: nobody's identity or token reaches their pod",
+            "Take c.Authenticator.enable_auth_state = False out of the configuration.",
+        )
+        return
+    help_text = KEY_HELP[0].upper() + KEY_HELP[1:]
+    try:
+        hub.keys.check_available()
+        count = len(hub.keys.keys)
+    except (TraitError, ValueError):
+        yield ENCRYPTION.failed(
+            "a key in JUPYTERHUB_CRYPT_KEY, or in c.CryptKeeper.keys, is not 32 bytes in hexadecimal or base64",
+            help_text,
+        )
+    except Exception as error:
+        yield ENCRYPTION.failed(
+            f"auth_state is on, and there is no key to encrypt it with: {_sentence(error)}",
+            f"Set JUPYTERHUB_CRYPT_KEY in the hub's environment. {help_text}",
+        )
+    else:
+        keys = "a key" if count == 1 else f"{count} keys, of which the first encrypts"
+        yield ENCRYPTION.passed(f"auth_state is on, with {keys}")

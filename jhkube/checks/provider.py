@@ -1,0 +1,165 @@
+# mypy: allow-untyped-calls
+"""Whether GitHub or CILogon answers, and takes this hub for a client of its own; asked without anybody's login."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import jwt
+from tornado.httpclient import HTTPResponse
+
+from jhkube.checks.result import Result, Subject
+from jhkube.configured import ConfiguredHub
+from jhkube.login.cilogon_config import CILogonConfig
+from jhkube.login.errors import ProviderUnavailable
+from jhkube.login.github_config import GitHubConfig
+
+__all__ = ["PROVIDER", "provider_results"]
+
+PROVIDER = Subject("provider")
+
+NO_CODE = "jhkube-check"
+"""A code that no provider has given: what it answers tells whether it knows the client."""
+
+TIMEOUTS = {"connect_timeout": 5.0, "request_timeout": 10.0}
+"""Seconds."""
+
+HEADERS = {"Accept": "application/json", "User-Agent": "JupyterHub"}
+
+WRONG_CLIENT = frozenset(
+    {"incorrect_client_credentials", "invalid_client", "unauthorized_client", "Not Found", "application_suspended"}
+)
+"""Errors of token endpoints about the client: GitHub's, RFC 6749's, and what GitHub says of an unknown id."""
+
+
+async def provider_results(hub: ConfiguredHub) -> AsyncIterator[Result]:
+    """Yield what can be known of the provider without a person."""
+    authenticator = hub.authenticator
+    if not isinstance(authenticator, GitHubConfig | CILogonConfig):
+        yield PROVIDER.skipped(f"{type(authenticator).__name__} is none of jhkube's authenticators")
+        return
+    prefix = f"c.{type(authenticator).__name__}"
+    missing = [name for name in ("client_id", "client_secret") if not getattr(authenticator, name)]
+    if missing:
+        yield PROVIDER.failed(
+            f"{' and '.join(f'{prefix}.{name}' for name in missing)}: not set",
+            "Register this hub with the provider, and set what it gave you.",
+        )
+        return
+    look = _github if isinstance(authenticator, GitHubConfig) else _cilogon
+    try:
+        async for result in look(authenticator, prefix):
+            yield result
+    except ProviderUnavailable as error:
+        place = authenticator.github_url if isinstance(authenticator, GitHubConfig) else authenticator.issuer
+        setting = "github_url" if isinstance(authenticator, GitHubConfig) else "cilogon_host"
+        yield PROVIDER.failed(
+            f"{place} does not answer as it should: {error.what}",
+            f"If {prefix}.{setting} is right, look whether this machine reaches it (proxy, firewall, DNS, "
+            "certificates), and at the provider's status page.",
+        )
+
+
+async def _github(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
+    response = await _ask(authenticator, f"{authenticator.github_api}/meta")
+    if response.code == 404:
+        yield PROVIDER.warning(
+            f"{authenticator.github_api} answers, but not as GitHub's API does",
+            f"Look at {prefix}.github_url: the address that a browser opens, without a path.",
+        )
+    async for result in _client(authenticator, prefix, "GitHub"):
+        yield result
+
+
+async def _cilogon(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
+    url = f"{authenticator.issuer}/.well-known/openid-configuration"
+    found = _json(await _ask(authenticator, url))
+    remedy = f"Look at {prefix}.cilogon_host (such as cilogon.org) and {prefix}.issuer."
+    if not found.get("jwks_uri"):
+        yield PROVIDER.failed(f"{url} is not the configuration of an OpenID provider", remedy)
+        return
+    if found.get("issuer") != authenticator.issuer:
+        yield PROVIDER.failed(
+            f"the provider calls itself {found.get('issuer')}, and this hub expects {authenticator.issuer}: "
+            "no id token would be accepted",
+            remedy,
+        )
+    for trait, key in (("authorize_url", "authorization_endpoint"), ("token_url", "token_endpoint")):
+        if found.get(key) and found[key] != getattr(authenticator, trait):
+            yield PROVIDER.warning(
+                f"{prefix}.{trait} is {getattr(authenticator, trait)}, and the provider says {found[key]}",
+                "Take the setting out, unless you know better.",
+            )
+    try:
+        keys = jwt.PyJWKSet.from_dict(_json(await _ask(authenticator, found["jwks_uri"]))).keys
+    except jwt.PyJWTError as error:
+        yield PROVIDER.failed(f"{found['jwks_uri']} has no keys that id tokens can be checked with: {error}", remedy)
+    else:
+        yield PROVIDER.passed(f"{authenticator.issuer} signs id tokens with {len(keys)} known keys")
+    async for result in _client(authenticator, prefix, "CILogon"):
+        yield result
+
+
+async def _client(authenticator: Any, prefix: str, name: str) -> AsyncIterator[Result]:
+    """Ask whether the provider knows this client and its callback, as a login would, without a person."""
+    callback = {"redirect_uri": authenticator.oauth_callback_url} if authenticator.oauth_callback_url else {}
+    # Asked first: what a person's browser would be answered.
+    asked = {
+        "client_id": authenticator.client_id,
+        "response_type": "code",
+        "scope": " ".join(authenticator.scope),
+        "state": NO_CODE,
+        **callback,
+    }
+    page = await _ask(authenticator, f"{authenticator.authorize_url}?{urlencode(asked)}", follow_redirects=False)
+    error = await _token_error(authenticator, callback)
+    unknown = page.code == 404 and name == "GitHub"
+    if error in WRONG_CLIENT or unknown:
+        what = "no application with this client_id" if unknown else "another client_id or client_secret"
+        yield PROVIDER.failed(
+            f"{name} does not take this hub's credentials: it knows {what}",
+            f"Compare {prefix}.client_id and client_secret with the registration; if in doubt make a new secret.",
+        )
+        return
+    if "redirect_uri_mismatch" in page.headers.get("Location", "") + error or page.code in (400, 404):
+        yield PROVIDER.failed(
+            f"{name} would not send people back to {authenticator.oauth_callback_url or 'this hub'}",
+            f"Register that address with {name} as it is written here, or set {prefix}.oauth_callback_url to the "
+            "registered one.",
+        )
+        return
+    yield PROVIDER.passed(f"{name} answers, and takes this hub for its client {authenticator.client_id}")
+
+
+async def _token_error(authenticator: Any, callback: Mapping[str, str]) -> str:
+    """Return the error of a token endpoint that is asked with a code that is none."""
+    asked = {
+        "grant_type": "authorization_code",
+        "code": NO_CODE,
+        "client_id": authenticator.client_id,
+        "client_secret": authenticator.client_secret,
+        **callback,
+    }
+    headers = authenticator.build_token_info_request_headers()
+    body = urlencode(asked).encode()
+    return str(
+        _json(await _ask(authenticator, authenticator.token_url, headers, method="POST", body=body)).get("error")
+    )
+
+
+async def _ask(
+    authenticator: Any, url: str, headers: Mapping[str, str] | None = None, **request: Any
+) -> HTTPResponse:
+    response: HTTPResponse = await authenticator.ask(url, headers or HEADERS, **TIMEOUTS, **request)
+    return response
+
+
+def _json(response: HTTPResponse) -> dict[str, Any]:
+    try:
+        value = json.loads(response.body or b"")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,161 @@
+"""All checks, each on its own: one that fails, or takes too long, leaves the others alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from kubernetes_asyncio import config as kubernetes_config
+from kubernetes_asyncio.client import ApiException
+
+from jhkube.checks.addresses import CALLBACK, CONNECT, callback_results, connect_results
+from jhkube.checks.cluster import (
+    CLUSTER,
+    PERMISSIONS,
+    Cluster,
+    NoCluster,
+    cluster_results,
+    connected,
+    explained,
+    hub_facts,
+    permission_results,
+)
+from jhkube.checks.configuration import CONFIGURATION, ENCRYPTION, configuration_results, encryption_results
+from jhkube.checks.image import IMAGE, default_image, image_results
+from jhkube.checks.provider import PROVIDER, provider_results
+from jhkube.checks.registry import REGISTRY, registry_results
+from jhkube.checks.result import Result, Subject
+from jhkube.checks.storage import STORAGE, storage_results
+from jhkube.configured import ConfiguredHub
+
+__all__ = ["ImageChoice", "check_hub"]
+
+PATIENCE = 30.0
+"""Seconds for one subject, the image apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChoice:
+    """Which image is looked into."""
+
+    pod: bool = True
+    """Whether a pod may be started for it."""
+
+    image: str = ""
+    """The image; empty for the one that is offered first."""
+
+    timeout: float = 180.0
+    """Seconds for its pod."""
+
+
+async def check_hub(hub: ConfiguredHub, choice: ImageChoice) -> list[Result]:
+    """Return what was found about the hub, subject by subject."""
+    found = await _within(CONFIGURATION, _each(configuration_results(hub)))
+    found += await _within(ENCRYPTION, _each(encryption_results(hub)))
+    found += await _within(CALLBACK, _each(callback_results(hub)))
+    found += await _within(CONNECT, connect_results(hub))
+    provider = asyncio.create_task(_within(PROVIDER, provider_results(hub)))
+    registry = asyncio.create_task(_within(REGISTRY, _registry(hub)))
+    cluster, answered = await _cluster(hub)
+    try:
+        permissions = asyncio.create_task(_within(PERMISSIONS, _permissions(hub, cluster)))
+        storage = asyncio.create_task(_within(STORAGE, _storage(hub, cluster)))
+        found += [*await provider, *answered, *await permissions, *await storage, *await registry]
+        # After the registry has said which image is offered first.
+        found += await _within(IMAGE, _image(hub, cluster, choice), choice.timeout + PATIENCE)
+    finally:
+        if cluster is not None:
+            await cluster.api.close()
+        await _end_menu(hub)
+    return found
+
+
+async def _within(subject: Subject, results: AsyncIterator[Result], seconds: float = PATIENCE) -> list[Result]:
+    """Return what a check yields, and what became of the check itself where it did not end well."""
+    found: list[Result] = []
+    try:
+        async with asyncio.timeout(seconds):
+            async for result in results:
+                found.append(result)
+    except TimeoutError:
+        found.append(
+            subject.failed(f"no answer within {seconds:.0f} s", "Try again; if it stays so, ask who runs it.")
+        )
+    except ApiException as error:
+        found.append(subject.failed(f"the API server says: {explained(error)}", "Ask the cluster's administrators."))
+    except Exception as error:
+        # Whatever it is, the other checks are still worth something.
+        text = f"could not be looked at: {type(error).__name__}: {error}"
+        found.append(subject.skipped(text, "If nothing above explains it, this is a fault of jhkube: report it."))
+    return found
+
+
+async def _each(results: Iterator[Result]) -> AsyncIterator[Result]:
+    for result in results:
+        yield result
+
+
+async def _cluster(hub: ConfiguredHub) -> tuple[Cluster | None, list[Result]]:
+    """Return the cluster, if it answers, and what is told about it."""
+    try:
+        if not hub.is_jhkube:
+            return None, [CLUSTER.skipped("servers are not started by jhkube")]
+        cluster = await connected(hub)
+    except NoCluster as error:
+        return None, [CLUSTER.failed(str(error), error.remedy)]
+    except Exception as error:
+        return None, [CLUSTER.skipped(f"the spawner's settings are wrong: {type(error).__name__}")]
+    return cluster, await _within(CLUSTER, cluster_results(cluster, hub_facts(hub)))
+
+
+async def _permissions(hub: ConfiguredHub, cluster: Cluster | None) -> AsyncIterator[Result]:
+    if cluster is None:
+        yield PERMISSIONS.skipped("the API server has to answer first")
+        return
+    async for result in permission_results(cluster, hub_facts(hub)):
+        yield result
+
+
+async def _storage(hub: ConfiguredHub, cluster: Cluster | None) -> AsyncIterator[Result]:
+    if not hub.is_jhkube:
+        yield STORAGE.skipped("servers are not started by jhkube")
+        return
+    try:
+        hub.spawner  # noqa: B018
+    except kubernetes_config.ConfigException:
+        yield STORAGE.skipped("no cluster is configured")
+        return
+    async for result in storage_results(hub, cluster):
+        yield result
+
+
+async def _registry(hub: ConfiguredHub) -> AsyncIterator[Result]:
+    async for result in registry_results(hub.menu):
+        yield result
+
+
+async def _image(hub: ConfiguredHub, cluster: Cluster | None, choice: ImageChoice) -> AsyncIterator[Result]:
+    if not choice.pod:
+        yield IMAGE.skipped("no pod was to be started (--no-pod)")
+        return
+    if cluster is None:
+        yield IMAGE.skipped("the API server has to answer first")
+        return
+    spawner: Any = hub.spawner
+    if spawner.enable_user_namespaces:
+        yield IMAGE.skipped("every person has a namespace of their own, and none is to be made for this")
+        return
+    image = choice.image or default_image(hub.menu, spawner)
+    if not image:
+        yield IMAGE.skipped("no image is offered: look at the registry first, or name one with --image")
+        return
+    async for result in image_results(cluster, spawner, image, choice.timeout):
+        yield result
+
+
+async def _end_menu(hub: ConfiguredHub) -> None:
+    """Close the connections to registries, where there was a menu to ask with."""
+    if "menu" in vars(hub):
+        await hub.menu.stop()

@@ -1,0 +1,143 @@
+"""`jhkube show-pod`: the pod that a start would create, as YAML, with nothing created."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes_asyncio.config import ConfigException
+from tornado.web import HTTPError
+from traitlets import TraitError
+from traitlets.config import Config
+
+from jhkube.commands.configuration import ConfigurationError, load_configuration
+from jhkube.configured import ConfiguredHub
+from jhkube.identity import UserIdentity
+from jhkube.login.stand_in import UnknownNumber, stand_in
+from jhkube.shown_pod import Request, shown_pod
+
+__all__ = ["add_parser", "run"]
+
+SHOWN, REFUSED, WRONG = 0, 1, 2
+"""The exit status: shown; the hub would refuse the start; the configuration or an argument is at fault."""
+
+PLACEHOLDER = 65533
+"""A uid that is no person's, for who wants to see the rest of the manifest."""
+
+LISTS = ("presets",)
+"""Options that may be given more than once."""
+
+FLAGS = ("debug", "reset_environment")
+"""Options that are true or false."""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line's parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "show-pod",
+        help="print the pod that a start would create, with nothing created",
+        description="Print the manifest of the pod that a start would create, as YAML. Nothing is created and nobody "
+        "logs in: who the person is comes from the arguments. The exit status is 0 where the pod is shown, 1 where "
+        "the hub would refuse the start, 2 where the configuration or an argument is at fault.",
+    )
+    parser.add_argument("--config", type=Path, default=Path("jupyterhub_config.py"), help="the hub's configuration")
+    parser.add_argument("--user", required=True, help="the person's name in the hub")
+    parser.add_argument(
+        "--group",
+        action="append",
+        default=[],
+        metavar="NAME[=GID]",
+        help="a hub group of the person, with its gid where the configuration does not tell it; may be repeated",
+    )
+    parser.add_argument("--server", default="", help="the server's name; the default server without it")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option as the form or REST sends it, such as size=small; may be repeated",
+    )
+    parser.add_argument("--subject", default="", help="the provider's id of the person: github:1234 or cilogon:SUB")
+    parser.add_argument("--uid", type=int, help="the uid, instead of the one that the subject leads to")
+    parser.add_argument("--gid", type=int, help="the primary group's gid; the uid without it")
+    parser.add_argument(
+        "--placeholder-uid", action="store_true", help=f"use the uid {PLACEHOLDER} where nothing tells the right one"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the manifest and return the exit status."""
+    logging.basicConfig(handlers=[logging.NullHandler()])
+    try:
+        config = load_configuration(arguments.config)
+        return asyncio.run(_shown(config, arguments))
+    except (ConfigurationError, ConfigException, TraitError, ValueError) as error:
+        print(f"jhkube show-pod: {error}", file=sys.stderr)
+        return WRONG
+
+
+async def _shown(config: Config, arguments: argparse.Namespace) -> int:
+    hub = ConfiguredHub(config)
+    if not hub.is_jhkube:
+        raise ConfigurationError(f"servers are started by {hub.spawner_class.__name__}, which is not jhkube's")
+    groups = dict(_group(text) for text in arguments.group)
+    identity = _identity(hub, groups, arguments)
+    options = _options(arguments.option)
+    try:
+        pod = await shown_pod(hub, Request(identity, tuple(groups), arguments.server, options))
+    except HTTPError as error:
+        print(f"jhkube show-pod: {getattr(error, 'jupyterhub_message', error)}", file=sys.stderr)
+        return REFUSED
+    if hub.spawner.pre_spawn_hook:
+        print("jhkube show-pod: pre_spawn_hook was not called; a start calls it", file=sys.stderr)
+    print(yaml.safe_dump(pod, sort_keys=False, allow_unicode=True), end="")
+    return SHOWN
+
+
+def _identity(hub: ConfiguredHub, groups: dict[str, int | None], arguments: argparse.Namespace) -> UserIdentity:
+    def made(uid: int | None) -> UserIdentity:
+        return stand_in(
+            hub.authenticator, arguments.user, groups, subject=arguments.subject, uid=uid, gid=arguments.gid
+        )
+
+    try:
+        return made(arguments.uid)
+    except UnknownNumber as error:
+        if not arguments.placeholder_uid:
+            raise ValueError(
+                f"{error}, or --uid, or --placeholder-uid for a pod that is only to be looked at"
+            ) from None
+        return made(PLACEHOLDER)
+
+
+def _group(text: str) -> tuple[str, int | None]:
+    name, is_given, gid = text.rpartition("=")
+    if not is_given:
+        return text, None
+    if not gid.isdecimal():
+        raise ValueError(f"--group {text}: the number of a group has digits only, as in observatory=70001")
+    return name, int(gid)
+
+
+def _options(pairs: Iterable[str]) -> dict[str, Any]:
+    """Return `user_options`; texts, but for lists, and for what is true or false."""
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, is_given, text = pair.partition("=")
+        if not is_given:
+            raise ValueError(f"--option {pair}: an option has a value, as in size=small")
+        if key in LISTS:
+            options.setdefault(key, []).append(text)
+        elif key in FLAGS and text in ("true", "false"):
+            options[key] = json.loads(text)
+        else:
+            options[key] = text
+    return options
