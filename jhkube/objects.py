@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from kubernetes_asyncio.client import ApiException, V1ResourceQuota, V1Secret
+from kubernetes_asyncio.client import ApiException, V1Pod, V1ResourceQuota, V1Secret
 from kubespawner.clients import shared_client
 
 from jhkube.pod.claims import ClaimAction, ClaimPlan, claim_action
+from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
 
 __all__ = [
     "CONFLICT",
@@ -18,7 +20,7 @@ __all__ = [
     "claim_plan",
     "create_secret",
     "grow_claim",
-    "replace_secret",
+    "renew_secret",
     "set_quota",
 ]
 
@@ -51,6 +53,36 @@ async def replace_secret(api: Any, namespace: str, secret: V1Secret) -> None:
         if error.status != NOT_FOUND:
             raise
     await api.create_namespaced_secret(namespace, secret)
+
+
+async def renew_secret(api: Any, pod: V1Pod, files: SecretFiles) -> None:
+    """Bring a running pod's Secret to these files, and have kubelet see it.
+
+    Parameters
+    ----------
+    api
+        The API server.
+    pod
+        The pod with its name, namespace, labels and uid.
+    files
+        What the Secret is to hold.
+    """
+    namespace = pod.metadata.namespace
+    try:
+        await api.patch_namespaced_secret(secret_name(pod.metadata.name), namespace, secret_patch(files))
+    except ApiException as error:
+        if error.status != FORBIDDEN:
+            raise
+        await replace_secret(api, namespace, secret_manifest(pod, files))
+    # Kubelet looks at a pod's Secrets once in a minute or so, and at once when the pod itself has changed.
+    renewed = {
+        "metadata": {"annotations": {"jhkube/secret-renewed": datetime.now(UTC).isoformat(timespec="seconds")}}
+    }
+    try:
+        await api.patch_namespaced_pod(pod.metadata.name, namespace, renewed)
+    except ApiException as error:
+        if error.status not in (FORBIDDEN, NOT_FOUND):
+            raise
 
 
 async def claim_plan(existing: Mapping[str, Any] | None, wanted: str, *, known: bool) -> ClaimPlan:

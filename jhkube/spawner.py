@@ -7,17 +7,16 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from jupyterhub.app import JupyterHub
-from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1Pod
+from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1OwnerReference, V1Pod, V1Secret
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.objects import (
     CONFLICT,
-    FORBIDDEN,
     HomeRefused,
     claim_plan,
     create_secret,
     grow_claim,
-    replace_secret,
+    renew_secret,
     set_quota,
 )
 from jhkube.options_form.profiles import LAB
@@ -26,7 +25,7 @@ from jhkube.pod.claims import ClaimAction
 from jhkube.pod.home import HomeKind
 from jhkube.pod.labels import ServerFacts
 from jhkube.pod.limits import ceiling_for, resource_quota
-from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
+from jhkube.pod.secret import SecretFiles, quiet_secret, secret_manifest
 from jhkube.spawner_options import ChoosingSpawner, Refused
 from jhkube.watch.claims import ClaimReflector
 from jhkube.watch.progress import progress
@@ -166,6 +165,10 @@ class JHKubeSpawner(ChoosingSpawner):
         tokens = {host.host: self._token for host in settings.git.hosts}
         return secret_files(settings, self._identity, tokens)
 
+    def get_secret_manifest(self, owner_reference: V1OwnerReference) -> V1Secret:
+        """Return the Secret with the certificates of `internal_ssl`; KubeSpawner logs it where it is refused."""
+        return quiet_secret(super().get_secret_manifest(owner_reference))
+
     async def renew_token(self, auth_state: Mapping[str, Any]) -> None:
         """Bring the provider's new token, and who the person is now, into the running pod.
 
@@ -175,17 +178,11 @@ class JHKubeSpawner(ChoosingSpawner):
         pod = self.pod_reflector.pods.get(self._pod_key)
         if self._identity is None or pod is None:
             return
-        files = self._secret_files()
-        name = secret_name(self.pod_name)
-        try:
-            await self.api.patch_namespaced_secret(name, self.namespace, secret_patch(files))
-        except ApiException as error:
-            if error.status != FORBIDDEN:
-                raise
-            known = pod["metadata"]
-            owner = V1Pod(metadata=V1ObjectMeta(name=known["name"], uid=known["uid"], labels=known.get("labels")))
-            await replace_secret(self.api, self.namespace, secret_manifest(owner, files))
-        self.log.info("%s: renewed the token in Secret %s", self._log_name, name)
+        known = pod["metadata"]
+        kept = ("name", "namespace", "uid", "labels")
+        owner = V1Pod(metadata=V1ObjectMeta(**{field: known.get(field) for field in kept}))
+        await renew_secret(self.api, owner, self._secret_files())
+        self.log.info("%s: renewed the token in its Secret", self._log_name)
 
     async def stop(self, now: bool = False) -> None:
         """Delete the pod, and return as soon as it is gone."""

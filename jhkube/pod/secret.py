@@ -29,6 +29,7 @@ __all__ = [
     "SECRET_PATH",
     "SECRET_VOLUME",
     "SecretFiles",
+    "quiet_secret",
     "secret_manifest",
     "secret_name",
     "secret_parts",
@@ -86,6 +87,19 @@ class _QuietSecret(V1Secret):
 
     def __repr__(self) -> str:
         return self.to_str()
+
+
+def quiet_secret(secret: V1Secret) -> V1Secret:
+    """Return a Secret that others have made, as one that nothing prints the data of."""
+    return _QuietSecret(
+        api_version=secret.api_version,
+        kind=secret.kind,
+        metadata=secret.metadata,
+        type=secret.type,
+        data=secret.data,
+        string_data=secret.string_data,
+        immutable=secret.immutable,
+    )
 
 
 def secret_name(pod_name: str) -> str:

@@ -170,6 +170,18 @@ async def test_a_pod_of_the_same_name_that_was_left_over_is_not_taken_for_the_ne
     await hub.stopped(user)
 
 
+async def test_a_start_during_a_stop_is_refused_and_the_next_one_works(hub: WatchHub, cluster: Cluster) -> None:
+    lingering = {"lifecycle_hooks": {"preStop": {"exec": {"command": ["sleep", "2"]}}}, "delete_grace_period": 10}
+    await hub.started("turning", **lingering)
+    stopping = asyncio.create_task(hub.stopped("turning"))
+    await asyncio.sleep(0.5)
+    status, body = await hub.ask("turning")
+    assert status == 400, body
+    assert "pending stop" in body["message"]
+    await stopping
+    await started_and_stopped(hub, cluster, "turning")
+
+
 async def test_named_servers_start_side_by_side(hub: WatchHub, cluster: Cluster) -> None:
     names = ["", "one", "two"]
     await asyncio.gather(*(hub.started("several", name) for name in names))

@@ -1,6 +1,9 @@
 """JHKubeSpawner with nothing of ours configured is KubeSpawner."""
 
+from pathlib import Path
+
 import pytest
+from kubernetes_asyncio.client import V1OwnerReference
 from kubespawner import KubeSpawner
 from traitlets.config import Config
 
@@ -97,3 +100,19 @@ async def test_the_persons_uid_wins_over_the_charts():
 def test_every_trait_of_kubespawner_stays():
     missing = [name for name in KubeSpawner.class_traits(config=True) if name not in JHKubeSpawner.class_traits()]
     assert missing == []
+
+
+async def test_the_certificates_are_those_of_kubespawner_and_in_no_log(tmp_path):
+    paths = {f"{name}file": str(tmp_path / name) for name in ("key", "cert", "ca")}
+    for path in paths.values():
+        Path(path).write_text("-----BEGIN PRIVATE KEY-----")
+    config = Config({"KubeSpawner": {"namespace": "labs"}})
+    ours, theirs = (cls(_mock=True, config=config, user=_User(), hub=_Hub()) for cls in (JHKubeSpawner, KubeSpawner))
+    ours.cert_paths = theirs.cert_paths = paths
+    ours.internal_trust_bundles = theirs.internal_trust_bundles = {"hub-ca": paths["cafile"]}
+    owner = V1OwnerReference(api_version="v1", kind="Pod", name="jupyter-ada", uid="0-1")
+    ours, theirs = ours.get_secret_manifest(owner), theirs.get_secret_manifest(owner)
+    assert ours.to_dict() == theirs.to_dict()
+    (data, *_) = theirs.data.values()
+    assert data in theirs.to_str()
+    assert data not in f"{ours} {ours!r} {ours.to_str()}"
