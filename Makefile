@@ -52,8 +52,9 @@ screenshots: check setup tools browser up images ## Take the documentation's pic
 	@$(WITH_CLUSTER) TAKE_SCREENSHOTS=1 $(BIN)/pytest tests/browser
 
 .PHONY: bench
-bench: check setup tools up images ## Run the benchmarks
-	@$(WITH_CLUSTER) for each in benchmarks/[a-z]*.py; do $(BIN)/python $$each; done
+bench: check tools up images ## Measure jhkube beside the alternatives (BENCH="menu spawn" for a part, QUICK=1 to try)
+	@$(CLUSTER) venv .venv-bench '.[bench]'
+	@$(WITH_CLUSTER) .venv-bench/bin/python -m benchmarks run $(BENCH) $(if $(QUICK),--quick)
 
 .PHONY: up
 up: check ## Start the cluster, after anything that may have happened to it

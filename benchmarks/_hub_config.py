@@ -1,13 +1,15 @@
-"""The hub that `spawn.py` measures: the same for every spawner but for the spawner's class."""
+"""The hub that `spawn.py` measures: the same for both spawners but for their class and how a home is set."""
 
 import json
 import os
 import socket
 import time
 
+from jupyterhub.auth import DummyAuthenticator
 from jupyterhub.proxy import Proxy
 from jupyterhub.user import User
-from kubernetes_asyncio.client.rest import RESTClientObject
+
+from jhkube.identity import AUTH_STATE_KEY, UnixGroup, UserIdentity
 
 bench = json.loads(os.environ["JHKUBE_BENCH"])
 gateway, clock_port = bench["gateway"], bench["clock_port"]
@@ -18,17 +20,15 @@ clock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
 
 def tell(what, who):
-    clock.sendto(f"{what} {who} {time.time():.6f}".encode(), (gateway, clock_port))
+    clock.sendto(f"{bench['name']} {what} {who} {time.time():.6f}".encode(), (gateway, clock_port))
 
 
-spawn, add_user, request = User.spawn, Proxy.add_user, RESTClientObject.request
+spawn, add_user = User.spawn, Proxy.add_user
 
 
 async def told_spawn(self, *args, **kwargs):
     tell("requested", self.name)
-    result = await spawn(self, *args, **kwargs)
-    tell("up", self.name)
-    return result
+    return await spawn(self, *args, **kwargs)
 
 
 async def told_add_user(self, user, *args, **kwargs):
@@ -37,21 +37,33 @@ async def told_add_user(self, user, *args, **kwargs):
     return result
 
 
-async def told_request(self, method, url, query_params=None, **kwargs):
-    query = dict(query_params or ())
-    resource = next((part for part in ("pods", "events", "secrets", "services") if f"/{part}" in url), "other")
-    verb = "watch" if query.get("watch") else "list" if method == "GET" and url.endswith(resource) else method.lower()
-    tell(f"api:{verb}-{resource}", "-")
-    return await request(self, method, url, query_params=query_params, **kwargs)
+User.spawn, Proxy.add_user = told_spawn, told_add_user
 
 
-User.spawn, Proxy.add_user, RESTClientObject.request = told_spawn, told_add_user, told_request
+class KnownPeople(DummyAuthenticator):
+    """Knows of everybody what a login with GitHub would have left."""
+
+    async def add_user(self, user):
+        super().add_user(user)
+        identity = UserIdentity(
+            name=user.name,
+            uid=20_000 + user.id,
+            gid=20_000 + user.id,
+            subject=f"github:{user.id}",
+            full_name=f"Person {user.id}",
+            email=f"{user.name}@example.org",
+            groups=(UnixGroup("observatory", 30_000), UnixGroup("imaging", 30_001)),
+            login=user.name,
+        )
+        await user.save_auth_state({AUTH_STATE_KEY: identity.to_dict(), "access_token": "gho_" + "0" * 36})
+
 
 c = get_config()  # noqa: F821
 c.JupyterHub.spawner_class = bench["spawner"]
-c.JupyterHub.authenticator_class = "dummy"
+c.JupyterHub.authenticator_class = KnownPeople
 c.Authenticator.allow_all = True
-c.JupyterHub.db_url = "sqlite://"
+c.Authenticator.enable_auth_state = True
+c.JupyterHub.db_url = "sqlite:///jupyterhub.sqlite"
 c.JupyterHub.cookie_secret = b"0" * 32
 c.JupyterHub.bind_url = f"http://127.0.0.1:{bench['port']}/"
 c.JupyterHub.hub_ip = "0.0.0.0"  # noqa: S104
@@ -60,8 +72,8 @@ c.JupyterHub.hub_connect_ip = gateway
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{bench['proxy_port']}"
 c.ConfigurableHTTPProxy.auth_token = "0" * 64
 c.JupyterHub.concurrent_spawn_limit = 0
-c.JupyterHub.init_spawners_timeout = -1
-c.JupyterHub.services = [{"name": "bench", "api_token": "bench-bench"}]
+c.JupyterHub.active_server_limit = 0
+c.JupyterHub.services = [{"name": "bench", "api_token": bench["token"]}]
 c.JupyterHub.load_roles = [
     {"name": "bench", "scopes": ["admin:users", "admin:servers", "list:users"], "services": ["bench"]}
 ]
@@ -70,8 +82,7 @@ c.JupyterHub.log_level = "INFO"
 c.KubeSpawner.namespace = bench["namespace"]
 c.KubeSpawner.image = bench["image"]
 c.KubeSpawner.cmd = bench["cmd"]
-c.KubeSpawner.environment = {"BENCH_UDP": f"{gateway}:{clock_port}"}
-c.KubeSpawner.uid = 1000
+c.KubeSpawner.environment = {"BENCH_UDP": f"{gateway}:{clock_port}", "BENCH_NAME": bench["name"]}
 c.KubeSpawner.delete_grace_period = 0
 c.KubeSpawner.start_timeout = 600
 c.KubeSpawner.http_timeout = 120
@@ -81,3 +92,17 @@ if bench["init_seconds"]:
     c.KubeSpawner.init_containers = [
         {"name": "slow", "image": bench["init_image"], "command": ["sleep", str(bench["init_seconds"])]}
     ]
+if bench["spawner"].startswith("jhkube"):
+    c.JHKubeSpawner.home = "shared-pvc"
+    c.JHKubeSpawner.home_claim = "homes"
+    c.JHKubeSpawner.home_made_by = "nobody"
+    c.JHKubeSpawner.git_hosts = ["github.com"]
+else:
+    c.KubeSpawner.uid = 1000
+    c.KubeSpawner.gid = 1000
+    c.KubeSpawner.volumes = [{"name": "home", "persistentVolumeClaim": {"claimName": "homes"}}]
+    c.KubeSpawner.volume_mounts = [
+        {"name": "home", "mountPath": "/home/{username}", "subPath": "{username}"},
+    ]
+    c.KubeSpawner.working_dir = "/home/{username}"
+    c.KubeSpawner.environment["HOME"] = "/home/{username}"

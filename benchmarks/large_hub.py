@@ -1,327 +1,205 @@
-"""A large hub: KubeSpawner's reflectors beside jhkube's, with thousands of pods and events on the real API server.
+"""A large hub: KubeSpawner beside jhkube with thousands of pods and events on the real API server.
 
-    python benchmarks/large_hub.py [--sizes 100 1000 5000] [--keep] [--json FILE]
+    python -m benchmarks.large_hub [--sizes 500 1000 5000]
 
 The pods are made through the API server, in a namespace of their own, for a scheduler that does not exist; a
-stand-in for the kubelet sets their status. Four events a pod. Each measurement is a process of its own: start both
-reflectors, let them run for some watches' length while pods change, then ask for the events of 64 pending spawns, as
-one tick of their progress does. jhkube's reflector does not load the events from before the hub; here it is made to
-list them all once while it runs, as after a watch that came too late, so that both have the same to keep and search.
-The longest block of the event loop is counted in processor time, which a busy machine does not change much, and on
-the wall.
+stand-in for the kubelet sets their status. Four events a pod. Each measurement is a whole hub: it starts with 64
+people of whom its database says that they have a server, finds their pods among all the others, and then runs for
+some watches' length while pods change. The spawners' own `events` are read for all 64, as one tick of their progress
+does. jhkube's reflector does not load the events from before the hub; here it is made to list them all once while
+it runs, as after a watch that came too late, so that both have the same to keep and search.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
-import os
-import platform
-import resource
-import sys
+import tempfile
 import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from jupyterhub import orm
 from kubernetes_asyncio import client, config
 
-NAMESPACE = "jhkube-large"
-EVENTS_A_POD = 4
-PENDING = 64
-RUN_SECONDS = 45.0
+from tests.hub.running import free_port
+
+from ._large_objects import EVENTS_A_POD, NAMESPACE, event, pod, pod_name, status
+from .hubs import BenchHub, resident_mib
+from .rows import Row, Target, emit, say
+from .spawn import OURS, SPAWNERS, STOCK, ignored
+
+SIZES = (500, 1_000, 5_000)
+PEOPLE = 64
+RUN_SECONDS = 24.0
+"""Some two lengths of a KubeSpawner's watch, at whose end it lists everything anew."""
+
 AT_ONCE = 24
+BLOCK = Target(at_most=50.0, sizes=(5_000,))
+MEMORY = Target(ratio=1.0, sizes=(5_000,))
 
 
-def pod(number: int, sizes: list[int]) -> dict[str, Any]:
-    """A pod with as much in it as a hub's has."""
-    name = f"jupyter-person-{number:05}"
-    environment = [{"name": f"JUPYTERHUB_SETTING_{i}", "value": f"{name}-value-{i}" * 2} for i in range(30)]
-    labels = {"component": "singleuser-server", "app": "jupyterhub", "hub.jupyter.org/username": f"person-{number}"}
-    return {
-        "metadata": {
-            "name": name,
-            "labels": labels | {f"within-{size}": "yes" for size in sizes if number < size},
-            "annotations": {"hub.jupyter.org/username": f"person-{number}", "hub.jupyter.org/servername": ""},
-        },
-        "spec": {
-            "schedulerName": "nobody",
-            "automountServiceAccountToken": False,
-            "containers": [
-                {
-                    "name": "notebook",
-                    "image": "registry.example.org/science/lab@sha256:" + "0" * 64,
-                    "args": ["jupyterhub-singleuser"],
-                    "env": environment,
-                    "ports": [{"name": "notebook-port", "containerPort": 8888}],
-                    "resources": {"limits": {"memory": "2Gi"}, "requests": {"memory": "1Gi", "cpu": "100m"}},
-                    "volumeMounts": [{"name": "home", "mountPath": "/home/jovyan"}],
-                }
-            ],
-            "volumes": [{"name": "home", "persistentVolumeClaim": {"claimName": f"claim-{number}"}}],
-            "tolerations": [{"key": "hub.jupyter.org/dedicated", "operator": "Equal", "value": "user"}],
-        },
-    }
-
-
-def status(number: int) -> dict[str, Any]:
-    """What the kubelet says of a pod that runs."""
-    now = "2026-11-20T08:00:00Z"
-    conditions = ["Initialized", "Ready", "ContainersReady", "PodScheduled"]
-    address = f"10.{number >> 14 & 255}.{number >> 7 & 127}.{number & 127}"
-    container = {
-        "name": "notebook",
-        "ready": True,
-        "started": True,
-        "restartCount": 0,
-        "image": "registry.example.org/science/lab",
-        "imageID": "registry.example.org/science/lab@sha256:" + "0" * 64,
-        "containerID": f"containerd://{number:064x}",
-        "state": {"running": {"startedAt": now}},
-    }
-    return {
-        "status": {
-            "phase": "Running",
-            "podIP": address,
-            "podIPs": [{"ip": address}],
-            "hostIP": "10.0.0.1",
-            "startTime": now,
-            "conditions": [{"type": kind, "status": "True", "lastTransitionTime": now} for kind in conditions],
-            "containerStatuses": [container],
-        }
-    }
-
-
-def event(number: int, which: int, sizes: list[int]) -> dict[str, Any]:
-    """One of the events of a pod's start."""
-    name = f"jupyter-person-{number:05}"
-    reason = ("Scheduled", "Pulled", "Created", "Started")[which % 4]
-    return {
-        "metadata": {
-            "name": f"{name}.{which}",
-            "labels": {f"within-{size}": "yes" for size in sizes if number < size},
-        },
-        "involvedObject": {"kind": "Pod", "namespace": NAMESPACE, "name": name, "uid": f"{number:036}"},
-        "reason": reason,
-        "message": f"{reason}: container image registry.example.org/science/lab of {name}",
-        "type": "Normal",
-        "source": {"component": "kubelet", "host": "node1"},
-        "firstTimestamp": "2026-11-20T08:00:00Z",
-        "lastTimestamp": "2026-11-20T08:00:00Z",
-        "count": 1,
-    }
-
-
-async def fill(sizes: list[int]) -> None:
-    """Make whatever of the pods and events is not there."""
+async def fill(numbers: range) -> None:
+    """Make these pods and their events."""
     async with client.ApiClient() as api:
         core = client.CoreV1Api(api)
-        await ignoring(409, core.create_namespace({"metadata": {"name": NAMESPACE}}))
-        numbers = iter(range(max(sizes)))
+        left = iter(numbers)
 
         async def work() -> None:
-            for number in numbers:
-                await raw(core.create_namespaced_pod, NAMESPACE, pod(number, sizes))
-                await raw(core.patch_namespaced_pod_status, f"jupyter-person-{number:05}", NAMESPACE, status(number))
+            for number in left:
+                await raw(core.create_namespaced_pod, NAMESPACE, pod(number))
+                await raw(core.patch_namespaced_pod_status, pod_name(number), NAMESPACE, status(number))
                 for which in range(EVENTS_A_POD):
-                    await raw(core.create_namespaced_event, NAMESPACE, event(number, which, sizes))
+                    await raw(core.create_namespaced_event, NAMESPACE, event(number, which))
 
         await asyncio.gather(*(work() for _ in range(AT_ONCE)))
 
 
 async def raw(method: Any, *arguments: Any) -> None:
-    """A request whose answer nobody reads: a model of it would cost more than the request."""
+    """Make a request whose answer nobody reads: a model of it would cost more than the request."""
     response = await method(*arguments, _preload_content=False)
     async with response:
         if response.status >= 300 and response.status != 409:
             raise RuntimeError(await response.text())
 
 
-async def ignoring(code: int, request: Any) -> None:
-    try:
-        await request
-    except client.ApiException as error:
-        if error.status != code:
-            raise
-
-
-async def empty() -> None:
-    """Remove the namespace, and with it everything in it; the cluster takes its time for that."""
-    async with client.ApiClient() as api:
-        core = client.CoreV1Api(api)
-        await ignoring(404, core.delete_namespace(NAMESPACE))
-
-
-async def gone() -> None:
-    """Return when nothing is left of an earlier run."""
-    async with client.ApiClient() as api:
-        core = client.CoreV1Api(api)
-        field = f"metadata.name={NAMESPACE},status.phase=Terminating"
+async def begin(core: client.CoreV1Api) -> None:
+    """Make the namespace, once nothing is left of an earlier run."""
+    field = f"metadata.name={NAMESPACE},status.phase=Terminating"
+    async with asyncio.timeout(240):
         while (await core.list_namespace(field_selector=field)).items:  # noqa: ASYNC110
             await asyncio.sleep(1)
-
-
-class Heart:
-    """Beats as often as the loop lets it; the longest time between two beats is the longest block."""
-
-    def __init__(self) -> None:
-        self.cpu = self.wall = 0.0
-        self._task = asyncio.create_task(self._beat())
-
-    async def _beat(self) -> None:
-        while True:
-            cpu, wall = time.thread_time(), time.monotonic()
-            await asyncio.sleep(0.005)
-            self.cpu = max(self.cpu, time.thread_time() - cpu)
-            self.wall = max(self.wall, time.monotonic() - wall)
-
-    def stop(self) -> None:
-        self._task.cancel()
-
-
-def memory() -> float:
-    """MiB this process has now."""
-    fields = Path("/proc/self/statm").read_text().split()
-    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-async def measure(kind: str, size: int) -> dict[str, float]:
-    """What the reflectors of a kind take; run in a process of its own."""
-    if kind == "stock":
-        from kubespawner.spawner import EventReflector, PodReflector
-    else:
-        from jhkube.watch.reflectors import EventReflector, PodReflector
-    await config.load_kube_config()
-    mine = {f"within-{size}": "yes"}
-    pods = PodReflector(namespace=NAMESPACE, labels={"component": "singleuser-server", **mine})
-    events = EventReflector(namespace=NAMESPACE, labels=mine, fields={"involvedObject.kind": "Pod"})
-    gc.collect()
-    before = memory()
-    heart = Heart()
-    await asyncio.sleep(0.1)
-    wall, cpu = time.monotonic(), time.process_time()
-    await asyncio.gather(pods.start(), events.start())
-    loaded, loaded_cpu = time.monotonic() - wall, time.process_time() - cpu
-    assert len(pods.pods) == size, len(pods.pods)
-    cpu = time.process_time()
-    await asyncio.sleep(RUN_SECONDS / 2)
-    if kind != "stock":
-        events._version = None
-        events.nudge()
-    await asyncio.sleep(RUN_SECONDS / 2)
-    assert len(events.resources) == size * EVENTS_A_POD, len(events.resources)
-    running = time.process_time() - cpu
-    heart.stop()
-    gc.collect()
-    result = {
-        "load": loaded,
-        "load_cpu": loaded_cpu,
-        "block_cpu": heart.cpu,
-        "block_wall": heart.wall,
-        "memory": memory() - before,
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before,
-        "running_cpu": running,
-        "tick": tick(kind, events, size),
-    }
-    for reflector in (pods, events):
-        await reflector.stop()
-    return result
+    with ignored(409):
+        await core.create_namespace({"metadata": {"name": NAMESPACE}})
+    async with asyncio.timeout(60):
+        while not (await core.list_namespaced_service_account(NAMESPACE)).items:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
 
 
 async def changes(size: int) -> None:
     """Let a pod change and have an event twice a second, until cancelled."""
     async with client.ApiClient() as api:
         core = client.CoreV1Api(api)
-        number = 0
+        number = PEOPLE
         while True:
             number = (number + 1) % size
-            name = f"jupyter-person-{number:05}"
             body = {"metadata": {"annotations": {"seen": f"{time.time():.0f}"}}}
-            await raw(core.patch_namespaced_pod, name, NAMESPACE, body)
-            await raw(core.patch_namespaced_event, f"{name}.0", NAMESPACE, {"count": int(time.time()) % 100_000})
+            await raw(core.patch_namespaced_pod, pod_name(number), NAMESPACE, body)
+            count = {"count": int(time.time()) % 100_000}
+            await raw(core.patch_namespaced_event, f"{pod_name(number)}.0", NAMESPACE, count)
             await asyncio.sleep(0.5)
 
 
-def tick(kind: str, reflector: Any, size: int) -> float:
-    """Seconds of processor for one look at the events of 64 pending spawns."""
-    names = [f"jupyter-person-{number:05}" for number in range(min(PENDING, size))]
-
-    def stock() -> None:
-        for name in names:
-            _ = [e for e in reflector.events if e["involvedObject"]["name"] == name]
-
-    def ours() -> None:
-        for name in names:
-            reflector.events_of(f"{NAMESPACE}/{name}")
-
-    look = stock if kind == "stock" else ours
-    rounds = 3
-    cpu = time.process_time()
-    for _ in range(rounds):
-        look()
-    return (time.process_time() - cpu) / rounds * PENDING / len(names)
+def write_database(path: Path, port: int) -> None:
+    """Write a hub's database in which people have servers, at a port of this machine."""
+    session = orm.new_session_factory(f"sqlite:///{path}")()
+    for number in range(PEOPLE):
+        user = orm.User(name=f"person-{number:05}")
+        server = orm.Server(proto="http", ip="127.0.0.1", port=port, base_url=f"/user/{user.name}/")
+        state = {"pod_name": pod_name(number), "namespace": NAMESPACE, "dns_name": "", "pvc_name": ""}
+        session.add(orm.Spawner(name="", user=user, server=server, state=state))
+    session.commit()
+    session.close()
 
 
-ROWS = [
-    ("load", "first load", "s", 1.0),
-    ("load_cpu", "first load, processor", "ms", 1000),
-    ("block_cpu", "longest block of the loop, processor", "ms", 1000),
-    ("block_wall", "longest block of the loop, on the wall", "ms", 1000),
-    ("memory", "memory", "MiB", 1),
-    ("peak", "memory, highest", "MiB", 1),
-    ("running_cpu", f"processor in {RUN_SECONDS:.0f} s of running", "ms", 1000),
-    ("tick", f"one progress tick of {PENDING} spawns, processor", "ms", 1000),
-]
+@asynccontextmanager
+async def servers() -> AsyncIterator[int]:
+    """Answer as everybody's server does; gives the port."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nX-JupyterHub-Version: 6\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+        writer.write(head)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
 
 
-def table(results: dict[tuple[str, int], dict[str, float]], sizes: list[int]) -> str:
-    head = "| | " + " | ".join(f"{size} pods: KubeSpawner | jhkube | ratio" for size in sizes) + " |"
-    lines = [head, "|---" + "|--:" * (3 * len(sizes)) + "|"]
-    for key, label, unit, factor in ROWS:
-        cells = []
-        for size in sizes:
-            stock, ours = results["stock", size][key] * factor, results["jhkube", size][key] * factor
-            cells += [f"{stock:.1f} {unit}", f"{ours:.1f} {unit}", f"{ours / stock:.2f}" if stock else "-"]
-        lines.append(f"| {label} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+async def measure(name: str, size: int, folder: Path) -> dict[str, float]:
+    """Return what a hub with one of the spawners takes."""
+    async with servers() as answering:
+        await asyncio.to_thread(folder.mkdir)
+        await asyncio.to_thread(write_database, folder / "jupyterhub.sqlite", answering)
+        port, found = free_port(), folder / "found.json"
+        settings = {
+            "spawner": SPAWNERS[name],
+            "namespace": NAMESPACE,
+            "answering": answering,
+            "seconds": RUN_SECONDS,
+            "people": PEOPLE,
+            "pods": size,
+            "events": size * EVENTS_A_POD,
+            "found": str(found),
+            "health": f"http://127.0.0.1:{port + 1}",
+        }
+        hub = BenchHub("_large_hub_config.py", settings, folder, port)
+        changing = asyncio.create_task(changes(size))
+        try:
+            start = await hub.up()
+            async with asyncio.timeout(RUN_SECONDS + 60):
+                while not found.exists():
+                    if hub.process.poll() is not None:
+                        raise RuntimeError(f"the hub ended: {hub.log.read_text()[-3000:]}")
+                    await asyncio.sleep(0.2)
+            numbers: dict[str, float] = json.loads(found.read_text())
+            if "error" in numbers:
+                raise RuntimeError(numbers["error"])
+            memory = {"memory": resident_mib(hub.process.pid), "peak": resident_mib(hub.process.pid, "VmHWM")}
+            return numbers | memory | {"start": start}
+        finally:
+            changing.cancel()
+            await hub.down()
 
 
-async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 5000])
-    parser.add_argument("--keep", action="store_true", help="leave the pods for another run")
-    parser.add_argument("--json", type=Path, help="where to write every number")
-    parser.add_argument("--measure", nargs=2, metavar=("KIND", "SIZE"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(await measure(options.measure[0], int(options.measure[1]))))
-        return
+def rows(size: int, ours: dict[str, float], stock: dict[str, float]) -> Iterator[Row]:
+    """Yield the table's rows for so many pods."""
+    for key, measure, unit, factor, target in (
+        ("start", "the hub's start", "s", 1, None),
+        ("watch", "until pods and events are known", "s", 1, None),
+        ("block_cpu", "longest block of the loop, processor", "ms", 1000, BLOCK),
+        ("block_wall", "longest block of the loop, on the wall", "ms", 1000, None),
+        ("memory", "memory", "MiB", 1, MEMORY),
+        ("peak", "memory, highest", "MiB", 1, MEMORY),
+        ("cpu", f"processor in {RUN_SECONDS:.0f} s", "ms", 1000, None),
+        ("tick", f"a progress tick of {PEOPLE} spawns", "ms", 1000, None),
+    ):
+        yield Row("A large hub", STOCK, measure, size, "pods", unit, factor * ours[key], factor * stock[key], target)
+
+
+async def main(sizes: list[int]) -> None:
+    """Measure, and print rows."""
     await config.load_kube_config()
-    sizes = sorted(options.sizes)
-    began = time.monotonic()
-    await gone()
-    try:
-        await fill(sizes)
-        print(f"{max(sizes)} pods and {EVENTS_A_POD * max(sizes)} events made in {time.monotonic() - began:.0f} s")
-        results = {}
-        for size in sizes:
-            for kind in ("stock", "jhkube"):
-                command = [sys.executable, __file__, "--measure", kind, str(size)]
-                process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-                changing = asyncio.create_task(changes(size))
-                output, _ = await process.communicate()
-                changing.cancel()
-                results[kind, size] = json.loads(output.splitlines()[-1])
-                print(kind, size, results[kind, size], file=sys.stderr, flush=True)
-    finally:
-        if not options.keep:
-            await empty()
-    print(f"\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {platform.machine()}\n\n{table(results, sizes)}")
-    if options.json:
-        rows = [{"kind": kind, "pods": size, **numbers} for (kind, size), numbers in results.items()]
-        options.json.write_text(json.dumps(rows, indent=1))
+    with tempfile.TemporaryDirectory(prefix="jhkube-bench-") as folder:
+        async with client.ApiClient() as api:
+            core = client.CoreV1Api(api)
+            await begin(core)
+            try:
+                made = 0
+                for size in sizes:
+                    began = time.monotonic()
+                    await fill(range(made, size))
+                    say(f"{size} pods, {EVENTS_A_POD * size} events: made in {time.monotonic() - began:.0f} s")
+                    made = size
+                    found = {}
+                    for name in (STOCK, OURS):
+                        found[name] = await measure(name, size, Path(folder, f"{name}-{size}"))
+                        say(f"{name}, {size} pods: {found[name]}")
+                    for row in rows(size, found[OURS], found[STOCK]):
+                        emit(row)
+            finally:
+                with ignored(404):
+                    await core.delete_namespace(NAMESPACE)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--quick", action="store_true", help="100 and 500 pods only")
+    options = parser.parse_args()
+    asyncio.run(main([100, 500] if options.quick else sorted(options.sizes)))

@@ -1,10 +1,12 @@
-"""How long a class of people waits to log in at once, and whether the hub answers its API meanwhile.
+"""A class that logs in at once: jhkube's authenticator for GitHub beside OAuthenticator's own.
 
-    python -m benchmarks.logins --people 200
+    python -m benchmarks.logins [--sizes 20 100 200]
 
 A real hub, the GitHub stand-in and the people are three processes on this machine, which share its cores. Every
-person is in 5 organizations and 5 teams. A login is the whole way, from the hub's link to GitHub to the hub's
-home page. The API is asked for one user every 50 ms, one request after the other.
+person is in 5 organizations and 5 teams, and the hub lets one of the organizations in. A login is the whole way, from
+the hub's link to GitHub to the hub's home page. The API is asked for one user every 50 ms meanwhile, one request
+after the other. A refresh is the hub asking GitHub again, where nothing has changed. The stand-in counts the
+requests.
 """
 
 from __future__ import annotations
@@ -12,20 +14,48 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from devcluster.github import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET
+from devcluster.standin import Control
 from tests.hub.running import GITHUB, Browser, RunningHub, free_port
 
+from .hubs import processor_seconds
+from .rows import Row, emit, quantile, say
+
+SIZES = (20, 100, 200)
 ORGANIZATIONS = 5
+STOCK, OURS = "GitHubOAuthenticator", "jhkube"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one authenticator took for so many at once."""
+
+    logins: list[float]
+    """Seconds of each."""
+
+    api: list[float]
+    """Seconds of each request to the hub's API meanwhile."""
+
+    processor: float
+    """Seconds of the hub, for all logins."""
+
+    login_requests: float
+    """Requests of the hub to GitHub, a login."""
+
+    refresh_requests: float
+    """Requests of the hub to GitHub, a refresh."""
+
+    refresh_processor: float
+    """Seconds of the hub, for all refreshes."""
 
 
 def world(people: int) -> dict[str, Any]:
@@ -44,93 +74,143 @@ def world(people: int) -> dict[str, Any]:
     }
 
 
-async def log_in(hub: RunningHub, login: str, start: asyncio.Event) -> float:
+def settings(name: str, github_url: str) -> dict[str, Any]:
+    """Return the configuration of a hub with one of the authenticators, both with teams as groups."""
+    common = {
+        "github_url": github_url,
+        "client_id": DEMO_CLIENT_ID,
+        "client_secret": DEMO_CLIENT_SECRET,
+        "allowed_organizations": ["lab00"],
+        "auth_refresh_age": 3600,
+    }
+    if name == OURS:
+        chosen, own = GITHUB, {"GitHubOrgAuthenticator": common}
+    else:
+        chosen = "oauthenticator.github.GitHubOAuthenticator"
+        stock = {
+            "enable_auth_state": True,
+            "scope": ["read:org", "user:email"],
+            "populate_teams_in_auth_state": True,
+            "manage_groups": True,
+            "auth_state_groups_key": "teams_names",
+        }
+        own = {"GitHubOAuthenticator": {**common, **stock}}
+    return {"JupyterHub": {"authenticator_class": chosen, "log_level": "INFO"}, **own}
+
+
+STOCK_GROUPS = """
+def team_names(authenticator, auth_state):
+    teams = auth_state.get("teams") or []
+    auth_state["teams_names"] = [f"{team['organization']['login']}:{team['slug']}" for team in teams]
+    return auth_state
+
+c.GitHubOAuthenticator.modify_auth_state_hook = team_names
+"""
+"""How a user of OAuthenticator makes groups of teams."""
+
+
+async def log_in(browser: Browser) -> float:
     """Return the seconds that a login takes."""
-    async with Browser(hub, login) as browser:
-        await start.wait()
-        began = time.perf_counter()
-        page = await browser.log_in()
-        if page.status != 200:
-            raise RuntimeError(f"{login}: {page.status} {page.message}")
-        return time.perf_counter() - began
+    began = time.perf_counter()
+    page = await browser.log_in()
+    if page.status != 200:
+        raise RuntimeError(f"{browser.login}: {page.status} {page.message}")
+    return time.perf_counter() - began
 
 
-async def probe(hub: RunningHub, done: asyncio.Event) -> list[float]:
-    """Return the seconds that each request to the API took, until `done`."""
-    found = []
-    while not done.is_set():
+async def probe(hub: RunningHub, found: list[float]) -> None:
+    """Note the seconds that each request to the API takes, until cancelled."""
+    while True:
         began = time.perf_counter()
         status, _ = await hub.api("GET", "/users/person000")
         if status not in (200, 404):
             raise RuntimeError(f"the API answered {status}")
         found.append(time.perf_counter() - began)
         await asyncio.sleep(0.05)
-    return found
 
 
-def line(name: str, seconds: list[float]) -> str:
-    """Return one line of the result."""
-    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
-    return f"{name:24} {len(seconds):5}   p50 {cuts[49]:6.3f} s   p95 {cuts[94]:6.3f} s   worst {max(seconds):6.3f} s"
+async def hub_requests(github: Control) -> int:
+    """Return how many requests the hub made since this was last asked; the browsers' own do not count."""
+    counts = (await github("requests"))["counts"]
+    await github("clear_requests")
+    return sum(count for what, count in counts.items() if "/api/v3/" in what or "access_token" in what)
 
 
-async def measure(people: int, folder: Path, github_url: str) -> None:
-    """Start a hub, measure, and print."""
-    settings = {
-        "JupyterHub": {"authenticator_class": GITHUB, "log_level": "INFO"},
-        "GitHubOrgAuthenticator": {
-            "github_url": github_url,
-            "client_id": DEMO_CLIENT_ID,
-            "client_secret": DEMO_CLIENT_SECRET,
-            "allowed_organizations": ["lab00"],
-        },
-    }
-    hub = RunningHub(folder, settings)
-    await hub.start(timeout=120)
+async def measure(name: str, people: int, folder: Path, github_url: str) -> Result:
+    """Let everybody log in to a hub of its own, and let it refresh everybody."""
+    github = Control(github_url)
+    await github("reset")
+    hub = RunningHub(folder, settings(name, github_url), "" if name == OURS else STOCK_GROUPS)
+    await hub.start()
+    assert hub.process is not None
+    browsers = [Browser(hub, f"person{number:03}") for number in range(people)]
     try:
-        done = asyncio.Event()
-        done_probing = asyncio.create_task(probe(hub, done))
-        await asyncio.sleep(2)
-        done.set()
-        print(line("API, nobody logs in", await done_probing))
-
-        done.clear()
-        start = asyncio.Event()
-        logins = [asyncio.create_task(log_in(hub, f"person{number:03}", start)) for number in range(people)]
-        await asyncio.sleep(0.5)
-        done_probing = asyncio.create_task(probe(hub, done))
-        began = time.perf_counter()
-        start.set()
-        seconds = await asyncio.gather(*logins)
-        total = time.perf_counter() - began
-        done.set()
-        print(line(f"{people} logins at once", seconds))
-        print(line("API meanwhile", await done_probing))
-        print(f"all logged in after {total:.1f} s; {people / total:.1f} logins a second")
+        api: list[float] = []
+        probing = asyncio.create_task(probe(hub, api))
+        processor = processor_seconds(hub.process.pid)
+        logins = await asyncio.gather(*map(log_in, browsers))
+        processor = processor_seconds(hub.process.pid) - processor
+        probing.cancel()
+        requests = await hub_requests(github)
+        for browser in browsers:
+            await hub.forget_refresh(browser.login)
+        refreshing = processor_seconds(hub.process.pid)
+        if not all(await asyncio.gather(*(browser.is_logged_in() for browser in browsers))):
+            raise RuntimeError("somebody was logged out by a refresh")
+        refreshing = processor_seconds(hub.process.pid) - refreshing
+        refreshes = await hub_requests(github)
     finally:
+        for browser in browsers:
+            await browser.session.close()
         await hub.stop()
+    return Result(logins, api, processor, requests / people, refreshes / people, refreshing)
 
 
-def main() -> None:
-    """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=200, help="logins at once (default: %(default)s)")
-    options = parser.parse_args()
-    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} before")
+def rows(people: int, ours: Result, stock: Result) -> Iterator[Row]:
+    """Yield the table's rows for so many at once."""
+
+    def row(measure: str, unit: str, jhkube: float, other: float) -> Row:
+        return Row("Login with GitHub", STOCK, measure, people, "at once", unit, jhkube, other)
+
+    yield row("a login, median", "s", quantile(ours.logins, 0.5), quantile(stock.logins, 0.5))
+    yield row("a login, p95", "s", quantile(ours.logins, 0.95), quantile(stock.logins, 0.95))
+    yield row("the hub's API meanwhile, p95", "s", quantile(ours.api, 0.95), quantile(stock.api, 0.95))
+    processor = 1000 * ours.processor / people, 1000 * stock.processor / people
+    yield row("processor of the hub, a login", "ms", *processor)
+    yield row("requests to GitHub, a login", "", ours.login_requests, stock.login_requests)
+    yield row("requests to GitHub, an unchanged refresh", "", ours.refresh_requests, stock.refresh_requests)
+    refreshing = 1000 * ours.refresh_processor / people, 1000 * stock.refresh_processor / people
+    yield row("processor of the hub, an unchanged refresh", "ms", *refreshing)
+
+
+def main(sizes: list[int]) -> None:
+    """Measure, and print rows."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         people_file = Path(folder, "people.json")
-        people_file.write_text(json.dumps(world(options.people)))
+        people_file.write_text(json.dumps(world(max(sizes))))
         command = [sys.executable, "-m", "devcluster.github", "--port", str(port), "--people", str(people_file)]
         github = subprocess.Popen(command, stdout=subprocess.PIPE)
         try:
             assert github.stdout is not None
             github.stdout.readline()
-            asyncio.run(measure(options.people, Path(folder), f"http://127.0.0.1:{port}"))
+            for people in sizes:
+                results = {}
+                for name in (STOCK, OURS):
+                    own = Path(folder, f"{name}-{people}")
+                    own.mkdir()
+                    results[name] = asyncio.run(measure(name, people, own, f"http://127.0.0.1:{port}"))
+                    say(f"{name}, {people} at once: {max(results[name].logins):.1f} s")
+                for row in rows(people, results[OURS], results[STOCK]):
+                    emit(row)
         finally:
             github.terminate()
             github.wait()
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--quick", action="store_true", help="twenty at once only")
+    options = parser.parse_args()
+    main([20] if options.quick else list(options.sizes))

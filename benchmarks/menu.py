@@ -1,15 +1,14 @@
 """What a refresh of the image menu costs, beside a scan of the registry while the user waits.
 
-Run with `python -m benchmarks.menu [--tags 10,1000,10000] [--json]`, with Debian's docker-registry installed. Its
-registry lists all tags in one page; a registry with pages of 1,000 has ten for 10,000 tags.
+Run with `python -m benchmarks.menu`, with Debian's docker-registry installed; before it stands a front that lists
+tags in pages of 1,000, as most registries do. The alternative is what hubs did that ask the registry at each form:
+list all pages, and ask for the manifest of each of the ten tags shown; with the same client, so that only the way
+differs.
 
-For each number of tags: the first refresh, one with nothing changed, one with ten new tags; and what a form costs
-its user. Times are of the hub's process (the registry is one of its own). "block" is the longest time that one
-callback kept the event loop, on the clock and in the processor time of the loop's thread: on a machine that does
-other things besides, the latter is the number to look at. Python's garbage collector is counted apart, since what
-it takes grows with all that the process has in memory and it may run at anybody's turn: "GC" is its longest run. It
-has run once before each measurement, as in a hub that has been up for a while. Numbers are the median of
-the repetitions, blocks the longest of them all.
+Times are of the hub's process (the registry and its front are others). "Longest block" is the longest time that one
+callback kept the event loop, in processor time of its thread, Python's garbage collector apart: what that takes grows
+with all that the process has in memory, and it may run at anybody's turn. Numbers are the median of the
+repetitions, blocks the longest of them all.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from asyncio import events
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,23 +33,24 @@ from jhkube.options_form.menu import ImageMenu
 from jhkube.options_form.registry import Registry
 from tests.registry.servers import RealRegistry
 
+from ._paged_registry import PAGE
+from .rows import Row, Target, emit, say
+
+SIZES = (10, 1_000, 10_000)
+SCAN = "a scan at each form"
 FIRST_DAY = datetime(1998, 1, 1, tzinfo=UTC)
 OFFERS = [{"kinds": {"release": 3, "weekly": 4, "daily": 3}, "all_tags": True}]
 
 
 @dataclass
-class Row:
-    """One measurement."""
+class Cost:
+    """What one piece of work took."""
 
-    tags: int
-    what: str
     requests: int = 0
     kilobytes: float = 0.0
     milliseconds: float = 0.0
     cpu_milliseconds: float = 0.0
     block_milliseconds: float = 0.0
-    block_cpu_milliseconds: float = 0.0
-    collector_milliseconds: float = 0.0
 
 
 def tags_of(count: int) -> list[str]:
@@ -69,30 +69,27 @@ def tags_of(count: int) -> list[str]:
 
 
 @contextmanager
-def loop_watch(row: Row) -> Iterator[None]:
+def loop_watch(cost: Cost) -> Iterator[None]:
     """Note the longest callback, by timing each one that the event loop runs."""
     gc.collect()
     run = events.Handle._run
     collected = began = 0.0
-    started, started_cpu = time.perf_counter(), time.thread_time()
+    started = time.thread_time()
 
     def collecting(phase: str, info: dict[str, int]) -> None:
         nonlocal collected, began
         if phase == "start":
-            began = time.perf_counter()
+            began = time.thread_time()
         else:
-            took = time.perf_counter() - began
-            collected += took
-            row.collector_milliseconds = max(row.collector_milliseconds, took * 1e3)
+            collected += time.thread_time() - began
 
     def note() -> None:
-        row.block_milliseconds = max(row.block_milliseconds, (time.perf_counter() - started - collected) * 1e3)
-        used = time.thread_time() - started_cpu - collected
-        row.block_cpu_milliseconds = max(row.block_cpu_milliseconds, used * 1e3)
+        used = time.thread_time() - started - collected
+        cost.block_milliseconds = max(cost.block_milliseconds, used * 1e3)
 
     def timed(handle: events.Handle) -> Any:
-        nonlocal collected, started, started_cpu
-        collected, started, started_cpu = 0.0, time.perf_counter(), time.thread_time()
+        nonlocal collected, started
+        collected, started = 0.0, time.thread_time()
         try:
             return run(handle)
         finally:
@@ -105,109 +102,126 @@ def loop_watch(row: Row) -> Iterator[None]:
     try:
         yield
     finally:
-        row.milliseconds = (time.perf_counter() - wall) * 1e3
-        row.cpu_milliseconds = (time.process_time() - cpu) * 1e3
+        cost.milliseconds = (time.perf_counter() - wall) * 1e3
+        cost.cpu_milliseconds = (time.process_time() - cpu) * 1e3
         note()
         events.Handle._run = run  # type: ignore[method-assign]
         gc.callbacks.remove(collecting)
 
 
-async def refresh(menu: ImageMenu, tags: int, what: str) -> Row:
-    row = Row(tags, what)
+async def refresh(menu: ImageMenu) -> Cost:
+    """Refresh once."""
+    cost = Cost()
     requests, received = sum(menu.requests.values()), menu.bytes_received
-    with loop_watch(row):
+    with loop_watch(cost):
         await menu.refresh()
-    assert menu.current.errors == (), menu.current.errors
-    row.requests = sum(menu.requests.values()) - requests
-    row.kilobytes = (menu.bytes_received - received) / 1e3
-    return row
+    if menu.current.errors:
+        raise RuntimeError(menu.current.errors)
+    cost.requests = sum(menu.requests.values()) - requests
+    cost.kilobytes = (menu.bytes_received - received) / 1e3
+    return cost
 
 
-async def scan(host: str, repository: str, tags: int) -> Row:
+async def scan(host: str, repository: str) -> Cost:
     """List all tags and ask for the manifest of each one shown, while somebody waits."""
-    row = Row(tags, "scan while the user waits")
-    async with Registry(host) as registry:
-        with loop_watch(row):
+    cost = Cost()
+    async with Registry(f"http://{host}") as registry:
+        with loop_watch(cost):
             listed = await registry.tags(repository)
-            shown = sorted(listed, reverse=True)[:10]
-            for tag in shown:
+            for tag in sorted(listed, reverse=True)[:10]:
                 await registry.digest(repository, tag)
-        row.requests, row.kilobytes = sum(registry.requests.values()), registry.bytes_received / 1e3
-    return row
+        cost.requests, cost.kilobytes = sum(registry.requests.values()), registry.bytes_received / 1e3
+    return cost
 
 
-async def measure(registry: RealRegistry, count: int, repetition: int, cache: Path) -> list[Row]:
+async def measure(registry: RealRegistry, host: str, count: int, repetition: int, cache: Path) -> dict[str, Cost]:
+    """Return what each piece of work took for so many tags."""
     repository = f"lab/of{count}"
-    tags = tags_of(count)
     if repetition == 0:
-        registry.seed(repository, tags)
+        registry.seed(repository, tags_of(count))
     settings: dict[str, Any] = {
-        "repositories": [f"{registry.host}/{repository}"],
+        "repositories": [f"{host}/{repository}"],
+        "insecure_registries": [host],
         "offers": OFFERS,
         "cache_file": str(cache / f"{count}-{repetition}.json"),
         "describe_images": False,
     }
     menu = ImageMenu(**settings)
-    rows = [await refresh(menu, count, "first refresh"), await refresh(menu, count, "nothing changed")]
+    costs = {"first refresh": await refresh(menu), "nothing changed": await refresh(menu)}
     new = [f"w_{2100 + repetition}_{week:02}" for week in range(1, 11)]
     registry.seed(repository, new)
-    rows.append(await refresh(menu, count, "ten new tags"))
-    row = Row(count, "a user's offer, just refreshed")
-    with loop_watch(row):
+    costs["ten new tags"] = await refresh(menu)
+    costs["offer"] = Cost()
+    with loop_watch(costs["offer"]):
         menu.offer_for(["astronomy"]).find("w_2000_01")
-    rows.append(row)
-    row = Row(count, "a user's offer")
-    with loop_watch(row):
-        menu.offer_for(["astronomy"]).find("w_2000_01")
-    rows.append(row)
     await menu.stop()
-    row = Row(count, "a hub starts with the menu on disk")
-    with loop_watch(row):
+    costs["disk"] = Cost()
+    with loop_watch(costs["disk"]):
         ImageMenu(**settings)
-    rows.append(row)
-    rows.append(await scan(registry.host, repository, count))
+    costs["scan"] = await scan(host, repository)
     for tag in new:
         registry.untag(repository, tag)
-    return rows
+    return costs
 
 
-def summary(rows: list[Row]) -> Row:
-    result = Row(rows[0].tags, rows[0].what, rows[0].requests)
+def summary(costs: list[Cost]) -> Cost:
+    """Return one cost of several repetitions'."""
+    result = Cost(max(cost.requests for cost in costs))
     for name in ("kilobytes", "milliseconds", "cpu_milliseconds"):
-        setattr(result, name, statistics.median(getattr(row, name) for row in rows))
-    for name in ("block_milliseconds", "block_cpu_milliseconds", "collector_milliseconds"):
-        setattr(result, name, max(getattr(row, name) for row in rows))
+        setattr(result, name, statistics.median(getattr(cost, name) for cost in costs))
+    result.block_milliseconds = max(cost.block_milliseconds for cost in costs)
     return result
 
 
-async def main(counts: list[int], repetitions: int, as_json: bool) -> None:
+def rows(count: int, costs: dict[str, Cost]) -> Iterator[Row]:
+    """Yield the table's rows for so many tags."""
+    old = costs["scan"]
+    pages = Target(at_most=-(-count // PAGE), sizes=(10_000,))
+    for work in ("first refresh", "nothing changed", "ten new tags"):
+        new = costs[work]
+        target = pages if work == "nothing changed" else None
+        for measure, unit, ours, theirs, aim in (
+            ("requests", "", new.requests, old.requests, target),
+            ("received", "kB", new.kilobytes, old.kilobytes, None),
+            ("processor", "ms", new.cpu_milliseconds, old.cpu_milliseconds, None),
+            ("longest block of the loop", "ms", new.block_milliseconds, old.block_milliseconds, None),
+        ):
+            yield Row(f"Menu refresh, {work}", SCAN, measure, count, "tags", unit, ours, theirs, aim)
+    offer = costs["offer"]
+    yield Row("Menu, while a user waits", SCAN, "requests", count, "tags", "", offer.requests, old.requests)
+    yield Row("Menu, while a user waits", SCAN, "time", count, "tags", "ms", offer.milliseconds, old.milliseconds)
+    disk = costs["disk"]
+    yield Row(
+        "Menu, while a user waits", SCAN, "a hub reads it from disk, once", count, "tags", "ms", disk.milliseconds
+    )
+
+
+async def main(sizes: list[int], repetitions: int) -> None:
+    """Measure, and print rows."""
     with tempfile.TemporaryDirectory() as directory:
         registry = await RealRegistry(Path(directory) / "registry").start()
+        command = [sys.executable, "-m", "benchmarks._paged_registry", registry.host]
+        front = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
         try:
-            results = []
-            for count in counts:
+            assert front.stdout is not None
+            host = (await front.stdout.readline()).decode().strip()
+            for count in sizes:
                 runs = [
-                    await measure(registry, count, repetition, Path(directory)) for repetition in range(repetitions)
+                    await measure(registry, host, count, repetition, Path(directory))
+                    for repetition in range(repetitions)
                 ]
-                results += [summary(list(rows)) for rows in zip(*runs, strict=True)]
+                for row in rows(count, {work: summary([run[work] for run in runs]) for work in runs[0]}):
+                    emit(row)
+                say(f"{count} tags")
         finally:
+            front.terminate()
+            await front.wait()
             registry.stop()
-    if as_json:
-        json.dump([asdict(row) for row in results], sys.stdout, indent=1)
-        return
-    print(f"{'tags':>6}  {'':<35} {'requests':>8} {'kB':>7} {'ms':>8} {'CPU':>8} {'block':>9} {'CPU':>6} {'GC':>6}")
-    for row in results:
-        print(
-            f"{row.tags:>6}  {row.what:<35} {row.requests:>8} {row.kilobytes:>7.1f} {row.milliseconds:>8.1f} "
-            f"{row.cpu_milliseconds:>8.1f} {row.block_milliseconds:>9.1f} "
-            f"{row.block_cpu_milliseconds:>6.1f} {row.collector_milliseconds:>6.1f}"
-        )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--tags", default="10,1000,10000", help="numbers of tags, with commas")
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--quick", action="store_true", help="one repetition instead of five")
     given = parser.parse_args()
-    asyncio.run(main([int(count) for count in given.tags.split(",")], given.repetitions, given.json))
+    asyncio.run(main(list(given.sizes), 1 if given.quick else 5))

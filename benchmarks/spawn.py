@@ -1,11 +1,15 @@
-"""Spawns: stock KubeSpawner beside JHKubeSpawner, on one cluster, with one image, in turn.
+"""Spawns: stock KubeSpawner beside JHKubeSpawner, on one cluster, with one image, by turns.
 
-    python benchmarks/spawn.py [--scenario slow-16 …] [--spawner jhkube.spawner.JHKubeSpawner …] [--json FILE]
+    python -m benchmarks.spawn [--kind slow ...] [--sizes 1 16] [--profile FOLDER]
 
-Each scenario starts a hub of its own for each spawner and then N servers at once. Four clocks are read, all on this
-machine: the hub when it takes the request, the server when it first answers (it says so itself), the hub when the
-server is ready and in the proxy, and the hub's processor time. A server that answers before the kubelet has reported
-its pod's address cannot be known to: "knowable" is the later of the two. The cluster is the development cluster's.
+Both hubs are up at once, each with a namespace of its own, and have their rounds by turns (ABBA), so that what
+else happens on the machine falls on both. Four clocks are read, all on this machine: the hub when it takes the
+request, the server when it first answers (it says so itself), the hub when the server is ready and in the proxy, and
+the hub's processor time. A server that answers before the kubelet has reported its pod's address cannot be known to:
+"knowable" is the later of the two. API requests are counted by a proxy between hub and API server.
+
+The stock hub's pods have the same home volume, and no more. jhkube's have what jhkube adds for somebody who logged in
+with GitHub: the Secret with the token, the accounts, the git configuration.
 """
 
 from __future__ import annotations
@@ -14,35 +18,39 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
-import platform
-import signal
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from kubernetes_asyncio import client, config, watch
 
-HERE = Path(__file__).parent
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jhkube"
-NAMESPACE = "jhkube-bench"
-GATEWAY = os.environ.get("JHKUBE_DEV_HOST", "10.244.0.1")
-REGISTRY = os.environ.get("JHKUBE_DEV_REGISTRY", "localhost:5000")
-STOCK, OURS = "kubespawner.KubeSpawner", "jhkube.spawner.JHKubeSpawner"
+from devcluster.images import lab_image, tiny_image
+from devcluster.settings import Settings
+from tests.hub.running import free_port
+
+from .hubs import BenchHub, processor_seconds
+from .rows import Row, Target, emit, quantile, say
+
+STOCK, OURS = "KubeSpawner", "jhkube"
+SPAWNERS = {STOCK: "kubespawner.KubeSpawner", OURS: "jhkube.spawner.JHKubeSpawner"}
+SOON = Target(at_most=0.15)
+SOON_AND_SOONER = Target(at_most=0.15, ratio=0.1)
+CPU = Target(ratio=1.1)
+REQUESTS = Target(more=1.0)
+"""The Secret."""
 
 # The least a hub takes for a server; it says itself when it answers.
 SERVER = """
 import os, socket, time
 listening = socket.create_server(("", 8888), backlog=64)
 host, port = os.environ["BENCH_UDP"].split(":")
-said = f"answers {os.environ['JUPYTERHUB_USER']} {time.time():.6f}".encode()
+said = f"{os.environ['BENCH_NAME']} answers {os.environ['JUPYTERHUB_USER']} {time.time():.6f}".encode()
 socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(said, (host, int(port)))
 body = b"HTTP/1.1 200 OK\\r\\nX-JupyterHub-Version: 6.1.1\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\n{}"
 while True:
@@ -70,299 +78,350 @@ while True:
     except OSError:
         pass
     time.sleep(0.02)
-said = f"answers {os.environ['JUPYTERHUB_USER']} {time.time():.6f}".encode()
+said = f"{os.environ['BENCH_NAME']} answers {os.environ['JUPYTERHUB_USER']} {time.time():.6f}".encode()
 socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(said, (host, int(port)))
 """
 
 
 @dataclass(frozen=True)
-class Scenario:
-    """What is started, and by how many people at once."""
+class Kind:
+    """What is started, by how many people at once, and how often."""
 
-    name: str
-    users: int
-    image: str
+    title: str
+    rounds: dict[int, int]
+    """How many rounds of each number at once."""
+
     init_seconds: float = 0
-    probed: bool = False
-    rounds: int = 1
+    is_lab: bool = False
 
     @property
     def command(self) -> list[str]:
-        if not self.probed:
+        """What the container runs."""
+        if not self.is_lab:
             return ["/usr/bin/python3", "-IS", "-c", SERVER]
         return ["/bin/sh", "-c", 'python3 -IS -c "$0" & exec jupyterhub-singleuser "$@"', PROBE]
 
 
+KINDS = {
+    "fast": Kind("Spawn, trivial server", {1: 10, 16: 2, 64: 1}),
+    "slow": Kind("Spawn, a start of 20 s", {1: 3, 16: 2, 64: 1}, init_seconds=20),
+    "lab": Kind("Spawn, JupyterLab", {1: 4, 4: 2, 8: 2}, is_lab=True),
+}
+
+
 @dataclass
 class Result:
-    """What one spawner took for one scenario; times in seconds."""
+    """What one spawner took for so many at once; times in seconds."""
 
-    scenario: str
-    spawner: str
     to_answer: list[float] = field(default_factory=list)
-    to_up: list[float] = field(default_factory=list)
     to_ready: list[float] = field(default_factory=list)
     knowable_to_ready: list[float] = field(default_factory=list)
     cpu: float = 0.0
-    requests: dict[str, int] = field(default_factory=dict)
+    requests: Counter[str] = field(default_factory=Counter)
 
     @property
-    def short(self) -> str:
-        return "KubeSpawner" if self.spawner == STOCK else self.spawner.rpartition(".")[2]
+    def own_requests(self) -> float:
+        """Requests for each spawn, without those of the shared watches."""
+        own = sum(count for name, count in self.requests.items() if not name.startswith(("list ", "watch ")))
+        return own / len(self.to_ready)
 
-
-def scenarios(tiny: str, lab: str) -> list[Scenario]:
-    found = [
-        Scenario("fast-1", 1, tiny, rounds=10),
-        Scenario("fast-16", 16, tiny, rounds=3),
-        Scenario("fast-64", 64, tiny),
-        Scenario("slow-1", 1, tiny, 20, rounds=3),
-        Scenario("slow-16", 16, tiny, 20),
-        Scenario("slow-64", 64, tiny, 20),
-    ]
-    if lab:
-        found += [Scenario("lab-1", 1, lab, probed=True, rounds=5), Scenario("lab-8", 8, lab, probed=True)]
-    return found
+    @property
+    def watch_requests(self) -> float:
+        """Lists and watches for each spawn: how many there are depends on the time more than on the spawns."""
+        return sum(self.requests.values()) / len(self.to_ready) - self.own_requests
 
 
 class Clock(asyncio.DatagramProtocol):
-    """Hears what happened when, from the hub and from the servers."""
+    """Hears what happened when, from the hubs and from the servers."""
 
     def __init__(self) -> None:
-        self.times: dict[tuple[str, str], float] = {}
-        self.requests: Counter[str] = Counter()
+        self.times: dict[tuple[str, str, str], float] = {}
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        what, who, when = data.decode().rsplit(" ", 2)
-        if what.startswith("api:"):
-            self.requests[what[4:]] += 1
-        else:
-            self.times[what, who] = float(when)
+        """Note one thing, the first time that it is told."""
+        name, what, who, when = data.decode().split(" ")
+        self.times.setdefault((name, what, who), float(when))
 
 
-class Hub:
-    """A hub with its proxy, for one spawner and one scenario."""
+class Bench:
+    """Both hubs of a kind, and the clock that they and their servers tell."""
 
-    def __init__(self, spawner: str, scenario: Scenario, init_image: str, clock_port: int, folder: str) -> None:
-        port = 18000 + os.getpid() % 1000 * 3
-        self.url = f"http://127.0.0.1:{port}"
-        self.log = Path(folder) / f"{spawner}-{scenario.name}.log"
-        bench = {
-            "spawner": spawner,
-            "namespace": NAMESPACE,
-            "gateway": GATEWAY,
-            "clock_port": clock_port,
-            "port": port,
-            "hub_port": port + 1,
-            "proxy_port": port + 2,
-            "image": scenario.image,
-            "cmd": scenario.command,
-            "init_seconds": scenario.init_seconds,
-            "init_image": init_image,
-        }
-        environ = os.environ | {
-            "JHKUBE_BENCH": json.dumps(bench),
-            "PATH": f"{Path(sys.executable).parent}:{CACHE / 'node_modules/.bin'}:{os.environ['PATH']}",
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterhub", "-f", str(HERE / "_hub_config.py")],
-            cwd=folder,
-            env=environ,
-            stdout=self.log.open("wb"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+    def __init__(self, kind: Kind, core: client.CoreV1Api, folder: Path, proxy: str) -> None:
+        self._kind, self._core, self._folder, self._proxy = kind, core, folder, proxy
+        self._settings = Settings.load()
+        self.hubs: dict[str, BenchHub] = {}
+        self._noting: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Bench:
+        self._clock = Clock()
+        self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: self._clock, (self._settings.host, 0)
         )
-        self.session = aiohttp.ClientSession(
-            headers={"Authorization": "token bench-bench"}, connector=aiohttp.TCPConnector(limit=0)
+        try:
+            for name in SPAWNERS:
+                self.hubs[name] = self._hub(name)
+                await namespace_with_homes(self._core, namespace(name))
+                await self.hubs[name].up()
+                self._noting.append(asyncio.create_task(self._note_addresses(name)))
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for task in self._noting:
+            task.cancel()
+        for hub in self.hubs.values():
+            await hub.down()
+        self._transport.close()
+        for name in SPAWNERS:
+            await no_pods(self._core, namespace(name))
+
+    def _hub(self, name: str) -> BenchHub:
+        settings, tiny, port = self._settings, tiny_image(self._settings), free_port()
+        folder = self._folder / f"{name}-{self._kind.title.split()[-1]}"
+        folder.mkdir()
+        kubeconfig = folder / "kubeconfig"
+        kubeconfig.write_text(json.dumps(plain_kubeconfig(f"{self._proxy}/{name}")))
+        return BenchHub(
+            "_hub_config.py",
+            {
+                "name": name,
+                "spawner": SPAWNERS[name],
+                "namespace": namespace(name),
+                "gateway": settings.host,
+                "clock_port": self._transport.get_extra_info("sockname")[1],
+                "image": lab_image(settings) if self._kind.is_lab else tiny,
+                "cmd": self._kind.command,
+                "init_seconds": self._kind.init_seconds,
+                "init_image": tiny,
+                "health": f"http://127.0.0.1:{port}",
+            },
+            folder,
+            port,
+            {"KUBECONFIG": str(kubeconfig)},
         )
 
-    async def up(self) -> None:
-        async with asyncio.timeout(60):
-            while True:
-                if self.process.poll() is not None:
-                    raise RuntimeError(self.log.read_text()[-3000:])
-                try:
-                    async with self.session.get(f"{self.url}/hub/health") as answer:
-                        if answer.status == 200:
-                            return
-                except aiohttp.ClientError:
-                    pass
-                await asyncio.sleep(0.2)
-
-    def cpu(self) -> float:
-        """Seconds of processor the hub has used, without its proxy."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    async def call(self, method: str, path: str) -> None:
-        async with self.session.request(method, f"{self.url}/hub/api{path}") as answer:
-            if answer.status >= 400:
-                raise RuntimeError(f"{method} {path}: {answer.status} {await answer.text()}")
-
-    async def down(self) -> None:
-        await self.session.close()
-        self.process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(self.process.wait, 60)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-
-
-async def measured(scenario: Scenario, spawner: str, tiny: str, folder: str) -> Result:
-    """Start a hub and the scenario's servers, and read the clocks."""
-    clock = Clock()
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: clock, (GATEWAY, 0))
-    hub = Hub(spawner, scenario, tiny, transport.get_extra_info("sockname")[1], folder)
-    addresses = asyncio.create_task(noted_addresses(clock))
-    result = Result(scenario.name, spawner)
-    try:
-        await hub.up()
-        people = [f"bench{i}" for i in range(scenario.users)]
-        for person in people:
-            await hub.call("POST", f"/users/{person}")
-        # the first spawn of a hub starts its watches; that is not what is measured
-        await started(hub, clock, ["warm"], create=True)
-        for _ in range(scenario.rounds):
-            clock.times.clear()
-            clock.requests.clear()
-            cpu = hub.cpu()
-            await started(hub, clock, people)
-            result.cpu += hub.cpu() - cpu
-            for name, count in clock.requests.items():
-                result.requests[name] = result.requests.get(name, 0) + count
-            for person in people:
-                answers = clock.times["answers", person]
-                result.to_answer.append(answers - clock.times["requested", person])
-                result.to_up.append(clock.times["up", person] - answers)
-                result.to_ready.append(clock.times["ready", person] - answers)
-                knowable = max(answers, clock.times["address", person])
-                result.knowable_to_ready.append(clock.times["ready", person] - knowable)
-            await stopped(hub, people)
-    finally:
-        addresses.cancel()
-        await hub.down()
-        transport.close()
-        await emptied()
-    return result
-
-
-async def noted_addresses(clock: Clock) -> None:
-    """Note when the API server first shows each pod's address: before that no hub can ask the server."""
-    async with client.ApiClient() as api:
-        core = client.CoreV1Api(api)
+    async def _note_addresses(self, name: str) -> None:
+        """Note when the API server first shows each pod's address: before that no hub can ask the server."""
         while True:
-            async with watch.Watch().stream(core.list_namespaced_pod, NAMESPACE, timeout_seconds=600) as changes:
+            pods = self._core.list_namespaced_pod
+            async with watch.Watch().stream(pods, namespace(name), timeout_seconds=600) as changes:
                 async for change in changes:
                     pod = change["object"]
                     person = (pod.metadata.annotations or {}).get("hub.jupyter.org/username")
                     if pod.status.pod_ip and person and not pod.metadata.deletion_timestamp:
-                        clock.times.setdefault(("address", person), time.time())
+                        self._clock.times.setdefault((name, "address", person), time.time())
 
+    async def add(self, people: list[str]) -> None:
+        """Let both hubs know these people."""
+        for hub in self.hubs.values():
+            for person in people:
+                await hub.call("POST", f"/users/{person}")
 
-async def started(hub: Hub, clock: Clock, people: list[str], create: bool = False) -> None:
-    if create:
+    async def round(self, name: str, people: list[str], result: Result) -> None:
+        """Start a server for each of these people at once, wait for all, and stop them."""
+        hub, times = self.hubs[name], self._clock.times
+        await self._counted(name)
+        times.clear()
+        cpu = processor_seconds(hub.process.pid)
+        async with asyncio.TaskGroup() as group:
+            for person in people:
+                group.create_task(hub.call("POST", f"/users/{person}/server"))
+        wanted = {(name, what, person) for what in ("address", "answers", "ready") for person in people}
+        try:
+            async with asyncio.timeout(180):
+                while not wanted <= times.keys():  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            missing = sorted(" ".join(each) for each in wanted - times.keys())
+            raise RuntimeError(f"not after 180 s: {', '.join(missing)}; the hub's log is {hub.log}") from None
+        result.cpu += processor_seconds(hub.process.pid) - cpu
+        result.requests.update(await self._counted(name))
         for person in people:
-            await hub.call("POST", f"/users/{person}")
-    async with asyncio.TaskGroup() as group:
-        for person in people:
-            group.create_task(hub.call("POST", f"/users/{person}/server"))
-    async with asyncio.timeout(600):
-        wanted = {(what, person) for what in ("address", "answers", "up", "ready") for person in people}
-        while not wanted <= clock.times.keys():  # noqa: ASYNC110
-            await asyncio.sleep(0.25)
-    if create:
-        await stopped(hub, people)
+            answers, ready = times[name, "answers", person], times[name, "ready", person]
+            result.to_answer.append(answers - times[name, "requested", person])
+            result.to_ready.append(ready - answers)
+            result.knowable_to_ready.append(ready - max(answers, times[name, "address", person]))
+        async with asyncio.TaskGroup() as group:
+            for person in people:
+                group.create_task(hub.call("DELETE", f"/users/{person}/server"))
+        while (await self._core.list_namespaced_pod(namespace(name))).items:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(1)
+
+    async def _counted(self, name: str) -> dict[str, int]:
+        """The API requests of a hub since this was last asked."""
+        async with aiohttp.request("GET", f"{self._proxy}/counts/{name}") as answer:
+            return dict(await answer.json())
 
 
-async def stopped(hub: Hub, people: list[str]) -> None:
-    async with asyncio.TaskGroup() as group:
-        for person in people:
-            group.create_task(hub.call("DELETE", f"/users/{person}/server"))
-    async with client.ApiClient() as api:
-        while (await client.CoreV1Api(api).list_namespaced_pod(NAMESPACE)).items:  # noqa: ASYNC110
-            await asyncio.sleep(0.5)
-    await asyncio.sleep(1)
+def namespace(name: str) -> str:
+    """Return the namespace of a spawner's pods."""
+    return f"jhkube-bench-{name.lower()}"
 
 
-async def emptied() -> None:
+def plain_kubeconfig(server: str) -> dict[str, Any]:
+    """Return the kubeconfig of who needs no credentials, since the proxy has them."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "bench",
+        "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "bench"}}],
+        "clusters": [{"name": "bench", "cluster": {"server": server}}],
+        "users": [{"name": "bench", "user": {}}],
+    }
+
+
+async def namespace_with_homes(core: client.CoreV1Api, name: str) -> None:
+    """Make a namespace with a claim on which all homes are, if they are not there."""
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "100Mi"}}}
+    for attempt in range(60):
+        try:
+            await core.create_namespace({"metadata": {"name": name}})
+            break
+        except client.ApiException as error:
+            # One that is going away from an earlier run has to be waited for.
+            if error.status != 409 or attempt == 59:
+                raise
+            if (await core.read_namespace(name)).status.phase == "Active":
+                break
+            await asyncio.sleep(1)
+    with ignored(409):
+        await core.create_namespaced_persistent_volume_claim(name, {"metadata": {"name": "homes"}, "spec": claim})
+    async with asyncio.timeout(60):
+        while (await core.list_namespaced_service_account(name)).items == []:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+
+
+@contextlib.contextmanager
+def ignored(status: int) -> Iterator[None]:
+    """Let one status of the API server pass."""
+    try:
+        yield
+    except client.ApiException as error:
+        if error.status != status:
+            raise
+
+
+async def no_pods(core: client.CoreV1Api, name: str) -> None:
     """Leave no pod behind, and let the node come to rest."""
-    async with client.ApiClient() as api:
-        core = client.CoreV1Api(api)
-        await core.delete_collection_namespaced_pod(NAMESPACE, grace_period_seconds=0)
-        while (await core.list_namespaced_pod(NAMESPACE)).items:  # noqa: ASYNC110
+    await core.delete_collection_namespaced_pod(name, grace_period_seconds=0)
+    async with asyncio.timeout(90):
+        while (await core.list_namespaced_pod(name)).items:  # noqa: ASYNC110
             await asyncio.sleep(0.5)
-    await asyncio.sleep(3)
+    await asyncio.sleep(2)
 
 
-async def any_lab() -> str:
-    """An image of JupyterLab, or "" where the registry has none."""
-    async with aiohttp.request("GET", f"http://{REGISTRY}/v2/lab/tags/list") as answer:
-        tags = (await answer.json()).get("tags") if answer.status == 200 else None
-    return f"{REGISTRY}/lab:{max(tags)}" if tags else ""
-
-
-def quantile(values: list[float], part: float) -> float:
-    return (
-        statistics.quantiles(values, n=100, method="inclusive")[round(part * 100) - 1]
-        if len(values) > 1
-        else values[0]
+@contextlib.asynccontextmanager
+async def counting_proxy() -> AsyncIterator[str]:
+    """Start the proxy that counts, and give its address."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks._counting_proxy", stdout=asyncio.subprocess.PIPE
     )
+    try:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(await process.stdout.readline())}"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
 
 
-def spawn_requests(result: Result) -> float:
-    """Requests for each spawn, without those of the shared watches."""
-    own = sum(n for name, n in result.requests.items() if not name.startswith(("list-", "watch-")))
-    return own / len(result.to_ready)
-
-
-def watch_requests(result: Result) -> int:
-    return sum(n for name, n in result.requests.items() if name.startswith(("list-", "watch-")))
-
-
-def table(results: list[Result]) -> str:
-    lines = [
-        "| scenario | spawner | servers | request → first answer | first answer → ready: median | p95 | max "
-        "| knowable → ready: p95 | hub CPU a spawn | API requests a spawn | of the watches |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    for r in results:
-        lines.append(
-            f"| {r.scenario} | {r.short} | {len(r.to_ready)} | {quantile(r.to_answer, 0.5):.2f} s "
-            f"| {quantile(r.to_ready, 0.5):.3f} s | {quantile(r.to_ready, 0.95):.3f} s | {max(r.to_ready):.3f} s "
-            f"| {quantile(r.knowable_to_ready, 0.95):.3f} s "
-            f"| {1000 * r.cpu / len(r.to_ready):.0f} ms | {spawn_requests(r):.2f} | {watch_requests(r)} |"
+@contextlib.asynccontextmanager
+async def profiled(hubs: dict[str, BenchHub], folder: Path | None, title: str) -> AsyncIterator[None]:
+    """Record both hubs by py-spy, where a folder was given: collapsed stacks, a file each."""
+    if folder is None:
+        yield
+        return
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    spies = [
+        await asyncio.create_subprocess_exec(
+            *(f"{Path(sys.executable).parent}/py-spy", "record", "--rate", "200", "--format", "raw", "--pid"),
+            *(str(hub.process.pid), "--output", str(folder / f"{title}-{name}.txt")),
+            stdout=asyncio.subprocess.DEVNULL,
         )
-    return "\n".join(lines)
+        for name, hub in hubs.items()
+    ]
+    await asyncio.sleep(1)
+    try:
+        yield
+    finally:
+        for spy in spies:
+            spy.send_signal(2)
+            await spy.wait()
+
+
+async def measured(bench: Bench, rounds: dict[int, int]) -> dict[int, dict[str, Result]]:
+    """Return what each number at once took, the spawners by turns."""
+    people = [f"person{number}" for number in range(max(rounds))]
+    await bench.add(people)
+    for name in SPAWNERS:
+        # The first spawn of a hub starts its watches; that is not what is measured.
+        await bench.round(name, people[:1], Result())
+    found = {}
+    for users, times in rounds.items():
+        results = found[users] = {name: Result() for name in SPAWNERS}
+        for number in range(times):
+            for name in list(SPAWNERS)[:: -1 if number % 2 else 1]:
+                began = time.monotonic()
+                await bench.round(name, people[:users], results[name])
+                say(f"{name}, {users} at once, round {number + 1}: {time.monotonic() - began:.0f} s")
+    return found
+
+
+def rows(kind: Kind, users: int, results: dict[str, Result]) -> Iterator[Row]:
+    """Yield the table's rows for so many at once."""
+    ours, stock = results[OURS], results[STOCK]
+    # Where a server answers before the kubelet tells its address, only what is knowable can be aimed at.
+    answered = SOON_AND_SOONER if kind.init_seconds else SOON if kind.is_lab else None
+
+    def row(measure: str, unit: str, jhkube: float, other: float, target: Target | None = None) -> Row:
+        return Row(kind.title, STOCK, measure, users, "at once", unit, jhkube, other, target)
+
+    def times(measure: str, part: float, values: str, target: Target | None = None) -> Row:
+        jhkube, other = quantile(getattr(ours, values), part), quantile(getattr(stock, values), part)
+        return row(measure, "s", jhkube, other, target)
+
+    yield times("request → first answer, median", 0.5, "to_answer")
+    yield times("first answer → ready, median", 0.5, "to_ready")
+    yield times("first answer → ready, p95", 0.95, "to_ready", answered)
+    yield times("knowable → ready, p95", 0.95, "knowable_to_ready", SOON)
+    cpu, stock_cpu = (1000 * each.cpu / len(each.to_ready) for each in (ours, stock))
+    yield row("processor of the hub, a spawn", "ms", cpu, stock_cpu, CPU)
+    yield row("API requests, a spawn", "", ours.own_requests, stock.own_requests, REQUESTS)
+    yield row("lists and watches, a spawn", "", ours.watch_requests, stock.watch_requests)
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tiny", default=f"{REGISTRY}/tiny:1.0", help="the image of a trivial server")
-    parser.add_argument("--lab", help="the image with JupyterLab; by default any tag of `lab` in the registry")
-    parser.add_argument("--scenario", action="append", help="which to run; all by default")
-    parser.add_argument("--spawner", action="append", help="which to run; stock and ours by default")
-    parser.add_argument("--json", type=Path, help="where to write every number")
+    """Measure, and print rows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kind", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--sizes", type=int, nargs="+", help="how many at once")
+    parser.add_argument("--quick", action="store_true", help="one round of 1 and of 8 at once")
+    parser.add_argument("--profile", type=Path, metavar="FOLDER", help="record both hubs by py-spy")
     options = parser.parse_args()
     await config.load_kube_config()
-    async with client.ApiClient() as api:
+    folder = Path(tempfile.mkdtemp(prefix="jhkube-bench-"))
+    say(f"the hubs' logs are in {folder}")
+    async with client.ApiClient() as api, counting_proxy() as proxy:
+        core = client.CoreV1Api(api)
         try:
-            await client.CoreV1Api(api).create_namespace({"metadata": {"name": NAMESPACE}})
-        except client.ApiException as error:
-            if error.status != 409:
-                raise
-    await emptied()
-    results = []
-    folder = tempfile.mkdtemp(prefix="jhkube-bench-")
-    lab = options.lab or await any_lab()
-    for scenario in scenarios(options.tiny, lab):
-        if options.scenario and scenario.name not in options.scenario:
-            continue
-        for spawner in options.spawner or [STOCK, OURS]:
-            results.append(await measured(scenario, spawner, options.tiny, folder))
-            print(table(results[-1:]).splitlines()[-1], flush=True)
-            print(f"  {dict(sorted(results[-1].requests.items()))} logs in {folder}", file=sys.stderr, flush=True)
-    print(f"\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {platform.machine()}\n\n{table(results)}")
-    if options.json:
-        options.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
+            for name in options.kind:
+                kind = KINDS[name]
+                rounds = {1: 1, 8: 1} if options.quick else kind.rounds
+                if options.sizes:
+                    rounds = {size: rounds.get(size, 1) for size in options.sizes}
+                async with Bench(kind, core, folder, proxy) as bench, profiled(bench.hubs, options.profile, name):
+                    for users, results in (await measured(bench, rounds)).items():
+                        for row in rows(kind, users, results):
+                            emit(row)
+                        for who, result in results.items():
+                            say(f"{users} at once, {who}: {dict(sorted(result.requests.items()))}")
+        finally:
+            for name in SPAWNERS:
+                with ignored(404):
+                    await core.delete_namespace(namespace(name))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,106 @@
+"""`python -m benchmarks`: run the benchmarks, show their table, and put it into the documentation."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from . import report
+from .machine import machine, versions
+from .rows import Row
+from .runner import BENCHMARKS, run_all
+
+ROOT = Path(__file__).parents[1]
+LATEST = ROOT / "benchmarks" / "results" / "latest.json"
+"""The last whole run: what the README and the documentation show."""
+
+TRIED = ROOT / ".run" / "benchmarks"
+"""Where runs of a part, or quick ones, leave what they found."""
+
+PLOTS = ROOT / "docs" / "benchmarks"
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+
+
+def main() -> int:
+    """Do what the command line says; the exit status is 1 where a benchmark failed, whatever its numbers."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    run = verbs.add_parser("run", help="measure, and print the table")
+    run.add_argument("names", nargs="*", metavar="BENCHMARK", help=f"{', '.join(BENCHMARKS)}; all by default")
+    run.add_argument("--quick", action="store_true", help="small sizes and few rounds: to try whether it runs")
+    show = verbs.add_parser("table", help="print the table of a run")
+    show.add_argument("file", nargs="?", type=Path, default=LATEST)
+    verbs.add_parser("readme", help="put the table of the last whole run into the README and the docs, and draw")
+    options = parser.parse_args()
+    match options.verb:
+        case "run":
+            unknown = set(options.names) - set(BENCHMARKS)
+            if unknown:
+                parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
+            return measure(options.names, options.quick)
+        case "table":
+            print(report.aligned(report.markdown(json.loads(options.file.read_text()))))
+        case "readme":
+            publish(json.loads(LATEST.read_text()))
+    return 0
+
+
+def measure(names: list[str], quick: bool) -> int:
+    """Run benchmarks, keep what they found, and print it."""
+    chosen = [name for name in BENCHMARKS if name in names or not names]
+    whole = len(chosen) == len(BENCHMARKS) and not quick
+    began = time.monotonic()
+    result: dict[str, Any] = {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "versions": versions(),
+        "seconds": {},
+        "failed": {},
+        "rows": [],
+    }
+    path = LATEST if whole else TRIED / "latest.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for outcome in run_all(chosen, quick):
+        result["rows"] += [row.to_dict() for row in outcome.rows]
+        result["seconds"][outcome.name] = round(outcome.seconds)
+        if outcome.failure:
+            result["failed"][outcome.name] = outcome.failure
+        # What was found is kept even if the next benchmark takes the machine down.
+        path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    print(f"\n{report.aligned(report.markdown(result))}")
+    print(f"{time.monotonic() - began:.0f} s in all; every number is in {path.relative_to(ROOT)}")
+    if whole:
+        print("`python -m benchmarks readme` puts this table into the README and the documentation.")
+    return 1 if result["failed"] else 0
+
+
+def publish(run: dict[str, Any]) -> None:
+    """Put the table into the documents and draw the plots."""
+    from .plots import draw
+
+    table = report.markdown(run)
+    for document in DOCUMENTS:
+        document.write_text(report.with_table(document.read_text(), table))
+    by_group: dict[str, list[report.Series]] = {}
+    for series in report.series_of(Row.from_dict(row) for row in run["rows"]):
+        if len(series.rows) > 2:
+            by_group.setdefault(picture(series.rows[0].group), []).append(series)
+    for name, group in by_group.items():
+        draw(group, PLOTS / f"{name}.svg")
+
+
+def picture(group: str) -> str:
+    """Return the file name of a group's picture.
+
+    >>> picture("Spawn, start of 20 s")
+    'spawn-start-of-20-s'
+    """
+    return "-".join("".join(each if each.isalnum() else " " for each in group.lower()).split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

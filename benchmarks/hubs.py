@@ -1,0 +1,110 @@
+"""Hubs as processes of their own, with what is read off them: answers, processor time and memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from devcluster.settings import Settings
+
+__all__ = ["API_TOKEN", "HERE", "BenchHub", "processor_seconds", "resident_mib"]
+
+HERE = Path(__file__).parent
+API_TOKEN = "bench-" + "0" * 32
+
+
+class BenchHub:
+    """A hub with one of this folder's configurations, which reads `settings` from JHKUBE_BENCH."""
+
+    def __init__(
+        self,
+        config: str,
+        settings: Mapping[str, Any],
+        folder: Path,
+        port: int,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = folder / "hub.log"
+        self.settings = {**settings, "port": port, "hub_port": port + 1, "proxy_port": port + 2, "token": API_TOKEN}
+        self._config, self._folder, self._environ = config, folder, dict(environ or {})
+
+    async def up(self, timeout: float = 60) -> float:
+        """Start the hub and return, when it answers, how many seconds that took."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        node = Settings.load().cache / "node_modules/.bin"
+        environ = os.environ | {
+            "JHKUBE_BENCH": json.dumps(self.settings),
+            "JUPYTERHUB_CRYPT_KEY": "11" * 32,
+            "PATH": f"{Path(sys.executable).parent}:{node}:{os.environ['PATH']}",
+            **self._environ,
+        }
+        began = time.monotonic()
+        with self.log.open("ab") as log:
+            # In a session of its own: an interrupt of the benchmark must not end it before `down` has.
+            self.process = subprocess.Popen(  # noqa: ASYNC220
+                [sys.executable, "-m", "jupyterhub", "-f", str(HERE / self._config)],
+                cwd=self._folder,
+                env=environ,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self.session = aiohttp.ClientSession(
+            headers={"Authorization": f"token {API_TOKEN}"}, connector=aiohttp.TCPConnector(limit=0)
+        )
+        async with asyncio.timeout(timeout):
+            while True:
+                if self.process.poll() is not None:
+                    raise RuntimeError(f"the hub ended:\n{self.log.read_text()[-3000:]}")
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with self.session.get(f"{self.settings['health']}/hub/health") as answer:
+                        if answer.status == 200:
+                            return time.monotonic() - began
+                await asyncio.sleep(0.05)
+
+    async def call(self, method: str, path: str) -> Any:
+        """Make a request to the hub's API, and return its JSON."""
+        async with self.session.request(method, f"{self.url}/hub/api{path}") as answer:
+            text = await answer.text()
+            if answer.status >= 400:
+                raise RuntimeError(f"{method} {path}: {answer.status} {text}")
+            return json.loads(text) if text else None
+
+    async def down(self) -> None:
+        """End the hub, and its proxy."""
+        if not hasattr(self, "process"):
+            return
+        await self.session.close()
+        self.process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(self.process.wait, 30)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the seconds of processor that a process has used, without its children."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mib(pid: int, field: str = "VmRSS") -> float:
+    """Return a process's memory: `VmRSS` as it is now, `VmHWM` at its highest."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) / 1024
+    raise ValueError(field)

@@ -1,0 +1,149 @@
+"""The benchmarks' own logic: rows, growth, the table, and a runner that goes on when one of them fails."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from benchmarks import __main__ as command_line
+from benchmarks import report
+from benchmarks.growth import exponent, growth
+from benchmarks.rows import Row, Target, quantile
+from benchmarks.runner import run_one
+
+RUN = {
+    "date": "2026-11-21",
+    "machine": {
+        "cores": 2,
+        "processor": "A processor",
+        "memory_gib": 24,
+        "system": "Debian",
+        "python": "3.11",
+        "load_before": 0.1,
+    },
+    "versions": {"jupyterhub": "6.1.1"},
+    "failed": {},
+}
+
+
+def row(size: int = 10, jhkube: float = 2.0, other: float | None = 4.0, **more) -> Row:
+    values = {"group": "Spawn", "beside": "KubeSpawner", "measure": "time", "of": "at once", "unit": "s", **more}
+    return Row(size=size, jhkube=jhkube, other=other, **values)
+
+
+def run_of(*rows: Row, **more) -> dict:
+    return {**RUN, "rows": [each.to_dict() for each in rows], **more}
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ([5, 5.2, 4.9], "constant"),
+        ([0, 0, 0], "constant"),
+        ([9, 5, 1], "constant"),
+        ([1, 3, 9], "below linear"),
+        ([1, 10, 100], "linear"),
+        ([1, 100, 10_000], "worse"),
+        # A fixed cost hides what comes at large sizes.
+        ([100, 110, 1000], "linear"),
+    ],
+)
+def test_growth_is_told_from_the_larger_sizes(values, word):
+    assert growth([10, 100, 1000], values) == word
+
+
+def test_the_exponent_of_a_power_is_that_power():
+    assert exponent([1, 10, 100], [2, 200, 20_000]) == pytest.approx(2)
+
+
+def test_a_quantile_lies_between_the_values():
+    assert quantile([3.0], 0.95) == 3.0
+    assert quantile([float(number) for number in range(101)], 0.95) == pytest.approx(95)
+
+
+@pytest.mark.parametrize(
+    ("target", "is_met"),
+    [
+        (Target(at_most=2.0), True),
+        (Target(at_most=1.9), False),
+        (Target(ratio=0.5), True),
+        (Target(ratio=0.4), False),
+        (Target(at_most=3.0, ratio=0.4), False),
+        (Target(more=1.0), True),
+        (Target(more=-3.0), False),
+        (Target(at_most=0.1, sizes=(20,)), None),
+        (None, None),
+    ],
+)
+def test_a_target_is_met_if_all_of_it_is(target, is_met):
+    assert row(target=target).is_met is is_met
+
+
+def test_a_row_survives_json():
+    written = row(target=Target(at_most=1.0, sizes=(10, 20)))
+    assert Row.from_dict(json.loads(json.dumps(written.to_dict()))) == written
+
+
+def test_the_table_has_a_line_for_each_measure_with_its_sizes_ratios_growth_and_target():
+    target = Target(at_most=0.15, ratio=0.1)
+    rows = [row(size, jhkube, 2.0, target=target) for size, jhkube in ((64, 0.2), (1, 0.1), (16, 0.1))]
+    table = report.markdown(run_of(*rows, row(1, 2.0, 1.0, measure="requests", unit="", target=Target(more=1.0))))
+    assert "| **Spawn**, 1 · 16 · 64 at once; beside it KubeSpawner |" in table
+    assert (
+        "| time | 0.100 · 0.100 · 0.200 s | 2 · 2 · 2 s | 0.050 · 0.050 · 0.100 | below linear; beside it constant "
+        "| ≤ 0.15 s, ≤ 0.1 of it: **not met at 64** |"
+    ) in table
+    assert "| requests | 2 | 1 | 2 |  | ≤ 1 more: met |" in table
+
+
+def test_the_table_says_when_on_what_and_what_failed():
+    table = report.markdown(run_of(row(), failed={"menu": "not done after 5 s"}))
+    assert table.startswith(
+        "Measured 2026-11-21, 2 cores (A processor), 24 GiB, Debian; Python 3.11, jupyterhub 6.1.1."
+    )
+    assert "**menu failed**: not done after 5 s" in table
+
+
+def test_a_value_without_an_alternative_has_no_ratio():
+    assert "| time | 2 s |  |  |  |  |" in report.markdown(run_of(row(other=None)))
+
+
+def test_the_table_replaces_what_is_between_the_markers():
+    document = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
+    assert report.with_table(document, "new") == f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n"
+
+
+@pytest.mark.parametrize("document", ["no markers", f"{report.BEGIN} alone", f"{report.BEGIN}{report.END}" * 2])
+def test_a_document_without_its_markers_is_not_touched(document):
+    with pytest.raises(ValueError, match="there should be one"):
+        report.with_table(document, "new")
+
+
+@pytest.mark.parametrize("document", command_line.DOCUMENTS, ids=lambda document: document.name)
+def test_documents_show_the_last_whole_run(document):
+    text, table = document.read_text(), report.markdown(json.loads(command_line.LATEST.read_text()))
+    assert report.with_table(text, table) == text, "run `python -m benchmarks readme`"
+
+
+def test_a_benchmark_that_fails_keeps_the_rows_that_it_printed():
+    program = f"print({json.dumps(row().to_dict())!r}, flush=True); print('a word'); raise SystemExit(3)"
+    outcome = run_one("some", [sys.executable, "-c", program], 30)
+    assert outcome.rows == [row()]
+    assert "status 3" in outcome.failure
+
+
+def test_a_benchmark_that_prints_nothing_has_failed():
+    assert run_one("some", [sys.executable, "-c", "pass"], 30).failure == "printed no row"
+
+
+def test_a_benchmark_whose_time_is_over_is_interrupted_and_may_clean_up(tmp_path):
+    program = (
+        "import time, pathlib\n"
+        "try:\n    time.sleep(60)\n"
+        f"except KeyboardInterrupt:\n    pathlib.Path({str(tmp_path / 'cleaned')!r}).touch()"
+    )
+    outcome = run_one("some", [sys.executable, "-c", program], 3)
+    assert outcome.failure == "not done after 3 s"
+    assert (tmp_path / "cleaned").exists()
