@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,22 @@ import aiohttp
 
 from devcluster.settings import Settings
 
-__all__ = ["API_TOKEN", "HERE", "BenchHub", "processor_seconds", "resident_mib"]
+__all__ = ["BenchHub", "processor_seconds", "resident_mib", "run"]
 
 HERE = Path(__file__).parent
 API_TOKEN = "bench-" + "0" * 32
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a benchmark to its end; when it is terminated it ends its hubs and pods, as after Ctrl-C."""
+
+    async def until_terminated() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await main
+
+    asyncio.run(until_terminated())
 
 
 class BenchHub:

@@ -28,7 +28,7 @@ from kubernetes_asyncio import client, config
 from tests.hub.running import free_port
 
 from ._large_objects import EVENTS_A_POD, NAMESPACE, event, pod, pod_name, status
-from .hubs import BenchHub, resident_mib
+from .hubs import BenchHub, resident_mib, run
 from .rows import Row, Target, emit, say
 from .spawn import OURS, SPAWNERS, STOCK, ignored
 
@@ -202,4 +202,4 @@ if __name__ == "__main__":
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--quick", action="store_true", help="100 and 500 pods only")
     options = parser.parse_args()
-    asyncio.run(main([100, 500] if options.quick else sorted(options.sizes)))
+    run(main([100, 500] if options.quick else sorted(options.sizes)))

@@ -34,7 +34,7 @@ from devcluster.images import lab_image, tiny_image
 from devcluster.settings import Settings
 from tests.hub.running import free_port
 
-from .hubs import BenchHub, processor_seconds
+from .hubs import BenchHub, processor_seconds, run
 from .rows import Row, Target, emit, quantile, say
 
 STOCK, OURS = "KubeSpawner", "jhkube"
@@ -424,4 +424,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main())
