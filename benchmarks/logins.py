@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,8 +132,11 @@ async def probe(hub: RunningHub, found: list[float]) -> None:
 
 async def hub_requests(github: Control) -> int:
     """Return how many requests the hub made since this was last asked; the browsers' own do not count."""
-    counts = (await github("requests"))["counts"]
+    log = await github("requests")
+    counts = log["counts"]
     await github("clear_requests")
+    answers = Counter(what.rpartition(" ")[2] for what in Counter(log["statuses"]).elements())
+    say(f"GitHub answered: {dict(answers)}")
     return sum(count for what, count in counts.items() if "/api/v3/" in what or "access_token" in what)
 
 
