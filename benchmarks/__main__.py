@@ -79,18 +79,33 @@ def measure(names: list[str], quick: bool) -> int:
 
 
 def publish(run: dict[str, Any]) -> None:
-    """Put the table into the documents and draw the plots."""
+    """Put the table and the plots into the documents, and draw them."""
     from .plots import draw
 
-    table = report.markdown(run)
     for document in DOCUMENTS:
-        document.write_text(report.with_table(document.read_text(), table))
-    by_group: dict[str, list[report.Series]] = {}
+        document.write_text(published(document.read_text(), run))
+    for old in PLOTS.glob("*.svg"):
+        old.unlink()
+    for group, series in plotted(run).items():
+        draw(series, PLOTS / f"{picture(group)}.svg")
+
+
+def published(text: str, run: dict[str, Any]) -> str:
+    """Return a document with a run's table, and with its plots if there is a place for them."""
+    text = report.with_block(text, "table", report.markdown(run))
+    if "<!-- benchmarks: plots -->" in text:
+        shown = [f"![{group}](benchmarks/{picture(group)}.svg)" for group in plotted(run)]
+        text = report.with_block(text, "plots", "\n\n".join(shown))
+    return text
+
+
+def plotted(run: dict[str, Any]) -> dict[str, list[report.Series]]:
+    """Return what grows, by group: what was measured at three sizes or more."""
+    groups: dict[str, list[report.Series]] = {}
     for series in report.series_of(Row.from_dict(row) for row in run["rows"]):
         if len(series.rows) > 2:
-            by_group.setdefault(picture(series.rows[0].group), []).append(series)
-    for name, group in by_group.items():
-        draw(group, PLOTS / f"{name}.svg")
+            groups.setdefault(series.rows[0].group, []).append(series)
+    return groups
 
 
 def picture(group: str) -> str:

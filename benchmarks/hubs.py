@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import aiohttp
 
 from devcluster.settings import Settings
 
-__all__ = ["BenchHub", "processor_seconds", "resident_mib", "run"]
+__all__ = ["BenchHub", "processor_seconds", "recorded", "resident_mib", "run"]
 
 HERE = Path(__file__).parent
 API_TOKEN = "bench-" + "0" * 32
@@ -106,6 +106,25 @@ class BenchHub:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+@contextlib.asynccontextmanager
+async def recorded(pid: int, path: Path) -> AsyncIterator[None]:
+    """Record a process by py-spy, as collapsed stacks."""
+    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+    spy = await asyncio.create_subprocess_exec(
+        *(str(Path(sys.executable).with_name("py-spy")), "record", "--rate", "200", "--format", "raw"),
+        *("--pid", str(pid), "--output", str(path)),
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    # Until it has found its way around the process.
+    await asyncio.sleep(1)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            spy.send_signal(signal.SIGINT)
+        await spy.wait()
 
 
 def processor_seconds(pid: int) -> float:

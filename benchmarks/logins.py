@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from devcluster.github import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET
 from devcluster.standin import Control
 from tests.hub.running import GITHUB, Browser, RunningHub, free_port
 
-from .hubs import processor_seconds
+from .hubs import processor_seconds, recorded
 from .rows import Row, emit, quantile, say
 
 SIZES = (20, 100, 200)
@@ -140,7 +141,7 @@ async def hub_requests(github: Control) -> int:
     return sum(count for what, count in counts.items() if "/api/v3/" in what or "access_token" in what)
 
 
-async def measure(name: str, people: int, folder: Path, github_url: str) -> Result:
+async def measure(name: str, people: int, folder: Path, github_url: str, profile: Path | None) -> Result:
     """Let everybody log in to a hub of its own, and let it refresh everybody."""
     github = Control(github_url)
     await github("reset")
@@ -152,7 +153,8 @@ async def measure(name: str, people: int, folder: Path, github_url: str) -> Resu
         api: list[float] = []
         probing = asyncio.create_task(probe(hub, api))
         processor = processor_seconds(hub.process.pid)
-        logins = await asyncio.gather(*map(log_in, browsers))
+        async with recorded(hub.process.pid, profile) if profile else contextlib.nullcontext():
+            logins = await asyncio.gather(*map(log_in, browsers))
         processor = processor_seconds(hub.process.pid) - processor
         probing.cancel()
         requests = await hub_requests(github)
@@ -187,7 +189,7 @@ def rows(people: int, ours: Result, stock: Result) -> Iterator[Row]:
     yield row("processor of the hub, an unchanged refresh", "ms", *refreshing)
 
 
-def main(sizes: list[int]) -> None:
+def main(sizes: list[int], profiles: Path | None) -> None:
     """Measure, and print rows."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -203,7 +205,8 @@ def main(sizes: list[int]) -> None:
                 for name in (STOCK, OURS):
                     own = Path(folder, f"{name}-{people}")
                     own.mkdir()
-                    results[name] = asyncio.run(measure(name, people, own, f"http://127.0.0.1:{port}"))
+                    profile = profiles / f"logins-{name}.txt" if profiles else None
+                    results[name] = asyncio.run(measure(name, people, own, f"http://127.0.0.1:{port}", profile))
                     say(f"{name}, {people} at once: {max(results[name].logins):.1f} s")
                 for row in rows(people, results[OURS], results[STOCK]):
                     emit(row)
@@ -216,5 +219,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--quick", action="store_true", help="twenty at once only")
+    parser.add_argument("--profile", type=Path, metavar="FOLDER", help="record the hubs by py-spy")
     options = parser.parse_args()
-    main([20] if options.quick else list(options.sizes))
+    main([20] if options.quick else list(options.sizes), options.profile)

@@ -13,11 +13,15 @@ import argparse
 import re
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".run" / "benchmarks" / "profiles"
+IDLE = ("_worker (concurrent/futures/thread.py", "_ChannelShutdownManager._run_safe_shutdown_loop")
+"""Where threads wait for work; py-spy does not know it of them."""
+
 PY_SPY = Path(sys.executable).with_name("py-spy")
 
 
@@ -41,6 +45,8 @@ def by_function(stacks: str, within: str = "") -> tuple[Counter[str], Counter[st
     for line in stacks.splitlines():
         frames, _, count = line.rpartition(" ")
         names = [re.sub(r"(:\d+)?\)$", ")", name) for name in frames.split(";")]
+        if names[-1].startswith(IDLE):
+            continue
         if within:
             first = (i for i, name in enumerate(names) if within in name and "<module>" not in name)
             names = names[next(first, len(names)) :]
@@ -55,7 +61,7 @@ def by_function(stacks: str, within: str = "") -> tuple[Counter[str], Counter[st
 
 def show(path: Path, lines: int) -> None:
     """Print the functions in which most of the time went, by themselves and with all they call."""
-    within = "" if path.stem.startswith("slow") else "jhkube/"
+    within = "" if "-" in path.stem else "jhkube/"
     own, total, samples = by_function(path.read_text(), within)
     print(f"\n{path.stem}: {samples} samples{f' in functions of {within}' if within else ''}")
     for title, counts in (("itself", own), ("with what it calls", total)):
@@ -64,12 +70,17 @@ def show(path: Path, lines: int) -> None:
             print(f"    {count / samples:6.1%}  {name}")
 
 
+HUBS = {"spawn": ["--kind", "slow", "--sizes", "16"], "logins": ["--sizes", "100"]}
+"""What is recorded as whole hubs, and how it is run for that."""
+
+
 def record(name: str) -> list[Path]:
     """Run a benchmark under py-spy, and return the files of stacks."""
-    if name == "spawn":
-        command = ["--kind", "slow", "--sizes", "16", "--profile", str(FOLDER)]
-        subprocess.run([sys.executable, "-m", "benchmarks.spawn", *command], cwd=ROOT, check=True)
-        return sorted(FOLDER.glob("slow-*.txt"))
+    if name in HUBS:
+        command = [sys.executable, "-m", f"benchmarks.{name}", *HUBS[name], "--profile", str(FOLDER)]
+        began = time.time()
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        return sorted(path for path in FOLDER.glob("*.txt") if path.stat().st_mtime >= began)
     path = FOLDER / f"{name}.txt"
     spy = [str(PY_SPY), "record", "--rate", "500", "--format", "raw", "--output", str(path), "--"]
     command = [sys.executable, "-m", f"benchmarks.{name}", "--sizes", "10000"]
@@ -80,7 +91,7 @@ def record(name: str) -> list[Path]:
 def main() -> None:
     """Record, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="+", choices=["menu", "form", "tags", "logins", "spawn"])
+    parser.add_argument("names", nargs="+", choices=["menu", "form", "tags", *HUBS])
     parser.add_argument("--lines", type=int, default=25)
     options = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)

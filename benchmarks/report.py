@@ -10,9 +10,8 @@ from typing import Any
 from .growth import growth
 from .rows import Row, Target
 
-__all__ = ["Series", "headline", "markdown", "series_of", "with_table"]
+__all__ = ["Series", "headline", "markdown", "series_of", "with_block"]
 
-BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 HEAD = ("", "jhkube", "beside it", "ratio", "growth", "target")
 
 
@@ -173,14 +172,22 @@ def aligned(table: str) -> str:
     return "\n".join([*others[:1], "", *shown, "", *others[1:]])
 
 
-def with_table(text: str, table: str) -> str:
-    """Return a document with the table between its markers.
+def with_block(text: str, name: str, block: str) -> str:
+    """Return a document with a block between its markers.
+
+    Parameters
+    ----------
+    text
+        The document, with `<!-- benchmarks: NAME -->` and `<!-- benchmarks: end of NAME -->` in it, once each.
+    name
+        The block's.
 
     Raises
     ------
     ValueError
         Where the document has not exactly one pair of markers.
     """
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"there should be one {BEGIN} and one {END}")
-    return re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{table}\n{END}", text, count=1, flags=re.DOTALL)
+    begin, end = f"<!-- benchmarks: {name} -->", f"<!-- benchmarks: end of {name} -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"there should be one {begin} and one {end}")
+    return re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{block}\n{end}", text, count=1, flags=re.DOTALL)

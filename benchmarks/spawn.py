@@ -34,7 +34,7 @@ from devcluster.images import lab_image, tiny_image
 from devcluster.settings import Settings
 from tests.hub.running import free_port
 
-from .hubs import BenchHub, processor_seconds, run
+from .hubs import BenchHub, processor_seconds, recorded, run
 from .rows import Row, Target, emit, quantile, say
 
 STOCK, OURS = "KubeSpawner", "jhkube"
@@ -213,6 +213,15 @@ class Bench:
                     if pod.status.pod_ip and person and not pod.metadata.deletion_timestamp:
                         self._clock.times.setdefault((name, "address", person), time.time())
 
+    @contextlib.asynccontextmanager
+    async def profiled(self, folder: Path | None, title: str) -> AsyncIterator[None]:
+        """Record both hubs by py-spy, where a folder is given."""
+        async with contextlib.AsyncExitStack() as stack:
+            for name, hub in self.hubs.items():
+                if folder is not None:
+                    await stack.enter_async_context(recorded(hub.process.pid, folder / f"{title}-{name}.txt"))
+            yield
+
     async def add(self, people: list[str]) -> None:
         """Let both hubs know these people."""
         for hub in self.hubs.values():
@@ -329,30 +338,6 @@ async def counting_proxy() -> AsyncIterator[str]:
         await process.wait()
 
 
-@contextlib.asynccontextmanager
-async def profiled(hubs: dict[str, BenchHub], folder: Path | None, title: str) -> AsyncIterator[None]:
-    """Record both hubs by py-spy, where a folder was given: collapsed stacks, a file each."""
-    if folder is None:
-        yield
-        return
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    spies = [
-        await asyncio.create_subprocess_exec(
-            *(f"{Path(sys.executable).parent}/py-spy", "record", "--rate", "200", "--format", "raw", "--pid"),
-            *(str(hub.process.pid), "--output", str(folder / f"{title}-{name}.txt")),
-            stdout=asyncio.subprocess.DEVNULL,
-        )
-        for name, hub in hubs.items()
-    ]
-    await asyncio.sleep(1)
-    try:
-        yield
-    finally:
-        for spy in spies:
-            spy.send_signal(2)
-            await spy.wait()
-
-
 async def measured(bench: Bench, rounds: dict[int, int]) -> AsyncIterator[tuple[int, dict[str, Result]]]:
     """Yield what each number at once took, the spawners by turns."""
     people = [f"person{number}" for number in range(max(rounds))]
@@ -411,7 +396,7 @@ async def main() -> None:
                 rounds = {1: 1, 8: 1} if options.quick else kind.rounds
                 if options.sizes:
                     rounds = {size: rounds.get(size, 1) for size in options.sizes}
-                async with Bench(kind, core, folder, proxy) as bench, profiled(bench.hubs, options.profile, name):
+                async with Bench(kind, core, folder, proxy) as bench, bench.profiled(options.profile, name):
                     async for users, results in measured(bench, rounds):
                         for row in rows(kind, users, results):
                             emit(row)

@@ -110,21 +110,28 @@ def test_a_value_without_an_alternative_has_no_ratio():
     assert "| time | 2 s |  |  |  |  |" in report.markdown(run_of(row(other=None)))
 
 
-def test_the_table_replaces_what_is_between_the_markers():
-    document = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
-    assert report.with_table(document, "new") == f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n"
+DOCUMENT = "before\n<!-- benchmarks: table -->\nold\n<!-- benchmarks: end of table -->\nafter\n"
 
 
-@pytest.mark.parametrize("document", ["no markers", f"{report.BEGIN} alone", f"{report.BEGIN}{report.END}" * 2])
+def test_a_block_replaces_what_is_between_its_markers():
+    assert report.with_block(DOCUMENT, "table", "new") == DOCUMENT.replace("old", "new")
+
+
+@pytest.mark.parametrize("document", ["no markers", "<!-- benchmarks: table --> alone", DOCUMENT * 2])
 def test_a_document_without_its_markers_is_not_touched(document):
     with pytest.raises(ValueError, match="there should be one"):
-        report.with_table(document, "new")
+        report.with_block(document, "table", "new")
 
 
 @pytest.mark.parametrize("document", command_line.DOCUMENTS, ids=lambda document: document.name)
 def test_documents_show_the_last_whole_run(document):
-    text, table = document.read_text(), report.markdown(json.loads(command_line.LATEST.read_text()))
-    assert report.with_table(text, table) == text, "run `python -m benchmarks readme`"
+    text, run = document.read_text(), json.loads(command_line.LATEST.read_text())
+    assert command_line.published(text, run) == text, "run `python -m benchmarks readme`"
+
+
+def test_what_was_measured_at_three_sizes_is_plotted():
+    run = run_of(*(row(size) for size in (1, 16, 64)), *(row(size, group="Two") for size in (1, 2)))
+    assert [(name, len(series)) for name, series in command_line.plotted(run).items()] == [("Spawn", 1)]
 
 
 def test_a_benchmark_that_fails_keeps_the_rows_that_it_printed():
