@@ -14,7 +14,7 @@ CONSTANT, BELOW_LINEAR, LINEAR = 0.15, 0.8, 1.2
 def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
     """Return the exponent e of the power `size ** e` that fits best (least squares of the logarithms).
 
-    A value of zero counts as a thousandth of the largest: it can be no better than what was measured.
+    A value of zero, which has no logarithm, counts as a thousandth of the largest.
 
     >>> round(exponent([10, 100, 1000], [2, 20, 200]), 2)
     1.0
@@ -23,7 +23,7 @@ def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
     if top <= 0 or len(set(sizes)) < 2:
         return 0.0
     xs = [math.log(size) for size in sizes]
-    ys = [math.log(max(value, top / 1000)) for value in values]
+    ys = [math.log(value if value > 0 else top / 1000) for value in values]
     mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
     return sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / sum((x - mean_x) ** 2 for x in xs)
 
