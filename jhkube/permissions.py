@@ -43,6 +43,9 @@ class HubFacts:
     quotas: bool = False
     """Whether a person's ceiling is a ResourceQuota of their namespace (`ceilings_are_quotas`)."""
 
+    marks_ready: bool = False
+    """Whether the form marks the images that are on all nodes (`mark_ready_images`)."""
+
     pull_secret: str = ""
     """The Secret with the registry's account, `namespace/name` (`ImageMenu.credentials_secret`)."""
 
@@ -158,6 +161,11 @@ def _table(facts: HubFacts) -> Iterator[Permission]:
             "resourcequotas",
             {"create": "set a person's ceiling in their namespace", "update": "change a person's ceiling"},
         )
+    if facts.marks_ready:
+        for verb in ("list", "watch"):
+            yield Permission(
+                verb, "nodes", None, "mark images that are on all nodes; without it none is", needed=False
+            )
     if facts.pull_secret:
         namespace, _, name = facts.pull_secret.rpartition("/")
         reason = "read the registry's account, to list its images"

@@ -10,7 +10,9 @@ def allowed(**facts):
 
 
 def test_nothing_is_asked_for_twice():
-    everything = HubFacts(services=True, internal_ssl=True, quotas=True, user_namespaces=True, pull_secret="hub/pull")
+    everything = HubFacts(
+        services=True, internal_ssl=True, quotas=True, user_namespaces=True, marks_ready=True, pull_secret="hub/pull"
+    )
     wanted = [(each.verb, each.resource, each.namespace, each.name) for each in permissions(everything)]
     assert len(set(wanted)) == len(wanted)
 
@@ -21,6 +23,7 @@ def test_nothing_is_asked_for_twice():
         ({"services": True}, {(verb, "services", "labs") for verb in ("get", "create", "delete")}),
         ({"internal_ssl": True}, {("get", "secrets", "labs"), ("create", "services", "labs")}),
         ({"pull_secret": "hub/pull"}, {("get", "secrets", "hub")}),
+        ({"marks_ready": True}, {(verb, "nodes", None) for verb in ("list", "watch")}),
         ({"quotas": True}, {(verb, "resourcequotas", "labs") for verb in ("create", "update")}),
     ],
 )
