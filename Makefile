@@ -9,7 +9,7 @@ export PYTHONUNBUFFERED := 1
 
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "Settings of the cluster: $(PYTHON) -m devcluster --help"
 
 .PHONY: demo
@@ -45,7 +45,7 @@ unit: setup tools ## Run the tests that need no cluster
 
 .PHONY: docs
 docs: setup ## Build the documentation into docs/_build
-	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	$(BIN)/sphinx-build -E -W --keep-going -b html docs docs/_build/html
 
 .PHONY: screenshots
 screenshots: check setup tools browser up images ## Take the documentation's pictures anew

@@ -29,6 +29,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "jhkube"
 html_static_path = ["_static"]
 html_css_files = ["jhkube.css"]
+# Pages with no others below them have nothing to list at their side.
+html_sidebars = {"tutorial*": [], "troubleshooting": []}
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,

@@ -110,7 +110,7 @@ class Commands(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return a section for each command."""
         # argparse folds lines to the terminal's width, and has colours for a terminal from Python 3.14 on.
-        os.environ |= {"COLUMNS": "100", "NO_COLOR": "1"}
+        os.environ |= {"COLUMNS": "76", "NO_COLOR": "1"}
         sections: list[nodes.Node] = []
         for name, parser in subcommands(command_line()).items():
             title = f"jhkube {name}"
