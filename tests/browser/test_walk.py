@@ -36,7 +36,7 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
     await page.goto(f"{hub.url}/")
     sign_in = page.get_by_role("button", name=re.compile("GitHub"))
     await expect(sign_in).to_be_visible()
-    await picture(page, "login", words="#login-main", height=420)
+    await picture(page, "login", words="#login-main", height=200)
     await sign_in.click()
     await page.get_by_text("Grace Example").click()
 
