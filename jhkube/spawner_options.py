@@ -67,6 +67,9 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
             menu = ImageMenu(config=config)
             if not menu.repositories:
                 return None
+            if menu.credentials_secret:
+                # The Secret is read by a client that any spawner configures, and that stays as it was first made.
+                cls(_mock=True, config=config)
             menu.start()
             ChoosingSpawner._menu = menu
         return ChoosingSpawner._menu
