@@ -47,6 +47,19 @@ DEFAULT_STORAGE_CLASS: Final[dict[str, Any]] = {
 }
 
 
+AUDIT_POLICY: Final[dict[str, Any]] = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+        {"level": "None"},
+    ],
+}
+"""What the API server notes: who of the service accounts asked for what, and not what was in it."""
+
+
 def write_all(settings: Settings) -> None:
     """Write what is missing or has changed; what is there and right stays as it is."""
     _certificates(settings)
@@ -55,6 +68,7 @@ def write_all(settings: Settings) -> None:
         _kubeconfig(settings, name)
     run_folder = settings.run
     (settings.logs / "containers").mkdir(parents=True, exist_ok=True)
+    write(run_folder / "apiserver" / "audit-policy.json", json.dumps(AUDIT_POLICY, indent=1))
     write(run_folder / "cni" / "conf" / "10-bridge.conflist", json.dumps(_cni(settings), indent=1))
     write(run_folder / "containerd" / "config.toml", _containerd(settings))
     write(run_folder / "kubelet" / "config.yaml", json.dumps(_kubelet(settings), indent=1))

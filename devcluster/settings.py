@@ -142,6 +142,11 @@ class Settings:
         return self.run / "logs"
 
     @property
+    def audit_log(self) -> Path:
+        """The API server's notes of what service accounts asked it for, as JSON lines."""
+        return self.logs / "audit.log"
+
+    @property
     def bridge(self) -> str:
         """The network bridge that the pods hang on."""
         return f"{self.name}0"
