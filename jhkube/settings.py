@@ -129,7 +129,7 @@ def _unknown(name: str, known: list[str]) -> str:
 
 def chart_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of the chart's `custom.jhkube`, by which its values are checked."""
-    schema = _level()
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **_level()}
     for setting in SETTINGS:
         *groups, last = setting.name.split(".")
         level = schema
