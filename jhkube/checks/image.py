@@ -14,7 +14,7 @@ from typing import Any
 import jupyterhub
 from kubernetes_asyncio.client import ApiException, CoreV1Api, V1DeleteOptions
 
-from jhkube.checks.cluster import REQUEST_TIMEOUT, Cluster, explained
+from jhkube.checks.cluster import FORBIDDEN, NOT_FOUND, REQUEST_TIMEOUT, Cluster, explained
 from jhkube.checks.result import Result, Subject
 from jhkube.options_form.menu import ImageMenu
 from jhkube.watch.failures import Failure, pod_failure
@@ -68,28 +68,31 @@ async def image_results(cluster: Cluster, spawner: Any, image: str, timeout: flo
     server = (spawner.cmd or ["jupyterhub-singleuser"])[0]
     pod = _manifest(spawner, image, server, timeout)
     core: Any = CoreV1Api(cluster.api)
-    pull = "Look whether `docker pull` of it works, and at c.KubeSpawner.image_pull_secrets."
+    waiting: list[Failure] = []
     try:
-        created = await core.create_namespaced_pod(cluster.namespace, pod, _request_timeout=REQUEST_TIMEOUT)
+        async with asyncio.timeout(timeout):
+            await core.create_namespaced_pod(cluster.namespace, pod, _request_timeout=REQUEST_TIMEOUT)
+            ended = await _ended(core, cluster.namespace, pod["metadata"]["name"], waiting)
     except ApiException as error:
         yield IMAGE.failed(
-            f"the API server takes no pod of {image} in the namespace {cluster.namespace}: {explained(error)}",
+            f"a pod of {image} in the namespace {cluster.namespace}: the API server says {explained(error)}",
             "Look at the namespace's ResourceQuota, LimitRange and Pod Security level; --no-pod leaves this out.",
         )
         return
-    try:
-        async with asyncio.timeout(timeout):
-            ended = await _ended(core, cluster, created.metadata.name)
     except TimeoutError:
+        why = f": {waiting[-1].raw}" if waiting else ""
         yield IMAGE.failed(
-            f"a pod of {image} was not done after {timeout:.0f} s",
+            f"a pod of {image} was not done after {timeout:g} s{why}",
             "Look at the nodes (kubectl get nodes), or allow more time with --image-timeout: large images take long.",
         )
         return
     finally:
-        await asyncio.shield(_removed(core, cluster.namespace, created.metadata))
+        await asyncio.shield(_removed(core, cluster.namespace, pod["metadata"]["name"]))
     if isinstance(ended, Failure):
-        yield IMAGE.failed(f"a pod of {image} does not start: {ended.raw}", pull)
+        yield IMAGE.failed(
+            f"a pod of {image} does not start: {ended.raw}",
+            "Look whether `docker pull` of it works, and at c.KubeSpawner.image_pull_secrets.",
+        )
         return
     for result in _judged(image, server, ended, wants_new_git=not spawner.git_replaces_etc_gitconfig):
         yield result
@@ -135,24 +138,24 @@ def _manifest(spawner: Any, image: str, server: str, timeout: float) -> dict[str
     }
 
 
-async def _ended(core: Any, cluster: Cluster, name: str) -> Failure | str:
-    """Return the pod's last words, or why it does not start."""
+async def _ended(core: Any, namespace: str, name: str, waiting: list[Failure]) -> Failure | str:
+    """Return the pod's last words, or why it cannot start; what may pass by itself goes to `waiting`."""
     while True:
         # Listed and not read: a hub may do the one and not the other.
         response = await core.list_namespaced_pod(
-            cluster.namespace,
+            namespace,
             field_selector=f"metadata.name={name}",
             _preload_content=False,
             _request_timeout=REQUEST_TIMEOUT,
         )
-        found = json.loads(await response.read()).get("items") or []
-        if found:
-            last = _last_words(found[0])
+        for pod in json.loads(await response.read()).get("items") or ():
+            last = _last_words(pod)
             if last is not None:
                 return last
-            failure = pod_failure(found[0])
-            if failure is not None and (not failure.temporary or "ull" in failure.reason):
+            failure = pod_failure(pod)
+            if failure is not None and not failure.temporary:
                 return failure
+            waiting[:] = [failure] if failure else []
         await asyncio.sleep(LOOK_AGAIN)
 
 
@@ -165,12 +168,12 @@ def _last_words(pod: Mapping[str, Any]) -> str | None:
     return None
 
 
-async def _removed(core: Any, namespace: str, metadata: Any) -> None:
+async def _removed(core: Any, namespace: str, name: str) -> None:
     options = V1DeleteOptions(grace_period_seconds=0)
     try:
-        await core.delete_namespaced_pod(metadata.name, namespace, body=options, _request_timeout=REQUEST_TIMEOUT)
+        await core.delete_namespaced_pod(name, namespace, body=options, _request_timeout=REQUEST_TIMEOUT)
     except ApiException as error:
-        if error.status != 404:
+        if error.status not in (FORBIDDEN, NOT_FOUND):
             raise
 
 

@@ -102,7 +102,10 @@ async def _cluster(hub: ConfiguredHub) -> tuple[Cluster | None, list[Result]]:
     try:
         if not hub.is_jhkube:
             return None, [CLUSTER.skipped("servers are not started by jhkube")]
-        cluster = await connected(hub)
+        async with asyncio.timeout(PATIENCE):
+            cluster = await connected(hub)
+    except TimeoutError:
+        return None, [CLUSTER.failed(f"no answer within {PATIENCE:.0f} s", "Look at the plugins in KUBECONFIG.")]
     except NoCluster as error:
         return None, [CLUSTER.failed(str(error), error.remedy)]
     except Exception as error:

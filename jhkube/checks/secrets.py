@@ -15,7 +15,7 @@ _NAME = re.compile(r"(secret|password|token|crypt_?key|cookie_secret|api_?key|ke
 _NOT = frozenset({"credentials_secret"})
 """Settings whose name ends like a secret's and that are none."""
 
-SHORTEST = 4
+SHORTEST = 6
 """Characters: what is shorter is in any sentence by chance."""
 
 
