@@ -63,7 +63,7 @@ class TinySpawner(Spawner):
 
     def note(self, what, auth_state):
         with Path("spawner.jsonl").open("a") as notes:
-            notes.write(json.dumps([what, self.user.name, auth_state["access_token"]]) + "\n")
+            notes.write(json.dumps([what, self.user.name, (auth_state or {}).get("access_token")]) + "\n")
 
 
 class Inspection(BaseHandler):
@@ -112,7 +112,11 @@ c.JupyterHub.cleanup_servers = False
 c.JupyterHub.extra_handlers = [(r"/inspection/(.*)", Inspection)]
 c.JupyterHub.services = [{"name": "tests", "api_token": "tests-" + "0" * 32}]
 c.JupyterHub.load_roles = [
-    {"name": "tests", "services": ["tests"], "scopes": ["admin:users", "admin:servers", "list:users", "tokens"]}
+    {
+        "name": "tests",
+        "services": ["tests"],
+        "scopes": ["admin:users", "admin:servers", "admin:groups", "list:users", "tokens"],
+    }
 ]
 c.JupyterHub.log_level = "DEBUG"
 c.merge(Config(json.loads(Path("settings.json").read_text())))

@@ -1,0 +1,36 @@
+"""Services beside the hub: the culler of idle servers, and Prometheus' access to the hub's metrics."""
+
+import json
+import sys
+
+from jhkube.settings import SETTINGS, Settings
+
+settings = Settings.load()
+
+# The culler stops servers that nobody uses. It runs as the hub's own child, and may do just what it needs.
+if settings["culler.enabled"]:
+    culler = {each.variable: json.dumps(settings[each.name]) for each in SETTINGS if each.name.startswith("culler.")}
+    c.JupyterHub.services.append(
+        {
+            "name": "jhkube-culler",
+            "command": [sys.executable, "-m", "jhkube.culler"],
+            "environment": {**culler, "JHKUBE_LOG_FORMAT": settings["log.format"]},
+        }
+    )
+    memberships = [f"read:groups!group={name}" for name in settings["culler.groups"]]
+    c.JupyterHub.load_roles.append(
+        {
+            "name": "jhkube-culler",
+            "services": ["jhkube-culler"],
+            "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers", *memberships],
+        }
+    )
+
+# Prometheus reads /hub/metrics with a token that is good for nothing else; or everybody does, without one.
+if settings["metrics.token"]:
+    c.JupyterHub.services.append({"name": "jhkube-metrics", "api_token": settings["metrics.token"]})
+    c.JupyterHub.load_roles.append(
+        {"name": "jhkube-metrics", "services": ["jhkube-metrics"], "scopes": ["read:metrics"]}
+    )
+if settings["metrics.public"]:
+    c.JupyterHub.authenticate_prometheus = False
