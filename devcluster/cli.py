@@ -147,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     venv.add_argument("folder", type=Path)
     venv.add_argument("requirements", nargs="+", help="what goes into it, such as '.[test,docs]'")
     verbs.add_parser("tools", help="install the hub's proxy from npm")
-    verbs.add_parser("browser", help="install Chromium, for the browser tests")
+    verbs.add_parser("browser", help="install what the tests need besides: Chromium, PostgreSQL")
     logs = verbs.add_parser("logs", help="print where the logs are")
     logs.add_argument("name", nargs="?", default="")
     for verb, text in (

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from devcluster.commands import output, run, succeeds
+from devcluster.commands import output, run, succeeds, write
 from devcluster.progress import step
 from devcluster.settings import DevClusterError
 
-__all__ = ["BUILD", "CLUSTER", "GO", "IMAGES", "NODE", "SYSTEM_PATH", "TESTS", "install", "refusal"]
+__all__ = ["BUILD", "CLUSTER", "GO", "IMAGES", "NODE", "POSTGRESQL", "SYSTEM_PATH", "TESTS", "install", "refusal"]
 
 GO: Final = Path("/usr/lib/go-1.19/bin/go")
 """The compiler that Debian 12 builds with; a newer one does not take Kubernetes 1.20."""
@@ -57,8 +57,18 @@ IMAGES: Final = {
 NODE: Final = {"node": "nodejs", "npm": "npm"}
 """What the hub's proxy, a Node.js program, needs."""
 
-TESTS: Final = {"chromium": "chromium", "busybox": "busybox-static"}
-"""What the tests need besides: a browser, and the smallest of the shells that an image may have."""
+POSTGRESQL: Final = Path("/usr/lib/postgresql/15/bin")
+"""Where Debian 12 has the programs of PostgreSQL."""
+
+TESTS: Final = {
+    "chromium": "chromium",
+    "busybox": "busybox-static",
+    f"{POSTGRESQL}/postgres": "postgresql-15",
+}
+"""What the tests need besides: a browser, the smallest of the shells that an image may have, and a database."""
+
+NO_DATABASE: Final = Path("/etc/postgresql-common/createcluster.conf")
+"""Where Debian's PostgreSQL is told to make no database of the machine's own: the tests have theirs."""
 
 SERVICES: Final = ("containerd", "etcd", "docker-registry")
 """System services that come with the packages above; we start programs of our own, never those."""
@@ -101,6 +111,8 @@ def install(programs: Mapping[str, str]) -> None:
     services = [name for name in SERVICES if name in missing or f"{name}-server" in missing]
     active = [name for name in services if succeeds("systemctl", "is-active", name)] if services else []
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    if "postgresql-15" in missing and not NO_DATABASE.exists():
+        write(NO_DATABASE, "create_main_cluster = false\n")
     with step("Fetching Debian's package lists", 10):
         run("apt-get", "update", "-q")
     with step(f"Installing {', '.join(missing)}", 10 + 4 * len(missing)):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from jhkube import __version__
-from jhkube.commands import check, menu, prepull, show_pod
+from jhkube.commands import check, menu, prepull, rekey, show_pod
 
 __all__ = ["command_line", "main"]
 
@@ -20,6 +20,7 @@ def command_line() -> argparse.ArgumentParser:
     check.add_parser(commands)
     menu.add_parser(commands)
     prepull.add_parser(commands)
+    rekey.add_parser(commands)
     show_pod.add_parser(commands)
     return parser
 

@@ -23,6 +23,7 @@ from sphinx.util.docutils import SphinxDirective
 from traitlets import DefaultHandler, TraitType
 
 from devcluster.settings import VARIABLES
+from jhkube import metrics
 from jhkube.cli import command_line
 from jhkube.settings import SETTINGS, Setting
 
@@ -79,6 +80,19 @@ class VariablesTable(SphinxDirective):
         """Return the table."""
         rows = [("Variable", "What it does (default)")]
         return table(self, rows + [(f"`{name}`", text) for name, text in VARIABLES.items()])
+
+
+class MetricsTable(SphinxDirective):
+    """`jhkube-metrics`: what jhkube tells Prometheus as a table."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        rows = [("Metric", "Type", "Labels", "What it is")]
+        for metric in (value for name, value in vars(metrics).items() if name in metrics.__all__ and name.isupper()):
+            family, labels = next(iter(metric.describe())), ", ".join(f"`{name}`" for name in metric._labelnames)
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            rows.append((f"`{name}`", family.type, labels, family.documentation))
+        return table(self, rows)
 
 
 class OwnTraits(SphinxDirective):
@@ -184,6 +198,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("autodoc_traits")
     app.add_autodocumenter(ShortTraitDocumenter, override=True)
     app.add_directive("jhkube-commands", Commands)
+    app.add_directive("jhkube-metrics", MetricsTable)
     app.add_directive("jhkube-pages", Pages)
     app.add_directive("jhkube-settings", SettingsTable)
     app.add_directive("jhkube-variables", VariablesTable)

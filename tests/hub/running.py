@@ -85,24 +85,28 @@ class RunningHub:
         notes = self.folder / "spawner.jsonl"
         return [json.loads(line) for line in notes.read_text().splitlines()] if notes.exists() else []
 
-    def launch(self) -> subprocess.Popen[bytes]:
-        """Start the process, and do not wait for it."""
-        (self.folder / "settings.json").write_text(json.dumps(self.settings))
-        if self.python_settings:
-            (self.folder / "settings.py").write_text(self.python_settings)
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the hub's process has in its environment."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("JHKUBE_", "GITHUB_"))}
-        environ = {
+        return {
             **inherited,
             "PYTHONPATH": str(ROOT),
             "JUPYTERHUB_CRYPT_KEY": "11" * 32,
             "JHKUBE_DEV_HUB_URL": self.url,
             **self.environ,
         }
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the process, and do not wait for it."""
+        (self.folder / "settings.json").write_text(json.dumps(self.settings))
+        if self.python_settings:
+            (self.folder / "settings.py").write_text(self.python_settings)
         with (self.folder / "hub.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "jupyterhub", "-f", str(CONFIG)],
                 cwd=self.folder,
-                env=environ,
+                env=self.environment,
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

@@ -1,9 +1,7 @@
 """The documentation: it builds without a warning, and what it names is there."""
 
-import asyncio
 import json
 import re
-import secrets
 import subprocess
 import sys
 import time
@@ -11,8 +9,6 @@ from importlib import import_module
 
 import pytest
 import yaml
-from jupyterhub import orm
-from jupyterhub.crypto import CryptKeeper
 from kubernetes_asyncio.client import ApiClient
 from traitlets.config import Config
 
@@ -123,43 +119,6 @@ def test_the_nfs_volume_of_the_guide_is_the_one_that_pods_ask_for():
     expected = shared_claim(parse_home("nfs", nfs=with_options), "labs")
     written = [item for block in blocks_of(guide, "yaml") for item in yaml.safe_load_all(block.code)]
     assert written == [ApiClient.sanitize_for_serialization(ApiClient.__new__(ApiClient), item) for item in expected]
-
-
-@pytest.fixture
-def keys(monkeypatch):
-    """Set the hub's encryption keys; CryptKeeper is one for a process."""
-
-    def use(*hexadecimal):
-        monkeypatch.setenv("JUPYTERHUB_CRYPT_KEY", ";".join(hexadecimal))
-        CryptKeeper.clear_instance()
-
-    yield use
-    CryptKeeper.clear_instance()
-
-
-async def test_the_script_for_a_new_key_writes_every_auth_state_anew(keys, tmp_path, monkeypatch):
-    url = f"sqlite:///{tmp_path / 'hub.sqlite'}"
-    old, new = secrets.token_hex(32), secrets.token_hex(32)
-    keys(old)
-    session = orm.new_session_factory(url)()
-    state = {"access_token": "gho_example"}
-    session.add(orm.User(name="ada", encrypted_auth_state=await CryptKeeper.instance().encrypt(state)))
-    session.add(orm.User(name="grace"))
-    session.commit()
-
-    (script,) = (
-        block.code for block in blocks_of(DOCS / "howto" / "rotate-keys.md", "python") if "reencrypt" in block.code
-    )
-    keys(new, old)
-    monkeypatch.setattr(sys, "argv", ["reencrypt.py", url])
-    await asyncio.to_thread(exec, compile(script, "reencrypt.py", "exec"), {})
-
-    keys(new)
-    session.expire_all()
-    kept = {user.name: user.encrypted_auth_state for user in session.query(orm.User)}
-    session.close()
-    assert await CryptKeeper.instance().decrypt(kept["ada"]) == state
-    assert kept["grace"] is None
 
 
 REST_OPTIONS = DOCS / "rest-options.md"

@@ -1,0 +1,145 @@
+"""`jhkube rekey`: everybody's auth_state encrypted anew with the newest key, so that older keys can go."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import InvalidToken
+from jupyterhub import orm
+from jupyterhub.app import JupyterHub
+from jupyterhub.crypto import CryptKeeper
+from sqlalchemy import make_url, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from traitlets import TraitError
+from traitlets.config import Config
+
+from jhkube.commands.configuration import ConfigurationError, load_configuration
+
+__all__ = ["Rekeyed", "add_parser", "rekey", "run"]
+
+DONE, LEFT, WRONG = 0, 1, 2
+"""The exit status: the newest key opens all; it does not yet, or never will; the configuration is at fault."""
+
+_User: Any = orm.User
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the command line's parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "rekey",
+        help="encrypt every auth_state with the newest key",
+        description="Encrypt everybody's auth_state with the first of the hub's keys, where an older one did. The hub"
+        " may run meanwhile, once it has been restarted with both keys. The exit status is 0 where the first key then"
+        " opens all, 1 where it does not open some, 2 where the configuration or the database is at fault.",
+    )
+    parser.add_argument("--config", type=Path, default=Path("jupyterhub_config.py"), help="the hub's configuration")
+    parser.add_argument("--check", action="store_true", help="change nothing, and say whether older keys can go")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Encrypt anew and return the exit status."""
+    try:
+        config = load_configuration(arguments.config)
+        keeper = CryptKeeper(config=config)
+        if not keeper.keys:
+            raise ConfigurationError("there is no key: set JUPYTERHUB_CRYPT_KEY, or JHKUBE_CRYPT_KEYS_FILE")
+        with _session(config) as session:
+            done = rekey(session, keeper, write=not arguments.check)
+    except (ConfigurationError, TraitError, ValueError, SQLAlchemyError, orm.DatabaseSchemaMismatch) as error:
+        print(f"jhkube rekey: {error}", file=sys.stderr)
+        return WRONG
+    return _told(done)
+
+
+@dataclass
+class Rekeyed:
+    """What came of everybody's auth_state."""
+
+    newest: int = 0
+    """How many the newest key opened before."""
+
+    written: int = 0
+    """How many were encrypted with it now."""
+
+    older: int = 0
+    """How many still need an older key: those of a check."""
+
+    unreadable: list[str] = field(default_factory=list)
+    """Whose no key opens."""
+
+
+def rekey(session: Session, keeper: CryptKeeper, *, write: bool = True) -> Rekeyed:
+    """Encrypt each auth_state with the first key where that does not open it yet; what a hub writes meanwhile stays.
+
+    Parameters
+    ----------
+    session
+        The hub's database.
+    keeper
+        The keys, the newest first.
+    write
+        Whether to change anything.
+    """
+    newest, done = CryptKeeper(keys=keeper.keys[:1]), Rekeyed()
+    people = select(_User.id, _User.name).where(_User.encrypted_auth_state.is_not(None))
+    for user in session.execute(people).all():
+        own = select(_User.encrypted_auth_state).where(_User.id == user.id)
+        while (kept := session.scalar(own)) is not None:
+            if _opens(newest, kept):
+                done.newest += 1
+            elif not _opens(keeper, kept):
+                done.unreadable.append(user.name)
+            elif not write:
+                done.older += 1
+            elif _replaced(session, user.id, kept, keeper.fernet.rotate(kept)):
+                done.written += 1
+            else:
+                # Somebody logged in meanwhile: look at what the hub has written.
+                continue
+            break
+    return done
+
+
+def _opens(keeper: CryptKeeper, kept: bytes) -> bool:
+    try:
+        keeper.fernet.decrypt(kept)
+    except InvalidToken:
+        return False
+    return True
+
+
+def _replaced(session: Session, user_id: int, before: bytes, after: bytes) -> bool:
+    """Write one auth_state, unless it is another than before; say whether it was written."""
+    here = update(_User).where(_User.id == user_id, _User.encrypted_auth_state == before)
+    result: Any = session.execute(here.values(encrypted_auth_state=after))
+    session.commit()
+    return bool(result.rowcount)
+
+
+def _session(config: Config) -> Session:
+    """Open the database of a hub with this configuration; not one that is not there yet."""
+    hub = JupyterHub(config=config)
+    url = make_url(hub.db_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise ConfigurationError(f"there is no database {url.database}: run this in the folder where the hub runs")
+    session: Session = orm.new_session_factory(hub.db_url, **hub.db_kwargs)()  # type: ignore[no-untyped-call]
+    return session
+
+
+def _told(done: Rekeyed) -> int:
+    print(f"{done.written} encrypted anew; {done.newest} had the newest key already.")
+    if done.older:
+        print(f"Encrypted with an older key: {done.older}. Run `jhkube rekey` without --check.")
+    if done.unreadable:
+        print(
+            f"No key opens {len(done.unreadable)}: {', '.join(sorted(done.unreadable))}. Add the key that does:"
+            " without it these people are refused at their next login.",
+            file=sys.stderr,
+        )
+    return LEFT if done.older or done.unreadable else DONE
