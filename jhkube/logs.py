@@ -1,18 +1,49 @@
-"""The hub's log as JSON lines: what `c.JupyterHub.logging_config` needs for it."""
+"""The hub's log: whose pod an event is about, and events as lines of JSON."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import MutableMapping
 from typing import Any, Final
 
 from pythonjsonlogger.json import JsonFormatter
 
-__all__ = ["JSON_LINES", "JsonLines"]
+__all__ = ["JSON_LINES", "JsonLines", "PodLog"]
+
+
+class PodLog(logging.LoggerAdapter[Any]):
+    """Says with each event whose server and which pod it is about: in the message, and as fields for JSON.
+
+    Parameters
+    ----------
+    log
+        Where events go.
+    user, server
+        The server: its person's hub user name, and its own name, empty for the default one.
+    pod
+        `namespace/name`.
+
+    Examples
+    --------
+    >>> PodLog(logging.getLogger(), "ada", "gpu", "labs/jupyter-ada--gpu").process("made", {})[0]
+    'ada:gpu: pod labs/jupyter-ada--gpu: made'
+    """
+
+    def __init__(self, log: Any, user: str, server: str, pod: str) -> None:
+        super().__init__(log, {"user": user, "server": server, "pod": pod})
+        named = f"{user}:{server}" if server else user
+        # The message is formatted with its arguments: a percent sign in a name is no placeholder.
+        self._prefix = f"{named}: pod {pod}: ".replace("%", "")
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """Return the message with its prefix, and the fields."""
+        return f"{self._prefix}{msg}", {**kwargs, "extra": self.extra}
 
 
 class JsonLines(JsonFormatter):
     """Writes an event as a line of JSON: `timestamp` (ISO 8601, UTC), `level`, `logger`, `module`, `line`, `message`.
 
-    An exception's traceback is `exc_info`; what a call's `extra` has is added under its own names.
+    An exception's traceback is `exc_info`; what a call's `extra` has, such as `PodLog`'s, has its own names.
     """
 
     def __init__(self, *_: Any, **__: Any) -> None:

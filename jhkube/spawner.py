@@ -10,6 +10,7 @@ from jupyterhub.app import JupyterHub
 from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1OwnerReference, V1Pod, V1Secret
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
+from jhkube.logs import PodLog
 from jhkube.objects import (
     CONFLICT,
     HomeRefused,
@@ -81,7 +82,13 @@ class JHKubeSpawner(ChoosingSpawner):
 
     async def _start(self) -> str:
         self.pod_start = Start(self, self.parsed_patience())
-        return await self.pod_start.url(super()._start())
+        url = await self.pod_start.url(super()._start())
+        self._pod_log.info("answers after %s", self.pod_start.times)
+        return url
+
+    @property
+    def _pod_log(self) -> PodLog:
+        return PodLog(self.log, self.user.name, self.name, self._pod_key)
 
     async def _ensure_namespace(self) -> None:
         await super()._ensure_namespace()
@@ -110,14 +117,14 @@ class JHKubeSpawner(ChoosingSpawner):
     def _warn(self, sentence: str) -> None:
         """Have the person read a sentence during the start, once, and the operator too."""
         if sentence and sentence not in self._warnings:
-            self.log.warning("%s: claim %s: %s", self._log_name, self.pvc_name, sentence)
+            self._pod_log.warning("claim %s: %s", self.pvc_name, sentence)
             self._warnings.append(sentence)
 
     async def get_pod_manifest(self) -> V1Pod:
         """Return KubeSpawner's manifest with the person's identity, home, accounts and git in it."""
         pod: V1Pod = await super().get_pod_manifest()
         if self._identity is None:
-            self.log.warning("%s: no identity in auth_state, so the pod is KubeSpawner's own", self._log_name)
+            self._pod_log.warning("no identity in auth_state, so the pod is KubeSpawner's own")
             return pod
         return build_pod(pod, self.pod_settings(), self._identity, self._facts(), claim_name=self.pvc_name)
 
@@ -153,10 +160,13 @@ class JHKubeSpawner(ChoosingSpawner):
         except ApiException as error:
             if error.status != CONFLICT or start.uid:
                 raise
-            self.log.info("Pod %s/%s is there already; removing it", self.namespace, pod.metadata.name)
+            self._pod_log.info("is there already; removing it")
             await self.stop(True)
             return False
         start.created(uid)
+        facts = self._facts()
+        image = f"{facts.image_reference} at {facts.image_digest}" if facts.image_digest else self.image
+        self._pod_log.info("made from %s%s", image, f", size {facts.size}" if facts.size else "")
         return True
 
     def _secret_files(self) -> SecretFiles:
@@ -182,7 +192,7 @@ class JHKubeSpawner(ChoosingSpawner):
         kept = ("name", "namespace", "uid", "labels")
         owner = V1Pod(metadata=V1ObjectMeta(**{field: known.get(field) for field in kept}))
         await renew_secret(self.api, owner, self._secret_files())
-        self.log.info("%s: renewed the token in its Secret", self._log_name)
+        self._pod_log.info("has the renewed token in its Secret")
 
     async def stop(self, now: bool = False) -> None:
         """Delete the pod, and return as soon as it is gone."""

@@ -27,7 +27,7 @@ def phase_of(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str
 
 
 class PhaseTimes:
-    """Notes when the phases of one start end.
+    """Notes when the phases of one start end; as a text, how long each took in seconds.
 
     Parameters
     ----------
@@ -38,15 +38,19 @@ class PhaseTimes:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._since = clock()
-        self._ended = 0
+        self._spent: dict[str, float] = {}
+
+    def __str__(self) -> str:
+        phases = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in self._spent.items())
+        return f"{sum(self._spent.values()):.1f} s ({phases})"
 
     def reached(self, phase: str) -> None:
         """Note that a phase has ended, and with it those before; nothing where that is known.
 
         What comes at once took no time, as far as the watch can tell: a phase that was passed over counts as 0 s.
         """
-        for each in PHASES[self._ended : PHASES.index(phase) + 1]:
+        for each in PHASES[len(self._spent) : PHASES.index(phase) + 1]:
             now = self._clock()
-            START_PHASE_SECONDS.labels(each).observe(now - self._since)
+            self._spent[each] = now - self._since
+            START_PHASE_SECONDS.labels(each).observe(self._spent[each])
             self._since = now
-            self._ended += 1

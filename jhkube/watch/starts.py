@@ -81,7 +81,8 @@ class Start:
         self._reflectors: list[Any] = []
         self._told = ExitStack()
         self._since: dict[str, float] = {}
-        self._times = PhaseTimes()
+        self.times = PhaseTimes()
+        """How long its phases took."""
 
     @property
     def key(self) -> str:
@@ -92,7 +93,7 @@ class Start:
         """The API server took the pod; from now on its state counts. Without uid, any of the name is it."""
         if not self._created.done():
             self._created_at = time.monotonic()
-            self._times.reached("created")
+            self.times.reached("created")
             self._created.set_result(uid)
 
     @contextmanager
@@ -192,7 +193,7 @@ class Start:
             # intervals
             self.created()
             await self._watching
-            self._times.reached("ready")
+            self.times.reached("ready")
             return url
         except StartFailed:
             await self._clean_up()
@@ -289,7 +290,7 @@ class Start:
         self.pod = pod
         self.events = [e for e in events if self.uid and e["involvedObject"].get("uid") == self.uid]
         if pod is not None:
-            self._times.reached(phase_of(pod, self.events))
+            self.times.reached(phase_of(pod, self.events))
         self._notice()
 
     def _judge(self) -> float:

@@ -22,7 +22,8 @@ WORDS = {"by", "histogram_quantile", "increase", "max", "min", "rate", "sum", "t
 def known():
     """Return the label names of each series that a hub with jhkube can have, by its name."""
     found = {}
-    for metric in dict.fromkeys(REGISTRY._names_to_collectors.values()):
+    described = [each for each in set(REGISTRY._names_to_collectors.values()) if hasattr(each, "describe")]
+    for metric in described:
         for family in metric.describe():
             labels = set(getattr(metric, "_labelnames", ()))
             endings = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",))
