@@ -47,6 +47,8 @@ TINY_TAG: Final = "1.0"
 HUB_TAG: Final = "dev"
 """The tag of the hub with this checkout's jhkube."""
 
+PLAIN_TAG: Final = "1.0"
+
 
 @dataclass(frozen=True, slots=True)
 class Build:
@@ -98,7 +100,9 @@ def builds() -> list[Build]:
         (("VERSION", HUB_TAG),),
         ("jhkube", "config", "pyproject.toml", "setup.py", "README.md", "LICENSE", ".dockerignore"),
     )
-    return [Build("tiny", TINY_TAG, ROOT / "images" / "tiny"), hub, *lab]
+    # After the lab, whose first step it shares.
+    plain = Build("plain", PLAIN_TAG, ROOT / "images" / "plain", sources=("images/lab/requirements.txt",))
+    return [Build("tiny", TINY_TAG, ROOT / "images" / "tiny"), hub, *lab, plain]
 
 
 def lab_image(settings: Settings) -> str:

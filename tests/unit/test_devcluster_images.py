@@ -1,4 +1,4 @@
-"""What is in the images, as far as it runs without a container: the tiny server, and the lab's start."""
+"""The tiny server, as far as it runs without a container."""
 
 import os
 import signal
@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,6 @@ from devcluster.images import ROOT
 from tests.hubs import free_port
 
 TINY = ROOT / "images" / "tiny" / "jupyterhub-singleuser"
-LAB_START = ROOT / "images" / "lab" / "lab-start"
 
 
 @pytest.fixture
@@ -80,25 +78,3 @@ def test_the_tiny_server_ends_at_once_when_it_is_asked(tiny):
     assert b"listening" in server.stdout.readline()
     server.send_signal(signal.SIGTERM)
     assert server.wait(2) == 0
-
-
-def lab_start(home: Path, script: str) -> subprocess.CompletedProcess[str]:
-    environ = {"PATH": os.environ["PATH"], "HOME": str(home)}
-    return subprocess.run(
-        ["bash", LAB_START, "sh", "-c", script], env=environ, capture_output=True, text=True, check=True
-    )
-
-
-def test_the_lab_starts_in_the_home_that_it_is_given(tmp_path):
-    done = lab_start(tmp_path, "pwd; echo $HOME")
-    assert done.stdout == f"{tmp_path}\n{tmp_path}\n"
-    assert done.stderr == ""
-
-
-def test_the_lab_starts_in_a_home_that_can_be_written_to(tmp_path):
-    done = lab_start(tmp_path / "missing", 'touch "$HOME/file" && rm "$HOME/file" && pwd; echo $HOME')
-    home, shown = done.stdout.splitlines()
-    assert home == shown != str(tmp_path / "missing")
-    assert "cannot be written to" in done.stderr
-    if home.startswith("/tmp/home."):
-        Path(home).rmdir()
