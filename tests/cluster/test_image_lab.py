@@ -100,7 +100,13 @@ class Lab:
         """Return what a new kernel of the server says about six times seven."""
         kernel = json.loads(await self.ask("POST", "/api/kernels", json={"name": "python3"}))["id"]
         message = {
-            "header": {"msg_id": "one", "username": "", "session": "one", "msg_type": "execute_request", "version": "5"},
+            "header": {
+                "msg_id": "one",
+                "username": "",
+                "session": "one",
+                "msg_type": "execute_request",
+                "version": "5",
+            },
             "content": {"code": "print(6 * 7)", "silent": False},
             "parent_header": {},
             "metadata": {},
@@ -139,7 +145,10 @@ async def test_in_a_home_that_is_fine_there_is_nothing_to_say(labs: dict[str, La
     lab = labs["fine"]
     assert "lab-start:" not in await lab.log()
     assert "lab-notice" not in await lab.ask("GET", "/lab")
-    assert await lab.run("ls -A ~/.lab* 2>/dev/null; tr '\\0' '\\n' < /proc/1/environ | grep ^HOME") == "HOME=/home/ada\n"
+    assert (
+        await lab.run("ls -A ~/.lab* 2>/dev/null; tr '\\0' '\\n' < /proc/1/environ | grep ^HOME")
+        == "HOME=/home/ada\n"
+    )
 
 
 async def test_in_a_full_home_people_read_it_and_can_delete_something(labs: dict[str, Lab]) -> None:
@@ -175,7 +184,7 @@ async def test_without_a_home_people_are_in_another_folder_and_read_why(
 
 async def test_pip_installs_into_the_home(labs: dict[str, Lab]) -> None:
     script = (
-        "cd /tmp && mkdir -p thing && cd thing && echo 'from setuptools import setup; setup(name=\"thing\", "
+        'cd /tmp && mkdir -p thing && cd thing && echo \'from setuptools import setup; setup(name="thing", '
         "py_modules=[\"thing\"])' > setup.py && echo 'x = 1' > thing.py && "
         "pip install -q --no-build-isolation --no-index . && cd / && python -c 'import thing; print(thing.__file__)'"
     )

@@ -1,4 +1,4 @@
-"""An image that has none of this project's parts runs unchanged, under the person's own name and in their own home."""
+"""An image that has none of our parts runs unchanged, under the person's own name and in their own home."""
 
 from __future__ import annotations
 

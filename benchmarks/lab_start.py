@@ -1,0 +1,180 @@
+"""From a container's start to its first HTTP answer: the lab image beside the same packages simply installed.
+
+    python benchmarks/lab_start.py [--starts 20] [--rest 1.0] [--json FILE]
+
+The images `plain` and `lab` of the registry, and `lab` with jupyterhub's own command in place of its own, are started
+in turn by the development cluster's containerd, each after the one before has ended, and asked until they answer. The
+clock starts with the container's first process, as the kernel has it. This program plays the hub. The first round is
+not counted: it reads the images from the disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.server
+import json
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jhkube"
+SOCKET = (
+    CACHE / "clusters" / os.environ.get("JHKUBE_DEV_CLUSTER", "jhkube") / "containerd" / "containerd.sock"
+)
+REGISTRY = os.environ.get("JHKUBE_DEV_REGISTRY", "localhost:5000")
+CTR = ("ctr", "-a", os.environ.get("JHKUBE_DEV_CONTAINERD", str(SOCKET)), "-n", "jhkube-bench")
+PLAIN, LAB = f"{REGISTRY}/plain:1.0", f"{REGISTRY}/lab:recommended"
+STARTED: dict[str, tuple[str, ...]] = {
+    "plain": (PLAIN,),
+    "lab, by jupyterhub's own command": (LAB, "lab-start", "python3", "-m", "jupyterhub.singleuser"),
+    "lab": (LAB,),
+}
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """Says what a server asks its hub for at its start: the version."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = b'{"version": "6.1.1"}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("X-JupyterHub-Version", "6.1.1")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ctr(*arguments: str) -> str:
+    return subprocess.run([*CTR, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def first_answer(port: int, timeout: float = 60) -> float:
+    """Return when the server on the port first answered, in seconds since the machine's boot."""
+    until = time.monotonic() + timeout
+    while time.monotonic() < until:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=timeout) as asked:
+                asked.sendall(b"GET /user/ada/api HTTP/1.0\r\n\r\n")
+                status = asked.recv(12)
+            if status.endswith(b"200"):
+                return time.clock_gettime(time.CLOCK_BOOTTIME)
+        except OSError:
+            pass
+        time.sleep(0.005)
+    raise TimeoutError(f"no answer in {timeout} s")
+
+
+def process(pid: str) -> list[str]:
+    """Return what the kernel says of a process from its state on: fields 3 and up of stat, in proc(5)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def process_start(pid: str) -> float:
+    """Return when a process started, in seconds since the machine's boot."""
+    return int(process(pid)[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def cores_used(pid: str) -> float:
+    """Return the processor seconds of a process and of those that it started, so far."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    own = sum(map(int, process(pid)[11:15])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(map(cores_used, children))
+
+
+def measured(name: str, hub: int) -> tuple[float, float]:
+    """Start a container; return seconds to its first answer, and the processor's seconds until then."""
+    image, *command = STARTED[name]
+    port = free_port()
+    environ = {
+        "JUPYTERHUB_API_TOKEN": "benchmark",
+        "JUPYTERHUB_USER": "ada",
+        "JUPYTERHUB_CLIENT_ID": "jupyterhub-user-ada",
+        "JUPYTERHUB_API_URL": f"http://127.0.0.1:{hub}/hub/api",
+        "JUPYTERHUB_HOST": "",
+        "JUPYTERHUB_OAUTH_CALLBACK_URL": "/user/ada/oauth_callback",
+        "JUPYTERHUB_OAUTH_SCOPES": '["access:servers!server=ada/"]',
+        "JUPYTERHUB_SERVICE_PREFIX": "/user/ada/",
+        "JUPYTERHUB_BASE_URL": "/",
+        "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{port}/user/ada/",
+        "JUPYTERHUB_DEFAULT_URL": "/lab",
+    }
+    container = f"lab-start-{port}"
+    variables = [word for key, value in environ.items() for word in ("--env", f"{key}={value}")]
+    entry = ("tini", "--", *command) if command else ()
+    ctr("run", "-d", "--net-host", *variables, image, container, *entry)
+    try:
+        answered = first_answer(port)
+        pid = next(line.split()[1] for line in ctr("tasks", "ls").splitlines() if line.startswith(container))
+        return answered - process_start(pid), cores_used(pid)
+    finally:
+        subprocess.run([*CTR, "tasks", "kill", "-s", "SIGKILL", "-a", container], check=False, capture_output=True)
+        subprocess.run([*CTR, "tasks", "delete", "-f", container], check=False, capture_output=True)
+        ctr("containers", "delete", container)
+
+
+def quantile(values: list[float], part: float) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[round(part * 100) - 1]
+
+
+def table(results: dict[str, list[tuple[float, float]]]) -> str:
+    lines = [
+        "| | to the first answer: median | p95 | beside plain | processor time, median | beside plain |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    plain = [statistics.median(column) for column in zip(*results["plain"], strict=True)]
+    for name, starts in results.items():
+        wall, cores = ([*column] for column in zip(*starts, strict=True))
+        median, used = statistics.median(wall), statistics.median(cores)
+        lines.append(
+            f"| {name} | {median:.2f} s | {quantile(wall, 0.95):.2f} s | {median / plain[0]:.2f} "
+            f"| {used:.2f} s | {used / plain[1]:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--starts", type=int, default=20, help="of each, beside the one that is not counted")
+    parser.add_argument("--rest", type=float, default=1.0, help="seconds between two starts")
+    parser.add_argument("--json", type=Path, help="where to write every number")
+    options = parser.parse_args()
+    hub = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=hub.serve_forever, daemon=True).start()
+    for image in (PLAIN, LAB):
+        ctr("images", "pull", "--plain-http", image)
+    results: dict[str, list[tuple[float, float]]] = {name: [] for name in STARTED}
+    for number in range(options.starts + 1):
+        # Each goes first in its turn.
+        names = [*STARTED][number % len(STARTED) :] + [*STARTED][: number % len(STARTED)]
+        for name in names:
+            found = measured(name, hub.server_port)
+            print(f"{number} {name}: {found[0]:.2f} s, {found[1]:.2f} s of a core", file=sys.stderr, flush=True)
+            if number:
+                results[name].append(found)
+            time.sleep(options.rest)
+    print(f"\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {platform.machine()}\n\n{table(results)}")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
