@@ -1,6 +1,6 @@
 """From a container's start to its first HTTP answer: the lab image beside the same packages simply installed.
 
-    python benchmarks/lab_start.py [--starts 20] [--rest 1.0] [--json FILE]
+    PYTHONPATH=. python benchmarks/lab_start.py [--starts 20] [--rest 1.0] [--json FILE]
 
 The images `plain` and `lab` of the registry, and `lab` with jupyterhub's own command in place of its own, are started
 in turn by the development cluster's containerd, each after the one before has ended, and asked until they answer. The
@@ -23,13 +23,12 @@ import threading
 import time
 from pathlib import Path
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jhkube"
-SOCKET = (
-    CACHE / "clusters" / os.environ.get("JHKUBE_DEV_CLUSTER", "jhkube") / "containerd" / "containerd.sock"
-)
-REGISTRY = os.environ.get("JHKUBE_DEV_REGISTRY", "localhost:5000")
-CTR = ("ctr", "-a", os.environ.get("JHKUBE_DEV_CONTAINERD", str(SOCKET)), "-n", "jhkube-bench")
-PLAIN, LAB = f"{REGISTRY}/plain:1.0", f"{REGISTRY}/lab:recommended"
+from devcluster.images import DEMO_TAG, PLAIN_TAG
+from devcluster.settings import Settings
+
+SETTINGS = Settings.load()
+CTR = ("ctr", "-a", str(SETTINGS.containerd), "-n", "jhkube-bench")
+PLAIN, LAB = f"{SETTINGS.registry}/plain:{PLAIN_TAG}", f"{SETTINGS.registry}/lab:{DEMO_TAG}"
 STARTED: dict[str, tuple[str, ...]] = {
     "plain": (PLAIN,),
     "lab, by jupyterhub's own command": (LAB, "lab-start", "python3", "-m", "jupyterhub.singleuser"),

@@ -17,7 +17,17 @@ from devcluster.commands import locked, output, run, succeeds, write
 from devcluster.progress import say, step
 from devcluster.settings import DevClusterError, Settings
 
-__all__ = ["DEMO_TAG", "LAB_TAGS", "build_all", "lab_image", "pause_archive", "prepull", "release", "tiny_image"]
+__all__ = [
+    "DEMO_TAG",
+    "LAB_TAGS",
+    "PLAIN_TAG",
+    "build_all",
+    "lab_image",
+    "pause_archive",
+    "prepull",
+    "release",
+    "tiny_image",
+]
 
 ROOT: Final = Path(__file__).parents[1]
 

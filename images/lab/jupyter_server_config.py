@@ -8,3 +8,6 @@ c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash", "-l"]}
 # A lab at work asks nobody outside whether there is news or a newer release.
 c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+
+# There is no language server in here. Who installs one sets this to True in ~/.jupyter/jupyter_server_config.py.
+c.LanguageServerManager.autodetect = False
