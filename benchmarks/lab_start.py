@@ -1,6 +1,6 @@
 """From a container's start to its first HTTP answer: the lab image beside the same packages simply installed.
 
-    PYTHONPATH=. python benchmarks/lab_start.py [--starts 20] [--rest 1.0] [--json FILE]
+    python -m benchmarks.lab_start [--starts 20] [--rest 1.0] [--json FILE]
 
 The images `plain` and `lab` of the registry, and `lab` with jupyterhub's own command in place of its own, are started
 in turn by the development cluster's containerd, each after the one before has ended, and asked until they answer. The
