@@ -1,5 +1,7 @@
 """JupyterLab's settings in this image."""
 
+import os
+
 c = get_config()  # noqa: F821
 
 # Completion and the aliases of a person's own ~/.profile need a login shell.
@@ -11,3 +13,7 @@ c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 
 # There is no language server in here. Who installs one sets this to True in ~/.jupyter/jupyter_server_config.py.
 c.LanguageServerManager.autodetect = False
+
+# Where the start script has found the home to be full.
+if "LAB_SIGNATURES" in os.environ:
+    c.NotebookNotary.db_file = os.environ["LAB_SIGNATURES"]
