@@ -73,15 +73,17 @@ class Lab:
 
     async def answers(self) -> None:
         async with asyncio.timeout(90):
-            while not self.url:
+            while True:
                 pod = await self.cluster.core.read_namespaced_pod(self.name, self.cluster.namespace)
-                try:
-                    self.url = f"http://{pod.status.pod_ip}:8888" if pod.status.pod_ip else ""
-                    await self.ask("GET", "/api/status")
-                except aiohttp.ClientConnectionError:
-                    self.url = ""
                 if pod.status.phase == "Failed":
                     raise RuntimeError(await self.log())
+                self.url = f"http://{pod.status.pod_ip}:8888"
+                try:
+                    if pod.status.pod_ip:
+                        await self.ask("GET", "/api/status")
+                        return
+                except aiohttp.ClientConnectionError:
+                    pass
                 await asyncio.sleep(0.1)
 
     async def ask(self, method: str, path: str, **kwargs: Any) -> str:
