@@ -1,6 +1,6 @@
 """From a container's start to its first HTTP answer: the lab image beside the same packages simply installed.
 
-    python -m benchmarks.lab_start [--starts 20] [--rest 1.0] [--json FILE]
+    python -m benchmarks.lab_start [--starts 10]
 
 The images `plain` and `lab` of the registry, and `lab` with jupyterhub's own command in place of its own, are started
 in turn by the development cluster's containerd, each after the one before has ended, and asked until they answer. The
@@ -12,13 +12,10 @@ from __future__ import annotations
 
 import argparse
 import http.server
-import json
 import os
-import platform
 import socket
 import statistics
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -26,9 +23,12 @@ from pathlib import Path
 from devcluster.images import DEMO_TAG, PLAIN_TAG
 from devcluster.settings import Settings
 
+from .rows import Row, Target, emit, quantile, say
+
 SETTINGS = Settings.load()
 CTR = ("ctr", "-a", str(SETTINGS.containerd), "-n", "jhkube-bench")
 PLAIN, LAB = f"{SETTINGS.registry}/plain:{PLAIN_TAG}", f"{SETTINGS.registry}/lab:{DEMO_TAG}"
+TARGET = Target(ratio=0.8)
 STARTED: dict[str, tuple[str, ...]] = {
     "plain": (PLAIN,),
     "lab, by jupyterhub's own command": (LAB, "lab-start", "python3", "-m", "jupyterhub.singleuser"),
@@ -130,49 +130,52 @@ def measured(name: str, hub: int) -> tuple[float, float]:
         ctr("containers", "delete", container)
 
 
-def quantile(values: list[float], part: float) -> float:
-    return statistics.quantiles(values, n=100, method="inclusive")[round(part * 100) - 1]
-
-
-def table(results: dict[str, list[tuple[float, float]]]) -> str:
-    lines = [
-        "| | to the first answer: median | p95 | beside plain | processor time, median | beside plain |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
-    plain = [statistics.median(column) for column in zip(*results["plain"], strict=True)]
-    for name, starts in results.items():
-        wall, cores = ([*column] for column in zip(*starts, strict=True))
-        median, used = statistics.median(wall), statistics.median(cores)
-        lines.append(
-            f"| {name} | {median:.2f} s | {quantile(wall, 0.95):.2f} s | {median / plain[0]:.2f} "
-            f"| {used:.2f} s | {used / plain[1]:.2f} |"
-        )
-    return "\n".join(lines)
+def rows(results: dict[str, list[tuple[float, float]]]) -> list[Row]:
+    """Return what came of it, the lab beside the plain image."""
+    found = []
+    for index, (what, target) in enumerate((("to the first answer", TARGET), ("processor time until then", None))):
+        ours, theirs = ([start[index] for start in results[name]] for name in ("lab", "plain"))
+        for part, name in ((0.5, "median"), (0.95, "p95")):
+            found.append(
+                Row(
+                    group="Start of the lab image's server",
+                    beside="the same packages, simply installed",
+                    measure=f"{what}, {name}",
+                    size=1,
+                    of="at once",
+                    unit="s",
+                    jhkube=round(quantile(ours, part), 3),
+                    other=round(quantile(theirs, part), 3),
+                    target=target if name == "median" else None,
+                )
+            )
+    return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--starts", type=int, default=20, help="of each, beside the one that is not counted")
-    parser.add_argument("--rest", type=float, default=1.0, help="seconds between two starts")
-    parser.add_argument("--json", type=Path, help="where to write every number")
+    """Measure, and print rows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--starts", type=int, default=10, help="of each, beside the one that is not counted")
+    parser.add_argument("--quick", action="store_true", help="three starts of each")
     options = parser.parse_args()
+    starts = 3 if options.quick else options.starts
     hub = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=hub.serve_forever, daemon=True).start()
     for image in (PLAIN, LAB):
         ctr("images", "pull", "--plain-http", image)
     results: dict[str, list[tuple[float, float]]] = {name: [] for name in STARTED}
-    for number in range(options.starts + 1):
+    for number in range(starts + 1):
         # Each goes first in its turn.
         names = [*STARTED][number % len(STARTED) :] + [*STARTED][: number % len(STARTED)]
         for name in names:
             found = measured(name, hub.server_port)
-            print(f"{number} {name}: {found[0]:.2f} s, {found[1]:.2f} s of a core", file=sys.stderr, flush=True)
+            say(f"{number} {name}: {found[0]:.2f} s, {found[1]:.2f} s of a core")
             if number:
                 results[name].append(found)
-            time.sleep(options.rest)
-    print(f"\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {platform.machine()}\n\n{table(results)}")
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1))
+    for row in rows(results):
+        emit(row)
+    for name, started in results.items():
+        say(f"{name}: {statistics.median(wall for wall, _ in started):.2f} s, medians")
 
 
 if __name__ == "__main__":

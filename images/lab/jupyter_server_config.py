@@ -7,6 +7,9 @@ c = get_config()  # noqa: F821
 # Completion and the aliases of a person's own ~/.profile need a login shell.
 c.ServerApp.terminado_settings = {"shell_command": ["/bin/bash", "-l"]}
 
+# A trash that nobody can open would fill the home, and nothing could be deleted in one that is full.
+c.FileContentsManager.delete_to_trash = False
+
 # A lab at work asks nobody outside whether there is news or a newer release.
 c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"

@@ -35,8 +35,8 @@ FRESH_ENVIRONMENT: Final = {
 }
 """What sets a person's own packages and settings aside for one start, in any image, and touches no file.
 
-An image whose start script wants to do more looks at `JHKUBE_RESET_ENVIRONMENT`; that of `images/lab` moves things out of
-the way instead and takes the variables that are below `FRESH_FOLDER` back.
+An image whose start script wants to do more looks at `JHKUBE_RESET_ENVIRONMENT`; that of `images/lab` moves things
+out of the way instead and takes the variables that are below `FRESH_FOLDER` back.
 """
 
 # What KubeSpawner fills into volumes, labels and environment; every other brace is text.
