@@ -55,6 +55,10 @@ LONGEST_DELAY: Final = 60.0
 """Seconds after which an API server that refused is asked again at the latest."""
 
 
+API_ERRORS: Final = (ApiException, aiohttp.ClientError, OSError, TimeoutError)
+"""How the API server refuses, or does not answer."""
+
+
 class PrepullerError(Exception):
     """What keeps the prepuller from its work; the message is for the operator."""
 
@@ -121,9 +125,12 @@ class Prepuller(PrepullerConfig):
         finally:
             stopping.cancel()
             await asyncio.gather(self.menu.stop(), daemon_sets.stop(), pods.stop())
-        if self.removes:
+        name = f"{self.settings.namespace}/{self.name}"
+        try:
             await remove(self.settings)
-            self.log.info("Removed the DaemonSet %s/%s", self.settings.namespace, self.name)
+        except API_ERRORS as error:
+            raise PrepullerError(f"the DaemonSet {name} is not removed: {api_reason(error)}") from None
+        self.log.info("Removed the DaemonSet %s", name)
 
     async def _begin(self, daemon_sets: DaemonSetReflector, pods: WakingPodReflector) -> None:
         try:
@@ -132,7 +139,7 @@ class Prepuller(PrepullerConfig):
                 self.settings = replace(self.settings, owner=owner)
             await daemon_sets.start()
             await pods.start()
-        except ApiException as error:
+        except API_ERRORS as error:
             what = f"the prepuller cannot begin in the namespace {self.settings.namespace}"
             raise PrepullerError(f"{what}: {api_reason(error)}") from None
 
@@ -144,12 +151,13 @@ class Prepuller(PrepullerConfig):
             try:
                 delay = await self._reconcile(daemon_sets.daemon_sets.get(key), pods)
                 failures = 0
-            except (ApiException, aiohttp.ClientError, OSError, TimeoutError) as error:
+            except API_ERRORS as error:
                 failures += 1
                 delay = min(LONGEST_DELAY, 2.0**failures)
                 if failures == 1 or failures % 10 == 0:
-                    reason = api_reason(error) if isinstance(error, ApiException) else repr(error)
-                    self.log.error("The DaemonSet %s is not as it should be: %s; trying again", key, reason)
+                    self.log.error(
+                        "The DaemonSet %s is not as it should be: %s; trying again", key, api_reason(error)
+                    )
             try:
                 await asyncio.wait_for(self._wake.wait(), delay)
             except TimeoutError:
@@ -193,8 +201,10 @@ class Prepuller(PrepullerConfig):
             )
 
 
-def api_reason(error: ApiException) -> str:
-    """Return what the API server said, for the operator."""
+def api_reason(error: Exception) -> str:
+    """Return what the API server said, or why it could not be asked, for the operator."""
+    if not isinstance(error, ApiException):
+        return str(error) or type(error).__name__
     try:
         said = str(json.loads(error.body or "")["message"])
     except (TypeError, ValueError, KeyError):

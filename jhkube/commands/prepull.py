@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kubernetes_asyncio.client import ApiException
+from kubernetes_asyncio.config import ConfigException
 from kubespawner.clients import shared_client
 from traitlets import TraitError
 from traitlets.config import Config
@@ -22,14 +23,14 @@ from traitlets.config import Config
 from jhkube.commands.configuration import ConfigurationError, load_configuration
 from jhkube.prepull.manifests import selector
 from jhkube.prepull.observed import ImageOnNode, ImageState, images_on_nodes
-from jhkube.prepuller import Prepuller, PrepullerError, api_reason
+from jhkube.prepuller import API_ERRORS, Prepuller, PrepullerError, api_reason
 
 __all__ = ["add_parser", "run"]
 
 DONE, INCOMPLETE, WRONG = 0, 1, 2
 """The exit status: all images are on all nodes, or the prepuller was ended; some are not; it could not be told."""
 
-FORBIDDEN, NOT_FOUND = 403, 404
+FORBIDDEN = 403
 
 
 def add_parser(commands: Any) -> None:
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         config = load_configuration(arguments.config)
         return asyncio.run(_status(config, arguments.json) if arguments.status else _keep(config))
-    except (ConfigurationError, PrepullerError, TraitError, ValueError) as error:
+    except (ConfigurationError, ConfigException, PrepullerError, TraitError, ValueError) as error:
         print(f"jhkube prepull: {error}", file=sys.stderr)
         return WRONG
 
@@ -71,9 +72,9 @@ async def _status(config: Config, as_json: bool) -> int:
     where = f"{settings.namespace}/{settings.name}"
     try:
         rows = await _rows(settings.name, settings.namespace)
-    except ApiException as error:
-        if error.status != NOT_FOUND:
-            raise PrepullerError(f"the status of {where} cannot be read: {api_reason(error)}") from None
+    except API_ERRORS as error:
+        raise PrepullerError(f"the status of {where} cannot be read: {api_reason(error)}") from None
+    if rows is None:
         print(f"There is no DaemonSet {where}: no prepuller runs.", file=sys.stderr)
         return INCOMPLETE
     if as_json:
@@ -83,12 +84,13 @@ async def _status(config: Config, as_json: bool) -> int:
     return DONE if all(row.state is ImageState.PRESENT for row in rows) else INCOMPLETE
 
 
-async def _rows(name: str, namespace: str) -> tuple[ImageOnNode, ...]:
+async def _rows(name: str, namespace: str) -> tuple[ImageOnNode, ...] | None:
+    """Return the table; None where there is no DaemonSet."""
     apps, core = shared_client("AppsV1Api"), shared_client("CoreV1Api")
     # By a list, as the prepuller itself does: its account may not get single ones.
     found = await _items(apps.list_namespaced_daemon_set, namespace, field_selector=f"metadata.name={name}")
     if not found:
-        raise ApiException(status=NOT_FOUND, reason="Not Found")
+        return None
     labels = ",".join(f"{key}={value}" for key, value in selector(name).items())
     pods = await _items(core.list_namespaced_pod, namespace, label_selector=labels)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from traitlets import Bool, Dict, Enum, Float, Integer, List, Unicode
+from traitlets import Dict, Enum, Float, Integer, List, Unicode
 from traitlets.config import LoggingConfigurable
 
 from jhkube.prepull.helper import HELPERS
@@ -201,17 +201,5 @@ class PrepullerConfig(LoggingConfigurable):
         For example, from a mirror::
 
             c.Prepuller.pause_image = "registry.example.org/mirror/pause:3.10"
-        """,
-    ).tag(config=True)
-
-    removes = Bool(
-        True,
-        help="""
-        Whether the DaemonSet is removed when the prepuller ends. Otherwise it stays as it is, until its `deployment`
-        is deleted.
-
-        For example, to restart the prepuller without any change on the nodes::
-
-            c.Prepuller.removes = False
         """,
     ).tag(config=True)

@@ -11,8 +11,10 @@ import sys
 
 import pytest
 from kubernetes_asyncio import client
+from traitlets.config import Config
 
-from jhkube.prepuller import RULES, STATUS_RULES
+from jhkube.prepull.placement import Placement
+from jhkube.prepuller import RULES, STATUS_RULES, Prepuller
 from tests.cluster.prepull_images import Account, Command, Listener, Repository
 from tests.pods import pod_of
 
@@ -136,6 +138,29 @@ def cores(text):
 
 def are(**states):
     return lambda rows: {tag: row["state"] for tag, row in rows.items()} == states
+
+
+async def test_its_pods_go_where_labs_go_with_their_secrets(cluster):
+    labs = Config()
+    labs.KubeSpawner.namespace = "labs"
+    labs.KubeSpawner.node_selector = {"pool": "labs"}
+    labs.KubeSpawner.image_pull_secrets = ["one", {"name": "two"}]
+    labs.JHKubeSpawner.tolerations = [{"key": "labs", "operator": "Exists"}]
+    labs.JHKubeSpawner.sizes = [{"name": "gpu", "cores": 1, "memory": "1G", "node_selector": {"gpu": "yes"}}]
+    settings = Prepuller(config=labs).settings
+    wanted = {"gpu": "yes", "pool": "labs"}
+    expressions = [{"key": key, "operator": "In", "values": [value]} for key, value in wanted.items()]
+    assert settings.placement == Placement(
+        ({"matchExpressions": expressions},), ({"key": "labs", "operator": "Exists"},)
+    )
+    assert (settings.namespace, settings.pull_secrets) == ("labs", ("one", "two"))
+
+    own = Config(
+        {"Prepuller": {"node_selector": {}, "tolerations": [], "image_pull_secrets": [], "namespace": "own"}}
+    )
+    settings = Prepuller(config=Config({**labs, **own})).settings
+    assert settings.placement == Placement()
+    assert (settings.namespace, settings.pull_secrets) == ("own", ())
 
 
 async def test_status_says_that_no_prepuller_runs(prepull):
