@@ -15,8 +15,8 @@ LOGS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 GAP = "…"
 """What stands for whatever the code fills in, in its sentences as they are collected and on the page."""
 
-NOBODYS = ("cli.py", "metrics.py", "setting_table.py")
-"""Modules whose sentences are help texts."""
+OPERATORS = ("checks", "commands", "cli.py", "metrics.py", "setting_table.py")
+"""Folders and modules that speak to operators alone, in what `jhkube` prints and in help texts."""
 
 NOT_TOLD = (
     "# Written by jhkube",  # a comment in a pod's gitconfig
@@ -84,7 +84,7 @@ def is_half(module, text):
 
 def everything_told():
     for module in sorted((ROOT / "jhkube").rglob("*.py")):
-        if module.parent.name != "commands" and module.name not in NOBODYS:
+        if module.parent.name not in OPERATORS and module.name not in OPERATORS:
             yield from ((module, said) for said in sentences(module) if not said.startswith(NOT_TOLD))
     scripts = ROOT / "jhkube" / "pod" / "home_scripts.py"
     for said in SHELL_MESSAGE.findall(scripts.read_text("utf-8")):
