@@ -96,6 +96,5 @@ c.JupyterHub.init_spawners_timeout = -1
 c.JupyterHub.cleanup_servers = False
 c.KubeSpawner.namespace = bench["namespace"]
 c.KubeSpawner.pod_connect_ip = "127.0.0.1"
-c.KubeSpawner.port = bench["answering"]
 c.KubeSpawner.poll_interval = 0
 c.JupyterHub.log_level = "INFO"

@@ -15,8 +15,8 @@ def pod_name(number: int) -> str:
     return f"jupyter-person-{number:05}"
 
 
-def pod(number: int) -> dict[str, Any]:
-    """A pod with as much in it as a hub's has."""
+def pod(number: int, port: int) -> dict[str, Any]:
+    """A pod with as much in it as a hub's has, whose server is at this port."""
     name = pod_name(number)
     environment = [{"name": f"JUPYTERHUB_SETTING_{i}", "value": f"{name}-value-{i}" * 2} for i in range(30)]
     labels = {"component": "singleuser-server", "app": "jupyterhub", "hub.jupyter.org/username": f"person-{number}"}
@@ -35,7 +35,7 @@ def pod(number: int) -> dict[str, Any]:
                     "image": "registry.example.org/science/lab@sha256:" + "0" * 64,
                     "args": ["jupyterhub-singleuser"],
                     "env": environment,
-                    "ports": [{"name": "notebook-port", "containerPort": 8888}],
+                    "ports": [{"name": "notebook-port", "containerPort": port}],
                     "resources": {"limits": {"memory": "2Gi"}, "requests": {"memory": "1Gi", "cpu": "100m"}},
                     "volumeMounts": [{"name": "home", "mountPath": "/home/jovyan"}],
                 }

@@ -22,6 +22,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import kubespawner
 from jupyterhub import orm
 from kubernetes_asyncio import client, config
 
@@ -42,15 +43,15 @@ BLOCK = Target(at_most=50.0, sizes=(5_000,))
 MEMORY = Target(ratio=1.0, sizes=(5_000,))
 
 
-async def fill(numbers: range) -> None:
-    """Make these pods and their events."""
+async def fill(numbers: range, port: int) -> None:
+    """Make these pods, with their servers at this port, and their events."""
     async with client.ApiClient() as api:
         core = client.CoreV1Api(api)
         left = iter(numbers)
 
         async def work() -> None:
             for number in left:
-                await raw(core.create_namespaced_pod, NAMESPACE, pod(number))
+                await raw(core.create_namespaced_pod, NAMESPACE, pod(number, port))
                 await raw(core.patch_namespaced_pod_status, pod_name(number), NAMESPACE, status(number))
                 for which in range(EVENTS_A_POD):
                     await raw(core.create_namespaced_event, NAMESPACE, event(number, which))
@@ -99,7 +100,13 @@ def write_database(path: Path, port: int) -> None:
     for number in range(PEOPLE):
         user = orm.User(name=f"person-{number:05}")
         server = orm.Server(proto="http", ip="127.0.0.1", port=port, base_url=f"/user/{user.name}/")
-        state = {"pod_name": pod_name(number), "namespace": NAMESPACE, "dns_name": "", "pvc_name": ""}
+        state = {
+            "kubespawner_version": kubespawner.__version__,
+            "pod_name": pod_name(number),
+            "namespace": NAMESPACE,
+            "dns_name": "",
+            "pvc_name": "",
+        }
         session.add(orm.Spawner(name="", user=user, server=server, state=state))
     session.commit()
     session.close()
@@ -121,40 +128,38 @@ async def servers() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-async def measure(name: str, size: int, folder: Path) -> dict[str, float]:
-    """Return what a hub with one of the spawners takes."""
-    async with servers() as answering:
-        await asyncio.to_thread(folder.mkdir)
-        await asyncio.to_thread(write_database, folder / "jupyterhub.sqlite", answering)
-        port, found = free_port(), folder / "found.json"
-        settings = {
-            "spawner": SPAWNERS[name],
-            "namespace": NAMESPACE,
-            "answering": answering,
-            "seconds": RUN_SECONDS,
-            "people": PEOPLE,
-            "pods": size,
-            "events": size * EVENTS_A_POD,
-            "found": str(found),
-            "health": f"http://127.0.0.1:{port + 1}",
-        }
-        hub = BenchHub("_large_hub_config.py", settings, folder, port)
-        changing = asyncio.create_task(changes(size))
-        try:
-            start = await hub.up()
-            async with asyncio.timeout(RUN_SECONDS + 60):
-                while not found.exists():
-                    if hub.process.poll() is not None:
-                        raise RuntimeError(f"the hub ended: {hub.log.read_text()[-3000:]}")
-                    await asyncio.sleep(0.2)
-            numbers: dict[str, float] = json.loads(found.read_text())
-            if "error" in numbers:
-                raise RuntimeError(numbers["error"])
-            memory = {"memory": resident_mib(hub.process.pid), "peak": resident_mib(hub.process.pid, "VmHWM")}
-            return numbers | memory | {"start": start}
-        finally:
-            changing.cancel()
-            await hub.down()
+async def measure(name: str, size: int, folder: Path, answering: int) -> dict[str, float]:
+    """Return what a hub with one of the spawners takes; all servers answer at one port of this machine."""
+    await asyncio.to_thread(folder.mkdir)
+    await asyncio.to_thread(write_database, folder / "jupyterhub.sqlite", answering)
+    port, found = free_port(), folder / "found.json"
+    settings = {
+        "spawner": SPAWNERS[name],
+        "namespace": NAMESPACE,
+        "seconds": RUN_SECONDS,
+        "people": PEOPLE,
+        "pods": size,
+        "events": size * EVENTS_A_POD,
+        "found": str(found),
+        "health": f"http://127.0.0.1:{port + 1}",
+    }
+    hub = BenchHub("_large_hub_config.py", settings, folder, port)
+    changing = asyncio.create_task(changes(size))
+    try:
+        start = await hub.up(timeout=120)
+        async with asyncio.timeout(RUN_SECONDS + 60):
+            while not found.exists():
+                if hub.process.poll() is not None:
+                    raise RuntimeError(f"the hub ended: {hub.log.read_text()[-3000:]}")
+                await asyncio.sleep(0.2)
+        numbers: dict[str, float] = json.loads(found.read_text())
+        if "error" in numbers:
+            raise RuntimeError(numbers["error"])
+        memory = {"memory": resident_mib(hub.process.pid), "peak": resident_mib(hub.process.pid, "VmHWM")}
+        return numbers | memory | {"start": start}
+    finally:
+        changing.cancel()
+        await hub.down()
 
 
 def rows(size: int, ours: dict[str, float], stock: dict[str, float]) -> Iterator[Row]:
@@ -176,19 +181,19 @@ async def main(sizes: list[int]) -> None:
     """Measure, and print rows."""
     await config.load_kube_config()
     with tempfile.TemporaryDirectory(prefix="jhkube-bench-") as folder:
-        async with client.ApiClient() as api:
+        async with client.ApiClient() as api, servers() as answering:
             core = client.CoreV1Api(api)
             await begin(core)
             try:
                 made = 0
                 for size in sizes:
                     began = time.monotonic()
-                    await fill(range(made, size))
+                    await fill(range(made, size), answering)
                     say(f"{size} pods, {EVENTS_A_POD * size} events: made in {time.monotonic() - began:.0f} s")
                     made = size
                     found = {}
                     for name in (STOCK, OURS):
-                        found[name] = await measure(name, size, Path(folder, f"{name}-{size}"))
+                        found[name] = await measure(name, size, Path(folder, f"{name}-{size}"), answering)
                         say(f"{name}, {size} pods: {found[name]}")
                     for row in rows(size, found[OURS], found[STOCK]):
                         emit(row)
