@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := $(PYTHON) -m devcluster
+# A file of tests stays in one process, with the hub that they share; most of their time is waiting for pods.
+TWO_AT_A_TIME := -n 2 --dist loadfile
 WITH_CLUSTER := set -e; exports=$$($(CLUSTER) env); eval "$$exports";
 export PYTHONUNBUFFERED := 1
 .DEFAULT_GOAL := help
@@ -24,13 +26,14 @@ test: check setup lint tools browser up images hub5 ## Run all checks: lint, typ
 	( $(BIN)/pytest -p no:cacheprovider tests/unit tests/hub tests/registry; first=$$?; \
 	  .venv-hub5/bin/pytest -p no:cacheprovider -m hub_versions tests/hub; second=$$?; \
 	  [ $$first$$second = 00 ] ) > .run/logs/without-pods.txt 2>&1 & beside=$$!; \
-	$(BIN)/pytest tests/cluster tests/browser; first=$$?; \
-	.venv-hub5/bin/pytest -m hub_versions tests/cluster tests/browser; second=$$?; \
+	$(BIN)/pytest $(TWO_AT_A_TIME) -m "not alone" tests/cluster tests/browser; first=$$?; \
+	.venv-hub5/bin/pytest $(TWO_AT_A_TIME) -m hub_versions tests/cluster tests/browser; second=$$?; \
 	wait $$beside; third=$$?; cat .run/logs/without-pods.txt; \
+	$(BIN)/pytest -m alone tests/cluster; fourth=$$?; \
 	word() { [ $$1 = 0 ] && echo passed || echo "failed ($$1)"; }; \
 	echo "make test: cluster and browser tests $$(word $$first), with jupyterhub 5 $$(word $$second);" \
-	  "unit, registry and hub tests $$(word $$third)"; \
-	[ $$first$$second$$third = 000 ]
+	  "unit, registry and hub tests $$(word $$third); tests that need the cluster to themselves $$(word $$fourth)"; \
+	[ $$first$$second$$third$$fourth = 0000 ]
 
 .PHONY: lint
 lint: setup ## Check style, format, types and import layers

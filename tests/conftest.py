@@ -20,6 +20,9 @@ from tests.pods import new_namespace
 RUN = Path(__file__).parents[1] / ".run"
 """Where tests leave what a person may want to look at: logs and screenshots."""
 
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+"""Which of two test processes this is, in the names of what both leave there."""
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -121,7 +124,7 @@ async def new_hub(
     logs.mkdir(parents=True, exist_ok=True)
     for hub in hubs:
         await hub.stop()
-        (logs / f"{hub.folder.name}.log").write_text(hub.log)
+        (logs / f"{hub.folder.name}{WORKER}.log").write_text(hub.log)
 
 
 @pytest.fixture(scope="session")
