@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import platform
+import tarfile
 from dataclasses import replace
+from importlib.resources import as_file, files
 
 import pytest
 from kubernetes_asyncio import client
@@ -14,6 +17,7 @@ from jhkube.pod.git import GitSettings, parse_git_hosts
 from jhkube.pod.home import parse_home
 from jhkube.pod.secret import secret_name, secret_patch
 from tests.cluster.pod_fixtures import ADA, Pods, claim, image, pods
+from tests.conftest import Cluster
 
 __all__ = ["claim", "image", "pods"]
 
@@ -109,6 +113,52 @@ async def test_a_renewed_token_reaches_the_running_pod(pods: Pods, claim: str) -
         while (await pods.run(name, "cat /etc/jhkube/token-github.com")).strip() != "gho_new":
             await asyncio.sleep(0.5)
     assert await pods.run(name, "cat /etc/jhkube/token-git.example.org_3000") == "first"
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the only old git that is to be had is for x86-64")
+async def test_an_old_git_finds_the_same_in_etc_gitconfig(pods: Pods, claim: str, cluster: Cluster) -> None:
+    """Git 2.14 does not know GIT_CONFIG_SYSTEM. This one's /etc is /git/etc, so a link is there."""
+    with as_file(files("git_lambda") / "git-2.14.0.tar") as path, tarfile.open(path) as archive:
+        program = archive.extractfile("git/bin/git").read()
+
+    async def send(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(program)
+        await writer.drain()
+        writer.close()
+
+    name = await pods.start(
+        PodSettings(home=HOME, git=GitSettings(GIT.hosts, replace_etc_gitconfig=True)),
+        claim=claim,
+        tokens={"github.com": TOKEN},
+        volumes=[{"name": "git", "emptyDir": {}}],
+        volume_mounts=[{"name": "git", "mountPath": "/git"}],
+    )
+    async with await asyncio.start_server(send, cluster.host, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        address = (cluster.host, port)
+        fetch = (
+            f"import socket as s, sys; sys.stdout.buffer.writelines(s.create_connection({address}).makefile('rb'))"
+        )
+        said = await pods.run(
+            name,
+            f'mkdir /git/bin /git/etc; ln -s /etc/gitconfig /git/etc/; python3 -c "{fetch}" > /git/bin/git;'
+            ' chmod +x /git/bin/git; git() { GIT_TERMINAL_PROMPT=0 /git/bin/git "$@"; };'
+            " git --version; git config user.name; git config user.email; cd ~;"
+            " git config --global user.email own@example.org; git config user.email;"
+            " for host in github.com example.org; do"
+            " printf 'protocol=https\\nhost=%s\\n\\n' $host | git credential fill; done",
+        )
+    assert said.splitlines()[:-1] == [
+        "git version 2.14.0",
+        "Ada Lovelace",
+        "ada@example.org",
+        "own@example.org",
+        "protocol=https",
+        "host=github.com",
+        "username=ada",
+        f"password={TOKEN}",
+    ]
+    assert said.splitlines()[-1].startswith("fatal: could not read Username for 'https://example.org'")
 
 
 async def test_the_token_goes_with_the_pod(pods: Pods, claim: str) -> None:
