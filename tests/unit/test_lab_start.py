@@ -158,12 +158,22 @@ def test_a_drop_in_that_fails_hangs_or_says_nonsense_is_named_and_the_lab_starts
     start.drop_in("10-fails.sh", "exit 3")
     start.drop_in("20-hangs.sh", "sleep 60")
     start.drop_in("30-nonsense.sh", 'echo "rm -r ~" > "$LAB_ENV"')
-    start.drop_in("40-works.sh", 'echo WORKS=yes > "$LAB_ENV"')
+    start.drop_in("40-shells.sh", 'echo OPTIND=none > "$LAB_ENV"')
+    start.drop_in("50-works.sh", 'echo WORKS=yes > "$LAB_ENV"')
     done = start("echo $WORKS", LAB_START_TIMEOUT="1")
     assert done.stdout == "yes\n"
     assert "10-fails.sh failed (status 3); going on without it" in done.stderr
     assert "20-hangs.sh failed" in done.stderr
     assert "30-nonsense.sh: this is no NAME=value: rm -r ~" in done.stderr
+    assert "40-shells.sh: the shell does not take this: OPTIND=none" in done.stderr
+
+
+def test_a_drop_in_whose_variables_have_no_place_runs_and_the_lab_starts(start):
+    start.drop_in("10-takes-it-away.sh", 'rm "$LAB_ENV"; mkdir "$LAB_ENV"')
+    start.drop_in("20-after.sh", "echo ran")
+    done = start("echo here")
+    assert done.stdout == "here\n"
+    assert "ran\n" in done.stderr
 
 
 def test_the_terminal_has_the_image_and_the_folder_in_title_and_prompt(tmp_path):
