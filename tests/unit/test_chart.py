@@ -16,6 +16,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from devcluster.images import ROOT, builds
 from jhkube.commands.configuration import load_configuration
 from jhkube.permissions import HubFacts, permissions, role_rules
+from jhkube.prepull.placement import placement_of
 from jhkube.prepuller import RULES, STATUS_RULES, Prepuller
 from jhkube.settings import SettingError, Settings
 from jhkube.spawner import JHKubeSpawner
@@ -57,10 +58,24 @@ def test_the_lock_has_what_jhkube_and_the_chart_need():
     assert names <= pins("requirements.txt").keys()
 
 
-def test_the_hubs_build_sees_what_goes_into_it_and_no_more():
-    (hub,) = (build for build in builds() if build.repository == "hub")
+def test_builds_see_what_goes_into_them_and_no_more():
+    """Those whose context is the checkout: each sees what any of them takes."""
+    wide = [build for build in builds() if build.context == ROOT]
+    taken = {source for build in wide for source in (*build.sources, str(build.folder.relative_to(ROOT)))}
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
-    assert sorted(allowed) == sorted({*hub.sources, "images/hub"} - {".dockerignore"})
+    assert sorted(allowed) == sorted(taken - {".dockerignore"})
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("images/*/Dockerfile")), ids=lambda path: path.parent.name)
+def test_a_build_names_the_registry_of_what_it_begins_with(path):
+    """Podman and Buildah know no registry for a short name unless the machine has one configured."""
+    text = path.read_text()
+    begins = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    stages = re.findall(r"^FROM \S+ AS (\S+)", text, re.MULTILINE)
+    (base,) = {each for each in begins if each not in stages}
+    if base == "${BASE}":
+        base = re.search(r"^ARG BASE=(\S+)$", text, re.MULTILINE)[1]
+    assert base == "docker.io/library/debian:bookworm-slim"
 
 
 def overrides(path):
@@ -206,6 +221,15 @@ def test_the_prepullers_configuration_names_what_is_delivered_with_it():
     assert configuration.Prepuller.deployment == names["Deployment"]
     assert configuration.Prepuller.priority_class_name == names["PriorityClass"]
     assert set(configuration.Prepuller) <= set(Prepuller.class_trait_names(config=True))
+
+
+@pytest.mark.parametrize("key", ["hub.jupyter.org/dedicated", "hub.jupyter.org_dedicated"])
+def test_the_prepuller_goes_to_the_nodes_that_the_chart_keeps_for_servers(key):
+    configuration = load_configuration(CHART / "prepuller" / "jupyterhub_config.py")
+    placement = placement_of([], node_selector={}, tolerations=configuration.JHKubeSpawner.tolerations)
+    kept = {"key": key, "value": "user", "effect": "NoSchedule"}
+    assert placement.admits({"metadata": {"name": "node1"}, "spec": {"taints": [kept]}})
+    assert not placement.admits({"metadata": {"name": "node1"}, "spec": {"taints": [kept | {"value": "core"}]}})
 
 
 def test_a_policy_reaches_the_pods_that_the_hub_makes():

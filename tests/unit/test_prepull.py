@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from jhkube.commands.configuration import load_configuration
 from jhkube.options_form.offer import parse_offers
 from jhkube.options_form.sizes import parse_sizes
 from jhkube.prepull.helper import HELPERS, helper_program
@@ -20,7 +22,7 @@ from jhkube.prepull.ready import ReadyImages
 from jhkube.prepull.setbacks import Setbacks
 from jhkube.prepuller import RULES
 from tests.menus import menu
-from tests.pages import DOCS, blocks_of, manifests
+from tests.pages import DOCS, ROOT, blocks_of, manifests
 from tests.unit.pod_security import restricted_violations
 
 LAB = "registry.example/lab"
@@ -190,6 +192,23 @@ def test_the_guide_gives_its_account_the_rights_that_it_needs():
     written = [each for block in blocks_of(DOCS / "howto" / "prepulling.md", "yaml") for each in manifests(block)]
     (role,) = (each for each in written if each["kind"] == "Role")
     assert role["rules"] == list(RULES)
+
+
+def test_the_guides_deployment_has_a_configuration_that_is_in_the_hubs_image(monkeypatch):
+    written = [each for block in blocks_of(DOCS / "howto" / "prepulling.md", "yaml") for each in manifests(block)]
+    (deployment,) = (each for each in written if each["kind"] == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert "COPY config /usr/local/etc/jupyterhub\n" in (ROOT / "images" / "hub" / "Dockerfile").read_text()
+    file = container["args"][-1].replace("/usr/local/etc/jupyterhub/", f"{ROOT}/config/")
+    for name in [name for name in os.environ if name.startswith(("JHKUBE_", "GITHUB_"))]:
+        monkeypatch.delenv(name)
+    for variable in container["env"]:
+        monkeypatch.setenv(variable["name"], variable["value"])
+    configuration = load_configuration(Path(file))
+    assert configuration.ImageMenu.repositories == ["registry.example.org/lab"]
+    assert configuration.Prepuller.deployment == deployment["metadata"]["name"]
+    (priority,) = (each for each in written if each["kind"] == "PriorityClass")
+    assert configuration.Prepuller.priority_class_name == priority["metadata"]["name"]
 
 
 # What the pods say.
