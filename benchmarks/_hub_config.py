@@ -85,8 +85,7 @@ c.KubeSpawner.cmd = bench["cmd"]
 c.KubeSpawner.environment = {"BENCH_UDP": f"{gateway}:{clock_port}", "BENCH_NAME": bench["name"]}
 # A home's folder on the claim is root's where the cluster's storage is so; JupyterLab starts all the same.
 c.KubeSpawner.environment |= {
-    f"JUPYTER_{name}_DIR": f"/tmp/jupyter/{name.lower()}"
-    for name in ("CONFIG", "DATA", "RUNTIME")
+    f"JUPYTER_{name}_DIR": f"/tmp/jupyter/{name.lower()}" for name in ("CONFIG", "DATA", "RUNTIME")
 }
 c.KubeSpawner.delete_grace_period = 0
 c.KubeSpawner.start_timeout = 600
