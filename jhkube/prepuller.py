@@ -23,12 +23,13 @@ from kubernetes_asyncio.client import ApiException
 from jhkube.options_form.menu import ImageMenu
 from jhkube.options_form.pull_secret import own_namespace
 from jhkube.prepull.config import PrepullerConfig
+from jhkube.prepull.helper import HELPERS
 from jhkube.prepull.manifests import PLAN_ANNOTATION, PodSettings, selector
 from jhkube.prepull.observed import observed
 from jhkube.prepull.placement import Placement
 from jhkube.prepull.plan import Plan, PulledImage, plan_of, wanted_images
 from jhkube.prepull.setbacks import Setbacks
-from jhkube.prepull.written import is_rolled_out, owner_reference, remove, write
+from jhkube.prepull.written import is_rolled_out, other_owner, owner_reference, remove, write
 from jhkube.spawner import JHKubeSpawner
 from jhkube.watch.daemon_sets import DaemonSetReflector, WakingPodReflector
 
@@ -36,7 +37,7 @@ __all__ = ["RULES", "STATUS_RULES", "Prepuller", "PrepullerError"]
 
 RULES: Final = (
     {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["create", "delete", "list", "update", "watch"]},
-    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "delete"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "delete", "update"]},
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
     {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]},
 )
@@ -89,12 +90,18 @@ class Prepuller(PrepullerConfig):
             placement = replace(placement, terms=terms)
         if self.tolerations is not None:
             placement = Placement(placement.terms, tuple(self.tolerations))
+        architecture = self.architecture or self.menu.platform.partition("/")[2]
+        if architecture not in HELPERS:
+            raise PrepullerError(
+                f"c.ImageMenu.platform is {self.menu.platform!r}: the prepuller pulls to nodes of"
+                f" {' or '.join(f'linux/{each}' for each in HELPERS)} alone"
+            )
         secrets = [each["name"] if isinstance(each, Mapping) else each for each in labs.image_pull_secrets]
         return PodSettings(
             name=self.name,
             namespace=self.namespace or (own_namespace() if labs.enable_user_namespaces else labs.namespace),
             placement=placement,
-            architecture=self.architecture or self.menu.platform.rpartition("/")[2],
+            architecture=architecture,
             nodes_at_once=self.nodes_at_once,
             pause_image=self.pause_image,
             pull_secrets=tuple(secrets if self.image_pull_secrets is None else self.image_pull_secrets),
@@ -125,12 +132,11 @@ class Prepuller(PrepullerConfig):
         finally:
             stopping.cancel()
             await asyncio.gather(self.menu.stop(), daemon_sets.stop(), pods.stop())
-        name = f"{self.settings.namespace}/{self.name}"
         try:
             await remove(self.settings)
         except API_ERRORS as error:
-            raise PrepullerError(f"the DaemonSet {name} is not removed: {api_reason(error)}") from None
-        self.log.info("Removed the DaemonSet %s", name)
+            raise PrepullerError(f"the DaemonSet {self._key} is not removed: {api_reason(error)}") from None
+        self.log.info("Removed the DaemonSet %s", self._key)
 
     async def _begin(self, daemon_sets: DaemonSetReflector, pods: WakingPodReflector) -> None:
         try:
@@ -142,21 +148,31 @@ class Prepuller(PrepullerConfig):
         except API_ERRORS as error:
             what = f"the prepuller cannot begin in the namespace {self.settings.namespace}"
             raise PrepullerError(f"{what}: {api_reason(error)}") from None
+        # Two that write the same object would undo each other's work for ever, and start all pods anew each time.
+        if other := other_owner(daemon_sets.daemon_sets.get(self._key), self.settings.owner):
+            raise PrepullerError(
+                f"the DaemonSet {self._key} belongs to the {other}: give this prepuller a name of its own"
+                " (c.Prepuller.name), or say that it is the same (c.Prepuller.deployment)"
+            )
+
+    @property
+    def _key(self) -> str:
+        return f"{self.settings.namespace}/{self.settings.name}"
 
     async def _keep(self, stop: asyncio.Event, daemon_sets: DaemonSetReflector, pods: WakingPodReflector) -> None:
         """Bring the DaemonSet up to date at each change of the menu and of the cluster."""
-        key, failures = f"{self.settings.namespace}/{self.name}", 0
+        failures = 0
         while not stop.is_set():
             self._wake.clear()
             try:
-                delay = await self._reconcile(daemon_sets.daemon_sets.get(key), pods)
+                delay = await self._reconcile(daemon_sets.daemon_sets.get(self._key), pods)
                 failures = 0
             except API_ERRORS as error:
                 failures += 1
                 delay = min(LONGEST_DELAY, 2.0**failures)
                 if failures == 1 or failures % 10 == 0:
                     self.log.error(
-                        "The DaemonSet %s is not as it should be: %s; trying again", key, api_reason(error)
+                        "The DaemonSet %s is not as it should be: %s; trying again", self._key, api_reason(error)
                     )
             try:
                 await asyncio.wait_for(self._wake.wait(), delay)
@@ -178,8 +194,14 @@ class Prepuller(PrepullerConfig):
             await write(self.settings, Plan(), None)
             self._first_pods_until = now + FIRST_PODS
             return FIRST_PODS
-        if now < self._first_pods_until and not is_rolled_out(current):
-            return self._first_pods_until - now
+        if self._first_pods_until and not is_rolled_out(current):
+            if now < self._first_pods_until:
+                return self._first_pods_until - now
+            self.log.warning(
+                "The pods of the DaemonSet %s do not run on all nodes, before there is any image to pull: see"
+                " `kubectl -n %s describe daemonset %s`. Going on with the others",
+                *(self._key, self.settings.namespace, self.settings.name),
+            )
         self._first_pods_until = 0.0
         plan = plan_of(wanted, self._setbacks.by_image, now)
         if await write(self.settings, plan, current):

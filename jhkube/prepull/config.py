@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from traitlets import Dict, Enum, Float, Integer, List, Unicode
+from traitlets import Dict, Enum, Float, Integer, List, TraitError, Unicode, validate
 from traitlets.config import LoggingConfigurable
 
 from jhkube.prepull.helper import HELPERS
@@ -56,7 +57,8 @@ class PrepullerConfig(LoggingConfigurable):
     name = Unicode(
         "jhkube-prepull",
         help="""
-        The name of the DaemonSet, and of the ConfigMap beside it. Two prepullers in one namespace need two names.
+        The name of the DaemonSet, and of the ConfigMap beside it, of at most 63 characters. Two prepullers in one
+        namespace need two names.
 
         For example::
 
@@ -107,7 +109,7 @@ class PrepullerConfig(LoggingConfigurable):
         help="""
         For how many seconds an image may fail by what can pass, such as a registry that does not answer or a node
         without room on its disk, before it is left out for a while. What cannot pass, such as an image that does
-        not exist, is left out at once.
+        not exist, is left out at once. Where another node has the image it stays in: that is the one node's trouble.
 
         For example::
 
@@ -203,3 +205,14 @@ class PrepullerConfig(LoggingConfigurable):
             c.Prepuller.pause_image = "registry.example.org/mirror/pause:3.10"
         """,
     ).tag(config=True)
+
+    @validate("name")
+    def _valid_name(self, proposal: Any) -> str:
+        # It is the value of a label too, by which the pods are found.
+        name = str(proposal["value"])
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+            raise TraitError(
+                "c.Prepuller.name should be at most 63 small letters, digits and dashes, with a letter or digit at"
+                f" both ends, not {name!r}"
+            )
+        return name

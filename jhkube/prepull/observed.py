@@ -35,7 +35,7 @@ class Observed:
 
     state: ImageState
     why: str = ""
-    """What kubelet said about a failure, with anything secret taken out."""
+    """What kubelet said about a failure, or what keeps the pod from beginning, with anything secret taken out."""
 
     patience: float = 0.0
     """For how many seconds the failure may last before the image is skipped; 0 where waiting cannot help."""
@@ -58,8 +58,11 @@ def observed(pod: Mapping[str, Any], patience: float = 0.0) -> dict[str, Observe
     `patience` is for how many seconds a registry may not answer.
     """
     statuses = {each["name"]: each for each in pod.get("status", {}).get("initContainerStatuses") or ()}
+    if not statuses:
+        waits = Observed(ImageState.WAITING, _held_up(pod))
+        return {container["image"]: waits for container in pod.get("spec", {}).get("initContainers") or ()}
     found: dict[str, Observed] = {}
-    begun = bool(statuses)
+    begun = True
     for container in pod.get("spec", {}).get("initContainers") or ():
         image = container["image"]
         found[image] = _observed(statuses.get(container["name"], {}), image, patience, begun)
@@ -77,10 +80,29 @@ def _observed(status: Mapping[str, Any], image: str, patience: float, begun: boo
     ended = state.get("terminated") or (status.get("lastState") or {}).get("terminated") or {}
     if reason.endswith("Error") or ended.get("exitCode"):
         why = redacted(said or ended.get("message") or ended.get("reason") or reason)
-        return Observed(ImageState.FAILED, f"it is there, but does not start: {why}")
+        return Observed(ImageState.FAILED, f"it is there, but does not start: {why}", patience)
     if "terminated" in state or "running" in state:
         return Observed(ImageState.PRESENT)
     return Observed(ImageState.PULLING if begun else ImageState.WAITING)
+
+
+def _held_up(pod: Mapping[str, Any]) -> str:
+    """Return why a pod has not begun, as the scheduler or kubelet says; empty where nothing is wrong."""
+    status = pod.get("status", {})
+    refused = [c for c in status.get("conditions") or () if c["type"] == "PodScheduled" and c["status"] == "False"]
+    said = (refused or [status])[0]
+    return redacted(": ".join(said[part] for part in ("reason", "message") if said.get(part)))
+
+
+def _node_of(pod: Mapping[str, Any]) -> str | None:
+    """Return the node of a DaemonSet's pod, also of one that the scheduler has not let there."""
+    spec = pod.get("spec", {})
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    # As the DaemonSet's controller writes it.
+    fields = [field for term in required.get("nodeSelectorTerms") or () for field in term.get("matchFields") or ()]
+    named = [field["values"][0] for field in fields if field["key"] == "metadata.name"]
+    return spec.get("nodeName") or next(iter(named), None)
 
 
 def _patience(failure: Failure, patience: float) -> float:
@@ -107,7 +129,7 @@ def images_on_nodes(
     has = {node["metadata"]["name"]: images_of(node) for node in nodes if placement.matches(node)}
     says: dict[str, dict[str, Observed]] = {}
     for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp"))):
-        node = pod.get("spec", {}).get("nodeName")
+        node = _node_of(pod)
         if node and not pod["metadata"].get("deletionTimestamp"):
             says.setdefault(node, {}).update(observed(pod))
     skipped = {image.image: setback for image, setback in plan.skipped}

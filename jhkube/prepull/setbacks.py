@@ -41,11 +41,17 @@ class Setbacks:
             The time in seconds since 1970.
         """
         failures: dict[str, Observed] = {}
+        somewhere = set()
         for images in seen:
             for image, what in images.items():
                 known = failures.get(image)
-                if what.state is ImageState.FAILED and (known is None or what.patience < known.patience):
+                if what.state is ImageState.PRESENT:
+                    somewhere.add(image)
+                elif what.state is ImageState.FAILED and (known is None or what.patience < known.patience):
                     failures[image] = what
+        # What can pass, of an image that another node has, is the trouble of one node, where kubelet goes on trying:
+        # a single disk that is full would empty the plan of all.
+        failures = {image: what for image, what in failures.items() if not what.patience or image not in somewhere}
         self.by_image = {image: setback for image, setback in self.by_image.items() if image in wanted}
         self._failing = {image: self._failing.get(image, now) for image in failures if image in wanted}
         left_out = []

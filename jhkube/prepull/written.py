@@ -11,7 +11,7 @@ from kubespawner.clients import shared_client
 from jhkube.prepull.manifests import HASH_ANNOTATION, PodSettings, daemon_set, helper_config_map
 from jhkube.prepull.plan import Plan
 
-__all__ = ["is_rolled_out", "owner_reference", "remove", "write"]
+__all__ = ["is_rolled_out", "other_owner", "owner_reference", "remove", "write"]
 
 _NOT_FOUND, _CONFLICT = 404, 409
 
@@ -47,11 +47,14 @@ async def write(settings: PodSettings, plan: Plan, current: Mapping[str, Any] | 
     before = (current or {"metadata": {}})["metadata"].get("annotations") or {}
     if before.get(HASH_ANNOTATION) == desired["metadata"]["annotations"][HASH_ANNOTATION]:
         return False
+    core, helper = shared_client("CoreV1Api"), helper_config_map(settings)
     try:
-        await shared_client("CoreV1Api").create_namespaced_config_map(settings.namespace, helper_config_map(settings))
+        await core.create_namespaced_config_map(settings.namespace, helper)
     except ApiException as error:
         if error.status != _CONFLICT:
             raise
+        # One that an earlier prepuller left may have another owner, and would go with that.
+        await core.replace_namespaced_config_map(settings.name, settings.namespace, helper)
     apps = shared_client("AppsV1Api")
     if current is None:
         await apps.create_namespaced_daemon_set(settings.namespace, desired)
@@ -71,6 +74,17 @@ async def remove(settings: PodSettings) -> None:
         except ApiException as error:
             if error.status != _NOT_FOUND:
                 raise
+
+
+def other_owner(daemon_set: Mapping[str, Any] | None, owner: Mapping[str, Any] | None) -> str | None:
+    """Return what a DaemonSet, as the API's JSON, belongs to, where that is not `owner`: `Deployment hub-b`.
+
+    By name: a Deployment that was made anew takes over what the one before has left.
+    """
+    mine = (owner["kind"], owner["name"]) if owner else None
+    owners = (daemon_set or {"metadata": {}})["metadata"].get("ownerReferences") or ()
+    others = [f"{each['kind']} {each['name']}" for each in owners if (each["kind"], each["name"]) != mine]
+    return next(iter(others), None)
 
 
 def is_rolled_out(daemon_set: Mapping[str, Any]) -> bool:

@@ -8,10 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from traitlets import TraitError
+from traitlets.config import Config
 
 from jhkube.commands.configuration import load_configuration
 from jhkube.options_form.offer import parse_offers
 from jhkube.options_form.sizes import parse_sizes
+from jhkube.prepull.config import PrepullerConfig
 from jhkube.prepull.helper import HELPERS, helper_program
 from jhkube.prepull.manifests import HASH_ANNOTATION, PodSettings, container_name, daemon_set, placement_in
 from jhkube.prepull.observed import ImageState, Observed, images_on_nodes, observed
@@ -20,7 +23,8 @@ from jhkube.prepull.plan import Plan, PulledImage, Setback, plan_of, wanted_imag
 from jhkube.prepull.present import image_key
 from jhkube.prepull.ready import ReadyImages
 from jhkube.prepull.setbacks import Setbacks
-from jhkube.prepuller import RULES
+from jhkube.prepull.written import other_owner
+from jhkube.prepuller import RULES, Prepuller, PrepullerError
 from tests.menus import menu
 from tests.pages import DOCS, ROOT, blocks_of, manifests
 from tests.unit.pod_security import restricted_violations
@@ -211,6 +215,38 @@ def test_the_guides_deployment_has_a_configuration_that_is_in_the_hubs_image(mon
     assert configuration.Prepuller.priority_class_name == priority["metadata"]["name"]
 
 
+@pytest.mark.parametrize("name", ["", "x" * 64, "Labs", "-x", "x-", "a.b"])
+def test_a_name_that_can_be_no_label_is_refused_with_what_would_be_right(name):
+    with pytest.raises(TraitError, match=r"c\.Prepuller\.name should be at most 63 small letters"):
+        PrepullerConfig(name=name)
+    assert PrepullerConfig(name="x" * 63).name == "x" * 63
+
+
+async def test_nodes_of_a_processor_that_there_is_no_helper_for_are_refused(kubeconfig):
+    arm = Prepuller(config=Config({"ImageMenu": {"platform": "linux/arm64"}}))
+    assert arm.settings.architecture == "arm64"
+    with pytest.raises(PrepullerError, match=r"platform is 'linux/s390x'.*linux/amd64 or linux/arm64 alone"):
+        Prepuller(config=Config({"ImageMenu": {"platform": "linux/s390x"}}))
+
+
+OWNER = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "jhkube-prepuller", "uid": "1"}
+
+
+@pytest.mark.parametrize(
+    ("owners", "mine", "other"),
+    [
+        ([], OWNER, None),
+        ([], None, None),
+        ([OWNER], OWNER | {"uid": "2"}, None),
+        ([OWNER], None, "Deployment jhkube-prepuller"),
+        ([OWNER | {"name": "hub-b"}], OWNER, "Deployment hub-b"),
+    ],
+)
+def test_a_daemon_set_is_of_another_prepuller_by_its_owners_name(owners, mine, other):
+    assert other_owner({"metadata": {"name": "x", "ownerReferences": owners}}, mine) == other
+    assert other_owner(None, mine) is None
+
+
 # What the pods say.
 
 NOT_FOUND = 'rpc error: code = NotFound desc = failed to resolve reference "x": not found'
@@ -232,9 +268,10 @@ SAID = [
         {"waiting": {"reason": "RunContainerError", "message": "exec"}},
         ImageState.FAILED,
         "does not start",
-        0,
+        60,
+        id="another node may start it",
     ),
-    pytest.param({"terminated": {"exitCode": 128, "message": "x"}}, ImageState.FAILED, "does not start", 0),
+    pytest.param({"terminated": {"exitCode": 128, "message": "x"}}, ImageState.FAILED, "does not start", 60),
 ]
 
 
@@ -262,6 +299,25 @@ def test_a_container_tells_of_its_image(state, expected, why, patience):
 
 def test_a_pod_that_has_not_begun_is_waited_for():
     assert {each.state for each in observed(pod()).values()} == {ImageState.WAITING}
+
+
+TOO_MANY = "0/3 nodes are available: 1 Too many pods, 2 node(s) didn't match Pod's node affinity/selector."
+
+
+def test_of_a_pod_that_is_not_let_to_its_node_the_table_says_why():
+    there = {"nodeSelectorTerms": [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["full"]}]}]}
+    waits = pod(node=None)
+    waits["spec"]["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": there}}
+    refused = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": TOO_MANY}
+    waits["status"] = {"phase": "Pending", "conditions": [refused]}
+    put_out = pod(node="node2")
+    put_out["status"] = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource"}
+    shown = rows(Plan((A,)), [waits, put_out, pod(node="node1")], [node("node1"), node("node2")])
+    assert shown == {
+        ("a", "full"): ("waiting", f"Unschedulable: {TOO_MANY}"),
+        ("a", "node1"): ("waiting", ""),
+        ("a", "node2"): ("waiting", "Evicted: The node was low on resource"),
+    }
 
 
 def rows(plan, pods, nodes):
@@ -322,6 +378,14 @@ def test_what_may_pass_is_given_time():
 
 def test_of_what_the_nodes_say_the_worst_counts():
     assert Setbacks(1.0).note([{A.image: PASSING}, {A.image: FAILED}], {A.image}, 0.0) == [A.image]
+
+
+def test_one_nodes_trouble_with_an_image_that_another_has_leaves_nothing_out():
+    setbacks, there = Setbacks(1.0), {A.image: Observed(ImageState.PRESENT)}
+    for now in (0.0, 1000.0):
+        assert setbacks.note([there, {A.image: PASSING}], {A.image}, now) == []
+    assert setbacks.next_look(60.0, 1000.0) is None
+    assert setbacks.note([there, {A.image: FAILED}], {A.image}, 1000.0) == [A.image], "a new node would not get it"
 
 
 def test_images_that_nobody_wants_any_more_are_forgotten():
