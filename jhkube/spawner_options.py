@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from jupyterhub.utils import maybe_future
 from kubespawner import KubeSpawner
 from tornado.web import HTTPError
 from traitlets import default
 
 from jhkube.options_form import form
+from jhkube.options_form.choice import check_nothing_typed
 from jhkube.options_form.menu import ImageMenu, NoSuchImage
 from jhkube.options_form.profiles import (
     Available,
@@ -23,7 +25,7 @@ from jhkube.options_form.profiles import (
     parse_profiles,
     profile_list,
 )
-from jhkube.pod.limits import Usage, ceiling_for, over_ceiling, pod_usage
+from jhkube.pod.limits import Usage, ceiling_for, gpu_count, over_ceiling, pod_usage
 from jhkube.pod.mounts import claim_in_use, mounts_for
 from jhkube.prepull.placement import Placement, placement_of
 from jhkube.prepull.ready import ReadyImages
@@ -99,6 +101,18 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
         await self._choose(options)
         return options
 
+    async def options_from_query(self, query_data: Mapping[str, Any]) -> Any:
+        """Return what a link chose; what only a person may type is shown to them, and not started.
+
+        Any web page can send a browser to a link, and an image of its maker's own would run with the home and the
+        token of whoever follows it.
+        """
+        if self.image_menu is None:
+            return await maybe_future(super().options_from_query(query_data))
+        options = form.options_from_form(query_data)
+        await self._choose(options, is_link=True)
+        return options
+
     @default("apply_user_options")
     def _apply_user_options_default(self) -> Any:
         # Here a wrong option is an answer at the form, before anything of a start has happened.
@@ -142,14 +156,19 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
             except TimeoutError:
                 self.log.warning("The registry has not answered yet; the form has no images to offer")
 
-    async def _choose(self, options: Any) -> None:
+    async def _choose(self, options: Any, *, is_link: bool = False) -> None:
         """Check options, whichever way they came in, and keep what they stand for."""
         await self._first_menu()
         try:
             choice = chosen(options, self.available()) if self.image_menu else None
+            if choice is not None and is_link:
+                check_nothing_typed(choice)
             await self._check_room(choice)
             self._choice = await self._looked_up(choice) if choice else None
-        except OptionError as error:
+        except BaseException as error:
+            self._choice = None
+            if not isinstance(error, OptionError):
+                raise
             # The hub renders the form of the default server again, whichever server was asked for.
             self._refused = self.user.spawner._refused = (options, error)
             raise Refused(error.message) from None
@@ -161,12 +180,17 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
             return
         await self._start_watching_pods()
         ceiling = ceiling_for(self.parsed_ceilings(), self.user.name, self._groups)
-        others = [each._usage() for each in self.user.spawners.values() if each is not self and each.active]
-        if sentence := over_ceiling(others, self._usage(choice), ceiling):
+        if sentence := over_ceiling(self._others(), self._usage(choice), ceiling):
             raise OptionError("size", sentence)
         pods = self.pod_reflector.pods.values()
         if sentence := claim_in_use(mounts, pods, namespace=self.namespace, pod_name=self.pod_name):
             raise OptionError("", sentence)
+        # Counted from now on: another server of the person's may be checked while this one's image is looked up.
+        self._choice = choice
+
+    def _others(self) -> list[Usage]:
+        """Return what the person's other servers may use."""
+        return [each._usage() for each in self.user.spawners.values() if each is not self and each.active]
 
     def _usage(self, choice: Choice | None = None) -> Usage:
         """Return what the server may use: by its pod, by what was chosen, or by the limits that are configured."""
@@ -175,7 +199,8 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
         if pod is not None:
             return pod_usage(pod)
         if choice is None or choice.size is None:
-            return Usage(float(self.cpu_limit or 0), int(self.mem_limit or 0), server=self.name)
+            gpus = gpu_count(self.extra_resource_limits)
+            return Usage(float(self.cpu_limit or 0), int(self.mem_limit or 0), gpus, self.name)
         return Usage(choice.size.cores, choice.size.memory, choice.size.gpus, self.name)
 
     @property
@@ -207,6 +232,11 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
             await super().load_user_options()
         finally:
             self.user_options = asked
+        if self.ceilings and (self._choice is None or self._choice.size is None):
+            # What a profile of the operator's own asks for is known only now that KubeSpawner has applied it.
+            ceiling = ceiling_for(self.parsed_ceilings(), self.user.name, self._groups)
+            if sentence := over_ceiling(self._others(), self._usage(), ceiling):
+                raise Refused(sentence)
 
     def clear_state(self) -> None:
         """Forget what was chosen for the last start."""

@@ -15,6 +15,7 @@ __all__ = [
     "Ceilings",
     "Usage",
     "ceiling_for",
+    "gpu_count",
     "over_ceiling",
     "parse_ceilings",
     "pod_usage",
@@ -153,6 +154,15 @@ your limit is 8 cores. Choose a smaller size or stop a server."
     return None
 
 
+def gpu_count(amounts: Mapping[str, Any]) -> int:
+    """Return how many GPUs of all kinds are among a container's resources.
+
+    >>> gpu_count({"cpu": "2", "nvidia.com/gpu": "1", "amd.com/gpu": 1})
+    2
+    """
+    return sum(int(amount) for name, amount in amounts.items() if "gpu" in name.rpartition("/")[2].lower())
+
+
 def pod_usage(pod: Mapping[str, Any]) -> Usage:
     """Return what a pod as the reflector has it may use: its limits, or requests where it has none."""
     cores, memory, gpus = 0.0, 0, 0
@@ -161,7 +171,7 @@ def pod_usage(pod: Mapping[str, Any]) -> Usage:
         amounts = {**(resources.get("requests") or {}), **(resources.get("limits") or {})}
         cores += parse_cores(amounts.get("cpu", 0))
         memory += int(parse_quantity(amounts.get("memory", 0)))
-        gpus += sum(int(amount) for name, amount in amounts.items() if "gpu" in name.rpartition("/")[2].lower())
+        gpus += gpu_count(amounts)
     server = (pod["metadata"].get("annotations") or {}).get("hub.jupyter.org/servername", "")
     return Usage(cores=cores, memory=memory, gpus=gpus, server=server)
 

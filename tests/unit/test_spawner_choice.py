@@ -1,0 +1,124 @@
+"""What the spawner lets somebody choose by a link, and what it counts while several servers start at once."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from jupyterhub import orm as hub_orm
+from traitlets.config import Config
+
+from jhkube.options_form.menu import ImageMenu
+from jhkube.options_form.profiles import parse_profiles
+from jhkube.spawner import JHKubeSpawner
+from jhkube.spawner_options import Refused
+from tests.menus import menu
+
+pytestmark = pytest.mark.usefixtures("kubeconfig")
+
+LAB = "registry.example/lab"
+OFFERS = [{"kinds": {"weekly": 1}, "all_tags": True, "custom_images": [r"registry\.example/people/.+"]}]
+PROFILES = [
+    {
+        "display_name": "Own",
+        "slug": "own",
+        "kubespawner_override": {"cpu_limit": 64, "extra_resource_limits": {"nvidia.com/gpu": "2"}},
+        "profile_options": {"image": {"unlisted_choice": {"enabled": True, "kubespawner_override": {}}}},
+    },
+    {"display_name": "Large", "slug": "large", "kubespawner_override": {"cpu_limit": 64}},
+]
+
+
+class User:
+    """A person with two servers."""
+
+    name, id, url, groups = "ada", 1, "/user/ada/", ()
+
+    def __init__(self):
+        self.spawners = {}
+
+    @property
+    def spawner(self):
+        return self.spawners[""]
+
+
+class Offered(ImageMenu):
+    """A menu that was listed a moment ago, and that waits to be told before it looks an image up."""
+
+    looked_up, asked = None, 0
+
+    async def resolved(self, entry):
+        self.asked += 1
+        await self.looked_up.wait()
+        return entry
+
+
+def spawners(names=("",), **settings):
+    """Return a person's spawners, of which none has started."""
+    user, shown = User(), Offered(repositories=[LAB], offers=OFFERS, cache_file="")
+    shown._menu = menu({LAB: {"w_2026_46": "", "w_2026_45": ""}}, 1.0)
+    shown.looked_up = asyncio.Event()
+    for name in names:
+        config = Config({"JHKubeSpawner": settings})
+        hub = SimpleNamespace(public_host="", url="", base_url="", api_url="")
+        orm = hub_orm.Spawner(name=name)
+        made = JHKubeSpawner(_mock=True, config=config, user=user, hub=hub, orm_spawner=orm, namespace="labs")
+        made.image_menu, made._static_profiles, made.profile_list = shown, parse_profiles(PROFILES), []
+        user.spawners[name] = made
+    return [user.spawners[name] for name in names]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"image": ["registry.example/people/eve:1"]}, "image"),
+        ({"image": ["*custom"], "image_custom": ["registry.example/people/eve:1"]}, "image"),
+        ({"profile": ["own"], "profile-option-own--image--unlisted-choice": ["eve"]}, "image"),
+    ],
+)
+async def test_a_link_to_what_is_on_no_list_shows_it_in_the_form_and_starts_nothing(query, field):
+    (spawner,) = spawners()
+    with pytest.raises(Refused, match="A link asks for"):
+        await spawner.options_from_query(query)
+    options, error = spawner._refused
+    assert error.field == field
+    assert "eve" in next(iter(value for key, value in options.items() if key.startswith("image")))
+    assert spawner._choice is None
+
+
+async def test_a_link_to_an_image_of_the_menu_starts_it():
+    (spawner,) = spawners()
+    spawner.image_menu.looked_up.set()
+    assert await spawner.options_from_query({"image": ["w_2026_45"]}) == {"image": "w_2026_45"}
+
+
+class Watch:
+    """Pods that are not there."""
+
+    pods = {}
+
+
+async def test_two_servers_that_start_at_once_pass_no_ceiling_together(monkeypatch):
+    first, second = spawners(("", "two"), ceilings={"default": {"cores": 5}})
+    for each in (first, second):
+        monkeypatch.setattr(each, "_start_watching_pods", lambda: asyncio.sleep(0))
+        monkeypatch.setattr(JHKubeSpawner, "pod_reflector", Watch())
+        each._spawn_pending = True
+    asked = {"image": "w_2026_45", "size": "large"}
+    both = [asyncio.ensure_future(each._choose(asked)) for each in (first, second)]
+    while first.image_menu.asked < 2 and not any(each.done() for each in both):
+        await asyncio.sleep(0)
+    first.image_menu.looked_up.set()
+    with pytest.raises(Refused, match="your limit is 5 cores"):
+        await asyncio.gather(*both)
+
+
+async def test_a_profile_of_the_operators_counts_by_what_it_sets(monkeypatch):
+    (spawner,) = spawners(ceilings={"default": {"cores": 5}})
+    monkeypatch.setattr(spawner, "_start_watching_pods", lambda: asyncio.sleep(0))
+    monkeypatch.setattr(JHKubeSpawner, "pod_reflector", Watch())
+    spawner.profile_list = parse_profiles(PROFILES)
+    spawner.user_options = {"profile": "large"}
+    with pytest.raises(Refused, match="This server asks for 64 cores; your limit is 5 cores"):
+        await spawner.load_user_options()
