@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tornado.netutil import is_valid_ip
+
 from jhkube.crypt_keys import crypt_keys
 from jhkube.logs import JSON_LINES
 from jhkube.settings import Settings
@@ -15,10 +17,11 @@ if settings["hub.bindUrl"]:
 elif settings["hub.baseUrl"]:
     c.JupyterHub.base_url = settings["hub.baseUrl"]
 
-# Pods reach the hub by this address: the hub's Service in a cluster, this machine's address outside of it.
+# Pods reach the hub by this: an address of this machine, where the hub then listens, or the name of a Service.
 if settings["hub.connectHost"]:
-    c.JupyterHub.hub_bind_url = f"http://{settings['hub.connectHost']}:{settings['hub.port']}"
-    c.JupyterHub.hub_connect_url = c.JupyterHub.hub_bind_url
+    c.JupyterHub.hub_connect_ip = settings["hub.connectHost"]
+    c.JupyterHub.hub_ip = settings["hub.connectHost"] if is_valid_ip(settings["hub.connectHost"]) else ""
+    c.JupyterHub.hub_port = settings["hub.port"]
 
 # The proxy: its API, the secret that it shares with the hub, and the proxies in front of it that tell true addresses.
 if settings["proxy.apiUrl"]:

@@ -57,6 +57,7 @@ class Lab:
                         {
                             "name": "notebook",
                             "image": f"{self.cluster.registry}/lab:recommended",
+                            "imagePullPolicy": "Always",
                             "command": ["sh", "-c", command],
                             "env": [
                                 {"name": "HOME", "value": self.home["path"]},

@@ -195,7 +195,7 @@ async def used(account, cluster, new_hub, github):
 
 
 async def test_everything_that_the_hub_does_works_with_the_roles(used):
-    assert "renewed the token" in used["log"]
+    assert "has the renewed token" in used["log"]
     assert "quota" in used["failed"]
     assert used["sizes"] == {"20Mi"}
     assert "Forbidden" not in used["larger"]
