@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from jhkube import __version__
 from jhkube.commands import check, menu, prepull, rekey, show_pod
+from jhkube.commands.frame import run_command
 
 __all__ = ["command_line", "main"]
 
@@ -27,9 +28,7 @@ def command_line() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    arguments = command_line().parse_args(argv)
-    status: int = arguments.run(arguments)
-    return status
+    return run_command(command_line().parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -3,24 +3,59 @@
 from __future__ import annotations
 
 import logging
+import os
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from jupyterhub.app import JupyterHub
 from jupyterhub.crypto import CryptKeeper
+from kubernetes_asyncio.config import kube_config
+from kubespawner.clients import load_config
 from traitlets.config import Config
 
 from jhkube.options_form.menu import ImageMenu
 from jhkube.spawner import JHKubeSpawner
 
-__all__ = ["ConfiguredHub"]
+__all__ = ["ConfiguredHub", "NoClusterConfigured", "load_cluster_configuration"]
+
+
+class NoClusterConfigured(Exception):
+    """Neither a service account nor a kubeconfig tells of a cluster; the message says why, and what to do."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(f"{message}. {remedy}")
+        self.message, self.remedy = message, remedy
+
+
+def load_cluster_configuration() -> None:
+    """Have the Kubernetes client know its cluster, as KubeSpawner does when it is made.
+
+    Raises
+    ------
+    NoClusterConfigured
+        Where there is nothing to know it from.
+    """
+    try:
+        load_config(host=None, ssl_ca_cert=None, verify_ssl=None)
+    except Exception as error:
+        # A kubeconfig is read as it comes: each wrong part of it fails in a way of its own.
+        paths = kube_config.KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep)
+        if any(Path(path).expanduser().exists() for path in paths):
+            said = " ".join(str(error).split())
+            message = f"the kubeconfig {':'.join(paths)} cannot be used: {type(error).__name__}: {said}"
+        else:
+            message = f"no cluster is configured: there is no kubeconfig {':'.join(paths)}"
+        raise NoClusterConfigured(
+            message, "Run this in the hub's pod, with its service account; elsewhere name a kubeconfig by KUBECONFIG."
+        ) from None
 
 
 class ConfiguredHub:
     """What a `jupyterhub_config.py` comes to.
 
     Nothing listens, no database is opened and no file written. Each attribute is made at its first use and raises
-    what the hub would stop with (TraitError, ValueError).
+    what the hub would stop with (TraitError, ValueError); the spawner NoClusterConfigured, too.
 
     Parameters
     ----------
@@ -60,7 +95,10 @@ class ConfiguredHub:
     @cached_property
     def spawner(self) -> Any:
         """A spawner of nobody's, for its settings; made within an event loop. None where it is not jhkube's."""
-        return self.spawner_class(_mock=True, config=self.config) if self.is_jhkube else None
+        if not self.is_jhkube:
+            return None
+        load_cluster_configuration()
+        return self.spawner_class(_mock=True, config=self.config)
 
     @cached_property
     def menu(self) -> ImageMenu:

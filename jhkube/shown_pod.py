@@ -17,7 +17,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from jhkube.configured import ConfiguredHub
+from jhkube.configured import ConfiguredHub, load_cluster_configuration
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.options_form.menu import ImageMenu
 
@@ -54,7 +54,10 @@ async def shown_pod(hub: ConfiguredHub, request: Request) -> dict[str, Any]:
     ------
     Refused
         For an option that cannot be taken, with the sentence that the form shows.
+    NoClusterConfigured
+        Where no cluster is configured; none need answer.
     """
+    load_cluster_configuration()
     menu = hub.menu
     try:
         await menu.refresh()

@@ -12,11 +12,11 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from jupyterhub.utils import url_path_join
-from kubernetes_asyncio import config as kubernetes_config
 from oauthenticator.oauth2 import OAuthenticator
+from traitlets import TraitError
 
 from jhkube.checks.result import Result, Subject
-from jhkube.configured import ConfiguredHub
+from jhkube.configured import ConfiguredHub, NoClusterConfigured
 
 __all__ = ["CALLBACK", "CONNECT", "callback_results", "connect_results"]
 
@@ -52,7 +52,11 @@ def callback_results(hub: ConfiguredHub) -> Iterator[Result]:
             f"Set {setting} (or OAUTH_CALLBACK_URL) to the one registered with the provider; it ends in {path}.",
         )
         return
-    url = urlsplit(given)
+    try:
+        url = urlsplit(given)
+    except ValueError as error:
+        yield CALLBACK.failed(f"{given}: is no URL ({error})", f"Set {setting} to https://HOST{path}.")
+        return
     problem = _callback_problem(url, path, urlsplit(hub.app.public_url), urlsplit(hub.app.bind_url))
     if problem:
         right = f"{url.scheme or 'https'}://{url.netloc or 'HOST'}{path}"
@@ -89,8 +93,8 @@ def _callback_problem(url: SplitResult, path: str, public: SplitResult, bind: Sp
 async def connect_results(hub: ConfiguredHub) -> AsyncIterator[Result]:
     """Yield whether pods can find the hub, as far as its address tells."""
     address = hub.hub.api_url
-    # Without a cluster's address there is no spawner, and the hub's address is still worth a look.
-    with contextlib.suppress(kubernetes_config.ConfigException):
+    # Without a cluster, or with a wrong setting, there is no spawner, and the hub's address is still worth a look.
+    with contextlib.suppress(NoClusterConfigured, TraitError):
         address = getattr(hub.spawner, "hub_connect_url", None) or address
     host = urlsplit(address).hostname or ""
     bound = urlsplit(hub.hub.bind_url).hostname or ""

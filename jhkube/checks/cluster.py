@@ -5,25 +5,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from kubernetes_asyncio import config as kubernetes_config
 from kubernetes_asyncio.client import (
     ApiClient,
     ApiException,
     AuthenticationV1Api,
     AuthorizationV1Api,
-    Configuration,
     CoreV1Api,
     VersionApi,
 )
 
 from jhkube.checks.result import Result, Subject
-from jhkube.configured import ConfiguredHub
+from jhkube.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.options_form.pull_secret import own_namespace
 from jhkube.permissions import HubFacts, Permission, permissions, role_rules
 from jhkube.pod.home import HomeKind
@@ -80,25 +77,13 @@ async def connected(hub: ConfiguredHub) -> Cluster:
     NoCluster
         Where it does not.
     """
-    configuration = Configuration()
     try:
-        kubernetes_config.load_incluster_config(client_configuration=configuration)
-    except kubernetes_config.ConfigException:
-        try:
-            await kubernetes_config.load_kube_config(
-                config_file=os.environ.get("KUBECONFIG"), client_configuration=configuration, persist_config=False
-            )
-        except (kubernetes_config.ConfigException, OSError) as error:
-            raise NoCluster(
-                f"no cluster is configured: {error}",
-                "Run this in the hub's pod, with a service account; outside of the cluster set KUBECONFIG.",
-            ) from None
-    spawner = hub.spawner
-    configuration.host = spawner.k8s_api_host or configuration.host
-    configuration.ssl_ca_cert = spawner.k8s_api_ssl_ca_cert or configuration.ssl_ca_cert
-    if spawner.k8s_api_verify_ssl is not None:
-        configuration.verify_ssl = spawner.k8s_api_verify_ssl
-    api = ApiClient(configuration)
+        spawner = hub.spawner
+    except NoClusterConfigured as error:
+        raise NoCluster(error.message, error.remedy) from None
+    # The spawner has put its own address and certificate into what all clients are made with.
+    api = ApiClient()
+    configuration = api.configuration
     try:
         return Cluster(api, spawner.namespace, await _account(api))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -7,26 +7,39 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from jupyterhub.crypto import EncryptionUnavailable
 from traitlets import TraitError
 from traitlets.config import Config, Configurable
 
+from jhkube.checks.report import sentence
 from jhkube.checks.result import Result, Subject
-from jhkube.configured import ConfiguredHub
+from jhkube.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.login.account_config import KEY_HELP
 
-__all__ = ["CONFIGURATION", "ENCRYPTION", "configuration_results", "encryption_results"]
+__all__ = [
+    "CONFIGURATION",
+    "ENCRYPTION",
+    "MALFORMED_KEY",
+    "configuration_results",
+    "encryption_results",
+    "not_jhkube",
+]
 
 CONFIGURATION = Subject("configuration")
 ENCRYPTION = Subject("encryption")
 
 CORRECT = "Correct it in the configuration; the reference of the settings says what each takes."
 
+MALFORMED_KEY = "a key in JUPYTERHUB_CRYPT_KEY, or in c.CryptKeeper.keys, is not 32 bytes in hexadecimal or base64"
+
 
 def configuration_results(hub: ConfiguredHub) -> Iterator[Result]:
     """Yield what is wrong with the settings; made within an event loop."""
     wrong = list(_values(hub))
     used: list[Any] = [_class(make) for make in (lambda: hub.app, lambda: hub.authenticator, lambda: hub.spawner)]
-    wrong += unknown_settings(hub.config, [each for each in used if each is not None])
+    if used[0] is not None:
+        # Else its plugins are not loaded, and what is set of theirs would seem to be nobody's.
+        wrong += unknown_settings(hub.config, [each for each in used if each is not None])
     yield from wrong
     if not wrong:
         count = sum(len(section) for section in hub.config.values() if isinstance(section, Config))
@@ -52,7 +65,7 @@ def _values(hub: ConfiguredHub) -> Iterator[Result]:
         try:
             make()
         except (TraitError, ValueError) as error:
-            yield CONFIGURATION.failed(_sentence(error), CORRECT)
+            yield CONFIGURATION.failed(sentence(error), CORRECT)
             if make is makers[0]:
                 return
     yield from _spawner(hub)
@@ -67,19 +80,23 @@ def _values(hub: ConfiguredHub) -> Iterator[Result]:
 
 def _spawner(hub: ConfiguredHub) -> Iterator[Result]:
     if not hub.is_jhkube:
-        name = hub.spawner_class.__name__
-        yield CONFIGURATION.failed(
-            f"servers are started by {name}, which is not jhkube's",
-            'Set c.JupyterHub.spawner_class = "jhkube"; a subclass of JHKubeSpawner will do too.',
-        )
+        yield not_jhkube(hub)
         return
     try:
         hub.spawner.pod_settings()
     except (TraitError, ValueError) as error:
-        yield CONFIGURATION.failed(_sentence(error), CORRECT)
-    except Exception:
-        # There is no cluster to be found, which the check of the cluster tells.
+        yield CONFIGURATION.failed(sentence(error), CORRECT)
+    except NoClusterConfigured:
+        # The check of the cluster tells it.
         return
+
+
+def not_jhkube(hub: ConfiguredHub) -> Result:
+    """Return that servers are started by another spawner, and what to do about it."""
+    return CONFIGURATION.failed(
+        f"servers are started by {hub.spawner_class.__name__}, which is not jhkube's",
+        'Set c.JupyterHub.spawner_class = "jhkube"; a subclass of JHKubeSpawner will do too.',
+    )
 
 
 def unknown_settings(config: Config, used: Iterable[type[Configurable]]) -> Iterator[Result]:
@@ -121,10 +138,6 @@ def _subclasses(cls: type[Configurable]) -> Iterator[type[Configurable]]:
         yield from _subclasses(each)
 
 
-def _sentence(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
 def encryption_results(hub: ConfiguredHub) -> Iterator[Result]:
     """Yield whether the hub can keep who people are, and their tokens."""
     try:
@@ -135,21 +148,20 @@ def encryption_results(hub: ConfiguredHub) -> Iterator[Result]:
     if not enabled:
         yield ENCRYPTION.failed(
             "auth_state is off: nobody's identity or token reaches their pod",
-            "Take c.Authenticator.enable_auth_state = False out of the configuration.",
+            f"Set c.{type(hub.authenticator).__name__}.enable_auth_state = True; "
+            "jhkube's authenticators have it on by themselves.",
         )
         return
     help_text = KEY_HELP[0].upper() + KEY_HELP[1:]
     try:
         hub.keys.check_available()
         count = len(hub.keys.keys)
-    except (TraitError, ValueError):
+    except (TraitError, ValueError, TypeError):
+        # jupyterhub says of a text that is no key that it is none of bytes.
+        yield ENCRYPTION.failed(MALFORMED_KEY, help_text)
+    except EncryptionUnavailable:
         yield ENCRYPTION.failed(
-            "a key in JUPYTERHUB_CRYPT_KEY, or in c.CryptKeeper.keys, is not 32 bytes in hexadecimal or base64",
-            help_text,
-        )
-    except Exception as error:
-        yield ENCRYPTION.failed(
-            f"auth_state is on, and there is no key to encrypt it with: {_sentence(error)}",
+            "auth_state is on, and there is no key to encrypt it with",
             f"Set JUPYTERHUB_CRYPT_KEY in the hub's environment. {help_text}",
         )
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from jhkube.checks.result import Result, Status
 
-__all__ = ["as_json", "table"]
+__all__ = ["as_json", "sentence", "table"]
 
 _COLOURS = {Status.PASSED: "32", Status.WARNING: "33", Status.FAILED: "1;31", Status.SKIPPED: "2"}
 """Escape codes by status (ECMA-48, SGR)."""
@@ -41,7 +42,23 @@ def table(results: Sequence[Result], *, coloured: bool, width: int) -> str:
 def _wrapped(text: str, width: int) -> Iterator[str]:
     for line in text.splitlines() or [""]:
         # What is indented is to be copied as it is.
-        yield from [line] if line.startswith(" ") else textwrap.wrap(line, width, break_long_words=False) or [""]
+        yield from [line] if line.startswith(" ") else _lines(line, width) or [""]
+
+
+def _lines(line: str, width: int) -> list[str]:
+    # An option or a name is not to be broken at its hyphens: it is to be copied.
+    return textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
+
+
+def sentence(error: Exception) -> str:
+    """Return what an error says, on one line, with the names of objects and not their addresses.
+
+    Examples
+    --------
+    >>> sentence(ValueError("of <jupyterhub.app.JupyterHub object at 0x7f7e>:\\n  no"))
+    'of JupyterHub: no'
+    """
+    return re.sub(r"<(?:\w+\.)*(\w+) object at 0x[0-9a-f]+>", r"\1", " ".join(str(error).split()))
 
 
 def as_json(results: Iterable[Result]) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kubernetes_asyncio import config as kubernetes_config
 from kubernetes_asyncio.client import ApiException
+from traitlets import TraitError
 
 from jhkube.checks.addresses import CALLBACK, CONNECT, callback_results, connect_results
 from jhkube.checks.cluster import (
@@ -26,11 +26,14 @@ from jhkube.checks.configuration import CONFIGURATION, ENCRYPTION, configuration
 from jhkube.checks.image import IMAGE, default_image, image_results
 from jhkube.checks.provider import PROVIDER, provider_results
 from jhkube.checks.registry import REGISTRY, registry_results
+from jhkube.checks.report import sentence
 from jhkube.checks.result import Result, Subject
 from jhkube.checks.storage import STORAGE, storage_results
-from jhkube.configured import ConfiguredHub
+from jhkube.configured import ConfiguredHub, NoClusterConfigured
 
 __all__ = ["ImageChoice", "check_hub"]
+
+WRONG_SETTING = "a setting that it needs is wrong: see configuration"
 
 PATIENCE = 30.0
 """Seconds for one subject, the image apart."""
@@ -85,11 +88,17 @@ async def _within(subject: Subject, results: AsyncIterator[Result], seconds: flo
         )
     except ApiException as error:
         found.append(subject.failed(f"the API server says: {explained(error)}", "Ask the cluster's administrators."))
+    except TraitError:
+        found.append(subject.skipped(WRONG_SETTING))
     except Exception as error:
         # Whatever it is, the other checks are still worth something.
-        text = f"could not be looked at: {type(error).__name__}: {error}"
-        found.append(subject.skipped(text, "If nothing above explains it, this is a fault of jhkube: report it."))
+        found.append(_unexplained(subject, error))
     return found
+
+
+def _unexplained(subject: Subject, error: Exception) -> Result:
+    text = f"could not be looked at: {type(error).__name__}: {sentence(error)}"
+    return subject.skipped(text, "If nothing above explains it, this is a fault of jhkube: report it.")
 
 
 async def _each(results: Iterator[Result]) -> AsyncIterator[Result]:
@@ -108,8 +117,10 @@ async def _cluster(hub: ConfiguredHub) -> tuple[Cluster | None, list[Result]]:
         return None, [CLUSTER.failed(f"no answer within {PATIENCE:.0f} s", "Look at the plugins in KUBECONFIG.")]
     except NoCluster as error:
         return None, [CLUSTER.failed(str(error), error.remedy)]
+    except TraitError:
+        return None, [CLUSTER.skipped(WRONG_SETTING)]
     except Exception as error:
-        return None, [CLUSTER.skipped(f"the spawner's settings are wrong: {type(error).__name__}")]
+        return None, [_unexplained(CLUSTER, error)]
     return cluster, await _within(CLUSTER, cluster_results(cluster, hub_facts(hub)))
 
 
@@ -127,7 +138,7 @@ async def _storage(hub: ConfiguredHub, cluster: Cluster | None) -> AsyncIterator
         return
     try:
         hub.spawner  # noqa: B018
-    except kubernetes_config.ConfigException:
+    except NoClusterConfigured:
         yield STORAGE.skipped("no cluster is configured")
         return
     async for result in storage_results(hub, cluster):

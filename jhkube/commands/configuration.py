@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from pathlib import Path
 
 from traitlets.config import Config
 from traitlets.config.loader import PyFileConfigLoader
 
-__all__ = ["ConfigurationError", "load_configuration"]
+from jhkube.checks.secrets import redactor
+
+__all__ = ["CommandError", "ConfigurationError", "load_configuration"]
 
 
-class ConfigurationError(Exception):
+class CommandError(Exception):
+    """What keeps a command from its work; the message is for the operator."""
+
+
+class ConfigurationError(CommandError):
     """A configuration that the hub could not start with; the message is for the operator."""
 
 
@@ -21,18 +28,20 @@ def load_configuration(path: Path) -> Config:
     Raises
     ------
     ConfigurationError
-        Where the file is missing, or fails.
+        Where the file is missing, or fails; its secrets, as far as they were set by then, are not in the message.
     """
     if not path.is_file():
         raise ConfigurationError(f"there is no configuration file {path}: name it with --config")
+    loader = PyFileConfigLoader(path.name, str(path.parent.resolve()))
     try:
-        return PyFileConfigLoader(path.name, str(path.parent.resolve())).load_config()
-    except Exception as error:
+        return loader.load_config()
+    except (Exception, SystemExit) as error:
         # Whatever the operator's own code raises; the hub would fail with the same.
-        raise ConfigurationError(f"{_place(error, path)} fails: {type(error).__name__}: {error}") from error
+        text = f"{_place(error, path)} fails: {type(error).__name__}: {error}"
+        raise ConfigurationError(redactor(loader.config, os.environ)(text)) from error
 
 
-def _place(error: Exception, path: Path) -> str:
+def _place(error: BaseException, path: Path) -> str:
     """Return the file and the line of the configuration that an error comes from."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}, line {error.lineno},"

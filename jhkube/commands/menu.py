@@ -7,55 +7,57 @@ import asyncio
 import json
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
-from traitlets import TraitError
 from traitlets.config import Config
 
-from jhkube.commands.configuration import ConfigurationError, load_configuration
+from jhkube.commands.configuration import ConfigurationError
+from jhkube.commands.frame import add_command
 from jhkube.options_form.entries import MenuEntry
 from jhkube.options_form.menu import ImageMenu
 from jhkube.options_form.offer import Offer
 
 __all__ = ["add_parser", "run"]
 
-ANSWERED, UNANSWERED, WRONG = 0, 1, 2
-"""The exit status: every registry answered; one did not; the configuration is at fault."""
+ANSWERED, UNANSWERED = 0, 1
+"""The exit status: every registry answered; one did not."""
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the command line's parser."""
-    parser: argparse.ArgumentParser = commands.add_parser(
+    parser = add_command(
+        commands,
         "menu",
+        run,
         help="print the images that people would be offered now",
         description="Ask the registries, and print what people of the given groups would be offered. The exit status"
         " is 0 where every registry answered, 1 where one did not, 2 where the configuration is at fault.",
     )
-    parser.add_argument("--config", type=Path, default=Path("jupyterhub_config.py"), help="the hub's configuration")
     parser.add_argument("--group", action="append", default=[], help="a hub group; may be repeated")
     parser.add_argument(
         "--all", action="store_true", help="everything that can be had, not only what is offered at once"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(config: Config, arguments: argparse.Namespace) -> int:
     """Print the menu and return the exit status."""
-    try:
-        config = load_configuration(arguments.config)
-        return asyncio.run(_menu(config, arguments))
-    except (ConfigurationError, TraitError, ValueError) as error:
-        print(f"jhkube menu: {error}", file=sys.stderr)
-        return WRONG
+    return asyncio.run(_menu(config, arguments))
 
 
 async def _menu(config: Config, arguments: argparse.Namespace) -> int:
     # Not from the hub's own cache: the question is whether the registries answer.
     menu = ImageMenu(config=config, cache_file="")
     if not menu.repositories:
-        raise ConfigurationError("c.ImageMenu.repositories is empty: there is no menu")
+        raise ConfigurationError(
+            "c.ImageMenu.repositories (JHKUBE_REPOSITORIES) is empty: there is no menu; "
+            "people get c.KubeSpawner.image"
+        )
+    try:
+        await menu.configured_accounts()
+    except (OSError, ValueError) as error:
+        # The hub goes on without them, too.
+        print(f"jhkube menu: the accounts for the registries cannot be read: {error}", file=sys.stderr)
     try:
         await menu.refresh()
         return _printed(menu, arguments)
@@ -95,6 +97,17 @@ def _as_json(menu: ImageMenu, offer: Offer, entries: Iterable[MenuEntry], groups
 
 
 def _print_table(menu: ImageMenu, offer: Offer, entries: Sequence[MenuEntry]) -> None:
+    if entries:
+        _print_images(offer, entries)
+    else:
+        print("No image is offered.")
+    asked = ", ".join(f"{count} for {what}" for what, count in sorted(menu.requests.items()))
+    print(f"Asked {', '.join(menu.repositories)}: {asked or 'no requests'}.")
+    for name, error in menu.failures.items():
+        print(f"{name}: {error}", file=sys.stderr)
+
+
+def _print_images(offer: Offer, entries: Sequence[MenuEntry]) -> None:
     rows = [("", "IMAGE", "KIND", "NAME", "DIGEST")]
     for entry in entries:
         mark = "*" if entry is offer.default else ""
@@ -104,7 +117,3 @@ def _print_table(menu: ImageMenu, offer: Offer, entries: Sequence[MenuEntry]) ->
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     more = len(offer.all_entries) - len(offer.entries)
     print(f"\n* is chosen beforehand. {more} more can be had by search." if more else "\n* is chosen beforehand.")
-    asked = ", ".join(f"{count} for {what}" for what, count in sorted(menu.requests.items()))
-    print(f"Asked {', '.join(menu.repositories)}: {asked or 'no requests'}.")
-    for name, error in menu.failures.items():
-        print(f"{name}: {error}", file=sys.stderr)

@@ -11,52 +11,50 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from kubernetes_asyncio.client import ApiException
-from kubernetes_asyncio.config import ConfigException
 from kubespawner.clients import shared_client
-from traitlets import TraitError
 from traitlets.config import Config
 
-from jhkube.commands.configuration import ConfigurationError, load_configuration
+from jhkube.commands.configuration import CommandError
+from jhkube.commands.frame import add_command
+from jhkube.configured import load_cluster_configuration
 from jhkube.prepull.manifests import selector
 from jhkube.prepull.observed import ImageOnNode, ImageState, images_on_nodes
 from jhkube.prepuller import API_ERRORS, Prepuller, PrepullerError, api_reason
 
 __all__ = ["add_parser", "run"]
 
-DONE, INCOMPLETE, WRONG = 0, 1, 2
-"""The exit status: all images are on all nodes, or the prepuller was ended; some are not; it could not be told."""
+DONE, INCOMPLETE = 0, 1
+"""The exit status: all images are on all nodes, or the prepuller was ended; some are not."""
 
 FORBIDDEN = 403
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the command line's parser."""
-    parser: argparse.ArgumentParser = commands.add_parser(
+    parser = add_command(
+        commands,
         "prepull",
+        run,
         help="keep the menu's images on the nodes",
         description="Keep the first images of the menu on every node that labs can run on, until it is ended; what it"
         " made goes with it. With --status, print which image is on which node: the exit status is 0 where all are"
         " on all, 1 where one is not, 2 where that cannot be told.",
     )
-    parser.add_argument("--config", type=Path, default=Path("jupyterhub_config.py"), help="the hub's configuration")
     parser.add_argument("--status", action="store_true", help="print which image is on which node, and end")
     parser.add_argument("--json", action="store_true", help="with --status: print JSON")
-    parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(config: Config, arguments: argparse.Namespace) -> int:
     """Keep the images on the nodes until a signal comes, or print the status; return the exit status."""
     logging.basicConfig(level=logging.INFO, format="[%(levelname)1.1s %(asctime)s] %(message)s")
+    load_cluster_configuration()
     try:
-        config = load_configuration(arguments.config)
         return asyncio.run(_status(config, arguments.json) if arguments.status else _keep(config))
-    except (ConfigurationError, ConfigException, PrepullerError, TraitError, ValueError) as error:
-        print(f"jhkube prepull: {error}", file=sys.stderr)
-        return WRONG
+    except PrepullerError as error:
+        raise CommandError(str(error)) from None
 
 
 async def _keep(config: Config) -> int:

@@ -13,47 +13,52 @@ from jupyterhub import orm
 from jupyterhub.app import JupyterHub
 from jupyterhub.crypto import CryptKeeper
 from sqlalchemy import make_url, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from traitlets import TraitError
 from traitlets.config import Config
 
-from jhkube.commands.configuration import ConfigurationError, load_configuration
+from jhkube.checks.configuration import MALFORMED_KEY
+from jhkube.commands.configuration import CommandError, ConfigurationError
+from jhkube.commands.frame import add_command
 
 __all__ = ["Rekeyed", "add_parser", "rekey", "run"]
 
-DONE, LEFT, WRONG = 0, 1, 2
-"""The exit status: the newest key opens all; it does not yet, or never will; the configuration is at fault."""
+DONE, LEFT = 0, 1
+"""The exit status: the newest key opens all; it does not yet, or never will."""
 
 _User: Any = orm.User
 
 
 def add_parser(commands: Any) -> None:
     """Add the command to the command line's parser."""
-    parser: argparse.ArgumentParser = commands.add_parser(
+    parser = add_command(
+        commands,
         "rekey",
+        run,
         help="encrypt every auth_state with the newest key",
         description="Encrypt everybody's auth_state with the first of the hub's keys, where an older one did. The hub"
         " may run meanwhile, once it has been restarted with both keys. The exit status is 0 where the first key then"
         " opens all, 1 where it does not open some, 2 where the configuration or the database is at fault.",
     )
-    parser.add_argument("--config", type=Path, default=Path("jupyterhub_config.py"), help="the hub's configuration")
     parser.add_argument("--check", action="store_true", help="change nothing, and say whether older keys can go")
-    parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(config: Config, arguments: argparse.Namespace) -> int:
     """Encrypt anew and return the exit status."""
     try:
-        config = load_configuration(arguments.config)
         keeper = CryptKeeper(config=config)
-        if not keeper.keys:
-            raise ConfigurationError("there is no key: set JUPYTERHUB_CRYPT_KEY, or JHKUBE_CRYPT_KEYS_FILE")
+        keys = keeper.keys
+    except (TraitError, ValueError, TypeError):
+        # jupyterhub says so in a TypeError of base64's.
+        raise ConfigurationError(MALFORMED_KEY) from None
+    if not keys:
+        raise ConfigurationError("there is no key: set JUPYTERHUB_CRYPT_KEY, or JHKUBE_CRYPT_KEYS_FILE")
+    try:
         with _session(config) as session:
             done = rekey(session, keeper, write=not arguments.check)
-    except (ConfigurationError, TraitError, ValueError, SQLAlchemyError, orm.DatabaseSchemaMismatch) as error:
-        print(f"jhkube rekey: {error}", file=sys.stderr)
-        return WRONG
+    except (SQLAlchemyError, orm.DatabaseSchemaMismatch, ImportError) as error:
+        raise CommandError(f"the hub's database (c.JupyterHub.db_url): {_reason(error)}") from None
     return _told(done)
 
 
@@ -130,6 +135,12 @@ def _session(config: Config) -> Session:
         raise ConfigurationError(f"there is no database {url.database}: run this in the folder where the hub runs")
     session: Session = orm.new_session_factory(hub.db_url, **hub.db_kwargs)()  # type: ignore[no-untyped-call]
     return session
+
+
+def _reason(error: Exception) -> str:
+    """Return what a database says, without the statement that it says it of."""
+    said = error.orig if isinstance(error, DBAPIError) else error
+    return str(said)
 
 
 def _told(done: Rekeyed) -> int:

@@ -8,25 +8,25 @@ import json
 import logging
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import yaml
-from kubernetes_asyncio.config import ConfigException
 from tornado.web import HTTPError
-from traitlets import TraitError
 from traitlets.config import Config
 
-from jhkube.commands.configuration import ConfigurationError, load_configuration
+from jhkube.checks.configuration import not_jhkube
+from jhkube.checks.secrets import is_secret_name
+from jhkube.commands.configuration import ConfigurationError
+from jhkube.commands.frame import add_command
 from jhkube.configured import ConfiguredHub
 from jhkube.identity import UserIdentity
 from jhkube.login.stand_in import UnknownNumber, stand_in
-from jhkube.shown_pod import Request, shown_pod
+from jhkube.shown_pod import TOKEN, Request, shown_pod
 
 __all__ = ["add_parser", "run"]
 
-SHOWN, REFUSED, WRONG = 0, 1, 2
-"""The exit status: shown; the hub would refuse the start; the configuration or an argument is at fault."""
+SHOWN, REFUSED = 0, 1
+"""The exit status: shown; the hub would refuse the start."""
 
 PLACEHOLDER = 65533
 """A uid that is no person's, for who wants to see the rest of the manifest."""
@@ -40,14 +40,15 @@ FLAGS = ("debug", "reset_environment")
 
 def add_parser(commands: Any) -> None:
     """Add the command to the command line's parser."""
-    parser: argparse.ArgumentParser = commands.add_parser(
+    parser = add_command(
+        commands,
         "show-pod",
+        run,
         help="print the pod that a start would create, with nothing created",
         description="Print the manifest of the pod that a start would create, as YAML. Nothing is created and nobody "
         "logs in: who the person is comes from the arguments. The exit status is 0 where the pod is shown, 1 where "
         "the hub would refuse the start, 2 where the configuration or an argument is at fault.",
     )
-    parser.add_argument("--config", type=Path, default=Path("jupyterhub_config.py"), help="the hub's configuration")
     parser.add_argument("--user", required=True, help="the person's name in the hub")
     parser.add_argument(
         "--group",
@@ -70,24 +71,19 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--placeholder-uid", action="store_true", help=f"use the uid {PLACEHOLDER} where nothing tells the right one"
     )
-    parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(config: Config, arguments: argparse.Namespace) -> int:
     """Print the manifest and return the exit status."""
     logging.basicConfig(handlers=[logging.NullHandler()])
-    try:
-        config = load_configuration(arguments.config)
-        return asyncio.run(_shown(config, arguments))
-    except (ConfigurationError, ConfigException, TraitError, ValueError) as error:
-        print(f"jhkube show-pod: {error}", file=sys.stderr)
-        return WRONG
+    return asyncio.run(_shown(config, arguments))
 
 
 async def _shown(config: Config, arguments: argparse.Namespace) -> int:
     hub = ConfiguredHub(config)
     if not hub.is_jhkube:
-        raise ConfigurationError(f"servers are started by {hub.spawner_class.__name__}, which is not jhkube's")
+        found = not_jhkube(hub)
+        raise ConfigurationError(f"{found.text}. {found.remedy}")
     groups = dict(_group(text) for text in arguments.group)
     identity = _identity(hub, groups, arguments)
     options = _options(arguments.option)
@@ -95,11 +91,28 @@ async def _shown(config: Config, arguments: argparse.Namespace) -> int:
         pod = await shown_pod(hub, Request(identity, tuple(groups), arguments.server, options))
     except HTTPError as error:
         print(f"jhkube show-pod: {getattr(error, 'jupyterhub_message', error)}", file=sys.stderr)
+        for name, failure in hub.menu.failures.items():
+            print(f"{name}: {failure}", file=sys.stderr)
         return REFUSED
     if hub.spawner.pre_spawn_hook:
         print("jhkube show-pod: pre_spawn_hook was not called; a start calls it", file=sys.stderr)
+    hidden = _hide_secrets(pod)
+    if hidden:
+        print(f"jhkube show-pod: secrets by their names, not shown: {', '.join(hidden)}", file=sys.stderr)
     print(yaml.safe_dump(pod, sort_keys=False, allow_unicode=True), end="")
     return SHOWN
+
+
+def _hide_secrets(pod: dict[str, Any]) -> list[str]:
+    """Take the values of secrets out of the containers' environment, and return their names."""
+    spec = pod["spec"]
+    containers = [*spec["containers"], *(spec.get("initContainers") or ())]
+    variables = [each for container in containers for each in container.get("env") or ()]
+    valued = [each for each in variables if each.get("value", TOKEN) not in ("", TOKEN)]
+    hidden = [each for each in valued if is_secret_name(each["name"])]
+    for each in hidden:
+        each["value"] = "…"
+    return sorted({each["name"] for each in hidden})
 
 
 def _identity(hub: ConfiguredHub, groups: dict[str, int | None], arguments: argparse.Namespace) -> UserIdentity:

@@ -25,7 +25,7 @@ MEMBERSHIPS_KEY = "jhkube_memberships"
 
 KEY_HELP = (
     "`openssl rand -hex 32` makes a key; to change it, set the new one and the old one with a semicolon in between, "
-    "and take the old one away once everybody has been refreshed."
+    "run `jhkube rekey`, and take the old one away."
 )
 
 

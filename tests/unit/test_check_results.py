@@ -54,6 +54,9 @@ def test_json_says_whether_all_is_right():
         ({"KubeSpawner": {"environment": {"OPENAI_API_KEY": "mumble-mumble"}}}, {}, "mumble-mumble"),
         ({}, {"JUPYTERHUB_CRYPT_KEY": "first-key;second-key"}, "second-key"),
         ({}, {"GITHUB_CLIENT_SECRET": "mumble-mumble"}, "mumble-mumble"),
+        ({}, {"AWS_SECRET_ACCESS_KEY": "mumble-mumble"}, "mumble-mumble"),
+        ({}, {"DB_PASSWD": "mumble-mumble"}, "mumble-mumble"),
+        ({}, {"JUPYTERHUB_CRYPT_KEY": "/9j+mumble/mumble="}, "/9j+mumble/mumble="),
     ],
 )
 def test_a_secret_of_the_configuration_is_in_no_sentence(settings, environ, secret):
@@ -65,7 +68,16 @@ def test_what_is_no_secret_stays_readable():
     config = Config(
         {"ImageMenu": {"credentials_secret": "pull"}, "JupyterHub": {"cookie_secret_file": "/srv/cookie"}}
     )
-    assert redactor(config, {})("the Secret labs/pull, and /srv/cookie") == "the Secret labs/pull, and /srv/cookie"
+    environ = {"JHKUBE_PULL_SECRET": "registry-account", "SSH_PRIVATE_KEY": "/srv/ssh/key"}
+    text = "the Secret labs/pull, or labs/registry-account, and /srv/cookie, and /srv/ssh/key"
+    assert redactor(config, environ)(text) == text
+
+
+def test_an_option_is_not_broken_at_its_hyphens():
+    lines = table(
+        [STORAGE.failed("no", "Allow more time with --image-timeout")], coloured=False, width=48
+    ).splitlines()
+    assert any("--image-timeout" in line for line in lines)
 
 
 class Fruits(Configurable):
