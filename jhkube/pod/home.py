@@ -211,7 +211,13 @@ def home_parts(
     filled, filled_by = path, mount
     if home.made_by is FolderMaker.ROOT:
         containers.append(
-            _make_as_root(home, identity, {"JHKUBE_FOLDER": on_whole, "JHKUBE_CALLED": folder}, whole, container)
+            _make_as_root(
+                home,
+                identity,
+                {"JHKUBE_VOLUME": _WHOLE, "JHKUBE_FOLDER": on_whole, "JHKUBE_CALLED": folder},
+                whole,
+                container,
+            )
         )
     elif home.made_by is FolderMaker.USER and folder:
         # The container that makes the folder cannot have it mounted yet, so it fills it where it is.

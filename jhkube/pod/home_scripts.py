@@ -12,24 +12,53 @@ FILLING = ".jhkube-filling"
 MAKE_AS_ROOT = """\
 umask 022
 home="The home folder${JHKUBE_CALLED:+ '$JHKUBE_CALLED'}"
-parent=${JHKUBE_FOLDER%/*}
-[ ! -L "$JHKUBE_FOLDER" ] || fail "$home is a symbolic link; ask an administrator."
-if [ ! -d "$JHKUBE_FOLDER" ]; then
-  mkdir -p "$parent" || fail "The folder of the homes cannot be written; ask an administrator."
-  # Of two servers one makes it and the other finds it, root's until somebody has given it away.
-  mkdir -m 0700 "$JHKUBE_FOLDER" 2>/dev/null || [ -d "$JHKUBE_FOLDER" ] ||
-    fail "$home cannot be made: a full disk, or an export that squashes root."
-fi
-set -- $(ls -ldn "$JHKUBE_FOLDER")
-owner=${3:-unknown}
+enter() {
+  cd -P "$name" 2>/dev/null && [ "$(pwd -P)" = "$here" ] || fail "$home is a symbolic link; ask an administrator."
+}
+look() { # whose a folder is, and not what a link leads to
+  set -- $(ls -ldn "$1")
+  case $1 in d*) owner=${3:-unknown} ;; *) owner=unknown ;; esac
+}
+cd "$JHKUBE_VOLUME" || fail "The folder of the homes cannot be written; ask an administrator."
+here=$(pwd -P)
+left=${JHKUBE_FOLDER#"$JHKUBE_VOLUME"}
+left=${left#/}
+name=.
+# From folder to folder and by names in the present one alone: where a person may write, any folder can become a link
+# to somebody else's between two commands, and what root is in stays what it is.
+while [ -n "$left" ]; do
+  name=./${left%%/*}
+  left=${left#"${left%%/*}"}
+  left=${left#/}
+  [ ! -L "$name" ] || fail "$home is a symbolic link; ask an administrator."
+  if [ ! -d "$name" ]; then
+    # Of two servers one makes it and the other finds it, root's until somebody has given it away.
+    if [ -n "$left" ]; then
+      mkdir "$name" 2>/dev/null || [ -d "$name" ] ||
+        fail "The folder of the homes cannot be written; ask an administrator."
+    else
+      mkdir -m 0700 "$name" 2>/dev/null || [ -d "$name" ] ||
+        fail "$home cannot be made: a full disk, or an export that squashes root."
+    fi
+  fi
+  here=${here%/}/${name#./}
+  [ -n "$left" ] || break
+  enter
+done
+look "$name"
 if [ "$owner" = 0 ]; then
-  chmod 0700 "$JHKUBE_FOLDER" && chown "$JHKUBE_UID:$JHKUBE_GID" "$JHKUBE_FOLDER" ||
+  [ "$name" = . ] || enter
+  look .
+fi
+if [ "$owner" = 0 ]; then
+  chmod 0700 . && chown "$JHKUBE_UID:$JHKUBE_GID" . ||
     fail "$home cannot be given to its user: does the export squash root?"
 elif [ "$owner" != "$JHKUBE_UID" ]; then
   fail "$home belongs to user $owner, not to $JHKUBE_UID; ask an administrator."
 fi
 """
-"""Make JHKUBE_FOLDER where it is missing and give it to JHKUBE_UID:JHKUBE_GID; look at nothing inside.
+"""Make JHKUBE_FOLDER, somewhere on the volume at JHKUBE_VOLUME, where it is missing and give it to
+JHKUBE_UID:JHKUBE_GID; look at nothing inside.
 
 JHKUBE_CALLED is what messages call it."""
 

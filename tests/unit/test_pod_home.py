@@ -47,6 +47,7 @@ def test_on_a_shared_volume_each_has_a_folder(home: Home, source: dict[str, Any]
     (maker,) = made.init_containers
     env = {variable.name: variable.value for variable in maker.env}
     assert env == {
+        "JHKUBE_VOLUME": "/jhkube/volume",
         "JHKUBE_FOLDER": "/jhkube/volume/ada-l---b724b05d", "JHKUBE_CALLED": "ada-l---b724b05d",
         "JHKUBE_UID": "7001", "JHKUBE_GID": "7002"
     }  # fmt: skip

@@ -201,9 +201,11 @@ def test_a_users_folder_is_private(image: Image) -> None:
     assert folder.stat().st_mode & 0o777 == 0o755
 
 
-def make_as_root(image: Image, folder: Path, uid: int = 7001) -> subprocess.CompletedProcess[str]:
-    env = {"JHKUBE_FOLDER": str(folder), "JHKUBE_CALLED": folder.name}
-    return image.run(MAKE_AS_ROOT, **env, JHKUBE_UID=str(uid), JHKUBE_GID=str(uid))
+def make_as_root(
+    image: Image, folder: Path, uid: int = 7001, *, before: str = ""
+) -> subprocess.CompletedProcess[str]:
+    env = {"JHKUBE_VOLUME": str(image.home), "JHKUBE_FOLDER": str(folder), "JHKUBE_CALLED": folder.name}
+    return image.run(before + MAKE_AS_ROOT, **env, JHKUBE_UID=str(uid), JHKUBE_GID=str(uid))
 
 
 @as_root
@@ -271,3 +273,52 @@ def test_two_servers_that_start_together_make_one_folder(image: Image) -> None:
             done = list(pool.map(make_as_root, [image] * 4, [folder] * 4))
         assert [each.returncode for each in done] == [0] * 4, done
         assert folder.stat().st_uid == 7001
+
+
+@pytest.fixture
+def volume_of_two(image: Image) -> tuple[Path, Path]:
+    """Ada's own folder, below which her home is to be, and something of root's that she would like to have."""
+    ada, precious = image.home / "ada", image.home / "precious"
+    for folder in (ada, precious):
+        folder.mkdir(0o755)
+    os.chown(ada, 7001, 7001)
+    return ada, precious
+
+
+@as_root
+def test_root_follows_no_link_in_a_folder_that_its_person_may_write(
+    image: Image, volume_of_two: tuple[Path, Path]
+) -> None:
+    ada, precious = volume_of_two
+    (ada / "work").symlink_to(precious)
+    done = make_as_root(image, ada / "work" / "lab")
+    assert done.returncode == 1
+    assert "is a symbolic link" in done.stderr
+    assert list(precious.iterdir()) == []
+
+
+@as_root
+@pytest.mark.parametrize("look", [1, 2])
+def test_root_gives_away_nothing_that_is_put_in_the_place_of_the_folder(
+    image: Image, volume_of_two: tuple[Path, Path], tmp_path: Path, look: int
+) -> None:
+    ada, precious = volume_of_two
+    # As somebody quick would have it: the folder becomes a link right after root has looked at whose it is.
+    quick = f"""\
+ls() {{
+  command ls "$@"
+  echo >>{tmp_path}/looks
+  if [ "$(wc -l <{tmp_path}/looks)" -eq {look} ]; then mv {ada}/lab {ada}/gone && ln -s {precious} {ada}/lab; fi
+}}
+"""
+    make_as_root(image, ada / "lab", before=quick)
+    assert (ada / "lab").is_symlink()
+    found = precious.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (0, 0, 0o755)
+
+
+@as_root
+def test_root_makes_a_home_in_a_folder_of_its_persons(image: Image, volume_of_two: tuple[Path, Path]) -> None:
+    ada, _ = volume_of_two
+    assert make_as_root(image, ada / "work" / "a b").returncode == 0
+    assert (ada / "work" / "a b").stat().st_uid == 7001
