@@ -68,8 +68,9 @@ class SettingsTable(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the table."""
-        rows = [("Variable", "In the chart, `custom.jhkube.…`", "What it is", "Default")]
-        rows += [(f"`{s.variable}`", f"`{s.name}`", s.help, f"`{default_text(s)}`") for s in SETTINGS]
+        # Both names in one cell, so that the table is no wider than the page.
+        rows = [("Variable<br/>In the chart, `custom.jhkube.…`", "What it is", "Default")]
+        rows += [(f"`{s.variable}`<br/>`{s.name}`", s.help, f"`{default_text(s)}`") for s in SETTINGS]
         return table(self, rows)
 
 
@@ -179,6 +180,15 @@ def restore_attribute(app: Sphinx, what: str, name: str, obj: Any, options: Any,
         lines[:] = _as_written.pop(name)
 
 
+AUTHENTICATOR = re.compile(r"\bc\.(?:GitHubOrg|CILogonGroup)Authenticator\.")
+
+
+def name_own_class(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Have the examples of a trait that both authenticators have name the one that the page is about."""
+    if what == "trait" and AUTHENTICATOR.match(own := f"c.{name.split('.')[-2]}."):
+        lines[:] = [AUTHENTICATOR.sub(own, line) for line in lines]
+
+
 NOT_RUN = re.compile(r"^([ ]*)<!-- (not run: [^\n]*?) -->\n", re.MULTILINE)
 
 
@@ -207,4 +217,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # Before and after napoleon, whose priority is 500.
     app.connect("autodoc-process-docstring", keep_attribute, priority=400)
     app.connect("autodoc-process-docstring", restore_attribute, priority=600)
+    app.connect("autodoc-process-docstring", name_own_class)
     return {"version": "1", "parallel_read_safe": True}
