@@ -74,6 +74,10 @@ class AccountConfig(SamePerson):
         help="""
         How many unix groups file servers understand: a warning names those of a person that are beyond. The default
         is that of NFS with AUTH_SYS (RFC 5531, appendix A). 0 asks for no warning.
+
+        Example::
+
+            c.GitHubOrgAuthenticator.group_limit = 32
         """,
     )
 
@@ -84,6 +88,10 @@ class AccountConfig(SamePerson):
         help="""
         The lowest uid and gid given; those below belong to the system. What the provider says is never given
         silently another number: it is refused, or moved by a setting.
+
+        Example::
+
+            c.GitHubOrgAuthenticator.minimum_id = 10_000
         """,
     )
 
@@ -94,6 +102,10 @@ class AccountConfig(SamePerson):
         config=True,
         help="""
         The highest uid and gid given; Kubernetes takes none above the default.
+
+        Example::
+
+            c.GitHubOrgAuthenticator.maximum_id = 1_999_999_999
         """,
     )
 
@@ -102,6 +114,10 @@ class AccountConfig(SamePerson):
         config=True,
         help="""
         Whether the page for somebody who is refused names the organizations, teams or groups that would admit them.
+
+        Example::
+
+            c.GitHubOrgAuthenticator.show_allowed = True
         """,
     )
 

@@ -24,6 +24,10 @@ class CILogonConfig(AccountConfig, CILogonOAuthenticator):
         help="""
         The provider's issuer, as its id tokens have it; its configuration is at
         `<issuer>/.well-known/openid-configuration`. By default `https://` and `cilogon_host`.
+
+        Example::
+
+            c.CILogonGroupAuthenticator.issuer = "https://test.cilogon.org"
         """,
     )
 
@@ -45,6 +49,10 @@ class CILogonConfig(AccountConfig, CILogonOAuthenticator):
         config=True,
         help="""
         Where the groups are objects, the key of the name.
+
+        Example::
+
+            c.CILogonGroupAuthenticator.group_name_key = "display"
         """,
     )
 
@@ -53,6 +61,10 @@ class CILogonConfig(AccountConfig, CILogonOAuthenticator):
         config=True,
         help="""
         Where the groups are objects, the key of the number; one that is no number is not used.
+
+        Example::
+
+            c.CILogonGroupAuthenticator.group_gid_key = "gidNumber"
         """,
     )
 
@@ -76,6 +88,10 @@ class CILogonConfig(AccountConfig, CILogonOAuthenticator):
         config=True,
         help="""
         Claims that may have the uid; the first that is there counts. Where none is, the uid is derived from `sub`.
+
+        Example::
+
+            c.CILogonGroupAuthenticator.uid_claims = ["uidNumber", "uid_number"]
         """,
     )
 
@@ -86,6 +102,10 @@ class CILogonConfig(AccountConfig, CILogonOAuthenticator):
         help="""
         Claims that may have the primary group's gid; the first that is there counts. Where none is, the person has a
         group of their own with the uid's number.
+
+        Example::
+
+            c.CILogonGroupAuthenticator.gid_claims = ["gidNumber"]
         """,
     )
 
@@ -125,6 +145,10 @@ class CILogonConfig(AccountConfig, CILogonOAuthenticator):
         SHA-256 of `jhkube:uid:<sub>`, modulo the size of the range. Among 1,000 people of a billion numbers two would
         share one with a chance of 1 in 2,000; then the second is refused, and `uids` helps. Set it before people
         have files.
+
+        Example::
+
+            c.CILogonGroupAuthenticator.uid_range = (200_000, 999_999)
         """,
     )
 
@@ -136,6 +160,10 @@ class CILogonConfig(AccountConfig, CILogonOAuthenticator):
         help="""
         The first and the last gid that is derived from a group's unix name, in the same way as `uid_range`, from
         `jhkube:gid:<name>`.
+
+        Example::
+
+            c.CILogonGroupAuthenticator.gid_range = (1_000_000, 1_999_999)
         """,
     )
 

@@ -135,7 +135,11 @@ class GitHubConfig(AccountConfig, GitHubOAuthenticator):
         config=True,
         help="""
         Added to the ids of teams, which GitHub numbers apart from organizations: without it a team and an
-        organization could have one gid.
+        organization could have one gid. Set it before people have files.
+
+        Example::
+
+            c.GitHubOrgAuthenticator.team_gid_offset = 1_100_000_000
         """,
     )
 

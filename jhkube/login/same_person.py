@@ -50,6 +50,10 @@ class SamePerson(Sessions):
         key that encrypted it is lost (`JUPYTERHUB_CRYPT_KEY`), or another authenticator wrote it. `refuse` keeps a
         home from somebody who has taken over a name meanwhile. `accept` takes whoever comes first for the owner: set
         it while people come back after a lost key, then unset it.
+
+        Example::
+
+            c.GitHubOrgAuthenticator.unknown_identity = "accept"
         """,
     )
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from importlib import import_module
+from textwrap import dedent
 
 import pytest
 import yaml
@@ -91,6 +92,19 @@ def test_the_traits_that_it_names_exist(page):
         assert name in CONFIGURABLES, f"{name} is no class that this test knows"
         traits = getattr(import_module(CONFIGURABLES[name]), name).class_traits(config=True)
         assert trait in traits, f"{name} has no trait {trait}"
+
+
+@pytest.mark.parametrize("name", [name for name, module in CONFIGURABLES.items() if module.startswith("jhkube.")])
+def test_the_help_of_a_trait_has_an_example_that_sets_it(name):
+    # The example of a trait that both authenticators have names one of the two.
+    c = Config()
+    for trait in getattr(import_module(CONFIGURABLES[name]), name).class_traits(config=True).values():
+        if not trait.this_class.__module__.startswith("jhkube."):
+            continue
+        code = dedent(trait.help).partition("xample")[2].partition("::\n")[2]
+        assert code, f"{name}.{trait.name} has no example"
+        exec(compile(dedent(code), trait.name, "exec"), {"c": c})
+        assert any(trait.name in section for section in c.values()), f"the example of {trait.name} sets another"
 
 
 def test_the_sample_values_are_accepted():
