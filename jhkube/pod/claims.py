@@ -65,7 +65,7 @@ def claim_action(
     existing
         The claim as the API server has it (camelCase keys), or None where it has none.
     wanted
-        The configured capacity: `"10Gi"`.
+        The configured capacity: `"10Gi"`; `"0"` where none is.
     known
         Whether an earlier start of this server had made it (KubeSpawner keeps that in its state): then it was
         deleted by somebody else, and the files on it are gone.
@@ -74,6 +74,12 @@ def claim_action(
         unless the claim is too small: `GROW` and the warning differ by it.
     """
     if existing is None:
+        if not parse_quantity(wanted):
+            return ClaimPlan(
+                ClaimAction.REFUSE,
+                "Your home cannot be made, as nothing says how large it is to be. Ask an administrator to set"
+                " storage_capacity.",
+            )
         warning = (
             "Your home volume was deleted outside of the hub. A new, empty one is made in its place;"
             " ask an administrator whether there is a backup."

@@ -21,6 +21,13 @@ def test_a_first_claim_is_made_without_a_word() -> None:
     assert (plan.action, plan.warning) == (ClaimAction.CREATE, "")
 
 
+def test_a_claim_of_no_size_is_refused_and_one_that_is_there_needs_none() -> None:
+    plan = claim_action(None, "0", known=False)
+    assert plan.action is ClaimAction.REFUSE
+    assert "set storage_capacity" in plan.warning
+    assert claim_action(claim(), "0", known=True).action is ClaimAction.KEEP
+
+
 def test_a_claim_deleted_outside_is_made_again_with_a_warning() -> None:
     plan = claim_action(None, "10Gi", known=True)
     assert plan.action is ClaimAction.CREATE
