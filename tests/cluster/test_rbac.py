@@ -63,9 +63,9 @@ async def test_the_api_server_accepts_a_manifest(file, cluster):
     assert shown.count("(server dry run)") == len(delivered(file, namespace=cluster.namespace))
 
 
-async def typed(block_with, namespace):
-    """Run a block of the guide, for a namespace of the test's own, and return what it prints."""
-    (block,) = (each for each in blocks_of(DOCS / "howto" / "z2jh.md", "console") if block_with in each.code)
+async def typed(page, block_with, namespace):
+    """Run a block of a guide, for a namespace of the test's own, and return what it prints."""
+    (block,) = (each for each in blocks_of(DOCS / "howto" / page, "console") if block_with in each.code)
     script = block.code.removeprefix("$ ")
     words = (
         "bash",
@@ -81,7 +81,7 @@ async def typed(block_with, namespace):
 
 
 async def test_the_roles_are_applied_as_the_guide_says(cluster):
-    shown = await typed("for feature in", cluster.namespace)
+    shown = await typed("z2jh.md", "for feature in", cluster.namespace)
     assert shown.count("(server dry run)") == 6
 
 
@@ -89,7 +89,7 @@ async def test_the_api_server_accepts_the_prepullers_kustomization(cluster):
     """With the namespace that it has in kustomization.yaml, which has to be there."""
     await new_namespace(cluster.core, "jhub")
     try:
-        shown = await typed("kubectl kustomize", cluster.namespace)
+        shown = await typed("prepulling.md", "kubectl kustomize", cluster.namespace)
     finally:
         await cluster.core.delete_namespace("jhub")
     kinds = ["serviceaccount", "role", "rolebinding", "clusterrole", "configmap", "deployment", "priorityclass"]

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from traitlets import TraitError
 from traitlets.config import Config
 
@@ -26,7 +27,7 @@ from jhkube.prepull.setbacks import Setbacks
 from jhkube.prepull.written import other_owner
 from jhkube.prepuller import RULES, Prepuller, PrepullerError
 from tests.menus import menu
-from tests.pages import DOCS, ROOT, blocks_of, manifests
+from tests.pages import ROOT
 from tests.unit.pod_security import restricted_violations
 
 LAB = "registry.example/lab"
@@ -192,8 +193,8 @@ def test_there_is_a_helper_for_the_architectures_of_docker_stacks():
     assert set(HELPERS) == {"amd64", "arm64"}
 
 
-def test_the_guide_gives_its_account_the_rights_that_it_needs():
-    written = [each for block in blocks_of(DOCS / "howto" / "prepulling.md", "yaml") for each in manifests(block)]
+def test_its_account_has_the_rights_that_it_needs():
+    written = yaml.safe_load_all((ROOT / "chart" / "prepuller" / "account.yaml").read_text())
     (role,) = (each for each in written if each["kind"] == "Role")
     assert role["rules"] == list(RULES)
 
