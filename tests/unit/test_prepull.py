@@ -193,26 +193,32 @@ def test_there_is_a_helper_for_the_architectures_of_docker_stacks():
     assert set(HELPERS) == {"amd64", "arm64"}
 
 
+PREPULLER = ROOT / "chart" / "prepuller"
+
+
+def delivered(file, kind):
+    """Return the one object of a kind in a file of chart/prepuller."""
+    (found,) = (each for each in yaml.safe_load_all((PREPULLER / file).read_text()) if each["kind"] == kind)
+    return found
+
+
 def test_its_account_has_the_rights_that_it_needs():
-    written = yaml.safe_load_all((ROOT / "chart" / "prepuller" / "account.yaml").read_text())
-    (role,) = (each for each in written if each["kind"] == "Role")
-    assert role["rules"] == list(RULES)
+    assert delivered("account.yaml", "Role")["rules"] == list(RULES)
 
 
-def test_the_guides_deployment_has_a_configuration_that_is_in_the_hubs_image(monkeypatch):
-    written = [each for block in blocks_of(DOCS / "howto" / "prepulling.md", "yaml") for each in manifests(block)]
-    (deployment,) = (each for each in written if each["kind"] == "Deployment")
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert "COPY config /usr/local/etc/jupyterhub\n" in (ROOT / "images" / "hub" / "Dockerfile").read_text()
-    file = container["args"][-1].replace("/usr/local/etc/jupyterhub/", f"{ROOT}/config/")
-    for name in [name for name in os.environ if name.startswith(("JHKUBE_", "GITHUB_"))]:
-        monkeypatch.delenv(name)
-    for variable in container["env"]:
-        monkeypatch.setenv(variable["name"], variable["value"])
-    configuration = load_configuration(Path(file))
+def test_its_deployment_has_a_configuration_that_names_it():
+    deployment = delivered("deployment.yaml", "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    (container,), (volume,) = pod["containers"], pod["volumes"]
+    (mount,) = container["volumeMounts"]
+    (made,) = yaml.safe_load((PREPULLER / "kustomization.yaml").read_text())["configMapGenerator"]
+    assert (mount["name"], volume["configMap"]["name"]) == (volume["name"], made["name"])
+    file = Path(container["args"][-1])
+    assert (str(file.parent), [file.name]) == (mount["mountPath"], made["files"])
+    configuration = load_configuration(PREPULLER / file.name)
     assert configuration.ImageMenu.repositories == ["registry.example.org/lab"]
     assert configuration.Prepuller.deployment == deployment["metadata"]["name"]
-    (priority,) = (each for each in written if each["kind"] == "PriorityClass")
+    priority = delivered("priority.yaml", "PriorityClass")
     assert configuration.Prepuller.priority_class_name == priority["metadata"]["name"]
 
 
