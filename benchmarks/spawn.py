@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,10 +144,12 @@ class Clock(asyncio.DatagramProtocol):
 
 
 class Bench:
-    """Both hubs of a kind, and the clock that they and their servers tell."""
+    """Both hubs of a kind, or one of them, and the clock that they and their servers tell."""
 
-    def __init__(self, kind: Kind, core: client.CoreV1Api, folder: Path, proxy: str) -> None:
-        self._kind, self._core, self._folder, self._proxy = kind, core, folder, proxy
+    def __init__(
+        self, kind: Kind, core: client.CoreV1Api, folder: Path, proxy: str, names: Collection[str] = SPAWNERS
+    ) -> None:
+        self._kind, self._core, self._folder, self._proxy, self._names = kind, core, folder, proxy, names
         self._settings = Settings.load()
         self.hubs: dict[str, BenchHub] = {}
         self._noting: list[asyncio.Task[None]] = []
@@ -158,7 +160,7 @@ class Bench:
             lambda: self._clock, (self._settings.host, 0)
         )
         try:
-            for name in SPAWNERS:
+            for name in self._names:
                 self.hubs[name] = self._hub(name)
                 await namespace_with_homes(self._core, namespace(name))
                 await self.hubs[name].up()
@@ -174,7 +176,7 @@ class Bench:
         for hub in self.hubs.values():
             await hub.down()
         self._transport.close()
-        for name in SPAWNERS:
+        for name in self._names:
             await no_pods(self._core, namespace(name))
 
     def _hub(self, name: str) -> BenchHub:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 
@@ -11,7 +12,7 @@ from benchmarks import __main__ as command_line
 from benchmarks import report
 from benchmarks.growth import exponent, growth
 from benchmarks.rows import Row, Target, quantile
-from benchmarks.runner import run_one
+from benchmarks.runner import BENCHMARKS, run_one
 
 RUN = {
     "date": "2026-11-21",
@@ -26,6 +27,12 @@ RUN = {
     "versions": {"jupyterhub": "6.1.1"},
     "failed": {},
 }
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_what_a_benchmark_is_made_of_is_there(name):
+    """They are run by hand: what they no longer find would be noticed months later."""
+    importlib.import_module(f"benchmarks.{name}")
 
 
 def row(size: int = 10, jhkube: float = 2.0, other: float | None = 4.0, **more) -> Row:
