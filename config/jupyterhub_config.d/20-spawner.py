@@ -24,7 +24,8 @@ if settings["spawner.tolerations"]:
 
 # Where homes are: a claim for every person, a folder of an NFS export, or a folder of one claim.
 c.JHKubeSpawner.home = settings["home.kind"]
-if settings.unless_charts("home.size") is not None:
+# Where the chart does not bring homes (`singleuser.storage.type: none`) it has no size of its own either.
+if settings.unless_charts("home.size") is not None or "storage_capacity" not in c.KubeSpawner:
     c.JHKubeSpawner.storage_capacity = settings["home.size"]
 if settings["home.storageClass"]:
     c.JHKubeSpawner.storage_class = settings["home.storageClass"]

@@ -103,7 +103,7 @@ def in_chart(monkeypatch):
 
 CHARTS_OWN = {
     "JupyterHub": {"db_url", "concurrent_spawn_limit", "allow_named_servers", "cookie_secret_file", "bind_url"},
-    "JHKubeSpawner": {"start_timeout", "storage_capacity", "default_url"},
+    "JHKubeSpawner": {"start_timeout", "default_url"},
 }
 
 
@@ -112,6 +112,17 @@ def test_in_the_chart_what_it_configures_itself_is_left_alone(load, in_chart):
     config = load()
     assert config.ImageMenu.repositories == ["registry.example.org/lab"]
     assert {name for section in CHARTS_OWN for name in CHARTS_OWN[section] & config[section].keys()} == set()
+
+
+def test_in_the_chart_homes_have_a_size_whether_or_not_the_chart_says_one(load, in_chart, tmp_path):
+    in_chart()
+    assert load().JHKubeSpawner.storage_capacity == "10Gi", "with singleuser.storage.type none"
+    file = CONFIG.with_name("jupyterhub_config.d") / "20-spawner.py"
+    # As the chart loads it: all files share one `c`.
+    (tmp_path / "chart.py").write_text(f"c.KubeSpawner.storage_capacity = '5Gi'\nexec(open({str(file)!r}).read())\n")
+    assert "storage_capacity" not in load_configuration(tmp_path / "chart.py").JHKubeSpawner
+    in_chart(home={"size": "7Gi"})
+    assert load_configuration(tmp_path / "chart.py").JHKubeSpawner.storage_capacity == "7Gi"
 
 
 def test_in_the_chart_what_is_set_here_wins(load, in_chart):
