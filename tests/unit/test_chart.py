@@ -22,6 +22,7 @@ from jhkube.settings import SettingError, Settings
 from jhkube.spawner import JHKubeSpawner
 from tests.accounts import CHART, delivered
 from tests.pages import DOCS, blocks_of
+from tests.unit.pod_security import restricted_violations
 
 HUB_IMAGE = ROOT / "images" / "hub"
 VALUES = CHART / "values"
@@ -64,6 +65,14 @@ def test_builds_see_what_goes_into_them_and_no_more():
     taken = {source for build in wide for source in (*build.sources, str(build.folder.relative_to(ROOT)))}
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     assert sorted(allowed) == sorted(taken - {".dockerignore"})
+
+
+def test_no_build_sees_what_python_has_left():
+    """BuildKit would give such a folder the mode of the files, so that nobody but root could look into it."""
+    contexts = {build.context for build in builds() if list(build.folder.rglob("*.py")) or build.sources}
+    assert contexts == {ROOT, ROOT / "images" / "lab"}
+    for context in contexts:
+        assert "**/__pycache__" in (context / ".dockerignore").read_text().splitlines()
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("images/*/Dockerfile")), ids=lambda path: path.parent.name)
@@ -221,6 +230,11 @@ def test_the_prepullers_configuration_names_what_is_delivered_with_it():
     assert configuration.Prepuller.deployment == names["Deployment"]
     assert configuration.Prepuller.priority_class_name == names["PriorityClass"]
     assert set(configuration.Prepuller) <= set(Prepuller.class_trait_names(config=True))
+
+
+def test_the_prepullers_own_pod_fits_pod_security_restricted():
+    (deployment,) = delivered("prepuller/deployment.yaml", namespace="labs")
+    assert restricted_violations(deployment["spec"]["template"]) == []
 
 
 @pytest.mark.parametrize("key", ["hub.jupyter.org/dedicated", "hub.jupyter.org_dedicated"])

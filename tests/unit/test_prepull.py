@@ -173,6 +173,7 @@ def test_the_pods_pull_one_after_the_other_as_nobody_and_then_rest():
     assert [container["image"] for container in pod["containers"]] == ["pause:1"]
     assert pod["imagePullSecrets"] == [{"name": "account"}]
     assert pod["priorityClassName"] == "low"
+    assert made["spec"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 10}}
     assert restricted_violations({"spec": pod}) == []
 
 
