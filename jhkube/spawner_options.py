@@ -163,6 +163,13 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
             choice = chosen(options, self.available()) if self.image_menu else None
             if choice is not None and is_link:
                 check_nothing_typed(choice)
+            if choice is not None and choice.is_custom and self.pod_settings().home.is_open_to_images:
+                self.log.error("%s is refused: it would make homes as root; name home_make_image", choice.image)
+                raise OptionError(
+                    "image",
+                    "An image of your own cannot be started here: it would reach the homes of others. "
+                    "Choose one that is offered, or tell the hub's operators.",
+                )
             await self._check_room(choice)
             self._choice = await self._looked_up(choice) if choice else None
         except BaseException as error:

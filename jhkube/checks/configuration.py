@@ -83,7 +83,12 @@ def _spawner(hub: ConfiguredHub) -> Iterator[Result]:
         yield not_jhkube(hub)
         return
     try:
-        hub.spawner.pod_settings()
+        home = hub.spawner.pod_settings().home
+        if home.is_open_to_images and hub.menu is not None and any(rule.custom_images for rule in hub.menu.rules):
+            yield CONFIGURATION.failed(
+                "images that people type are refused: the chosen image makes homes as root, beside those of others",
+                "Set c.JHKubeSpawner.home_make_image to an image with sh, mkdir, chmod, chown and ls that you trust.",
+            )
     except (TraitError, ValueError) as error:
         yield CONFIGURATION.failed(sentence(error), CORRECT)
     except NoClusterConfigured:

@@ -94,6 +94,11 @@ class Home:
     """The image of `FolderMaker.ROOT`; empty for the user's. It sees the whole volume: name a trusted one
     where users may choose images that you would not trust with it."""
 
+    @property
+    def is_open_to_images(self) -> bool:
+        """Whether the image of a server runs as root with the homes of others at hand."""
+        return self.kind is not HomeKind.PVC and self.made_by is FolderMaker.ROOT and not self.make_image
+
 
 def parse_home(
     kind: str,

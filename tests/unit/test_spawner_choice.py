@@ -9,6 +9,8 @@ import pytest
 from jupyterhub import orm as hub_orm
 from traitlets.config import Config
 
+from jhkube.checks.configuration import configuration_results
+from jhkube.configured import ConfiguredHub
 from jhkube.options_form.menu import ImageMenu
 from jhkube.options_form.profiles import parse_profiles
 from jhkube.spawner import JHKubeSpawner
@@ -122,3 +124,40 @@ async def test_a_profile_of_the_operators_counts_by_what_it_sets(monkeypatch):
     spawner.user_options = {"profile": "large"}
     with pytest.raises(Refused, match="This server asks for 64 cores; your limit is 5 cores"):
         await spawner.load_user_options()
+
+
+@pytest.mark.parametrize(
+    ("home", "says"),
+    [
+        ({"home": "shared-pvc", "home_claim": "homes"}, "it would reach the homes of others"),
+        ({"home": "shared-pvc", "home_claim": "homes", "home_make_image": "registry.example/busybox:1"}, None),
+        ({"home": "pvc", "home_made_by": "root"}, None),
+    ],
+)
+async def test_no_typed_image_is_root_where_others_have_their_homes(home, says, monkeypatch):
+    async def there(image, offer):
+        return None
+
+    (spawner,) = spawners(**home)
+    monkeypatch.setattr(spawner.image_menu, "check_custom_image", there)
+    asked = spawner._choose({"image": "registry.example/people/eve:1"})
+    if says is None:
+        await asked
+    else:
+        with pytest.raises(Refused, match=says):
+            await asked
+
+
+async def test_jhkube_check_tells_that_typed_images_are_refused():
+    config = Config(
+        {
+            "JupyterHub": {"spawner_class": "jhkube"},
+            "JHKubeSpawner": {"home": "shared-pvc", "home_claim": "homes"},
+            "ImageMenu": {"repositories": [LAB], "offers": OFFERS, "cache_file": ""},
+        }
+    )
+    told = [each.text for each in configuration_results(ConfiguredHub(config))]
+    assert any("images that people type are refused" in text for text in told), told
+    config.JHKubeSpawner.home_make_image = "registry.example/busybox:1"
+    told = [each.text for each in configuration_results(ConfiguredHub(config))]
+    assert not any("images that people type" in text for text in told)
