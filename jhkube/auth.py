@@ -257,12 +257,16 @@ class CILogonGroupAuthenticator(CILogonConfig):
     async def check_identity(self, db: Any, auth_model: Mapping[str, Any]) -> None:
         """Refuse whose number is another's: derived numbers can meet, and so can two providers' claims."""
         await super().check_identity(db, auth_model)
-        registry = self._registry = self._registry or IdRegistry(self.numbers.gids, self.log)
+        registry = self._registry = self._registry or IdRegistry(self.numbers.gids, self.log, self._groups_here)
         await registry.load(lambda: kept_auth_states(db))
         try:
-            registry.note(UserIdentity.from_dict(auth_model["auth_state"][AUTH_STATE_KEY]))
+            state = auth_model["auth_state"]
+            registry.note(UserIdentity.from_dict(state[AUTH_STATE_KEY]), self._groups_here(state))
         except IdError as error:
             raise self.no_account(auth_model["name"], error) from None
+
+    def _groups_here(self, auth_state: Mapping[str, Any]) -> set[str]:
+        return self.rules.apply(auth_state.get(MEMBERSHIPS_KEY) or ())
 
     def subject_of(self, user_info: Mapping[str, Any]) -> str | None:
         """Return the immutable id in a person's claims."""

@@ -42,14 +42,15 @@ class AccountConfig(SamePerson):
         help=r"""
         What the hub's groups are called: regular expressions for the provider's names, matched as a whole, in order.
         The first that matches gives the name (with `\1` for its first parenthesis); None leaves the group out, and
-        then it is no unix group either. A group that no rule matches keeps its name.
+        then it is no unix group either. A group that no rule matches keeps its name, unless a rule can give it:
+        below, an organization that somebody calls `staff` is left out.
 
         Example::
 
             c.GitHubOrgAuthenticator.group_rules = {
                 "observatory": "staff",
                 "observatory:(.*)": r"staff-\1",
-                ".*": None,
+                "telescope-ops:.*": None,
             }
         """,
     )

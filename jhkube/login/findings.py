@@ -66,6 +66,9 @@ def common_findings(config: Any, allowed: Iterable[str], denied: Iterable[str]) 
         yield from _unreachable(config, "admin_groups")
     if config.group_rules:
         yield from _unreachable(config, "allowed_groups")
+    if config.rules.leaves_out_the_rest:
+        text = 'can give a group any name, so all groups that no rule matches are left out; say so by ".*": None'
+        yield Finding("group_rules", text, is_error=False)
     for name, subject in config.account_handovers.items():
         if not re.fullmatch(r"(github:[0-9]+|cilogon:.+)", subject):
             yield Finding("account_handovers", f"{name!r}: {subject!r} is no id; `github:1234` or `cilogon:…` are")

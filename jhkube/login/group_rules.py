@@ -10,6 +10,7 @@ from typing import Self
 __all__ = ["GroupRules", "by_priority", "check_patterns"]
 
 _SPECIAL = frozenset(r".^$*+?{}[]\|()")
+_ANYTHING = "(?s:.*)"
 _EVERYTHING = frozenset({".*", ".+", "(.*)", "(.+)"})
 
 
@@ -56,20 +57,32 @@ class GroupRules:
         return cls(tuple(parsed))
 
     def __call__(self, group: str) -> str | None:
-        """Return what a group is called here, None where it is left out; the first rule that matches decides."""
+        """Return what a group is called here, None where it is left out; the first rule that matches decides.
+
+        A group that no rule matches keeps its name, unless a rule can give that name to others: whoever founds an
+        organization of that name at the provider must not be among them.
+        """
         for pattern, name in self.rules:
             match = pattern.fullmatch(group)
             if match:
                 return None if name is None else match.expand(name) or None
-        return group
+        return None if self._gives(group) else group
 
     def can_give(self, name: str) -> bool:
         """Say whether there can be a group that is called `name` here."""
-        if self(name) == name:
-            return True
+        return self._gives(name) or self(name) == name
+
+    def _gives(self, name: str) -> bool:
         return any(
             given is not None and re.fullmatch(_template_pattern(given), name) is not None for _, given in self.rules
         )
+
+    @property
+    def leaves_out_the_rest(self) -> bool:
+        """Whether no group keeps its name though a rule says nothing of it: some rule can give any name."""
+        names = (name for _, name in self.rules if name is not None)
+        any_name = any(_template_pattern(name) == _ANYTHING for name in names)
+        return any_name and self.rules[-1][0].pattern not in _EVERYTHING
 
     def apply(self, groups: Iterable[str]) -> set[str]:
         """Return what the groups are called here, without those that are left out."""
@@ -94,4 +107,4 @@ def by_priority(names: Iterable[str], priority: Iterable[str]) -> list[str]:
 def _template_pattern(template: str) -> str:
     """Return a pattern for what a rule's template can become: any text stands for its references."""
     parts = re.split(r"\\(?:[0-9]+|g<\w+>)", template)
-    return ".*".join(re.escape(part) for part in parts)
+    return _ANYTHING.join(re.escape(part) for part in parts)

@@ -52,7 +52,7 @@ async def shared_cilogon_hub(shared_cilogon, tmp_path_factory):
                 "allowed_groups": ["observatory"],
                 "denied_groups": ["suspended"],
                 "admin_groups": ["chiefs"],
-                "group_rules": {"CO:COU:(.*):members:active": r"\1", "CO:.*": None},
+                "group_rules": {"CO:COU:(.*):members:active": r"\1", "CO:.*": None, "([^:]+)": r"\1"},
                 "gids": {"telescope-ops": 70_001},
                 "auth_refresh_age": 3600,
                 "refresh_timeout": 2.0,

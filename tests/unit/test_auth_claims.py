@@ -15,6 +15,7 @@ from jhkube.login.claims import ClaimedGroup, ClaimError, claim, full_name, grou
 from jhkube.login.group_rules import GroupRules
 from jhkube.login.id_registry import IdRegistry
 from jhkube.login.unix_ids import DerivedIds, IdError
+from jhkube.login.unix_names import group_name
 
 UIDS, GIDS = DerivedIds("uid", 100_000, 199_999), DerivedIds("gid", 200_000, 299_999)
 NUMBERS = Numbers(UIDS, GIDS)
@@ -184,6 +185,21 @@ def test_a_derived_gid_of_two_groups_is_found_and_a_given_one_is_the_providers_a
     registry.note(person("b", 100_002, ("lab", 200_001), ("other", 7000)))
     with pytest.raises(IdError, match="gid 200001 of the group imaging is lab's already; set it in `gids`"):
         registry.note(person("c", 100_003, ("imaging", 200_001)))
+
+
+@pytest.mark.parametrize(("one", "other"), [("night:ops", "night_ops"), ("night:ops", "Night:Ops")])
+async def test_groups_that_differ_only_where_unix_has_no_difference_do_not_share_a_number(one, other):
+    gid, name = GIDS(group_name(one)), group_name(other)
+    assert gid == GIDS(name)
+
+    async def read():
+        return {AUTH_STATE_KEY: person("a", 100_001, (name, gid)).to_dict(), "memberships": [one]}
+
+    registry = IdRegistry(GIDS, LOG, lambda auth_state: auth_state["memberships"])
+    await registry.load(lambda: [read])
+    registry.note(person("b", 100_002, (name, gid)), [one])
+    with pytest.raises(IdError, match=f"gid {gid} of the group {other} is {one}'s already"):
+        registry.note(person("c", 100_003, (name, gid)), [other])
 
 
 async def test_the_numbers_of_everybody_whom_the_hub_knows_are_learned_once():

@@ -72,6 +72,7 @@ def test_a_mistake_about_github_is_an_error_with_the_traits_name(traits, says):
         ({"enable_auth_state": False}, "enable_auth_state: is off"),
         ({"auth_refresh_age": 0}, "auth_refresh_age: is 0"),
         ({"manage_groups": False}, "manage_groups: is off"),
+        ({"group_rules": {"lab:(.*)": r"\1"}}, "group_rules: can give a group any name"),
         ({"unknown_identity": "accept"}, "unknown_identity: is `accept`"),
     ],
 )

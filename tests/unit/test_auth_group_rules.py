@@ -17,6 +17,10 @@ RULES = GroupRules.parse({"observatory": "staff", r"observatory:(.*)": r"staff-\
         ("elsewhere", None),
         ("elsewhere:any", None),
         ("partner", "partner"),
+        ("staff", None),
+        ("staff-imaging", None),
+        ("staff-\n", None),
+        ("staffing", "staffing"),
         ("observatory2", "observatory2"),
     ],
 )
