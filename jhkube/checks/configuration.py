@@ -30,6 +30,9 @@ ENCRYPTION = Subject("encryption")
 
 CORRECT = "Correct it in the configuration; the reference of the settings says what each takes."
 
+DOORS = ("allowed_organizations", "allowed_teams", "allowed_groups", "allowed_users")
+"""What lets people in, as far as an authenticator has it."""
+
 MALFORMED_KEY = "a key in JUPYTERHUB_CRYPT_KEY, or in c.CryptKeeper.keys, is not 32 bytes in hexadecimal or base64"
 
 
@@ -70,12 +73,28 @@ def _values(hub: ConfiguredHub) -> Iterator[Result]:
                 return
     yield from _spawner(hub)
     try:
+        yield from _doors(hub.authenticator)
         findings = list(hub.authenticator.findings()) if hasattr(hub.authenticator, "findings") else []
     except (TraitError, ValueError):
         return
     for each in findings:
         text = f"{type(hub.authenticator).__name__}.{each.trait}: {each.text}"
         yield CONFIGURATION.failed(text, CORRECT) if each.is_error else CONFIGURATION.warning(text)
+
+
+def _doors(authenticator: Any) -> Iterator[Result]:
+    """Yield whether the settings let nobody in, with which a hub starts all the same."""
+    of_a_provider = [
+        each for each in getattr(authenticator, "idps", {}).values() if {"allow_all", "allowed_domains"} & each.keys()
+    ]
+    if authenticator.any_allow_config or of_a_provider:
+        return
+    name = type(authenticator).__name__
+    lists = ", ".join(f"c.{name}.{trait}" for trait in DOORS if authenticator.has_trait(trait))
+    yield CONFIGURATION.warning(
+        "nobody but the hub's administrators can come in: no setting allows anybody",
+        f"Set one of {lists}, or c.{name}.allow_all = True.",
+    )
 
 
 def _spawner(hub: ConfiguredHub) -> Iterator[Result]:

@@ -23,6 +23,7 @@ c.JupyterHub.spawner_class = "jhkube"
 c.JupyterHub.authenticator_class = "jhkube-github"
 c.JupyterHub.hub_connect_url = "http://10.0.0.1:8081"
 c.GitHubOrgAuthenticator.client_secret = {SECRET!r}
+c.GitHubOrgAuthenticator.allowed_organizations = {{"observatory"}}
 """
 
 
@@ -60,9 +61,9 @@ def kubeconfig_of(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("import sys\nsys.exit(3)\n", "line 7, fails: SystemExit: 3"),
-        ("raise ValueError(c.GitHubOrgAuthenticator.client_secret)\n", "line 6, fails: ValueError: …"),
-        ("c.A.b = (\n", "line 6, fails: SyntaxError: '(' was never closed"),
+        ("import sys\nsys.exit(3)\n", "line 8, fails: SystemExit: 3"),
+        ("raise ValueError(c.GitHubOrgAuthenticator.client_secret)\n", "line 7, fails: ValueError: …"),
+        ("c.A.b = (\n", "line 7, fails: SyntaxError: '(' was never closed"),
     ],
 )
 def test_a_configuration_that_fails_is_told_by_every_command(jhkube, command, more, said):
