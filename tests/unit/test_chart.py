@@ -1,19 +1,17 @@
-"""What an operator of z2jh is given: a pinned image, values and their schema, Roles, policies, and the prepuller."""
+"""What an operator of z2jh is given: values and their schema, Roles, policies, and the prepuller."""
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from devcluster.images import ROOT, builds
+from devcluster.images import ROOT
 from jhkube.commands.configuration import load_configuration
 from jhkube.permissions import HubFacts, permissions, role_rules
 from jhkube.prepull.placement import placement_of
@@ -24,7 +22,6 @@ from tests.accounts import CHART, delivered
 from tests.pages import DOCS, blocks_of
 from tests.unit.pod_security import restricted_violations
 
-HUB_IMAGE = ROOT / "images" / "hub"
 VALUES = CHART / "values"
 SCHEMA = CHART / "custom-jhkube.schema.json"
 
@@ -38,53 +35,6 @@ TOGETHER = [
     ["cilogon", "homes-claims", "gpu", "private-git"],
 ]
 """Files of values that an operator gives to Helm together."""
-
-
-def pins(lock):
-    """Return the version of each package of a lock file."""
-    return dict(re.findall(r"^([a-z0-9-]+)==(\S+) \\$", (HUB_IMAGE / lock).read_text(), re.MULTILINE))
-
-
-@pytest.mark.parametrize("lock", ["requirements.txt", "build-requirements.txt"])
-def test_every_package_of_the_hubs_image_has_a_version_and_hashes(lock):
-    lines = [line for line in (HUB_IMAGE / lock).read_text().splitlines() if not re.match(r"\s*#", line)]
-    assert all(re.fullmatch(r"[a-z0-9-]+==\S+ \\|    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in lines)
-    assert pins(lock)
-
-
-def test_the_lock_has_what_jhkube_and_the_chart_need():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    chart = [line for line in (HUB_IMAGE / "requirements.in").read_text().splitlines() if re.match(r"\w", line)]
-    names = {re.match(r"[\w-]+", line).group().lower().replace("_", "-") for line in [*project, *chart]}
-    assert names <= pins("requirements.txt").keys()
-
-
-def test_builds_see_what_goes_into_them_and_no_more():
-    """Those whose context is the checkout: each sees what any of them takes."""
-    wide = [build for build in builds() if build.context == ROOT]
-    taken = {source for build in wide for source in (*build.sources, str(build.folder.relative_to(ROOT)))}
-    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
-    assert sorted(allowed) == sorted(taken - {".dockerignore"})
-
-
-def test_no_build_sees_what_python_has_left():
-    """BuildKit would give such a folder the mode of the files, so that nobody but root could look into it."""
-    contexts = {build.context for build in builds() if list(build.folder.rglob("*.py")) or build.sources}
-    assert contexts == {ROOT, ROOT / "images" / "lab"}
-    for context in contexts:
-        assert "**/__pycache__" in (context / ".dockerignore").read_text().splitlines()
-
-
-@pytest.mark.parametrize("path", sorted(ROOT.glob("images/*/Dockerfile")), ids=lambda path: path.parent.name)
-def test_a_build_names_the_registry_of_what_it_begins_with(path):
-    """Podman and Buildah know no registry for a short name unless the machine has one configured."""
-    text = path.read_text()
-    begins = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
-    stages = re.findall(r"^FROM \S+ AS (\S+)", text, re.MULTILINE)
-    (base,) = {each for each in begins if each not in stages}
-    if base == "${BASE}":
-        base = re.search(r"^ARG BASE=(\S+)$", text, re.MULTILINE)[1]
-    assert base == "docker.io/library/debian:bookworm-slim"
 
 
 def overrides(path):
