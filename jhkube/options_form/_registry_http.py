@@ -173,9 +173,7 @@ class Transport:
                 if len(body) > limit:
                     raise RegistryGarbled(f"{place_of(url)} answers with more than {limit // 2**20} MiB")
             self.bytes_received += len(body)
-            link = response.links.get("next")
-            next_url = None if link is None else URL(str(link["url"]))
-            return Answer(response.status, response.headers, bytes(body), next_url)
+            return Answer(response.status, response.headers, bytes(body), _next_url(response))
 
     def _new_session(self) -> aiohttp.ClientSession:
         tls = True if self._ca_file is None else ssl.create_default_context(cafile=self._ca_file)
@@ -186,6 +184,14 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": f"jhkube/{__version__}"},
         )
+
+
+def _next_url(response: aiohttp.ClientResponse) -> URL | None:
+    try:
+        link = response.links.get("next")
+        return None if link is None else URL(str(link["url"]))
+    except ValueError:
+        raise RegistryGarbled(f"{place_of(response.url)} answers with a Link header that has no address") from None
 
 
 def place_of(url: URL) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Any
 
 __all__ = ["ImageDetails", "described_config", "platform_digests", "read_details"]
 
 MAX_TEXT = 500
 """Characters of a label that are kept."""
+
+LARGEST = 2**63 - 1
+"""The largest size that a descriptor can have (OCI image specification, descriptor.md: int64)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def _platform_digest(child: Any) -> tuple[str, str] | None:
 
 def _size(descriptor: Any) -> int:
     size = descriptor.get("size") if isinstance(descriptor, dict) else None
-    return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else 0
+    return size if isinstance(size, int) and not isinstance(size, bool) and 0 < size <= LARGEST else 0
 
 
 def _label(sources: Iterable[Any], name: str) -> str:
@@ -123,4 +126,5 @@ def _instant(text: Any) -> datetime | None:
     except ValueError:
         return None
     instant = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return None if instant.year <= 1980 else instant.astimezone(UTC)
+    # The last day of the calendar is another one in UTC, which Python has not.
+    return instant.astimezone(UTC) if 1980 < instant.year < MAXYEAR else None

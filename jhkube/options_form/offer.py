@@ -162,8 +162,12 @@ class Offer:
         return bool(self.custom_patterns)
 
     def allows_custom(self, image: str) -> bool:
-        """Whether a typed image matches one of the operator's patterns, as a whole."""
-        return any(_whole(pattern).fullmatch(image) for pattern in self.custom_patterns)
+        """Whether a typed image matches one of the operator's patterns, as a whole.
+
+        Of `lab:v1@sha256:…` the digest is run, whatever the tag is: it has to match without the tag, too.
+        """
+        named = {image, re.sub(r":[^/@]*@", "@", image)}
+        return all(any(_whole(pattern).fullmatch(each) for pattern in self.custom_patterns) for each in named)
 
 
 def offer_for(menu: Menu, rules: Sequence[OfferRule], groups: Collection[str], today: date | None = None) -> Offer:

@@ -61,6 +61,10 @@ PAIRED_TOKEN_SERVERS = {
 }
 """Public registries whose tokens come from another host that is known to be theirs."""
 
+MAX_PAGES = 10_000
+MAX_TAGS = 1_000_000
+"""A list of tags that goes on longer than this is not one."""
+
 MAX_TAGS_BODY = 32 * 2**20
 MAX_MANIFEST_BODY = 4 * 2**20
 """The distribution specification has registries refuse larger manifests (Pushing Manifests)."""
@@ -190,11 +194,17 @@ class Registry:
         url: URL | None = self._url(f"{repository}/tags/list", n=str(self._page_size))
         before = self._pages.get(repository, {})
         pages: dict[URL, _Page] = {}
+        count = 0
         while url is not None:
             if url in pages:
                 raise RegistryGarbled(f"{self.host}/{repository}: the pages of its tags lead in a circle")
             page = await self._tags_page(repository, url, before.get(url))
             pages[url] = page
+            count += len(page.tags)
+            if len(pages) > MAX_PAGES or count > MAX_TAGS:
+                raise RegistryGarbled(
+                    f"{self.host}/{repository}: its list of tags has no end: {count} on {len(pages)} pages so far"
+                )
             url = page.next_url
         self._pages[repository] = {url: page for url, page in pages.items() if page.etag}
         if len(pages) == 1:

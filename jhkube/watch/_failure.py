@@ -51,7 +51,8 @@ _SECRETS = (
     # mount options and environment: password=abc, api_token: abc, OPENAI_API_KEY="abc"
     (
         re.compile(
-            r"\b([\w-]*(?:password|passwd|token|secret_?key|api_?key|credentials?))(\s*[=:]\s*)(\"[^\"]*\"|[^\s,;\"]+)",
+            # Begun where a word begins: at each hyphen anew, a long text would be read as often as it has hyphens.
+            r"(?<![\w-])([\w-]*(?:password|passwd|token|secret_?key|api_?key|credentials?))(\s*[=:]\s*)(\"[^\"]*\"|[^\s,;\"]+)",
             re.IGNORECASE,
         ),
         r"\1\2…",

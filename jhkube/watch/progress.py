@@ -148,7 +148,7 @@ class _Teller:
                 continue
             self._told.add(uid)
             step, sentence = sentence_of(event)
-            messages += self._message(step, sentence, raw_event=event)
+            messages += self._message(step, sentence, raw_event=_without_secrets(event))
             self._note(event, sentence)
         for step, sentence in sentences_of_status(start.pod):
             messages += self._message(step, sentence)
@@ -195,6 +195,10 @@ class _Teller:
         """A little nearer to full, so that the bar moves while nothing can be said."""
         self._bar += max((_FULLEST - self._bar) // 10, 1 if self._bar < _FULLEST else 0)
         return self._bar
+
+
+def _without_secrets(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {**event, "message": redacted(event.get("message") or "", 1024)}
 
 
 def _image_of(text: str) -> str:

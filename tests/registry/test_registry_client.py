@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
+from jhkube.options_form.image_details import read_details
 from jhkube.options_form.registry import (
     Registry,
     RegistryDenied,
@@ -91,6 +92,49 @@ async def test_pages_that_lead_in_a_circle_end(front: Front, repository: str) ->
         with pytest.raises(RegistryGarbled, match="circle"):
             await registry.tags(repository)
     assert front.count("tags") == 2
+
+
+async def test_pages_without_end_are_given_up(front: Front, repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jhkube.options_form.registry.MAX_PAGES", 20)
+    monkeypatch.setattr("jhkube.options_form.registry.MAX_TAGS", 100)
+
+    async def endless(request: web.Request) -> web.Response:
+        page = int(request.query.get("page", "0"))
+        tags = [f"t{page}-{place}" for place in range(int(request.query["n"]))]
+        return web.json_response(
+            {"tags": tags}, headers={"Link": f'<{request.path}?n=1&page={page + 1}>; rel="next"'}
+        )
+
+    front.instead = endless
+    for size, pages in ((1, 21), (90, 12)):
+        before = front.count("tags")
+        async with Registry(front.host, page_size=size) as registry:
+            with pytest.raises(RegistryGarbled, match="has no end"):
+                await registry.tags(repository)
+        assert front.count("tags") - before == pages
+
+
+async def test_a_next_page_that_is_no_address_is_an_error(front: Front, repository: str) -> None:
+    async def link(request: web.Request) -> web.Response:
+        return web.json_response({"tags": ["a"]}, headers={"Link": '<http://[>; rel="next"'})
+
+    front.instead = link
+    async with Registry(front.host) as registry:
+        with pytest.raises(RegistryGarbled, match="has no address"):
+            await registry.tags(repository)
+
+
+@pytest.mark.parametrize("created", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+async def test_no_day_that_an_image_names_is_too_much(
+    pusher: Pusher, open_registry: RealRegistry, created: str
+) -> None:
+    digest = await pusher.image("bold", "a", config={**CONFIG, "created": created}, layers=(7,))
+    async with Registry(open_registry.host) as registry:
+        assert (await registry.image_details("bold", digest)).created is None
+
+
+def test_a_size_that_no_descriptor_can_have_counts_for_nothing() -> None:
+    assert read_details({}, {"layers": [{"size": 10**400}, {"size": 7}]}).size == 7
 
 
 async def test_a_tag_stands_for_the_digest_that_was_pushed(

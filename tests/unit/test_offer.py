@@ -192,6 +192,24 @@ def test_a_typed_image_matches_a_pattern_as_a_whole(image: str, allowed: bool) -
     assert found.allows_custom(image) is allowed
 
 
+DIGEST = f"sha256:{'a' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "image", "allowed"),
+    [
+        (r"quay\.io/good/lab:v.+", "quay.io/good/lab:v1", True),
+        (r"quay\.io/good/lab:v.+", f"quay.io/good/lab:v1@{DIGEST}", False),
+        (r"quay\.io/good/lab:v.+", f"quay.io/good/lab@{DIGEST}", False),
+        (r"quay\.io/good/.+", f"quay.io/good/lab:v1@{DIGEST}", True),
+        (r"quay\.io/good/[a-z]+@.+", f"quay.io/good/lab@{DIGEST}", True),
+        (r"localhost:5000/.+", f"localhost:5000/lab:v1@{DIGEST}", True),
+    ],
+)
+def test_a_tag_opens_no_door_for_a_digest_beside_it(pattern: str, image: str, allowed: bool) -> None:
+    assert offer(Menu(), {"custom_images": [pattern]}).allows_custom(image) is allowed
+
+
 def test_ages_are_counted_from_the_menus_refresh_not_from_today() -> None:
     menu = menu_of("d_2026_11_18", "d_2026_11_01")
     rules = parse_offers([{"kinds": {"daily": {"maximum_age_days": 3}}}])

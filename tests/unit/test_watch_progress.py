@@ -1,8 +1,10 @@
 """Events in plain words."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from jhkube.watch.progress import sentence_of, sentences_of_status
+from jhkube.watch.progress import _Teller, sentence_of, sentences_of_status
 
 
 def event(reason, message="", field="spec.containers{notebook}", kind="Normal"):
@@ -77,3 +79,11 @@ def test_the_status_tells_what_an_event_would_in_the_same_words():
 
 def test_no_secret_of_an_event_is_told():
     assert "s3cret" not in sentence_of(event("Odd", "mount password=s3cret", kind="Warning"))[1]
+
+
+def test_the_event_behind_a_sentence_has_no_secret_either():
+    failed = event("Unhealthy", "mounting with password=s3cr3t failed", kind="Warning")
+    start = SimpleNamespace(events=[failed | {"metadata": {"uid": "1"}}], pod=None, finding=None)
+    (message,) = _Teller(0.0).news(start)
+    assert message["raw_event"]["reason"] == "Unhealthy"
+    assert "s3cr3t" not in str(message)
