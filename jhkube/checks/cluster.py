@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from kubernetes_asyncio import config as kubernetes_config
 from kubernetes_asyncio.client import (
     ApiClient,
     ApiException,
     AuthenticationV1Api,
     AuthorizationV1Api,
+    Configuration,
     CoreV1Api,
     VersionApi,
 )
@@ -81,9 +84,8 @@ async def connected(hub: ConfiguredHub) -> Cluster:
         spawner = hub.spawner
     except NoClusterConfigured as error:
         raise NoCluster(error.message, error.remedy) from None
-    # The spawner has put its own address and certificate into what all clients are made with.
-    api = ApiClient()
-    configuration = api.configuration
+    configuration = await _configuration(spawner)
+    api = ApiClient(configuration)
     try:
         return Cluster(api, spawner.namespace, await _account(api))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -98,6 +100,22 @@ async def connected(hub: ConfiguredHub) -> Cluster:
             f"the API server {configuration.host} does not let the hub in: {explained(error)}",
             "Give the hub a service account (serviceAccountName), or a KUBECONFIG whose credentials still hold.",
         ) from None
+
+
+async def _configuration(spawner: Any) -> Configuration:
+    """Return what KubeSpawner's clients are made with, read anew: it keeps what it has read for the whole process."""
+    configuration = Configuration()
+    try:
+        kubernetes_config.load_incluster_config(client_configuration=configuration)
+    except kubernetes_config.ConfigException:
+        await kubernetes_config.load_kube_config(
+            config_file=os.environ.get("KUBECONFIG"), client_configuration=configuration, persist_config=False
+        )
+    configuration.host = spawner.k8s_api_host or configuration.host
+    configuration.ssl_ca_cert = spawner.k8s_api_ssl_ca_cert or configuration.ssl_ca_cert
+    if spawner.k8s_api_verify_ssl is not None:
+        configuration.verify_ssl = spawner.k8s_api_verify_ssl
+    return configuration
 
 
 async def _account(api: ApiClient) -> str:
