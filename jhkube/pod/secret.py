@@ -105,10 +105,13 @@ def quiet_secret(secret: V1Secret) -> V1Secret:
 def secret_name(pod_name: str) -> str:
     """Return the name of the Secret that belongs to the pod `pod_name`.
 
+    The dot is in no name that KubeSpawner makes of a user's or server's: with `internal_ssl` it has a Secret named
+    as the pod, and somebody called `ada-jhkube` would have the one with Ada's token.
+
     >>> secret_name("jupyter-ada")
-    'jupyter-ada-jhkube'
+    'jupyter-ada.jhkube'
     """
-    return f"{pod_name}-jhkube"
+    return f"{pod_name}.jhkube"
 
 
 def secret_parts(name: str, files: SecretFiles) -> PodParts:

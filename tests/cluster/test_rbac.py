@@ -150,7 +150,7 @@ async def used(account, cluster, new_hub, github):
         assert answer.status == 200
 
     # A Secret was left over.
-    name = f"{(await pod_of(core, namespace, 'guest-12')).metadata.name}-jhkube"
+    name = f"{(await pod_of(core, namespace, 'guest-12')).metadata.name}.jhkube"
     await person.stop()
     async with asyncio.timeout(60):
         while name in [each.metadata.name for each in (await core.list_namespaced_secret(namespace)).items]:

@@ -91,7 +91,7 @@ async def works_and_leaves_nothing(person, own_hub, cluster):
     if not await settled(person):
         await person.started()
     pod = await pod_of(cluster.core, cluster.namespace, person.name)
-    secret = await cluster.core.read_namespaced_secret(f"{pod.metadata.name}-jhkube", cluster.namespace)
+    secret = await cluster.core.read_namespaced_secret(f"{pod.metadata.name}.jhkube", cluster.namespace)
     assert [owner.uid for owner in secret.metadata.owner_references] == [pod.metadata.uid]
     async with person.session.get(f"{own_hub.url}/user/{person.name}/api") as answer:
         assert answer.status == 200

@@ -139,10 +139,10 @@ async def test_a_pod_and_a_secret_that_were_left_over_do_not_stand_in_the_way(hu
     }
     await cluster.core.create_namespaced_pod(cluster.namespace, left)
     await cluster.core.create_namespaced_secret(
-        cluster.namespace, {"metadata": {"name": f"{name}-jhkube"}, "stringData": {"passwd": "old"}}
+        cluster.namespace, {"metadata": {"name": f"{name}.jhkube"}, "stringData": {"passwd": "old"}}
     )
     await person.started()
-    secret = await cluster.core.read_namespaced_secret(f"{name}-jhkube", cluster.namespace)
+    secret = await cluster.core.read_namespaced_secret(f"{name}.jhkube", cluster.namespace)
     assert "guest-09" in base64.b64decode(secret.data["passwd"]).decode()
     pod = await pod_of(cluster.core, cluster.namespace, "guest-09")
     assert secret.metadata.owner_references[0].uid == pod.metadata.uid

@@ -28,7 +28,7 @@ def none_in(tokens, text):
 
 async def test_the_secret_holds_it_and_the_pod_owns_the_secret(started, cluster):
     _, pod, tokens = started
-    secret = await cluster.core.read_namespaced_secret(f"{pod.metadata.name}-jhkube", cluster.namespace)
+    secret = await cluster.core.read_namespaced_secret(f"{pod.metadata.name}.jhkube", cluster.namespace)
     held = {base64.b64decode(value).decode() for value in secret.data.values()}
     assert held & tokens
     assert secret.metadata.owner_references[0].uid == pod.metadata.uid
@@ -110,7 +110,7 @@ async def test_the_secret_goes_with_the_pod(hub, someone, cluster):
     await person.started()
     pod = await pod_of(cluster.core, cluster.namespace, "guest-03")
     await person.stop()
-    name = f"{pod.metadata.name}-jhkube"
+    name = f"{pod.metadata.name}.jhkube"
     async with asyncio.timeout(30):
         while name in {
             each.metadata.name for each in (await cluster.core.list_namespaced_secret(cluster.namespace)).items

@@ -91,6 +91,6 @@ def test_the_secret_has_the_files_that_the_pod_mounts_whatever_the_tokens(name: 
     built: Any = serialized(build_pod(pod, settings, ADA, FACTS, claim_name="claim-ada"))
     volume = next(volume["secret"] for volume in built["spec"]["volumes"] if "secret" in volume)
     mounted = {item["key"] for item in volume["items"]}
-    assert volume["secretName"] == "jupyter-ada-jhkube"
+    assert volume["secretName"] == "jupyter-ada.jhkube"
     assert mounted == set(secret_files(settings, ADA, {"github.com": "gho_1"}).contents)
     assert mounted == set(secret_files(settings, ADA, {}).contents)

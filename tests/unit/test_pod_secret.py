@@ -47,14 +47,14 @@ def test_nothing_that_prints_it_shows_what_it_holds(caplog: pytest.LogCaptureFix
         repr(FILES),
         str(FILES),
     ]
-    assert "jupyter-ada-jhkube" in caplog.text
+    assert "jupyter-ada.jhkube" in caplog.text
     for text in seen:
         assert TOKEN not in text
         assert base64.b64encode(TOKEN.encode()).decode() not in text
 
 
 def test_the_mount_is_a_folder_so_that_kubelet_refreshes_it() -> None:
-    parts = secret_parts("jupyter-ada-jhkube", FILES)
+    parts = secret_parts("jupyter-ada.jhkube", FILES)
     (mount,) = parts.volume_mounts
     assert (mount.mount_path, mount.sub_path, mount.read_only) == ("/etc/jhkube", None, True)
     modes = {item["key"]: item["mode"] for item in serialized(parts.volumes[0])["secret"]["items"]}

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
+from jupyterhub import orm as hub_orm
 from kubernetes_asyncio.client import V1OwnerReference
 from kubespawner import KubeSpawner
 from traitlets.config import Config
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
-from jhkube.pod.secret import SECRET_PATH
+from jhkube.pod.secret import SECRET_PATH, secret_name
 from jhkube.spawner import JHKubeSpawner
 
 pytestmark = pytest.mark.usefixtures("kubeconfig")
@@ -116,3 +117,15 @@ async def test_the_certificates_are_those_of_kubespawner_and_in_no_log(tmp_path)
     (data, *_) = theirs.data.values()
     assert data in theirs.to_str()
     assert data not in f"{ours} {ours!r} {ours.to_str()}"
+
+
+@pytest.mark.parametrize(("user", "server"), [("ada-jhkube", ""), ("ada", "jhkube"), ("ada.jhkube", "")])
+async def test_nobodys_certificates_are_where_anothers_token_is(user, server):
+    class Other(_User):
+        name = user
+
+    ada = JHKubeSpawner(_mock=True, user=_User(), hub=_Hub(), namespace="labs")
+    orm = hub_orm.Spawner(name=server)
+    other = JHKubeSpawner(_mock=True, user=Other(), hub=_Hub(), namespace="labs", orm_spawner=orm)
+    taken = {secret_name(ada.pod_name), ada.secret_name}
+    assert not taken & {secret_name(other.pod_name), other.secret_name}
