@@ -30,6 +30,10 @@ RIGHT, FAILED = 0, 1
 """The exit status: nothing failed; something did. Where the configuration cannot be read, nothing is looked at."""
 
 
+LONGEST = 3600
+"""Seconds that a look into an image may take at the most."""
+
+
 def add_parser(commands: Any) -> None:
     """Add the command to the command line's parser."""
     parser = add_command(
@@ -46,8 +50,15 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--image", default="", help="look into this image, not into the one that is offered first")
     parser.add_argument("--no-pod", action="store_true", help="start no pod to look into an image")
     parser.add_argument(
-        "--image-timeout", type=float, default=180.0, metavar="SECONDS", help="how long that pod may take (180)"
+        "--image-timeout", type=_seconds, default=180.0, metavar="SECONDS", help="how long that pod may take (180)"
     )
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds up to {LONGEST}")
+    return seconds
 
 
 def run(config: Config, arguments: argparse.Namespace) -> int:

@@ -28,6 +28,9 @@ __all__ = ["add_parser", "run"]
 SHOWN, REFUSED = 0, 1
 """The exit status: shown; the hub would refuse the start."""
 
+LAST_NUMBER = 2**31 - 1
+"""The largest uid or gid that Kubernetes takes (its API reference, PodSecurityContext)."""
+
 PLACEHOLDER = 65533
 """A uid that is no person's, for who wants to see the rest of the manifest."""
 
@@ -66,8 +69,8 @@ def add_parser(commands: Any) -> None:
         help="an option as the form or REST sends it, such as size=small; may be repeated",
     )
     parser.add_argument("--subject", default="", help="the provider's id of the person: github:1234 or cilogon:SUB")
-    parser.add_argument("--uid", type=int, help="the uid, instead of the one that the subject leads to")
-    parser.add_argument("--gid", type=int, help="the primary group's gid; the uid without it")
+    parser.add_argument("--uid", type=_unix_number, help="the uid, instead of the one that the subject leads to")
+    parser.add_argument("--gid", type=_unix_number, help="the primary group's gid; the uid without it")
     parser.add_argument(
         "--placeholder-uid", action="store_true", help=f"use the uid {PLACEHOLDER} where nothing tells the right one"
     )
@@ -115,7 +118,17 @@ def _hide_secrets(pod: dict[str, Any]) -> list[str]:
     return sorted({each["name"] for each in hidden})
 
 
+def _unix_number(text: str) -> int:
+    number = int(text)
+    if not 0 < number <= LAST_NUMBER:
+        raise argparse.ArgumentTypeError(f"{text} is no number of a person or a group: those are 1 to {LAST_NUMBER}")
+    return number
+
+
 def _identity(hub: ConfiguredHub, groups: dict[str, int | None], arguments: argparse.Namespace) -> UserIdentity:
+    if not hub.authenticator.validate_username(arguments.user):
+        raise ValueError(f"--user {arguments.user!r}: no hub gives anybody that name")
+
     def made(uid: int | None) -> UserIdentity:
         return stand_in(
             hub.authenticator, arguments.user, groups, subject=arguments.subject, uid=uid, gid=arguments.gid
@@ -135,8 +148,8 @@ def _group(text: str) -> tuple[str, int | None]:
     name, is_given, gid = text.rpartition("=")
     if not is_given:
         return text, None
-    if not gid.isdecimal():
-        raise ValueError(f"--group {text}: the number of a group has digits only, as in observatory=70001")
+    if not name or not gid.isdecimal():
+        raise ValueError(f"--group {text}: a group has a name, and a number of digits only, as in observatory=70001")
     return name, int(gid)
 
 

@@ -206,12 +206,12 @@ class WatchReflector(ResourceReflector):
         WATCH_FAILURES.labels(self.kind).inc()
         expected = isinstance(error, aiohttp.ClientError | ApiException | TimeoutError | OSError)
         if failures == 1 or failures % 10 == 0:
-            text = f"{error.status} {error.reason}" if isinstance(error, ApiException) else repr(error)
+            said = f"{error.status} {error.reason}" if isinstance(error, ApiException) else str(error)
             self.log.warning(
                 "Lost the watch of %s, trying again (%d): %s",
                 self._where,
                 failures,
-                text,
+                said or type(error).__name__,
                 exc_info=None if expected else error,
             )
 

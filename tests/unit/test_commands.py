@@ -202,6 +202,41 @@ def test_a_callback_that_is_no_url_is_told(jhkube, kubeconfig):
     assert "Invalid IPv6 URL" in found["callback"]["text"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--user", ""], "--user '': no hub gives anybody that name"),
+        (["--user", "a/b"], "--user 'a/b': no hub gives anybody that name"),
+        (["--user", "ada", "--group", "=5"], "--group =5: a group has a name"),
+        (
+            ["--user", "ada", "--group", "lab=five"],
+            "--group lab=five: a group has a name, and a number",
+        ),
+        (["--user", "ada", "--option", "size"], "--option size: an option has a value"),
+        (["--user", "ada", "--server", "a/b"], "Invalid server_name: 'a/b'"),
+    ],
+)
+def test_an_argument_that_cannot_be_is_told(jhkube, kubeconfig, arguments, said):
+    status, out, err = jhkube(["show-pod", "--uid", "70001", *arguments])
+    assert (status, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["show-pod", "--user", "ada", "--uid", "0"],
+        ["show-pod", "--user", "ada", "--gid", "2147483648"],
+        ["check", "--image-timeout", "0"],
+        ["check", "--image-timeout", "nan"],
+    ],
+)
+def test_a_number_that_cannot_be_is_refused_before_anything_is_read(command, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, "--config", "none.py"])
+    assert " is no number of " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("keys", ['["short"]', '{"short"}'])
 def test_a_malformed_key_is_told_and_not_shown(jhkube, keys):
     status, _, err = jhkube(["rekey"], f"c.CryptKeeper.keys = {keys}\n")

@@ -1,6 +1,8 @@
 """The sample configuration: its files load, and set nothing that does not exist."""
 
+import re
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -9,10 +11,12 @@ from jupyterhub.crypto import CryptKeeper
 from jupyterhub.proxy import ConfigurableHTTPProxy
 from traitlets.config import Config
 
+from jhkube import culler
 from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
 from jhkube.commands.configuration import ConfigurationError, load_configuration
 from jhkube.options_form.menu import ImageMenu
 from jhkube.prepuller import Prepuller
+from jhkube.settings import SETTINGS
 from jhkube.spawner import JHKubeSpawner
 from jhkube.spawner_config import SpawnerConfig
 from tests.hubs import CONFIG
@@ -160,3 +164,17 @@ def test_a_wrong_setting_stops_the_hub_with_its_name(load):
         ConfigurationError, match="JHKUBE_HOME_SISE is no setting of jhkube; did you mean JHKUBE_HOME_SIZE"
     ):
         load(JHKUBE_HOME_SISE="1Gi")
+
+
+PARTS = sorted((CONFIG.parent / "jupyterhub_config.d").glob("*.py"))
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
+def test_the_page_says_what_a_file_configures(part):
+    page = (CONFIG.parents[1] / "docs" / "configuration.md").read_text()
+    assert f"| `{part.name}` | " in page
+
+
+def test_each_setting_is_read():
+    read = "".join(part.read_text() for part in PARTS) + Path(culler.__file__).read_text()
+    assert [setting.name for setting in SETTINGS if not re.search(rf"settings.*['\"]{setting.name}['\"]", read)] == []
