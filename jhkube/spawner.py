@@ -27,7 +27,7 @@ from jhkube.pod.home import HomeKind
 from jhkube.pod.labels import ServerFacts
 from jhkube.pod.limits import ceiling_for, resource_quota
 from jhkube.pod.secret import SecretFiles, quiet_secret, secret_manifest
-from jhkube.spawner_options import ChoosingSpawner, Refused
+from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, ChoosingSpawner, Refused
 from jhkube.watch.claims import ClaimReflector
 from jhkube.watch.progress import progress
 from jhkube.watch.reflectors import EventReflector, PodReflector
@@ -122,11 +122,17 @@ class JHKubeSpawner(ChoosingSpawner):
 
     async def get_pod_manifest(self) -> V1Pod:
         """Return KubeSpawner's manifest with the person's identity, home, accounts and git in it."""
-        pod: V1Pod = await super().get_pod_manifest()
-        if self._identity is None:
-            self._pod_log.warning("no identity in auth_state, so the pod is KubeSpawner's own")
-            return pod
-        return build_pod(pod, self.pod_settings(), self._identity, self._facts(), claim_name=self.pvc_name)
+        try:
+            pod: V1Pod = await super().get_pod_manifest()
+            if self._identity is None:
+                self._pod_log.warning("no identity in auth_state, so the pod is KubeSpawner's own")
+                return pod
+            return build_pod(pod, self.pod_settings(), self._identity, self._facts(), claim_name=self.pvc_name)
+        except UNMAKEABLE:
+            if self.pod_start is None:
+                raise
+            self._pod_log.exception("cannot be made")
+            raise Refused(NO_SERVER) from None
 
     def _facts(self) -> ServerFacts:
         groups = self._groups

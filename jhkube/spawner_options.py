@@ -11,7 +11,7 @@ from typing import Any
 from jupyterhub.utils import maybe_future
 from kubespawner import KubeSpawner
 from tornado.web import HTTPError
-from traitlets import default
+from traitlets import TraitError, default
 
 from jhkube.options_form import form
 from jhkube.options_form.choice import check_nothing_typed
@@ -31,10 +31,20 @@ from jhkube.prepull.placement import Placement, placement_of
 from jhkube.prepull.ready import ReadyImages
 from jhkube.spawner_config import SpawnerConfig
 
-__all__ = ["ChoosingSpawner", "Refused"]
+__all__ = ["NO_SERVER", "UNMAKEABLE", "ChoosingSpawner", "Refused"]
 
 FIRST_MENU_TIMEOUT = 5.0
 """Seconds that somebody waits for the very first menu of a hub that never had one."""
+
+
+NO_SERVER = "What was chosen and configured makes no server. Choose something else, or tell your administrator."
+
+UNMAKEABLE = (AttributeError, LookupError, TraitError, TypeError, ValueError)
+"""What KubeSpawner's templates and traits raise for a text that they do not take.
+
+It may be one that somebody typed, or is called by, so it is no error of the hub's own: of those it counts some in a
+row and ends itself (`consecutive_failure_limit`).
+"""
 
 
 class Refused(HTTPError):
@@ -237,6 +247,9 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
             self.user_options = self._choice.to_options()
         try:
             await super().load_user_options()
+        except UNMAKEABLE:
+            self.log.exception("%s: %s cannot be applied", self._log_name, self.user_options)
+            raise Refused(NO_SERVER) from None
         finally:
             self.user_options = asked
         if self.ceilings and (self._choice is None or self._choice.size is None):

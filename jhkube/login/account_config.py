@@ -153,6 +153,13 @@ class AccountConfig(SamePerson):
             raise TraitError(f"{type(self).__name__}.{proposal['trait'].name}: {error}") from None
         return proposal["value"]
 
+    def user_info_to_username(self, user_info: dict[str, Any]) -> str:
+        """Return upstream's name; refuse one that would be another line of the log, or unreadable in it."""
+        name = str(super().user_info_to_username(user_info))
+        if not name.isprintable():
+            raise self.no_account(repr(name), ValueError("the name has characters that cannot be printed"))
+        return name
+
     async def get_user_groups(self, auth_state: dict[str, Any]) -> set[str]:
         """Return the hub's groups: the provider's, or those of `auth_state_groups_key`, as `group_rules` has them."""
         key = self.auth_state_groups_key

@@ -18,6 +18,10 @@ __all__ = [
 ]
 
 
+LONGEST = 255
+"""The most characters that the hub's database has room for in a group's name."""
+
+
 class ClaimError(ValueError):
     """A claim that cannot be understood; the message says which, and what it should be."""
 
@@ -43,6 +47,8 @@ def claim(claims: Mapping[str, Any], name: str) -> Any:
 
 def groups_in(value: Any, *, name_key: str = "name", gid_key: str = "id") -> tuple[ClaimedGroup, ...]:
     """Return the groups in a claim, each once, in the claim's order.
+
+    A name that is longer than 255 characters, or has some that cannot be printed, is left out.
 
     Parameters
     ----------
@@ -75,13 +81,18 @@ def groups_in(value: Any, *, name_key: str = "name", gid_key: str = "id") -> tup
     found: dict[str, int | None] = {}
     for item in items:
         group = _group(item, name_key, gid_key)
-        if not group.name:
+        if not _is_name(group.name):
             continue
         known = found.get(group.name)
         if None not in (known, group.gid) and known != group.gid:
             raise ClaimError(f"the group {group.name!r} has the numbers {known} and {group.gid}")
         found[group.name] = group.gid if known is None else known
     return tuple(ClaimedGroup(name, gid) for name, gid in found.items())
+
+
+def _is_name(text: str) -> bool:
+    """Whether the hub can keep a group of this name: one such text must not keep all its members out."""
+    return 0 < len(text) <= LONGEST and text.isprintable()
 
 
 def _group(item: Any, name_key: str, gid_key: str) -> ClaimedGroup:

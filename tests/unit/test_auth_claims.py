@@ -36,6 +36,7 @@ LOG = logging.getLogger(__name__)
         ({"name": "lab"}, ["lab"]),
         ([{"name": "lab"}, "imaging"], ["lab", "imaging"]),
         (("lab",), ["lab"]),
+        (["lab\nimaging", "x" * 256, "x\x00", "x\ud800", "lab"], ["lab"]),
     ],
 )
 def test_groups_are_found_in_every_shape(value, names):

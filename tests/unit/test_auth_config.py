@@ -12,6 +12,7 @@ from traitlets.utils.importstring import import_item
 
 from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
 from jhkube.identity import UnixGroup, UserIdentity
+from jhkube.login.errors import Refused
 
 IDPS = {"https://idp.example/shibboleth": {"username_derivation": {"username_claim": "eppn"}}}
 
@@ -223,3 +224,13 @@ def test_every_trait_of_ours_has_a_help_text(authenticator):
     for name, trait in authenticator.class_traits(config=True).items():
         if not hasattr(OAuthenticator, name):
             assert len(trait.help.strip()) > 40, name
+
+
+@pytest.mark.parametrize("eppn", ["ada\n[I 2026] somebody", "ada\x1b[2J", "ada\u202e", "ada\x00"])
+def test_a_name_that_cannot_be_printed_is_refused_before_anything_logs_it(eppn, caplog):
+    logging.getLogger("traitlets").propagate = True
+    claims = {"idp": next(iter(IDPS)), "eppn": eppn}
+    with pytest.raises(Refused):
+        cilogon().user_info_to_username(claims)
+    assert eppn not in caplog.text
+    assert repr(eppn) in caplog.text

@@ -15,6 +15,7 @@ from jhkube.options_form.menu import ImageMenu
 from jhkube.options_form.profiles import parse_profiles
 from jhkube.spawner import JHKubeSpawner
 from jhkube.spawner_options import Refused
+from jhkube.watch.starts import Start
 from tests.menus import menu
 
 pytestmark = pytest.mark.usefixtures("kubeconfig")
@@ -123,6 +124,25 @@ async def test_a_profile_of_the_operators_counts_by_what_it_sets(monkeypatch):
     spawner.profile_list = parse_profiles(PROFILES)
     spawner.user_options = {"profile": "large"}
     with pytest.raises(Refused, match="This server asks for 64 cores; your limit is 5 cores"):
+        await spawner.load_user_options()
+
+
+@pytest.mark.parametrize("typed", ["{x}", "{0}", "{", "{username.x}", "{username[x]}"])
+async def test_what_somebody_typed_is_no_error_of_the_hubs_own(typed):
+    (spawner,) = spawners(environment={"SURVEY": typed})
+    spawner.pod_start = Start(spawner, spawner.parsed_patience())
+    with pytest.raises(Refused, match="What was chosen and configured makes no server"):
+        await spawner.get_pod_manifest()
+
+
+@pytest.mark.parametrize("typed", ["much", "-", "{value}", "1\n"])
+async def test_nor_is_a_value_that_a_trait_does_not_take(typed):
+    unlisted = {"enabled": True, "kubespawner_override": {"cpu_limit": "{value}"}}
+    profile = {"display_name": "Own", "profile_options": {"cores": {"unlisted_choice": unlisted}}}
+    (spawner,) = spawners()
+    spawner.profile_list = spawner._static_profiles = parse_profiles([profile])
+    spawner.user_options = {"profile": "own", "cores--unlisted-choice": typed}
+    with pytest.raises(Refused, match="What was chosen and configured makes no server"):
         await spawner.load_user_options()
 
 
