@@ -50,6 +50,8 @@ def add_parser(commands: Any) -> None:
 def run(config: Config, arguments: argparse.Namespace) -> int:
     """Keep the images on the nodes until a signal comes, or print the status; return the exit status."""
     logging.basicConfig(level=logging.INFO, format="[%(levelname)1.1s %(asctime)s] %(message)s")
+    if arguments.json and not arguments.status:
+        raise CommandError("--json is for --status: without it nothing is printed")
     load_cluster_configuration()
     try:
         return asyncio.run(_status(config, arguments.json) if arguments.status else _keep(config))
@@ -74,6 +76,8 @@ async def _status(config: Config, as_json: bool) -> int:
         raise PrepullerError(f"the status of {where} cannot be read: {api_reason(error)}") from None
     if rows is None:
         print(f"There is no DaemonSet {where}: no prepuller runs.", file=sys.stderr)
+        if as_json:
+            print("[]")
         return INCOMPLETE
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=2))

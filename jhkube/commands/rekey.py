@@ -12,7 +12,7 @@ from cryptography.fernet import InvalidToken
 from jupyterhub import orm
 from jupyterhub.app import JupyterHub
 from jupyterhub.crypto import CryptKeeper
-from sqlalchemy import make_url, select, update
+from sqlalchemy import create_engine, inspect, make_url, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from traitlets import TraitError
@@ -133,6 +133,14 @@ def _session(config: Config) -> Session:
     url = make_url(hub.db_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise ConfigurationError(f"there is no database {url.database}: run this in the folder where the hub runs")
+    engine = create_engine(url, **hub.db_kwargs)
+    try:
+        is_hubs = inspect(engine).has_table(_User.__tablename__)
+    finally:
+        engine.dispose()
+    if not is_hubs:
+        # jupyterhub would make its tables there, and nobody's auth_state would need an older key.
+        raise ConfigurationError(f"{url.render_as_string()} is no hub's database: it has no people")
     session: Session = orm.new_session_factory(hub.db_url, **hub.db_kwargs)()  # type: ignore[no-untyped-call]
     return session
 

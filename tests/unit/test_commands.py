@@ -222,6 +222,12 @@ def test_an_argument_that_cannot_be_is_told(jhkube, kubeconfig, arguments, said)
     assert said in err
 
 
+def test_json_without_status_does_not_start_a_prepuller(jhkube):
+    status, out, err = jhkube(["prepull", "--json"])
+    assert (status, out) == (2, "")
+    assert err == "jhkube prepull: --json is for --status: without it nothing is printed\n"
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -76,3 +76,12 @@ def test_without_a_key_nothing_can_be_done(tmp_path, capsys, monkeypatch):
     (tmp_path / "config.py").write_text("")
     assert main(["rekey", "--config", str(tmp_path / "config.py")]) == 2
     assert "there is no key: set JUPYTERHUB_CRYPT_KEY" in capsys.readouterr().err
+
+
+def test_a_database_that_is_no_hubs_stays_as_it_is(tmp_path, capsys):
+    database, config = tmp_path / "another.sqlite", tmp_path / "jupyterhub_config.py"
+    database.touch()
+    config.write_text(f"c.JupyterHub.db_url = 'sqlite:///{database}'\nc.CryptKeeper.keys = {[NEW, OLD]!r}\n")
+    assert main(["rekey", "--config", str(config), "--check"]) == 2
+    assert f"sqlite:///{database} is no hub's database" in capsys.readouterr().err
+    assert database.stat().st_size == 0
