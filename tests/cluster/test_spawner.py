@@ -79,6 +79,17 @@ async def test_a_custom_image_that_does_not_exist_is_an_answer_at_once(hub, some
     assert status == 400
 
 
+@pytest.mark.hub_versions
+async def test_a_link_to_an_image_of_ones_own_is_shown_in_the_form_and_starts_nothing(hub, someone, cluster):
+    person = await someone(hub, "grace")
+    image = f"{cluster.registry}/stranger:1"
+    page = await (await person.follow(f"{hub.url}/hub/spawn?opt-image={image}")).text()
+    assert "A link asks for" in page
+    assert f'value="{image}"' in page
+    _, body = await person.api("GET", "/users/grace")
+    assert body["servers"] == {}
+
+
 async def test_servers_over_a_ceiling_are_refused_in_numbers(hub, someone):
     person = await someone(hub, "guest-07")
     status, body = await person.start("", size="large")
