@@ -50,7 +50,8 @@ def render(
     index = tag_index(available.images.all_entries) if view.search_count and available.images else None
     names = {"lab": LAB, "unlisted": UNLISTED, "option_prefix": OPTION_PREFIX}
     page: str = _template().render(view=view, index=index, **names)
-    return page
+    # JSON can say half of a character, which no page can be sent with; remembered, it would end every form to come.
+    return page.encode(errors="replace").decode()
 
 
 def options_from_form(formdata: Mapping[str, Sequence[Any]]) -> dict[str, Any]:

@@ -473,3 +473,9 @@ def test_downloads_read_well(size: int, text: str) -> None:
 def test_the_script_and_the_style_ask_nobody_for_anything() -> None:
     html = render(available(), {}, now=NOW)
     assert not re.search(r"""(src|href)=|url\(|@import|fetch\(|https?://""", html)
+
+
+@pytest.mark.parametrize("errors", [(), (OptionError("image", "no"),)])
+def test_half_a_character_in_what_was_chosen_last_can_be_sent(errors: tuple[OptionError, ...]) -> None:
+    html = render(available(), {"image": "w_\ud800", "size": "\udfff"}, now=NOW, errors=errors)
+    assert b"w_?" in html.encode()
