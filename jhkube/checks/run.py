@@ -121,7 +121,12 @@ async def _cluster(hub: ConfiguredHub) -> tuple[Cluster | None, list[Result]]:
         return None, [CLUSTER.skipped(WRONG_SETTING)]
     except Exception as error:
         return None, [_unexplained(CLUSTER, error)]
-    return cluster, await _within(CLUSTER, cluster_results(cluster, hub_facts(hub)))
+    return cluster, await _within(CLUSTER, _namespace(hub, cluster))
+
+
+async def _namespace(hub: ConfiguredHub, cluster: Cluster) -> AsyncIterator[Result]:
+    async for result in cluster_results(cluster, hub_facts(hub)):
+        yield result
 
 
 async def _permissions(hub: ConfiguredHub, cluster: Cluster | None) -> AsyncIterator[Result]:
