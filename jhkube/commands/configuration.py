@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from traitlets.config import Config
@@ -30,11 +32,17 @@ def load_configuration(path: Path) -> Config:
     ConfigurationError
         Where the file is missing, or fails; its secrets, as far as they were set by then, are not in the message.
     """
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError as error:
+        raise ConfigurationError(f"the configuration file {path}: {error.strerror}") from None
+    if not is_file:
         raise ConfigurationError(f"there is no configuration file {path}: name it with --config")
     loader = PyFileConfigLoader(path.name, str(path.parent.resolve()))
     try:
-        return loader.load_config()
+        # What it prints, as the chart's does, is no part of a manifest or of JSON.
+        with redirect_stdout(sys.stderr):
+            return loader.load_config()
     except (Exception, SystemExit) as error:
         # Whatever the operator's own code raises; the hub would fail with the same.
         text = f"{_place(error, path)} fails: {type(error).__name__}: {error}"

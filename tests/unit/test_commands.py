@@ -88,6 +88,17 @@ def test_a_check_of_a_configuration_that_fails_is_json_too(jhkube):
     assert "ZeroDivisionError" in found["text"]
 
 
+def test_what_a_configuration_prints_is_no_part_of_the_json(jhkube, kubeconfig):
+    _, out, err = jhkube(["check", "--json", "--no-pod"], "print('Loading extra config: mine')\n")
+    assert json.loads(out)["results"]
+    assert "Loading extra config: mine" in err
+
+
+def test_a_configuration_that_cannot_be_looked_for_is_told_with_the_reason(capsys):
+    assert main(["menu", "--config", "a" * 300]) == 2
+    assert capsys.readouterr().err.endswith("File name too long\n")
+
+
 @pytest.mark.parametrize(
     ("kubeconfig", "said"),
     [
@@ -297,11 +308,11 @@ def test_output_that_nobody_reads_is_no_error(tmp_path):
 
 
 def test_ctrl_c_ends_a_command_with_a_sentence(tmp_path):
-    (tmp_path / "jupyterhub_config.py").write_text("import time\nprint('begun', flush=True)\ntime.sleep(600)\n")
+    (tmp_path / "jupyterhub_config.py").write_text("import time\nprint('begun')\ntime.sleep(600)\n")
     with subprocess.Popen(
         [COMMAND, "menu"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
-        assert running.stdout.readline() == "begun\n"
+        assert running.stderr.readline() == "begun\n"
         running.send_signal(signal.SIGINT)
         _, err = running.communicate()
     assert (running.returncode, err) == (130, "jhkube menu: ended before it was done\n")
