@@ -25,10 +25,12 @@ def delivered(*files: str, namespace: str) -> list[dict[str, Any]]:
 
     What belongs to no namespace has the namespace's name in its own, so that nothing of others is touched.
     """
-    objects = []
-    for file in files:
-        text = re.sub(r"(?m)namespace: jhub$", f"namespace: {namespace}", (CHART / file).read_text())
-        objects += list(yaml.safe_load_all(text))
+    return [each for file in files for each in placed((CHART / file).read_text(), namespace)]
+
+
+def placed(text: str, namespace: str) -> list[dict[str, Any]]:
+    """Return the objects of a text as `delivered` does."""
+    objects = list(yaml.safe_load_all(re.sub(r"(?m)namespace: jhub$", f"namespace: {namespace}", text)))
     for each in objects:
         if each["kind"] in CLUSTER_WIDE:
             for named in [each["metadata"], *([each["roleRef"]] if "roleRef" in each else [])]:
@@ -63,7 +65,13 @@ async def kubectl(*words: str, stdin: str = "") -> str:
 @asynccontextmanager
 async def granted(*files: str, namespace: str) -> AsyncIterator[None]:
     """Have the objects of chart/'s files in the cluster; those of no namespace go afterwards."""
-    objects = delivered(*files, namespace=namespace)
+    async with applied(delivered(*files, namespace=namespace)):
+        yield
+
+
+@asynccontextmanager
+async def applied(objects: list[dict[str, Any]]) -> AsyncIterator[None]:
+    """Have objects in the cluster; those of no namespace go afterwards."""
     await kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
     try:
         yield

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 import yaml
+from kubernetes_asyncio import client
 from kubernetes_asyncio.client import ApiException
 
 from devcluster.github import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, GitHubStandIn
-from tests.accounts import CHART, granted
+from tests.accounts import CHART, applied, granted, kubectl, placed
 from tests.hubs import CACHE, ROOT, Person, free_port
 from tests.pods import in_pod, new_namespace, pod_of
 
@@ -82,8 +83,38 @@ def chart_values(url, github, cluster):
     jhkube["github"] |= {"url": github.url, "clientId": DEMO_CLIENT_ID}
     jhkube["menu"]["repositories"] = [f"{cluster.registry}/lab"]
     jhkube["home"] = {"size": "100Mi", "madeBy": os.environ.get("JHKUBE_HOME_MADE_BY", "")}
+    values["hub"]["config"] = {"JHKubeSpawner": {"extra_annotations": {"from": "hub.config"}, "home": "nfs"}}
     values["hub"]["extraConfig"] = {"last": "c.JupyterHub.template_vars = {'announcement': 'loaded last'}"}
     return values
+
+
+SECURITY = {
+    "runAsUser": 1000,
+    "runAsGroup": 1000,
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+
+def image_of(cluster):
+    return f"{cluster.registry}/hub:dev"
+
+
+def api_server(cluster):
+    """Return how a pod finds the API server: nothing routes Services on the development cluster."""
+    host, _, port = cluster.core.api_client.configuration.host.removeprefix("https://").partition(":")
+    return [
+        {"name": "KUBERNETES_SERVICE_HOST", "value": host},
+        {"name": "KUBERNETES_SERVICE_PORT", "value": port or "443"},
+    ]
+
+
+def registry_beside(cluster, registry_port):
+    """Return the container that lets a pod reach a registry of this machine's loopback, where it is one."""
+    if not cluster.registry.startswith("localhost:"):
+        return []
+    command = ["python3", "-c", FORWARD, cluster.registry, cluster.host, str(registry_port)]
+    return [{"name": "registry", "image": image_of(cluster), "command": command, "securityContext": SECURITY}]
 
 
 def hub_objects(cluster, values, proxy_token, proxy_port, registry_port):
@@ -93,23 +124,19 @@ def hub_objects(cluster, values, proxy_token, proxy_port, registry_port):
         {"name": "config", "mountPath": f"{FOLDER}/{name}", "subPath": name}
         for name in ("jupyterhub_config.py", "z2jh.py")
     ]
-    api = cluster.core.api_client.configuration.host.removeprefix("https://").partition(":")
-    image = f"{cluster.registry}/hub:dev"
     plain = {
         "PYTHONUNBUFFERED": "1",
         "HELM_RELEASE_NAME": "test",
         "HUB_SERVICE_PORT": "8081",
         "PROXY_API_SERVICE_HOST": cluster.host,
         "PROXY_API_SERVICE_PORT": str(proxy_port),
-        # Nothing routes Services on the development cluster.
-        "KUBERNETES_SERVICE_HOST": api[0],
-        "KUBERNETES_SERVICE_PORT": api[2] or "443",
         # What Kubernetes adds for a Service that is named jhkube-hub.
         "JHKUBE_HUB_PORT": "tcp://10.96.0.7:8081",
         "JHKUBE_HUB_SERVICE_HOST": "10.96.0.7",
     }
     env = [
         *({"name": name, "value": value} for name, value in plain.items()),
+        *api_server(cluster),
         {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         {"name": "HUB_SERVICE_HOST", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         {
@@ -118,20 +145,14 @@ def hub_objects(cluster, values, proxy_token, proxy_port, registry_port):
         },
         *({"name": name, **how} for name, how in values["hub"]["extraEnv"].items()),
     ]
-    security = {
-        "runAsUser": 1000,
-        "runAsGroup": 1000,
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-    }
     hub = {
         "name": "hub",
-        "image": image,
+        "image": image_of(cluster),
         "imagePullPolicy": "Always",
         "args": ["jupyterhub", "--config", f"{FOLDER}/jupyterhub_config.py", "--debug", "--upgrade-db"],
         "env": env,
         "ports": [{"name": "http", "containerPort": 8081}],
-        "securityContext": security,
+        "securityContext": SECURITY,
         "volumeMounts": [
             *files,
             {"name": "config", "mountPath": f"{FOLDER}/config/"},
@@ -139,10 +160,7 @@ def hub_objects(cluster, values, proxy_token, proxy_port, registry_port):
             {"name": "pvc", "mountPath": "/srv/jupyterhub"},
         ],
     }
-    containers = [hub]
-    if cluster.registry.startswith("localhost:"):
-        command = ["python3", "-c", FORWARD, cluster.registry, cluster.host, str(registry_port)]
-        containers.append({"name": "registry", "image": image, "command": command, "securityContext": security})
+    containers = [hub, *registry_beside(cluster, registry_port)]
     secret = {
         "values.yaml": yaml.safe_dump(values),
         "hub.config.ConfigurableHTTPProxy.auth_token": proxy_token,
@@ -204,7 +222,7 @@ async def hub(cluster, namespace, github, run):
     except TimeoutError:
         pod = await cluster.core.read_namespaced_pod("hub", namespace)
         pytest.fail(f"the hub does not answer: {pod.status}\n{await log_of(cluster, namespace)}")
-    return SimpleNamespace(url=url, namespace=namespace)
+    return SimpleNamespace(url=url, namespace=namespace, registry_port=registry_port)
 
 
 async def log_of(cluster, namespace):
@@ -238,6 +256,7 @@ async def test_the_lab_runs_as_its_person_and_not_as_the_charts_user(lab, hub, g
 
 async def test_what_the_chart_says_of_pods_stays(lab):
     assert lab.metadata.labels["release"] == "test"
+    assert lab.metadata.annotations["from"] == "hub.config", "and the files, which say what homes are, come after it"
     assert lab.metadata.labels["hub.jupyter.org/network-access-hub"] == "true"
     assert "hub.jupyter.org/dedicated" in {each.key for each in lab.spec.tolerations}
     assert "@sha256:" in lab.spec.containers[0].image, "the image is the menu's"
@@ -280,3 +299,46 @@ async def test_the_charts_culler_runs_and_no_token_is_in_the_log(ada, lab, hub, 
     tokens = {token.value for token in github.tokens.of_person(github.world.person("ada").id)}
     assert tokens
     assert not any(token in log for token in tokens)
+
+
+@pytest.fixture
+async def prepuller(hub, cluster):
+    """The prepuller as its kustomization makes it, with what is this machine's."""
+    objects = placed(await kubectl("kustomize", str(CHART / "prepuller")), hub.namespace)
+    by_kind = {each["kind"]: each for each in objects}
+    tiny = f"{cluster.registry}/tiny"
+    data = by_kind["ConfigMap"]["data"]
+    for ours, here in (
+        ('"registry.example.org/lab"', repr(tiny)),
+        ('"jhub"', repr(hub.namespace)),
+        ('"jhkube-prepull"', repr(by_kind["PriorityClass"]["metadata"]["name"])),
+    ):
+        assert ours in data["jupyterhub_config.py"]
+        data["jupyterhub_config.py"] = data["jupyterhub_config.py"].replace(ours, here)
+    # It listens on a port, and rests; the cluster need not reach another registry.
+    data["jupyterhub_config.py"] += f"c.Prepuller.pause_image = '{tiny}:1.0'\n"
+    pod = by_kind["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    container |= {"image": image_of(cluster), "imagePullPolicy": "Always", "env": api_server(cluster)}
+    pod["containers"] += registry_beside(cluster, hub.registry_port)
+    async with applied(objects):
+        yield by_kind["Deployment"]["metadata"]["name"]
+
+
+async def test_the_prepuller_runs_from_the_same_image_as_its_manifests_say(prepuller, hub, cluster):
+    core, apps = cluster.core, client.AppsV1Api(cluster.core.api_client)
+    status = "jhkube prepull --status --config /etc/jhkube/jupyterhub_config.py"
+    shown = ""
+    async with asyncio.timeout(120):
+        while "Images: 1, nodes: 1: 1 present." not in shown:
+            await asyncio.sleep(1)
+            labels = f"app.kubernetes.io/name={prepuller}"
+            for pod in (await core.list_namespaced_pod(hub.namespace, label_selector=labels)).items:
+                if any(each.name == "prepuller" and each.ready for each in pod.status.container_statuses or ()):
+                    shown = await in_pod(hub.namespace, pod.metadata.name, status, container="prepuller")
+    (made,) = (await apps.list_namespaced_daemon_set(hub.namespace)).items
+    assert [owner.name for owner in made.metadata.owner_references] == [prepuller]
+    await apps.delete_namespaced_deployment(prepuller, hub.namespace)
+    async with asyncio.timeout(90):
+        while (await apps.list_namespaced_daemon_set(hub.namespace)).items:
+            await asyncio.sleep(0.3)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import re
 import secrets
@@ -169,12 +170,16 @@ async def test_status_says_that_no_prepuller_runs(prepull):
     assert "no prepuller runs" in text
 
 
-async def test_an_image_without_a_shell_comes_to_the_node(prepull, repository, until_status):
+async def test_an_image_without_a_shell_comes_to_the_node(prepull, repository, until_status, apps, cluster):
     await repository.push_bare("w_2026_45", "recommended")
     prepull.start()
     status, rows = await until_status(are(w_2026_45="present"))
     assert status == 0
     assert rows["w_2026_45"]["image"].startswith(f"{repository.name}@sha256:")
+    # A new DaemonSet would begin to pull on all nodes at once.
+    revisions = (await apps.list_namespaced_controller_revision(cluster.namespace)).items
+    pods = [each.data["spec"]["template"]["spec"] for each in sorted(revisions, key=lambda each: each.revision)]
+    assert [len(pod.get("initContainers", ())) for pod in pods] == [0, 1]
 
 
 async def test_what_is_newly_recommended_is_on_the_node_and_marked_and_starts_without_a_pull(
@@ -240,6 +245,18 @@ async def test_a_daemon_set_that_somebody_deletes_is_made_anew(prepull, until_st
     assert status == 0
 
 
+async def test_another_prepuller_of_the_same_name_leaves_it_alone(prepull, apps, cluster, owner, tmp_path):
+    before = await apps.read_namespaced_daemon_set("jhkube-prepull", cluster.namespace)
+    other = Command(tmp_path / "config.py", prepull.kubeconfig, tmp_path / "log")
+    other.config.write_text(re.sub(r"c\.Prepuller\.deployment = .*", "", prepull.config.read_text()))
+    other.start()
+    assert await asyncio.to_thread(other.process.wait, 60) == 2
+    said = other.log.read_text()
+    assert f"belongs to the Deployment {owner}: give this prepuller a name of its own (c.Prepuller.name)" in said
+    after = await apps.read_namespaced_daemon_set("jhkube-prepull", cluster.namespace)
+    assert (after.metadata.uid, after.metadata.generation) == (before.metadata.uid, before.metadata.generation)
+
+
 async def test_a_lab_that_needs_the_room_gets_it(prepull, apps, cluster, pause, until_status):
     node = (await cluster.core.list_node()).items[0]
     pods = await cluster.core.list_pod_for_all_namespaces(
@@ -276,14 +293,36 @@ async def test_what_it_made_goes_with_it(prepull, apps, cluster):
 
 
 async def test_what_was_killed_goes_with_its_deployment(prepull, until_status, apps, cluster, owner):
+    """And what an earlier one has left, which had no Deployment."""
+    await cluster.core.create_namespaced_config_map(cluster.namespace, {"metadata": {"name": "jhkube-prepull"}})
     prepull.start()
     await until_status(lambda rows: bool(rows))
     await prepull.end(signal.SIGKILL)
     assert len((await apps.list_namespaced_daemon_set(cluster.namespace)).items) == 1
+    helper = await cluster.core.read_namespaced_config_map("jhkube-prepull", cluster.namespace)
+    assert set(helper.binary_data) == {"amd64", "arm64"}
+    assert [each.name for each in helper.metadata.owner_references] == [owner]
     await apps.delete_namespaced_deployment(owner, cluster.namespace)
     async with asyncio.timeout(90):
-        while (await apps.list_namespaced_daemon_set(cluster.namespace)).items:
+        while (await apps.list_namespaced_daemon_set(cluster.namespace)).items or "jhkube-prepull" in {
+            each.metadata.name for each in (await cluster.core.list_namespaced_config_map(cluster.namespace)).items
+        }:
             await asyncio.sleep(0.3)
+
+
+async def test_pods_that_are_not_let_in_are_said_in_the_log(repository, cluster, pause, monkeypatch, caplog):
+    monkeypatch.setattr("jhkube.prepuller.FIRST_PODS", 3.0)
+    config = Config()
+    config.ImageMenu.repositories = [repository.name]
+    config.JHKubeSpawner.namespace = cluster.namespace
+    config.Prepuller = Config(name="not-let-in", pause_image=pause, priority_class_name="there-is-none")
+    stop = asyncio.Event()
+    running = asyncio.create_task(Prepuller(config=config, log=logging.getLogger("prepuller")).run(stop))
+    async with asyncio.timeout(60):
+        while "describe daemonset not-let-in" not in caplog.text:
+            await asyncio.sleep(0.1)
+    stop.set()
+    await running
 
 
 FORM_OF_A_HUB = """

@@ -37,6 +37,7 @@ c.KubeSpawner.extra_labels = {"hub.jupyter.org/network-access-hub": "true"}
 c.KubeSpawner.namespace = os.environ["POD_NAMESPACE"]
 c.KubeSpawner.image = "registry.example.org/not-this-one:1"
 c.KubeSpawner.image_pull_policy = "IfNotPresent"
+c.KubeSpawner.cmd = "jupyterhub-singleuser"
 c.KubeSpawner.uid = 1000
 c.KubeSpawner.fs_gid = 100
 c.KubeSpawner.allow_privilege_escalation = False
@@ -66,7 +67,9 @@ c.JupyterHub.load_roles = [
     }
 ]
 
+for name, traits in get_config("hub.config", {}).items():
+    c[name].update(traits)
 for part in sorted((FOLDER / "jupyterhub_config.d").glob("*.py")):
-    load_subconfig(str(part))
+    exec(compile(part.read_text(), part.name, "exec"))
 for _, code in sorted(get_config("hub.extraConfig", {}).items()):
     exec(code)
