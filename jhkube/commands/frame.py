@@ -17,16 +17,17 @@ from traitlets.config import Config
 
 from jhkube.checks.report import sentence
 from jhkube.checks.secrets import redactor
+from jhkube.commands import INTERRUPTED
 from jhkube.commands.configuration import CommandError, load_configuration
 from jhkube.configured import NoClusterConfigured
 
-__all__ = ["CLOSED", "INTERRUPTED", "WRONG", "Run", "Tell", "add_command", "run_command"]
+__all__ = ["CLOSED", "WRONG", "Run", "Tell", "add_command", "run_command"]
 
 WRONG = 2
 """The exit status where the configuration or an argument is at fault, as argparse has it."""
 
-INTERRUPTED, CLOSED = 130, 141
-"""The exit status after Ctrl-C, and where nobody reads on: as a shell tells of SIGINT and SIGPIPE."""
+CLOSED = 141
+"""The exit status where nobody reads on, as shells tell of SIGPIPE."""
 
 Run = Callable[[Config, argparse.Namespace], int]
 """A command: the configuration and the arguments, to the exit status."""

@@ -318,6 +318,22 @@ def test_ctrl_c_ends_a_command_with_a_sentence(tmp_path):
     assert (running.returncode, err) == (130, "jhkube menu: ended before it was done\n")
 
 
+def test_ctrl_c_before_a_command_has_begun_is_no_traceback(tmp_path):
+    # The first that the commands load: it stands for the seconds in which they are loaded.
+    (tmp_path / "jupyterhub.py").write_text("print('begun', flush=True)\nimport time\ntime.sleep(600)\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "jhkube.cli", "menu"],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout.readline() == "begun\n"
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate()
+    assert (running.returncode, err) == (130, "")
+
+
 def test_a_locale_without_arrows_is_no_error(tmp_path):
     ended = subprocess.run(
         [COMMAND, "check", "--config", "none.py"],
