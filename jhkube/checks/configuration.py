@@ -15,6 +15,7 @@ from jhkube.checks.report import sentence
 from jhkube.checks.result import Result, Subject
 from jhkube.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.login.account_config import KEY_HELP
+from jhkube.prepuller import Prepuller
 
 __all__ = [
     "CONFIGURATION",
@@ -133,7 +134,8 @@ def unknown_settings(config: Config, used: Iterable[type[Configurable]]) -> Iter
     used
         The classes that the hub makes: a setting of a base class may be one of theirs.
     """
-    known = {cls.__name__: cls for cls in _subclasses(Configurable)}
+    # The prepuller is no part of the hub, and its settings are in the same files.
+    known = {cls.__name__: cls for cls in (*_subclasses(Configurable), Prepuller)}
     for section, settings in config.items():
         if not isinstance(settings, Config) or not settings:
             continue

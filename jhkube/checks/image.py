@@ -36,9 +36,13 @@ _VERSION = re.compile(r"(\d+)\.(\d+)[\w.+-]*")
 
 SCRIPT = """\
 {{ printf 'git='; git --version 2>&1 | head -n 1
-  printf 'server='; {server} --version 2>&1 | tail -n 1; }} >/dev/termination-log
+  printf 'server='
+  {{ {server} --version & asked=$!
+    {{ sleep {seconds}; kill $asked; }} >/dev/null 2>&1 &
+    wait $asked || echo "it ended with status $?"; }} 2>&1 | tail -n 1; }} >/dev/termination-log
 """
-"""What the pod runs. Its words come back in the pod's status, for which no right to read logs is needed."""
+"""What the pod runs. Its words come back in the pod's status, for which no right to read logs is needed. A program
+knows no `--version` may be a server that runs on."""
 
 
 def default_image(menu: ImageMenu, spawner: Any) -> str:
@@ -121,7 +125,11 @@ def _manifest(spawner: Any, image: str, server: str, timeout: float) -> dict[str
                     "name": "check",
                     "image": image,
                     "imagePullPolicy": spawner.image_pull_policy or "IfNotPresent",
-                    "command": ["sh", "-c", SCRIPT.format(server=shlex.quote(server))],
+                    "command": [
+                        "sh",
+                        "-c",
+                        SCRIPT.format(server=shlex.quote(server), seconds=max(1, int(timeout) // 2)),
+                    ],
                     "env": [{"name": "HOME", "value": "/tmp"}],
                     "workingDir": "/tmp",
                     "resources": {"limits": small, "requests": {"cpu": "100m", "memory": "128Mi"}},
