@@ -135,7 +135,7 @@ def unknown_settings(config: Config, used: Iterable[type[Configurable]]) -> Iter
         The classes that the hub makes: a setting of a base class may be one of theirs.
     """
     # The prepuller is no part of the hub, and its settings are in the same files.
-    known = {cls.__name__: cls for cls in (*_subclasses(Configurable), Prepuller)}
+    known = {cls.__name__: cls for cls in _subclasses(Configurable)} | {"Prepuller": Prepuller}
     for section, settings in config.items():
         if not isinstance(settings, Config) or not settings:
             continue

@@ -142,9 +142,12 @@ async def _storage(hub: ConfiguredHub, cluster: Cluster | None) -> AsyncIterator
         yield STORAGE.skipped("servers are not started by jhkube")
         return
     try:
-        hub.spawner  # noqa: B018
+        hub.spawner.pod_settings()
     except NoClusterConfigured:
         yield STORAGE.skipped("no cluster is configured")
+        return
+    except ValueError:
+        yield STORAGE.skipped(WRONG_SETTING)
         return
     async for result in storage_results(hub, cluster):
         yield result

@@ -30,6 +30,8 @@ class Fault:
     do: str
     extra: str = ""
     environ: dict[str, str | None] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    """What else it makes fail, which does not have to say why."""
 
 
 FAULTS = [
@@ -53,6 +55,20 @@ FAULTS = [
         "JHKubeSpawner.sizes: sizes[0]",
         "Correct it",
         "c.JHKubeSpawner.sizes = [{'name': 'small', 'cores': 'many', 'memory': '1G'}]",
+    ),
+    Fault(
+        "a kind of home that there is not",
+        "configuration",
+        "home",
+        "Correct it",
+        "c.JHKubeSpawner.home = 'floppy'",
+    ),
+    Fault(
+        "a repository that cannot be called so",
+        "configuration",
+        "'BAD NAME' is not a repository",
+        "Correct it",
+        "c.ImageMenu.repositories = ['BAD NAME']",
     ),
     Fault(
         "a value of another type",
@@ -120,6 +136,22 @@ FAULTS = [
         "come back to another host",
         "oauth_callback_url",
         "c.JupyterHub.public_url = 'https://hub.example.org'",
+    ),
+    Fault(
+        "a callback that is no address",
+        "callback",
+        "is no address",
+        "oauth_callback_url",
+        "c.GitHubOrgAuthenticator.oauth_callback_url = '127.0.0.1/hub'",
+        also=("provider",),
+    ),
+    Fault(
+        "a callback by another name of the host",
+        "callback",
+        "no cookie",
+        "oauth_callback_url",
+        "",
+        {"JHKUBE_BIND_URL": "http://localhost:8000/"},
     ),
     Fault(
         "a callback on this machine only",

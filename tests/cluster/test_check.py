@@ -36,11 +36,20 @@ async def test_a_good_configuration_with_cilogon_passes(configured):
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 async def test_a_fault_is_named_and_no_other(configured, places, fault):
-    wrong = failed(await looked(configured(fault.extra, fault.environ)))
-    assert {each.subject for each in wrong} == {fault.subject}, wrong
+    found = await looked(configured(fault.extra, fault.environ))
+    assert not [each for each in found if "report it" in each.remedy]
+    wrong = failed(found)
+    assert {each.subject for each in wrong} == {fault.subject, *fault.also}, wrong
     told = next((each for each in wrong if string.Template(fault.says).substitute(places) in each.text), None)
     assert told, wrong
     assert fault.do in told.remedy
+
+
+async def test_a_hub_that_lets_nobody_in_is_mentioned(configured):
+    found = await looked(configured("c.GitHubOrgAuthenticator.allowed_organizations = set()"))
+    (result,) = [each for each in found if each.status is Status.WARNING]
+    assert "nobody but the hub's administrators" in result.text
+    assert "c.GitHubOrgAuthenticator.allowed_organizations" in result.remedy
 
 
 @pytest.mark.parametrize("status", [500, 503])
