@@ -77,7 +77,7 @@ def world(people: int) -> dict[str, Any]:
 
 
 def settings(name: str, github_url: str) -> dict[str, Any]:
-    """Return the configuration of a hub with one of the authenticators, both with teams as groups."""
+    """Return the configuration of a hub with one of the authenticators, both with the same groups."""
     common = {
         "github_url": github_url,
         "client_id": DEMO_CLIENT_ID,
@@ -94,21 +94,23 @@ def settings(name: str, github_url: str) -> dict[str, Any]:
             "scope": ["read:org", "user:email"],
             "populate_teams_in_auth_state": True,
             "manage_groups": True,
-            "auth_state_groups_key": "teams_names",
+            "auth_state_groups_key": "group_names",
         }
         own = {"GitHubOAuthenticator": {**common, **stock}}
     return {"JupyterHub": {"authenticator_class": chosen, "log_level": "INFO"}, **own}
 
 
 STOCK_GROUPS = """
-def team_names(authenticator, auth_state):
+def group_names(authenticator, auth_state):
     teams = auth_state.get("teams") or []
-    auth_state["teams_names"] = [f"{team['organization']['login']}:{team['slug']}" for team in teams]
+    organizations = {team["organization"]["login"] for team in teams}
+    auth_state["group_names"] = [f"{team['organization']['login']}:{team['slug']}" for team in teams]
+    auth_state["group_names"] += organizations
     return auth_state
 
-c.GitHubOAuthenticator.modify_auth_state_hook = team_names
+c.GitHubOAuthenticator.modify_auth_state_hook = group_names
 """
-"""How a user of OAuthenticator makes groups of teams."""
+"""How a user of OAuthenticator makes the same groups of organizations and teams."""
 
 
 async def log_in(browser: Browser) -> float:

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from tests.pages import DOCS, all_blocks, blocks_of, manifests
-from tests.pods import in_pod, pod_of
+from tests.pods import in_pod, new_namespace, pod_of
 
 KUBECTL = [block for block in all_blocks("console") if block.mark == "run on the cluster"]
 MANIFESTS = [block for block in all_blocks("yaml") if manifests(block)]
@@ -38,11 +39,20 @@ async def test_what_is_typed_at_kubectl_runs(block, cluster, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture(scope="module")
+async def empty(cluster):
+    """A namespace with nothing in it that a manifest could be a change of."""
+    name = f"{cluster.namespace}-docs"
+    await new_namespace(cluster.core, name)
+    yield replace(cluster, namespace=name)
+    await cluster.core.delete_namespace(name)
+
+
 @pytest.mark.parametrize("block", MANIFESTS, ids=map(str, MANIFESTS))
-async def test_the_api_server_accepts_the_manifests(block, cluster, tmp_path):
-    (tmp_path / "manifest.yaml").write_text(here(block.code, cluster))
-    apply = f"kubectl -n {cluster.namespace} apply --dry-run=server -f manifest.yaml"
-    done = await shell(apply, cluster, tmp_path)
+async def test_the_api_server_accepts_the_manifests(block, empty, tmp_path):
+    (tmp_path / "manifest.yaml").write_text(here(block.code, empty))
+    apply = f"kubectl -n {empty.namespace} apply --dry-run=server -f manifest.yaml"
+    done = await shell(apply, empty, tmp_path)
     assert done.returncode == 0, done.stderr
 
 
