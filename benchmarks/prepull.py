@@ -2,17 +2,19 @@
 
     python -m benchmarks.prepull [--rounds 4]
 
-Before each start that pulls, every image of the lab's repository is removed from the node, since images of one
-repository share layers. The development cluster's registry is on the node itself: what is left of a pull there is
-unpacking. A network, and a registry that others use, come on top.
+Before each start that pulls, every image of the lab's registry is removed from the node, since images share layers,
+once the containers of them are gone. The development cluster's registry is on the node itself: what is left of a pull
+there is unpacking. A network, and a registry that others use, come on top.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from kubernetes_asyncio import client, config
@@ -29,13 +31,20 @@ CTR = ("ctr", "-a", str(SETTINGS.containerd), "-n", "k8s.io")
 PERSON = "person0"
 
 
-def remove(repository: str) -> None:
-    """Remove every image of a repository from the node, under all names that containerd has for it."""
-    listed = subprocess.run([*CTR, "images", "ls"], capture_output=True, text=True, check=True).stdout.splitlines()[
-        1:
-    ]
-    digests = {line.split()[0]: line.split()[2] for line in listed}
-    gone = {digest for name, digest in digests.items() if name.startswith((f"{repository}@", f"{repository}:"))}
+def listed(kind: str) -> list[list[str]]:
+    """Return what containerd has of a kind, a list of columns for each."""
+    lines = subprocess.run([*CTR, kind, "ls"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line.split() for line in lines[1:]]
+
+
+def remove(registry: str) -> None:
+    """Remove every image of a registry from the node, once no container holds its layers."""
+    mine = f"{registry}/"
+    while any(columns[1].startswith(mine) for columns in listed("containers")):
+        time.sleep(1)
+    # Each has several names: by tag, by digest, and by its configuration's digest alone.
+    digests = {columns[0]: columns[2] for columns in listed("images")}
+    gone = {digest for name, digest in digests.items() if name.startswith(mine)}
     names = [name for name, digest in digests.items() if digest in gone]
     if names:
         subprocess.run([*CTR, "images", "rm", "--sync", *names], capture_output=True, check=True)
@@ -61,7 +70,7 @@ async def main() -> None:
     options = parser.parse_args()
     await config.load_kube_config()
     image = lab_image(SETTINGS)
-    repository, size = image.rpartition(":")[0], round(megabytes(image))
+    registry, size = image.partition("/")[0], round(megabytes(image))
     on_node, pulled = Result(), Result()
     folder = Path(tempfile.mkdtemp(prefix="jhkube-bench-"))
     say(f"the hub's log is in {folder}")
@@ -73,7 +82,7 @@ async def main() -> None:
                 # The first spawn of a hub starts its watches; that is not what is measured.
                 await bench.round(OURS, [PERSON], Result())
                 for number in range(1 if options.quick else options.rounds):
-                    remove(repository)
+                    await asyncio.to_thread(remove, registry)
                     await bench.round(OURS, [PERSON], pulled)
                     await bench.round(OURS, [PERSON], on_node)
                     took, without = pulled.to_answer[-1], on_node.to_answer[-1]
