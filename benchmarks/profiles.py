@@ -3,8 +3,7 @@
     python -m benchmarks.profiles menu form spawn
 
 `menu` and `form` are recorded with 10,000 tags, `spawn` as both hubs with 16 starts of 20 s at once. The stacks stay
-in
-`.run/benchmarks/profiles`, a line each as flame graph tools take them.
+in `.run/benchmarks/profiles`, a line each as flame graph tools take them.
 """
 
 from __future__ import annotations

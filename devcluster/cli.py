@@ -73,7 +73,8 @@ def _own(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _check(settings: Settings) -> int:
-    """Refuse a disk on which the first build would run out of room half an hour from now."""
+    """Refuse what would fail half an hour from now: an old Node.js, a disk without room for the first build."""
+    tools.check_node()
     settings.cache.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(settings.cache).free
     if not build.binaries(settings).exists() and free < ROOM:
@@ -90,6 +91,8 @@ def _external(settings: Settings, options: argparse.Namespace) -> int:
         raise DevClusterError(f"KUBECONFIG={settings.kubeconfig}: there is no such file")
     if options.verb == "env":
         return _tell(settings, options)
+    if options.verb == "check":
+        tools.check_node()
     if options.verb == "images":
         images.build_all(settings)
     elif options.verb in ("check", "up", "status"):

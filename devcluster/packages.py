@@ -12,7 +12,7 @@ from devcluster.commands import output, run, succeeds, write
 from devcluster.progress import step
 from devcluster.settings import DevClusterError
 
-__all__ = ["BUILD", "CLUSTER", "GO", "IMAGES", "NODE", "POSTGRESQL", "SYSTEM_PATH", "TESTS", "install", "refusal"]
+__all__ = ["BUILD", "CLUSTER", "GO", "IMAGES", "POSTGRESQL", "SYSTEM_PATH", "TESTS", "install", "refusal"]
 
 GO: Final = Path("/usr/lib/go-1.19/bin/go")
 """The compiler that Debian 12 builds with; a newer one does not take Kubernetes 1.20."""
@@ -53,9 +53,6 @@ IMAGES: Final = {
     "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
 }
 """What building and pushing images needs."""
-
-NODE: Final = {"node": "nodejs", "npm": "npm"}
-"""What the hub's proxy, a Node.js program, needs."""
 
 POSTGRESQL: Final = Path("/usr/lib/postgresql/15/bin")
 """Where Debian 12 has the programs of PostgreSQL."""

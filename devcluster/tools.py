@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Final
 
 from devcluster import packages
-from devcluster.commands import locked, run, succeeds, write
+from devcluster.commands import locked, output, run, succeeds, write
 from devcluster.progress import step
-from devcluster.settings import Settings
+from devcluster.settings import DevClusterError, Settings
 
-__all__ = ["node_modules", "virtual_environment"]
+__all__ = ["check_node", "node_modules", "virtual_environment"]
 
 ROOT: Final = Path(__file__).parents[1]
+
+NODE: Final = 20
+"""The first Node.js that the hub's proxy runs on."""
 
 INPUTS: Final = ("pyproject.toml", "setup.py", "jhkube/_version.py")
 """A change of one of these files installs anew."""
@@ -49,14 +52,26 @@ def virtual_environment(settings: Settings, folder: Path, requirements: Sequence
         part.unlink()
 
 
+def check_node(version: str | None = None) -> None:
+    """Refuse a machine whose Node.js the hub's proxy does not run on; `version` is what `node --version` prints."""
+    version = output("node", "--version").strip() if version is None else version
+    major = version.removeprefix("v").partition(".")[0]
+    if not major.isdigit() or int(major) < NODE:
+        found = f"this is {version}" if version else "there is none"
+        raise DevClusterError(
+            f"Node.js {NODE} or newer is needed for the hub's proxy, and {found}: install it from https://nodejs.org "
+            "(Debian 12 has an older one)"
+        )
+    if not shutil.which("npm"):
+        raise DevClusterError("npm is needed, and there is none: it comes with Node.js from https://nodejs.org")
+
+
 def node_modules(settings: Settings) -> None:
     """Install the npm packages into the cache folder, where all clones find them; return at once if they are."""
     wanted = (Path(__file__).parent / "package.json").read_text()
     stamp = settings.cache / "node_modules" / "devcluster.stamp"
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    if not shutil.which("npm"):
-        packages.install(packages.NODE)
     with locked(settings.cache / "npm.lock"), step("Installing the hub's proxy from npm", 10):
         write(settings.cache / "package.json", wanted)
         # A lock file would hold the addresses that this machine fetches from.

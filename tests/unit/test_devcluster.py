@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import commands, images, leftovers, packages
+from devcluster import commands, images, leftovers, packages, tools
 from devcluster.build import source_entries
 from devcluster.settings import VARIABLES, DevClusterError, Settings
 
@@ -103,6 +103,14 @@ def test_a_machine_that_cannot_have_a_cluster_hears_why_and_what_to_do(system, r
     assert refusal.startswith(reason)
     assert bool(refusal) == bool(reason)
     assert not reason or "set KUBECONFIG" in refusal
+
+
+@pytest.mark.parametrize(("version", "said"), [("v18.19.0", "this is v18.19.0"), ("", "there is none")])
+def test_a_nodejs_that_the_proxy_does_not_run_on_is_refused(version, said):
+    tools.check_node("v20.0.0")
+    tools.check_node()
+    with pytest.raises(DevClusterError, match=said):
+        tools.check_node(version)
 
 
 @pytest.mark.parametrize(
