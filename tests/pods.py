@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 from kubernetes_asyncio import client
@@ -50,3 +51,9 @@ async def new_namespace(core: Any, name: str) -> None:
                 await asyncio.sleep(0.1)
             else:
                 return
+
+
+async def devcluster(*words: str) -> None:
+    """Run a verb of the development cluster, as `devcluster("kill", "apiserver")`."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "devcluster", *words)
+    assert await process.wait() == 0

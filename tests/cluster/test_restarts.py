@@ -1,12 +1,11 @@
 """Hub or API server are killed while servers are at each step of their lives: each goes on, or starts again."""
 
 import asyncio
-import sys
 
 import pytest
 
-from devcluster import packages
-from tests.pods import pod_of
+from devcluster.settings import Settings
+from tests.pods import devcluster, pod_of
 
 pytestmark = pytest.mark.alone
 
@@ -124,13 +123,7 @@ async def test_a_hub_that_is_killed_finds_its_servers_and_starts_those_that_were
     await asyncio.gather(*(works_and_leaves_nothing(each, own_hub, cluster) for each in people.values()))
 
 
-async def devcluster(*words):
-    """Run a verb of the development cluster."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "devcluster", *words)
-    assert await process.wait() == 0
-
-
-@pytest.mark.skipif(bool(packages.refusal()), reason="only the development cluster's API server may be killed")
+@pytest.mark.skipif(Settings.load().external, reason="only the development cluster's API server may be killed")
 async def test_servers_outlive_an_api_server_that_is_killed(people, own_hub, cluster):
     killing = asyncio.create_task(devcluster("kill", "apiserver"))
     try:
