@@ -14,6 +14,8 @@ import yaml
 from kubernetes_asyncio.config import kube_config
 from kubespawner.clients import load_config
 
+from jhkube import __version__
+from jhkube.cli import COMMANDS as COMMAND_NAMES
 from jhkube.cli import main
 
 SECRET = "mumble-mumble"
@@ -332,6 +334,31 @@ def test_ctrl_c_before_a_command_has_begun_is_no_traceback(tmp_path):
         running.send_signal(signal.SIGINT)
         _, err = running.communicate()
     assert (running.returncode, err) == (130, "")
+
+
+def test_the_version_waits_for_nothing_to_load(tmp_path):
+    (tmp_path / "jupyterhub.py").write_text("raise SystemExit('jupyterhub was loaded')\n")
+
+    def ended(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "jhkube.cli", *arguments],
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    version = ended("--version")
+    assert (version.returncode, version.stdout, version.stderr) == (0, f"jhkube {__version__}\n", "")
+    # The proof that the module in its way would have been heard of.
+    assert "jupyterhub was loaded" in ended("rekey", "--help").stderr
+
+
+def test_the_help_names_every_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert [name for name in COMMAND_NAMES if f"    {name} " not in out] == []
 
 
 def test_a_locale_without_arrows_is_no_error(tmp_path):
