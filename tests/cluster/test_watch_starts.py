@@ -45,13 +45,6 @@ async def mended(wire: Wire) -> AsyncIterator[None]:
     wire.mend()
 
 
-async def hold_answers(hub: WatchHub, wire: Wire) -> None:
-    """Keep back what the API server answers, on connections that are open: a handshake would be kept back, too."""
-    await hub.started("first")
-    await hub.stopped("first")
-    wire.hold_answers()
-
-
 async def running_pod(cluster: Cluster, user: str, phase: str = "Running") -> str:
     """The name of the user's pod, once it is in this phase."""
     async with asyncio.timeout(30):
@@ -102,7 +95,7 @@ async def test_a_start_that_is_stopped_at_once_leaves_nothing(hub: WatchHub, clu
 async def test_a_start_that_is_stopped_while_its_pods_creation_is_not_answered_leaves_nothing(
     hub: WatchHub, cluster: Cluster, wire: Wire
 ) -> None:
-    await hold_answers(hub, wire)
+    wire.hold_answers()
     asking = asyncio.create_task(hub.ask("unheard", **SLOW))
     await made(cluster, "unheard")
     stopping = asyncio.create_task(hub.api("DELETE", "/users/unheard/server"))
@@ -117,7 +110,7 @@ async def test_a_start_that_is_stopped_while_its_pods_creation_is_not_answered_l
 async def test_a_pod_whose_creation_was_answered_too_late_is_made_anew(
     hub: WatchHub, cluster: Cluster, wire: Wire
 ) -> None:
-    await hold_answers(hub, wire)
+    wire.hold_answers()
     asking = asyncio.create_task(hub.ask("late", k8s_api_request_timeout=1))
     first = await made(cluster, "late")
     await asyncio.sleep(1.5)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,10 @@ class Wire:
         self.answers.set()
 
     def hold_answers(self) -> None:
-        """Let requests through, and keep back what is answered until the wire is mended."""
+        """Let requests through, and keep back what is answered until the wire is mended.
+
+        A handshake is no answer: a client that has no connection open can make one.
+        """
         self.answers.clear()
 
     def drop(self) -> None:
@@ -77,9 +81,22 @@ class Wire:
         host, _, port = self.target.rpartition(":")
         there, back = await asyncio.open_connection(host, int(port))
         self.connections |= {writer, back}
+        said = 0
+
+        async def may_ask() -> None:
+            nonlocal said
+            said += 1
+            await self.flows.wait()
+
+        async def may_answer() -> None:
+            await self.flows.wait()
+            # What a client of TLS says first is its half of the handshake.
+            if said > 1:
+                await self.answers.wait()
+
         copying = [
-            asyncio.create_task(self._copy(reader, back, self.flows)),
-            asyncio.create_task(self._copy(there, writer, self.flows, self.answers)),
+            asyncio.create_task(self._copy(reader, back, may_ask)),
+            asyncio.create_task(self._copy(there, writer, may_answer)),
         ]
         try:
             await asyncio.wait(copying)
@@ -90,11 +107,12 @@ class Wire:
         writer.transport.abort()
         back.transport.abort()
 
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *gates: asyncio.Event) -> None:
+    async def _copy(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: Callable[[], Awaitable[None]]
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
-                for gate in gates:
-                    await gate.wait()
+                await gate()
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()
