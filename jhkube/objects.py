@@ -10,6 +10,7 @@ from typing import Any
 from kubernetes_asyncio.client import ApiException, V1Pod, V1ResourceQuota, V1Secret
 from kubespawner.clients import shared_client
 
+from jhkube.plain_requests import plain_answer
 from jhkube.pod.claims import ClaimAction, ClaimPlan, claim_action
 from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
 
@@ -34,7 +35,7 @@ class HomeRefused(ValueError):
 async def create_secret(api: Any, namespace: str, secret: V1Secret) -> None:
     """Create a pod's Secret, in the place of one that an earlier pod has left."""
     try:
-        await api.create_namespaced_secret(namespace, secret)
+        await plain_answer(api.create_namespaced_secret, namespace, secret)
     except ApiException as error:
         if error.status != CONFLICT:
             raise
@@ -52,7 +53,7 @@ async def replace_secret(api: Any, namespace: str, secret: V1Secret) -> None:
     except ApiException as error:
         if error.status != NOT_FOUND:
             raise
-    await api.create_namespaced_secret(namespace, secret)
+    await plain_answer(api.create_namespaced_secret, namespace, secret)
 
 
 async def renew_secret(api: Any, pod: V1Pod, files: SecretFiles) -> None:

@@ -154,13 +154,15 @@ class JHKubeSpawner(ChoosingSpawner):
         """
         start = self.pod_start
         assert start is not None
-        try:
-            uid = await start.create(pod, request_timeout)
-            if self._identity is not None:
+        files = None if self._identity is None else self._secret_files()
+
+        async def with_secret(uid: str) -> None:
+            if files is not None:
                 pod.metadata.uid = uid
-                secret = secret_manifest(pod, self._secret_files())
-                with start.asking():
-                    await asyncio.wait_for(create_secret(self.api, self.namespace, secret), request_timeout)
+                await create_secret(self.api, self.namespace, secret_manifest(pod, files))
+
+        try:
+            uid = await start.create(pod, request_timeout, with_secret)
         except TimeoutError:
             return False
         except ApiException as error:

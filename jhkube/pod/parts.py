@@ -231,6 +231,8 @@ def _with_each_claim_once(pod: V1Pod, parts: tuple[PodParts, ...]) -> tuple[PodP
 
 
 def _add_named(spec: Any, attribute: str, items: tuple[Any, ...], word: str) -> None:
+    if not items:
+        return
     there = list(getattr(spec, attribute) or [])
     by_name = {_name(item): item for item in there}
     for item in items:
@@ -241,11 +243,12 @@ def _add_named(spec: Any, attribute: str, items: tuple[Any, ...], word: str) -> 
             raise PartsConflict(
                 f"the pod has two different {word}s named {item.name!r}: rename the one in the configuration"
             )
-    if there:
-        setattr(spec, attribute, there)
+    setattr(spec, attribute, there)
 
 
 def _add_mounts(container: V1Container, mounts: tuple[V1VolumeMount, ...]) -> None:
+    if not mounts:
+        return
     there = list(container.volume_mounts or [])
     by_path = {_mount_path(mount): mount for mount in there}
     for mount in mounts:
@@ -263,6 +266,8 @@ def _add_mounts(container: V1Container, mounts: tuple[V1VolumeMount, ...]) -> No
 
 
 def _add_env(container: V1Container, env: Mapping[str, str]) -> None:
+    if not env:
+        return
     there = list(container.env or [])
     taken = {_name(variable) for variable in there}
     added = [V1EnvVar(name=name, value=literal(value)) for name, value in env.items() if name not in taken]

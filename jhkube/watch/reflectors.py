@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, cast
 
 from jhkube.watch._packed import PackedObjects, slim_event, slim_pod
@@ -18,7 +18,7 @@ class PodReflector(WatchReflector):
     kind = "pods"
 
     @property
-    def pods(self) -> Mapping[str, dict[str, Any]]:
+    def pods(self) -> PackedObjects:
         """The pods by "namespace/name", as the API's JSON without the fields no hub reads (`slim_pod`)."""
         return cast(PackedObjects, self.resources)
 
@@ -47,10 +47,28 @@ class EventReflector(WatchReflector):
         """All events, by time: reads every one of them. `events_of` is what to use."""
         return sorted(self.resources.values(), key=lambda event: event["lastTimestamp"] or event["eventTime"] or "")
 
-    def events_of(self, key: str) -> list[dict[str, Any]]:
-        """The events of the pod "namespace/name", oldest change first; the cost is that pod's events."""
+    def events_of(
+        self, key: str, known: MutableMapping[tuple[str, str | None], dict[str, Any]] | None = None
+    ) -> list[dict[str, Any]]:
+        """The events of the pod "namespace/name", oldest change first; the cost is that pod's events.
+
+        Parameters
+        ----------
+        key
+            The pod.
+        known
+            Events by name and version that an earlier call has read, for who asks again and again: those are not
+            read anew, and what is read now is added.
+        """
         events = cast(PackedObjects, self.resources)
-        return [events[name] for name in sorted(self._by_pod.get(key, ()), key=events.order)]
+        known = {} if known is None else known
+        found = []
+        for name in sorted(self._by_pod.get(key, ()), key=events.order):
+            version = (name, events.version(name))
+            if version not in known:
+                known[version] = events[name]
+            found.append(known[version])
+        return found
 
     async def _load(self) -> str:
         self._listing = {}

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
 import aiohttp
-from jupyterhub.utils import make_ssl_context
 from kubernetes_asyncio.client import V1Pod
 from kubernetes_asyncio.client.exceptions import ApiException
 
 from jhkube.metrics import START_FAILURES, reason_label
 from jhkube.watch._phases import PhaseTimes, phase_of
-from jhkube.watch._pod_requests import created_pod, remove_in_background
+from jhkube.watch._pod_requests import created_pod, heard, remove_in_background
 from jhkube.watch._start_failed import StartFailed
 from jhkube.watch.failures import (
     Failure,
@@ -26,7 +25,7 @@ from jhkube.watch.failures import (
     unreachable_failure,
 )
 from jhkube.watch.patience import Patience
-from jhkube.watch.readiness import answering, stage_of
+from jhkube.watch.readiness import answering, hub_ssl_context, stage_of
 
 __all__ = ["Start", "StartFailed"]
 
@@ -71,6 +70,8 @@ class Start:
         """The pod as last seen."""
         self.events: list[Mapping[str, Any]] = []
         """The pod's events as last seen, oldest first."""
+        self._seen: tuple[str | None, Mapping[str, Any] | None] = (None, None)
+        self._read: dict[tuple[str, str | None], dict[str, Any]] = {}
         self._news: set[asyncio.Event] = set()
         self._created: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._created_at = 0.0
@@ -109,16 +110,21 @@ class Start:
         for wake in self._news:
             wake.set()
 
-    async def create(self, pod: V1Pod, timeout: float) -> str:
-        """Make the pod, unless this start has made it already; returns its uid.
+    async def create(self, pod: V1Pod, timeout: float, beside: Callable[[str], Awaitable[None]] | None = None) -> str:
+        """Make the pod, unless this start has made it already, and what belongs to it; returns its uid.
 
         A start can be cancelled, or the request time out, while the API server is at it. The answer is then still
         heard out, and a pod that nobody waits for any more is removed.
 
         Parameters
         ----------
+        pod
+            The pod.
         timeout
-            How long to wait for the API server, in seconds.
+            How long to wait for each answer of the API server, in seconds.
+        beside
+            Makes what kubelet wants to find with the pod, given the pod's uid. It begins in the moment the pod is
+            made, however busy the hub is, and is to bear being called again.
 
         Raises
         ------
@@ -128,15 +134,26 @@ class Start:
             When it does not answer in time, not at all, or asks to be asked again. Whether the pod was made is then
             not known; if so, the next try says 409.
         """
-        if self.uid is None:
-            asked = asyncio.create_task(created_pod(self.spawner.api, self.spawner.namespace, pod))
-            try:
-                with self.asking():
-                    self.uid = await asyncio.wait_for(asyncio.shield(asked), timeout)
-            except (asyncio.CancelledError, TimeoutError):
-                asked.add_done_callback(self._remove_unwanted)
-                raise
-        return self.uid
+        wanted = True
+
+        async def make() -> str:
+            uid = self.uid or await created_pod(self.spawner.api, self.spawner.namespace, pod)
+            if wanted:
+                self.uid = uid
+                if beside is not None:
+                    await beside(uid)
+            return uid
+
+        making = asyncio.create_task(make())
+        try:
+            with self.asking():
+                return await heard(making, timeout, lambda: self.uid)
+        finally:
+            wanted = False
+            if self.uid is None:
+                making.add_done_callback(self._remove_unwanted)
+            else:
+                making.cancel()
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -219,7 +236,9 @@ class Start:
     async def _cancel(self, *tasks: asyncio.Task[Any]) -> None:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        # each turn of a busy loop takes long
+        if running := [task for task in tasks if not task.done()]:
+            await asyncio.wait(running)
         for task in tasks:
             # so that nothing is logged as never retrieved
             if not task.cancelled():
@@ -252,7 +271,7 @@ class Start:
                 lambda: str(spawner._get_pod_url(self.pod)),
                 self._wake,
                 path=f"{spawner.server.base_url.rstrip('/')}/api",
-                ssl_context=_hub_ssl_context(spawner) if spawner.internal_ssl else None,
+                ssl_context=hub_ssl_context(spawner) if spawner.internal_ssl else None,
             )
         finally:
             self._told.close()
@@ -279,14 +298,18 @@ class Start:
 
     def _look(self) -> None:
         """Read the pod and its events, once for each change."""
-        pod = self.spawner.pod_reflector.pods.get(self.key)
+        pods = self.spawner.pod_reflector.pods
+        version = pods.version(self.key)
+        if not version or version != self._seen[0]:
+            self._seen = (version, pods.get(self.key))
+        pod = self._seen[1]
         if pod is not None:
             self.uid = self.uid or pod["metadata"]["uid"]
             # one of the same name that was there before
             if pod["metadata"]["uid"] != self.uid:
                 pod = None
         reflector = self.spawner.event_reflector
-        events = reflector.events_of(self.key) if reflector else []
+        events = reflector.events_of(self.key, self._read) if reflector else []
         self.pod = pod
         self.events = [e for e in events if self.uid and e["involvedObject"].get("uid") == self.uid]
         if pod is not None:
@@ -319,13 +342,3 @@ class Start:
         self.finding = failure
         START_FAILURES.labels(reason_label(failure.reason)).inc()
         return StartFailed(failure, f"pod {self.key} of {self.spawner.user.name}:{self.spawner.name}")
-
-
-def _hub_ssl_context(spawner: Any) -> Any:
-    """What the hub itself asks the server with."""
-    settings = spawner.user.settings
-    return make_ssl_context(  # type: ignore[no-untyped-call]
-        settings.get("internal_ssl_key"),
-        settings.get("internal_ssl_cert"),
-        cafile=settings.get("internal_ssl_ca"),
-    )
