@@ -18,7 +18,7 @@ import aiohttp
 
 from devcluster.settings import Settings
 
-__all__ = ["BenchHub", "processor_seconds", "recorded", "resident_mib", "run"]
+__all__ = ["BenchHub", "at_rest", "processor_seconds", "recorded", "resident_mib", "run"]
 
 HERE = Path(__file__).parent
 API_TOKEN = "bench-" + "0" * 32
@@ -125,6 +125,33 @@ async def recorded(pid: int, path: Path) -> AsyncIterator[None]:
         with contextlib.suppress(ProcessLookupError):
             spy.send_signal(signal.SIGINT)
         await spy.wait()
+
+
+async def at_rest(idle: float = 0.85, longest: float = 60) -> None:
+    """Wait until the machine has done what an earlier round has left it, removing dozens of pods for one.
+
+    Parameters
+    ----------
+    idle
+        The part of its processors' time that is to be unused, over a second.
+    longest
+        How long to wait for that, in seconds.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(longest):
+            before = _processor_times()
+            while True:
+                await asyncio.sleep(1)
+                now = _processor_times()
+                if now[0] - before[0] >= idle * (now[1] - before[1]):
+                    return
+                before = now
+
+
+def _processor_times() -> tuple[int, int]:
+    """The time in which the processors had nothing to do, and all of it."""
+    times = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    return times[3] + times[4], sum(times)
 
 
 def processor_seconds(pid: int) -> float:

@@ -3,10 +3,12 @@
     python -m benchmarks.spawn [--kind slow ...] [--sizes 1 16] [--profile FOLDER]
 
 Both hubs are up at once, each with a namespace of its own, and have their rounds by turns (ABBA), so that what
-else happens on the machine falls on both. Four clocks are read, all on this machine: the hub when it takes the
-request, the server when it first answers (it says so itself), the hub when the server is ready and in the proxy, and
-the hub's processor time. A server that answers before the kubelet has reported its pod's address cannot be known to:
-"knowable" is the later of the two. API requests are counted by a proxy between hub and API server.
+else happens on the machine falls on both. A round begins when the machine is at rest: removing 64 pods goes on for a
+while after the API server has forgotten them, and whoever came next would start beside it. Four clocks are read, all
+on this machine: the hub when it takes the request, the server when it first answers (it says so itself), the hub when
+the server is ready and in the proxy, and the hub's processor time. A server that answers before the kubelet has
+reported its pod's address cannot be known to: "knowable" is the later of the two. API requests are counted by a proxy
+between hub and API server.
 
 The stock hub's pods have the same home volume, and no more. jhkube's have what jhkube adds for somebody who logged in
 with GitHub: the Secret with the token, the accounts, the git configuration.
@@ -34,7 +36,7 @@ from devcluster.images import lab_image, tiny_image
 from devcluster.settings import Settings
 from tests.hub.running import free_port
 
-from .hubs import BenchHub, processor_seconds, recorded, run
+from .hubs import BenchHub, at_rest, processor_seconds, recorded, run
 from .rows import Row, Target, emit, quantile, say
 
 STOCK, OURS = "KubeSpawner", "jhkube"
@@ -103,9 +105,9 @@ class Kind:
 
 
 KINDS = {
-    "fast": Kind("Spawn, trivial server", {1: 10, 16: 2, 64: 1}),
-    "slow": Kind("Spawn, a start of 20 s", {1: 2, 16: 2, 64: 1}, init_seconds=20),
-    "lab": Kind("Spawn, JupyterLab", {1: 4, 4: 2, 8: 2}, is_lab=True),
+    "fast": Kind("Spawn, trivial server", {1: 10, 16: 4, 64: 2}),
+    "slow": Kind("Spawn, a start of 20 s", {1: 2, 16: 2, 64: 2}, init_seconds=20),
+    "lab": Kind("Spawn, JupyterLab", {1: 4, 4: 2, 8: 4}, is_lab=True),
 }
 
 
@@ -233,6 +235,7 @@ class Bench:
     async def round(self, name: str, people: list[str], result: Result) -> None:
         """Start a server for each of these people at once, wait for all, and stop them."""
         hub, times = self.hubs[name], self._clock.times
+        await at_rest()
         await self._counted(name)
         for key in [key for key in times if key[0] == name]:
             del times[key]
@@ -260,7 +263,6 @@ class Bench:
                 group.create_task(hub.call("DELETE", f"/users/{person}/server"))
         while (await self._core.list_namespaced_pod(namespace(name))).items:  # noqa: ASYNC110
             await asyncio.sleep(0.2)
-        await asyncio.sleep(1)
 
     async def _counted(self, name: str) -> dict[str, int]:
         """The API requests of a hub since this was last asked."""
