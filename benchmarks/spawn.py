@@ -122,6 +122,11 @@ class Result:
     requests: Counter[str] = field(default_factory=Counter)
 
     @property
+    def in_all(self) -> list[float]:
+        """From the request until the server is ready: what a person waits."""
+        return [answer + ready for answer, ready in zip(self.to_answer, self.to_ready, strict=True)]
+
+    @property
     def own_requests(self) -> float:
         """Requests for each spawn, without those of the shared watches."""
         own = sum(count for name, count in self.requests.items() if not name.startswith(("list ", "watch ")))
@@ -375,6 +380,8 @@ def rows(kind: Kind, users: int, results: dict[str, Result]) -> Iterator[Row]:
     yield times("first answer → ready, median", 0.5, "to_ready")
     yield times("first answer → ready, p95", 0.95, "to_ready", answered)
     yield times("knowable → ready, p95", 0.95, "knowable_to_ready", SOON)
+    yield times("request → ready, median", 0.5, "in_all")
+    yield times("request → ready, p95", 0.95, "in_all")
     cpu, stock_cpu = (1000 * each.cpu / len(each.to_ready) for each in (ours, stock))
     yield row("processor of the hub, a spawn", "ms", cpu, stock_cpu, CPU)
     yield row("API requests, a spawn", "", ours.own_requests, stock.own_requests, REQUESTS)
