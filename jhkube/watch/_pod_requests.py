@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -22,29 +21,27 @@ async def created_pod(api: Any, namespace: str, pod: V1Pod) -> str:
     return str(json.loads(answer)["metadata"]["uid"])
 
 
-async def heard(making: asyncio.Task[str], timeout: float, stage: Callable[[], Any]) -> str:
-    """Return what a task of two requests has to say.
+async def heard(named: asyncio.Future[None], making: asyncio.Task[str], timeout: float) -> str:
+    """Return the uid of a pod that is being made.
 
     Parameters
     ----------
+    named
+        Done when the API server has said the pod's uid.
     making
-        The task. It goes on where this ends without an answer.
+        Done when what belongs to the pod is there, too. It goes on where this ends without an answer.
     timeout
-        How long to wait for each of the requests, in seconds.
-    stage
-        Says something else once the first has been answered.
+        How long to wait for the one and then for the other, in seconds.
 
     Raises
     ------
     TimeoutError
-        When one is not answered in time; and whatever the task raises.
+        When one of them takes longer; and whatever the task raises.
     """
-    before = stage()
-    await asyncio.wait({making}, timeout=timeout)
-    if not making.done() and stage() != before:
-        await asyncio.wait({making}, timeout=timeout)
-    if not making.done():
-        raise TimeoutError(f"no answer within {timeout} s")
+    for answered in (named, making):
+        await asyncio.wait({answered}, timeout=timeout)
+        if not answered.done():
+            raise TimeoutError(f"no answer within {timeout} s")
     return making.result()
 
 

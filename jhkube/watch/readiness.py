@@ -30,8 +30,8 @@ class Cadence:
 
     eager: float = 0.05
     """When the server can be about to listen."""
-    fading: float = 0.01
-    """The wait as a part of the time the eager time has lasted: 0.3 s between tries after 30 s."""
+    fading: float = 0.015
+    """The wait as a part of the time the eager time has lasted: 0.15 s between tries after 10 s."""
     slowest: float = 0.5
     """The longest wait between two tries of an eager time."""
     idle: float | None = 2.0
@@ -126,7 +126,7 @@ async def answering(
         The hub's own context where `internal_ssl` is on.
     """
     eager_since = 0.0
-    now = Stage.NO_ADDRESS
+    now, address = Stage.NO_ADDRESS, ""
     changed.set()
     while True:
         if changed.is_set():
@@ -134,12 +134,14 @@ async def answering(
             before, now = now, stage()
             if now == Stage.STARTING != before:
                 eager_since = time.monotonic()
+            # Not at each try: there can be a hundred.
+            address = url() if now != Stage.NO_ADDRESS else ""
         if now == Stage.NO_ADDRESS:
             await changed.wait()
             continue
         is_eager = now == Stage.STARTING
-        if (is_eager or cadence.idle is not None) and await answers(url(), path, ssl_context, cadence):
-            return url()
+        if (is_eager or cadence.idle is not None) and await answers(address, path, ssl_context, cadence):
+            return address
         if is_eager:
             await asyncio.sleep(cadence.pause(time.monotonic() - eager_since))
         else:
@@ -164,6 +166,7 @@ async def answers(
     of an HTTP client's.
     """
     host, port, family, is_secure = _address_of(url)
+    secure = (ssl_context or ssl.create_default_context()) if is_secure else None
     connected = await _connected(host, port, family, cadence.connect_timeout)
     if connected is None:
         return False
@@ -174,8 +177,8 @@ async def answers(
     ).encode()
     try:
         async with asyncio.timeout(cadence.answer_timeout):
-            if is_secure:
-                line = await _said_securely(connected, request, host, ssl_context or ssl.create_default_context())
+            if secure:
+                line = await _said_securely(connected, request, host, secure)
             else:
                 line = await _said(connected, request)
     except (OSError, TimeoutError, ValueError):

@@ -121,7 +121,7 @@ class Start:
         pod
             The pod.
         timeout
-            How long to wait for each answer of the API server, in seconds.
+            How long to wait for the API server, in seconds, and as long again for `beside`.
         beside
             Makes what kubelet wants to find with the pod, given the pod's uid. It begins in the moment the pod is
             made, however busy the hub is, and is to bear being called again.
@@ -135,25 +135,28 @@ class Start:
             not known; if so, the next try says 409.
         """
         wanted = True
+        named: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         async def make() -> str:
-            uid = self.uid or await created_pod(self.spawner.api, self.spawner.namespace, pod)
-            if wanted:
-                self.uid = uid
-                if beside is not None:
-                    await beside(uid)
+            try:
+                uid = self.uid or await created_pod(self.spawner.api, self.spawner.namespace, pod)
+                if wanted:
+                    self.uid = uid
+            finally:
+                named.set_result(None)
+            if wanted and beside is not None:
+                await beside(uid)
             return uid
 
         making = asyncio.create_task(make())
         try:
             with self.asking():
-                return await heard(making, timeout, lambda: self.uid)
+                return await heard(named, making, timeout)
         finally:
             wanted = False
-            if self.uid is None:
-                making.add_done_callback(self._remove_unwanted)
-            else:
+            if self.uid is not None:
                 making.cancel()
+            making.add_done_callback(self._remove_unwanted)
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -224,6 +227,8 @@ class Start:
             raise self._failed(asked.definite() if asked else unreachable_failure(error)) from None
         except asyncio.CancelledError:
             START_FAILURES.labels("Cancelled").inc()
+            # Until then a pod's uid may still come in.
+            await self._cancel(self._upstream, self._watching)
             # The hub's stop, which comes next, asks the watch whether there is a pod. It may not know yet.
             if self.uid:
                 self._remove_in_background(self.uid)
@@ -245,7 +250,7 @@ class Start:
                 task.exception()
 
     def _remove_unwanted(self, asked: asyncio.Future[str]) -> None:
-        if not asked.cancelled() and asked.exception() is None:
+        if not asked.cancelled() and asked.exception() is None and asked.result() != self.uid:
             self._remove_in_background(asked.result())
 
     def _remove_in_background(self, uid: str) -> None:
@@ -256,10 +261,12 @@ class Start:
         """Leave no pod behind. The hub says the failure to the operator, and once is enough."""
         try:
             await self.spawner.stop(now=True)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             self.spawner.log.error("Could not remove pod %s, which did not start: %r", self.key, error)
             if self.uid:
                 self._remove_in_background(self.uid)
+            if isinstance(error, asyncio.CancelledError):
+                raise
 
     async def _answer(self) -> str:
         """Wait for the server's answer, or for a reason to give up."""
@@ -275,6 +282,7 @@ class Start:
             )
         finally:
             self._told.close()
+            self._read.clear()
             if self._timer:
                 self._timer.cancel()
 

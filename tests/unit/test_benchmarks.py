@@ -32,7 +32,7 @@ RUN = {
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_what_a_benchmark_is_made_of_is_there(name):
     """They are run by hand: what they no longer find would be noticed months later."""
-    importlib.import_module(f"benchmarks.{name}")
+    importlib.import_module(f"benchmarks.{name.partition('-')[0]}")
 
 
 def row(size: int = 10, jhkube: float = 2.0, other: float | None = 4.0, **more) -> Row:
@@ -161,3 +161,20 @@ def test_a_benchmark_whose_time_is_over_is_interrupted_and_may_clean_up(tmp_path
     outcome = run_one("some", [sys.executable, "-c", program], 3)
     assert outcome.failure == "not done after 3 s"
     assert (tmp_path / "cleaned").exists()
+
+
+def test_a_part_that_is_run_again_takes_the_place_of_its_rows():
+    def run(**rows):
+        made = [{"group": group, "measure": measure} for group, measure in rows.items()]
+        return {"date": "", "machine": "one", "seconds": {}, "failed": {}, "rows": made}
+
+    whole = run(tags="old", fast="old", hub="old") | {"failed": {"spawn-fast": "late", "gone": "late", "menu": "no"}}
+    part = run(fast="new", lab="new") | {"date": "today", "seconds": {"spawn-fast": 7}}
+    result = command_line.with_part(whole, part)
+    assert [tuple(row.values()) for row in result["rows"]] == [
+        ("tags", "old"),
+        ("fast", "new"),
+        ("lab", "new"),
+        ("hub", "old"),
+    ]
+    assert (result["failed"], result["machine"], result["date"]) == ({"menu": "no"}, "one", "today")
