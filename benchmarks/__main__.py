@@ -31,6 +31,7 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("run", help="measure, and print the table")
     run.add_argument("names", nargs="*", metavar="BENCHMARK", help=f"{', '.join(BENCHMARKS)}; all by default")
+    run.add_argument("--keep", action="store_true", help="put a part that is run again into the last whole run")
     run.add_argument("--quick", action="store_true", help="small sizes and few rounds: to try whether it runs")
     show = verbs.add_parser("table", help="print the table of a run")
     show.add_argument("file", nargs="?", type=Path, default=LATEST)
@@ -38,10 +39,12 @@ def main() -> int:
     options = parser.parse_args()
     match options.verb:
         case "run":
-            unknown = set(options.names) - set(BENCHMARKS)
+            unknown = set(options.names) - set(BENCHMARKS) - {each.partition("-")[0] for each in BENCHMARKS}
             if unknown:
                 parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
-            return measure(options.names, options.quick)
+            if options.keep and not fits(json.loads(LATEST.read_text())):
+                parser.error("the last whole run was on another machine or with other versions: run all of it")
+            return measure(options.names, options.quick, options.keep and not options.quick)
         case "table":
             print(report.aligned(report.markdown(json.loads(options.file.read_text()))))
         case "readme":
@@ -49,9 +52,30 @@ def main() -> int:
     return 0
 
 
-def measure(names: list[str], quick: bool) -> int:
+def fits(run: dict[str, Any]) -> bool:
+    """Whether what is measured now may stand beside a run's numbers."""
+    same = {"load_before": None}
+    return [run["machine"] | same, run["versions"]] == [machine() | same, versions()]
+
+
+def with_part(run: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """Return a whole run with the numbers of a part that was run again, in the place of its own."""
+    again = {row["group"] for row in part["rows"]}
+    rows = [row for row in run["rows"] if row["group"] not in again]
+    place = next((index for index, row in enumerate(run["rows"]) if row["group"] in again), len(rows))
+    failed = {name: why for name, why in run["failed"].items() if name in BENCHMARKS and name not in part["seconds"]}
+    return {
+        **run,
+        "date": part["date"],
+        "seconds": {**run["seconds"], **part["seconds"]},
+        "failed": {**failed, **part["failed"]},
+        "rows": rows[:place] + part["rows"] + rows[place:],
+    }
+
+
+def measure(names: list[str], quick: bool, keep: bool) -> int:
     """Run benchmarks, keep what they found, and print it."""
-    chosen = [name for name in BENCHMARKS if name in names or not names]
+    chosen = [name for name in BENCHMARKS if not names or {name, name.partition("-")[0]} & set(names)]
     whole = len(chosen) == len(BENCHMARKS) and not quick
     began = time.monotonic()
     result: dict[str, Any] = {
@@ -71,9 +95,13 @@ def measure(names: list[str], quick: bool) -> int:
             result["failed"][outcome.name] = outcome.failure
         # What was found is kept even if the next benchmark takes the machine down.
         path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    if keep and not whole:
+        path = LATEST
+        result = with_part(json.loads(path.read_text()), result)
+        path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     print(f"\n{report.aligned(report.markdown(result))}")
     print(f"{time.monotonic() - began:.0f} s in all; every number is in {path.relative_to(ROOT)}")
-    if whole:
+    if path == LATEST:
         print("`python -m benchmarks readme` puts this table into the README and the documentation.")
     return 1 if result["failed"] else 0
 

@@ -144,10 +144,10 @@ async def measure(name: str, people: int, folder: Path, github_url: str, profile
     """Let everybody log in to a hub of its own, and let it refresh everybody."""
     github = Control(github_url)
     await github("reset")
-    await at_rest()
     hub = RunningHub(folder, settings(name, github_url), "" if name == OURS else STOCK_GROUPS)
     await hub.start()
     assert hub.process is not None
+    await at_rest()
     browsers = [Browser(hub, f"person{number:03}") for number in range(people)]
     try:
         api: list[float] = []
