@@ -68,7 +68,7 @@ def stage_of(pod: Mapping[str, Any] | None, events: Sequence[Mapping[str, Any]] 
     if not status.get("podIP") or status.get("phase") in ("Failed", "Succeeded"):
         return Stage.NO_ADDRESS
     main = _main_container(status)
-    if "running" in main:
+    if "running" in main or _is_begun(main, events):
         return Stage.STARTING
     for init in status.get("initContainerStatuses") or ():
         state = init.get("state") or {}
@@ -88,6 +88,17 @@ def _main_container(status: Mapping[str, Any]) -> Mapping[str, Any]:
         if container["name"] == MAIN_CONTAINER:
             return container.get("state") or {}
     return (statuses[0].get("state") or {}) if statuses else {}
+
+
+def _is_begun(main: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether an event says that the main container was made, which its first status may tell a second later."""
+    if (main.get("waiting") or {}).get("reason", "PodInitializing") not in ("ContainerCreating", "PodInitializing"):
+        return False
+    field = f"spec.containers{{{MAIN_CONTAINER}}}"
+    return any(
+        event.get("reason") in ("Created", "Started") and event["involvedObject"].get("fieldPath") == field
+        for event in events
+    )
 
 
 def _is_pulling(events: Sequence[Mapping[str, Any]]) -> bool:

@@ -55,6 +55,21 @@ def test_a_pod_whose_image_is_being_pulled_is_not_about_to_listen():
     assert stage_of(pod(RUNNING, phase="Running"), [pulling]) == Stage.STARTING
 
 
+def made(container, reason="Created"):
+    return {"reason": reason, "involvedObject": {"fieldPath": f"spec.containers{{{container}}}"}}
+
+
+def test_a_container_that_an_event_tells_of_is_about_to_listen_before_its_status_says_so():
+    shown = pod(INITIALIZING, [{"state": RUNNING}])
+    assert stage_of(shown, [made("notebook")]) == stage_of(shown, [made("notebook", "Started")]) == Stage.STARTING
+    # Another of the pod's containers, and an init container, say nothing of it.
+    assert stage_of(shown, [made("sidecar")]) == Stage.PREPARING
+    init = {"reason": "Started", "involvedObject": {"fieldPath": "spec.initContainers{home}"}}
+    assert stage_of(shown, [init]) == Stage.PREPARING
+    # One that began, and ended, and is waited with.
+    assert stage_of(pod({"waiting": {"reason": "CrashLoopBackOff"}}), [made("notebook")]) == Stage.PREPARING
+
+
 @asynccontextmanager
 async def server(answer, **options):
     """A server that says this to everybody; gives its port and a list of what it was asked."""
