@@ -10,10 +10,12 @@ from jhkube.watch._failure import Failure, redacted
 from jhkube.watch._images import IMAGE_REASONS, image_failure
 from jhkube.watch.patience import Patience
 
-__all__ = ["MAIN_CONTAINER", "container_failure"]
+__all__ = ["MAIN_CONTAINER", "MAIN_FIELD", "container_failure"]
 
 MAIN_CONTAINER = "notebook"
 """The name KubeSpawner gives the container of the user's server."""
+MAIN_FIELD = f"spec.containers{{{MAIN_CONTAINER}}}"
+"""How an event names it, as the `fieldPath` of what it is about."""
 
 _CREATE_REASONS = frozenset(
     {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from jhkube.metrics import START_PHASE_SECONDS
-from jhkube.watch._containers import MAIN_CONTAINER
+from jhkube.watch._containers import MAIN_CONTAINER, MAIN_FIELD
 
 __all__ = ["PHASES", "PhaseTimes", "phase_of"]
 
@@ -20,8 +20,7 @@ def phase_of(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str
     for status in pod["status"].get("containerStatuses") or ():
         if status["name"] == MAIN_CONTAINER and "running" in (status.get("state") or {}):
             return "started"
-    main = f"spec.containers{{{MAIN_CONTAINER}}}"
-    if any(event.get("reason") == "Pulled" and event["involvedObject"].get("fieldPath") == main for event in events):
+    if any(e.get("reason") == "Pulled" and e["involvedObject"].get("fieldPath") == MAIN_FIELD for e in events):
         return "pulled"
     return "scheduled" if pod["spec"].get("nodeName") else "created"
 

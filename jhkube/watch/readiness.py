@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from jupyterhub.utils import make_ssl_context
 
-from jhkube.watch._containers import MAIN_CONTAINER
+from jhkube.watch._containers import MAIN_CONTAINER, MAIN_FIELD
 
 __all__ = ["Cadence", "Stage", "answering", "answers", "hub_ssl_context", "stage_of"]
 
@@ -30,8 +30,8 @@ class Cadence:
 
     eager: float = 0.05
     """When the server can be about to listen."""
-    fading: float = 0.015
-    """The wait as a part of the time the eager time has lasted: 0.15 s between tries after 10 s."""
+    fading: float = 0.01
+    """The wait as a part of the time the eager time has lasted: 0.3 s between tries after 30 s."""
     slowest: float = 0.5
     """The longest wait between two tries of an eager time."""
     idle: float | None = 2.0
@@ -68,7 +68,11 @@ def stage_of(pod: Mapping[str, Any] | None, events: Sequence[Mapping[str, Any]] 
     if not status.get("podIP") or status.get("phase") in ("Failed", "Succeeded"):
         return Stage.NO_ADDRESS
     main = _main_container(status)
-    if "running" in main or _is_begun(main, events):
+    if "running" in main:
+        return Stage.STARTING
+    if (main.get("waiting") or {}).get("reason", "ContainerCreating") not in ("ContainerCreating", "PodInitializing"):
+        return Stage.PREPARING
+    if _is_made(events):
         return Stage.STARTING
     for init in status.get("initContainerStatuses") or ():
         state = init.get("state") or {}
@@ -76,10 +80,7 @@ def stage_of(pod: Mapping[str, Any] | None, events: Sequence[Mapping[str, Any]] 
         sidecar = "running" in state and init.get("started") and init.get("ready")
         if (state.get("terminated") or {}).get("exitCode") != 0 and not sidecar:
             return Stage.PREPARING
-    waiting = (main.get("waiting") or {}).get("reason", "ContainerCreating")
-    if waiting not in ("ContainerCreating", "PodInitializing") or _is_pulling(events):
-        return Stage.PREPARING
-    return Stage.STARTING
+    return Stage.PREPARING if _is_pulling(events) else Stage.STARTING
 
 
 def _main_container(status: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -90,13 +91,10 @@ def _main_container(status: Mapping[str, Any]) -> Mapping[str, Any]:
     return (statuses[0].get("state") or {}) if statuses else {}
 
 
-def _is_begun(main: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether an event says that the main container was made, which its first status may tell a second later."""
-    if (main.get("waiting") or {}).get("reason", "PodInitializing") not in ("ContainerCreating", "PodInitializing"):
-        return False
-    field = f"spec.containers{{{MAIN_CONTAINER}}}"
+def _is_made(events: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether an event says that the main container was made, which its status may tell a second later."""
     return any(
-        event.get("reason") in ("Created", "Started") and event["involvedObject"].get("fieldPath") == field
+        event.get("reason") in ("Created", "Started") and event["involvedObject"].get("fieldPath") == MAIN_FIELD
         for event in events
     )
 
@@ -177,10 +175,10 @@ async def answers(
     of an HTTP client's.
     """
     host, port, family, is_secure = _address_of(url)
-    secure = (ssl_context or ssl.create_default_context()) if is_secure else None
     connected = await _connected(host, port, family, cadence.connect_timeout)
     if connected is None:
         return False
+    secure = (ssl_context or ssl.create_default_context()) if is_secure else None
     parts = urlsplit(url)
     request = (
         f"GET {parts.path.rstrip('/')}{path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"

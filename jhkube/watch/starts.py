@@ -30,9 +30,7 @@ from jhkube.watch.readiness import answering, hub_ssl_context, stage_of
 __all__ = ["Start", "StartFailed"]
 
 _UNSEEN = 5.0
-"""After how many seconds a pod that was created and that the watch does not show makes the watch connect
-anew.
-"""
+"""How many seconds after its creation a pod that the watch does not show makes the watch connect anew."""
 _LONGEST_SLEEP = 10.0
 _TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
 """What the API server answers when it is busy, or its database is away."""
@@ -131,8 +129,8 @@ class Start:
         ApiException
             When the API server refuses; 409 when there is a pod of this name.
         TimeoutError
-            When it does not answer in time, not at all, or asks to be asked again. Whether the pod was made is then
-            not known; if so, the next try says 409.
+            When it does not answer in time, not at all, or asks to be asked again. Where `uid` is not known then,
+            the pod may have been made all the same, and the next try says 409.
         """
         wanted = True
         named: asyncio.Future[None] = asyncio.get_running_loop().create_future()

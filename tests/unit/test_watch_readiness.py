@@ -187,8 +187,8 @@ async def test_the_end_of_the_preparation_is_told_at_once():
 def test_the_pause_grows_with_the_time_it_takes():
     cadence = Cadence()
     assert cadence.pause(0) == cadence.eager
-    assert cadence.pause(3) == cadence.eager
-    assert cadence.pause(20) == pytest.approx(0.3)
+    assert cadence.pause(4) == cadence.eager
+    assert cadence.pause(20) == pytest.approx(0.2)
     assert cadence.pause(3600) == cadence.slowest
 
 
