@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from kubernetes_asyncio.client import ApiException, V1Pod
 
+from jhkube.watch import starts
+from jhkube.watch._pod_requests import created_pod
 from jhkube.watch.patience import Patience
 from jhkube.watch.starts import Start, StartFailed
 from tests.conftest import Cluster
@@ -100,6 +102,32 @@ async def test_what_the_api_server_refuses_beside_a_pod_ends_the_start_and_the_p
         await start.url(upstream(start))
     assert start.uid
     assert await pods(cluster) == []
+
+
+async def test_a_pod_whose_making_is_told_in_the_turn_of_the_cancellation_is_removed(
+    cluster: Cluster, spawner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    async def told_too_late(*args: Any) -> str:
+        made.append(await created_pod(*args))
+        starting.cancel()
+        # The start hears of it first, the creation after it.
+        await asyncio.sleep(0)
+        return made[0]
+
+    async def upstream(start: Start) -> str:
+        return await start.create(manifest(), 5)
+
+    monkeypatch.setattr(starts, "created_pod", told_too_late)
+    start = Start(spawner, Patience())
+    starting = asyncio.create_task(start.url(upstream(start)))
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert made
+    async with asyncio.timeout(10):
+        while await pods(cluster):
+            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("is_refused", [False, True], ids=["made", "refused"])
