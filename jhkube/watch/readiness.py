@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import ipaddress
-import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
 
-from jupyterhub.utils import make_ssl_context
-
+from jhkube.watch._asking import Headers, answer_of
 from jhkube.watch._containers import MAIN_CONTAINER, MAIN_FIELD
 
-__all__ = ["Cadence", "Stage", "answering", "answers", "hub_ssl_context", "stage_of"]
-
-_LONGEST_LINE = 65536
-"""As asyncio's streams have it."""
+__all__ = ["Answer", "Cadence", "Stage", "answering", "stage_of"]
 
 
 @dataclass(frozen=True)
@@ -37,12 +28,19 @@ class Cadence:
     idle: float | None = 2.0
     """While the pod has an address and something else must come first, in case the kubelet's report of the
     end of that is late; None for never."""
-    connect_timeout: float = 1.0
-    answer_timeout: float = 10.0
 
     def pause(self, lasted: float) -> float:
         """The wait before the next try, when the eager time has lasted so many seconds."""
         return min(max(self.eager, lasted * self.fading), self.slowest)
+
+
+class Answer(NamedTuple):
+    """A server that answers."""
+
+    url: str
+    """Where it answers, as `http://10.1.2.3:8888`."""
+    headers: Headers
+    """Of its answer."""
 
 
 class Stage:
@@ -117,8 +115,8 @@ async def answering(
     path: str,
     ssl_context: ssl.SSLContext | None = None,
     cadence: Cadence = Cadence(),
-) -> str:
-    """Return the server's URL as soon as it answers.
+) -> Answer:
+    """Return a server's answer as soon as there is one.
 
     Parameters
     ----------
@@ -149,8 +147,10 @@ async def answering(
             await changed.wait()
             continue
         is_eager = now == Stage.STARTING
-        if (is_eager or cadence.idle is not None) and await answers(address, path, ssl_context, cadence):
-            return address
+        if is_eager or cadence.idle is not None:
+            headers = await answer_of(address, path, ssl_context)
+            if headers is not None:
+                return Answer(address, headers)
         if is_eager:
             await asyncio.sleep(cadence.pause(time.monotonic() - eager_since))
         else:
@@ -163,128 +163,3 @@ async def _set_within(event: asyncio.Event, seconds: float | None) -> None:
             await event.wait()
     except TimeoutError:
         pass
-
-
-async def answers(
-    url: str, path: str, ssl_context: ssl.SSLContext | None = None, cadence: Cadence = Cadence()
-) -> bool:
-    """Whether a server answers at this URL with anything but an error of its own (5xx), as the hub asks it
-    afterwards.
-
-    The connect comes first and alone, on a plain socket: nearly all tries end there, at a tenth of the cost
-    of an HTTP client's.
-    """
-    host, port, family, is_secure = _address_of(url)
-    connected = await _connected(host, port, family, cadence.connect_timeout)
-    if connected is None:
-        return False
-    secure = (ssl_context or ssl.create_default_context()) if is_secure else None
-    parts = urlsplit(url)
-    request = (
-        f"GET {parts.path.rstrip('/')}{path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-        "User-Agent: jhkube\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    ).encode()
-    try:
-        async with asyncio.timeout(cadence.answer_timeout):
-            if secure:
-                line = await _said_securely(connected, request, host, secure)
-            else:
-                line = await _said(connected, request)
-    except (OSError, TimeoutError, ValueError):
-        # ssl.SSLError and every refused or broken connection are OSErrors
-        return False
-    # HTTP/1.1 200 OK
-    words = line.split(maxsplit=2)
-    return len(words) > 1 and words[0].startswith(b"HTTP/") and words[1] < b"500"
-
-
-async def _said(connected: socket.socket, request: bytes) -> bytes:
-    """The beginning of the answer to a request, with its first line.
-
-    On the plain socket: when many servers answer in one second, each turn of the hub's loop that a stream takes costs
-    ten times what is done in it.
-    """
-    loop = asyncio.get_running_loop()
-    said = b""
-    try:
-        await loop.sock_sendall(connected, request)
-        while b"\n" not in said and len(said) < _LONGEST_LINE and (data := await loop.sock_recv(connected, 4096)):
-            said += data
-    finally:
-        connected.close()
-    return said
-
-
-async def _said_securely(connected: socket.socket, request: bytes, host: str, context: ssl.SSLContext) -> bytes:
-    reader, writer = await asyncio.open_connection(sock=connected, ssl=context, server_hostname=host)
-    try:
-        writer.write(request)
-        return await reader.readline()
-    finally:
-        writer.transport.abort()
-
-
-def hub_ssl_context(spawner: Any) -> Any:
-    """What the hub itself asks a spawner's server with, where `internal_ssl` is on."""
-    settings = spawner.user.settings
-    return make_ssl_context(  # type: ignore[no-untyped-call]
-        settings.get("internal_ssl_key"),
-        settings.get("internal_ssl_cert"),
-        cafile=settings.get("internal_ssl_ca"),
-    )
-
-
-@lru_cache(maxsize=1024)
-def _address_of(url: str) -> tuple[str, int, socket.AddressFamily | None, bool]:
-    """Host, port, address family (None: the host is a name) and whether it is https."""
-    parts = urlsplit(url)
-    host, is_secure = parts.hostname or "", parts.scheme == "https"
-    try:
-        version = ipaddress.ip_address(host).version
-    except ValueError:
-        family = None
-    else:
-        family = socket.AF_INET6 if version == 6 else socket.AF_INET
-    return host, parts.port or (443 if is_secure else 80), family, is_secure
-
-
-async def _connected(
-    host: str, port: int, family: socket.AddressFamily | None, timeout: float
-) -> socket.socket | None:
-    """A connected socket, or None.
-
-    Every spawn makes dozens of these; `loop.sock_connect` within a timeout costs twice as much.
-    """
-    loop = asyncio.get_running_loop()
-    address: Any = (host, port)
-    if family is None:
-        try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError:
-            return None
-        family, address = found[0][0], found[0][4]
-    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    try:
-        error = sock.connect_ex(address)
-        if error == errno.EINPROGRESS:
-            writable = loop.create_future()
-            loop.add_writer(sock, _settle, writable, True)
-            timer = loop.call_later(timeout, _settle, writable, False)
-            try:
-                in_time = await writable
-            finally:
-                timer.cancel()
-                loop.remove_writer(sock)
-            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if in_time else errno.ETIMEDOUT
-    except BaseException:
-        sock.close()
-        raise
-    if error:
-        sock.close()
-        return None
-    return sock
-
-
-def _settle(future: asyncio.Future[bool], value: bool) -> None:
-    if not future.done():
-        future.set_result(value)

@@ -14,9 +14,12 @@ from kubernetes_asyncio.client import V1Pod
 from kubernetes_asyncio.client.exceptions import ApiException
 
 from jhkube.metrics import START_FAILURES, reason_label
+from jhkube.watch._asking import hub_ssl_context
+from jhkube.watch._handover import RECORDS, hand_over
 from jhkube.watch._phases import PhaseTimes, phase_of
 from jhkube.watch._pod_requests import created_pod, heard, remove_in_background
 from jhkube.watch._start_failed import StartFailed
+from jhkube.watch._tasks import cancel
 from jhkube.watch.failures import (
     Failure,
     admission_failure,
@@ -25,7 +28,7 @@ from jhkube.watch.failures import (
     unreachable_failure,
 )
 from jhkube.watch.patience import Patience
-from jhkube.watch.readiness import answering, hub_ssl_context, stage_of
+from jhkube.watch.readiness import Answer, answering, stage_of
 
 __all__ = ["Start", "StartFailed"]
 
@@ -74,7 +77,7 @@ class Start:
         self._created: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._created_at = 0.0
         self._upstream: asyncio.Task[str] | None = None
-        self._watching: asyncio.Task[str] | None = None
+        self._watching: asyncio.Task[Answer] | None = None
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._reflectors: list[Any] = []
@@ -204,13 +207,13 @@ class Start:
             await asyncio.wait({self._upstream, self._watching}, return_when=asyncio.FIRST_COMPLETED)
             if self._watching.done() and self._watching.exception() is not None:
                 # nothing to wait for any more; what upstream was about to do would only be undone
-                await self._cancel(self._upstream)
+                await cancel(self._upstream)
                 await self._watching
             url = await self._upstream
             # upstream may be content with a pod that runs; the hub would then ask the server in growing
             # intervals
             self.created()
-            await self._watching
+            hand_over(self.spawner, url, await self._watching)
             self.times.reached("ready")
             return url
         except StartFailed:
@@ -226,26 +229,15 @@ class Start:
         except asyncio.CancelledError:
             START_FAILURES.labels("Cancelled").inc()
             # Until then a pod's uid may still come in.
-            await self._cancel(self._upstream, self._watching)
+            await cancel(self._upstream, self._watching)
             # The hub's stop, which comes next, asks the watch whether there is a pod. It may not know yet.
             if self.uid:
                 self._remove_in_background(self.uid)
             raise
         finally:
-            await self._cancel(self._upstream, self._watching)
+            await cancel(self._upstream, self._watching)
             if not self._created.done():
                 self._created.cancel()
-
-    async def _cancel(self, *tasks: asyncio.Task[Any]) -> None:
-        for task in tasks:
-            task.cancel()
-        # each turn of a busy loop takes long
-        if running := [task for task in tasks if not task.done()]:
-            await asyncio.wait(running)
-        for task in tasks:
-            # so that nothing is logged as never retrieved
-            if not task.cancelled():
-                task.exception()
 
     def _remove_unwanted(self, asked: asyncio.Future[str]) -> None:
         if not asked.cancelled() and asked.exception() is None and asked.result() != self.uid:
@@ -266,23 +258,31 @@ class Start:
             if isinstance(error, asyncio.CancelledError):
                 raise
 
-    async def _answer(self) -> str:
+    async def _answer(self) -> Answer:
         """Wait for the server's answer, or for a reason to give up."""
         self.uid = await self._created
         spawner = self.spawner
         try:
-            return await answering(
+            answer = await answering(
                 self._stage,
-                lambda: str(spawner._get_pod_url(self.pod)),
+                self._address,
                 self._wake,
                 path=f"{spawner.server.base_url.rstrip('/')}/api",
                 ssl_context=hub_ssl_context(spawner) if spawner.internal_ssl else None,
             )
+            RECORDS.write()
+            return answer
         finally:
+            RECORDS.forget(spawner)
             self._told.close()
             self._read.clear()
             if self._timer:
                 self._timer.cancel()
+
+    def _address(self) -> str:
+        url = str(self.spawner._get_pod_url(self.pod))
+        RECORDS.know(self.spawner, url)
+        return url
 
     def _stage(self) -> str:
         """See what is new, and give up if it is hopeless; returns how near the server is to listening."""

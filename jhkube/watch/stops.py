@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from jhkube.watch._tasks import cancel
 from jhkube.watch.reflectors import PodReflector
 
 __all__ = ["stopped"]
@@ -36,5 +37,4 @@ async def stopped(reflector: PodReflector, key: str, stopping: asyncio.Task[Any]
         if stopping.done():
             await stopping
     finally:
-        stopping.cancel()
-        await asyncio.wait({stopping})
+        await cancel(stopping)

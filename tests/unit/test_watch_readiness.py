@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from jhkube.watch.readiness import Cadence, Stage, answering, answers, stage_of
+from jhkube.watch._asking import answer_of
+from jhkube.watch.readiness import Cadence, Stage, answering, stage_of
 
 DONE = {"terminated": {"exitCode": 0}}
 RUNNING: dict[str, Any] = {"running": {}}
@@ -106,30 +107,31 @@ async def server(answer, **options):
 )
 async def test_an_answer_is_what_the_hub_takes_for_one(said, is_answer):
     async with server(said) as (port, asked):
-        assert await answers(f"http://127.0.0.1:{port}", "/user/alice/api") is is_answer
+        answer = await answer_of(f"http://127.0.0.1:{port}", "/user/alice/api")
+        assert (answer is not None) is is_answer
         assert asked == [b"GET /user/alice/api HTTP/1.1\r\n"]
 
 
 async def test_a_closed_port_is_no_answer(free_port):
-    assert not await answers(f"http://127.0.0.1:{free_port}", "/api")
+    assert await answer_of(f"http://127.0.0.1:{free_port}", "/api") is None
 
 
 async def test_a_name_that_does_not_resolve_is_no_answer():
-    assert not await answers("http://jupyter-alice.invalid:8888", "/api")
+    assert await answer_of("http://jupyter-alice.invalid:8888", "/api") is None
 
 
 async def test_a_server_that_accepts_and_says_nothing_is_no_answer():
     silent = await asyncio.start_server(lambda _, writer: asyncio.sleep(5), "127.0.0.1", 0)
     async with silent:
         port = silent.sockets[0].getsockname()[1]
-        assert not await answers(f"http://127.0.0.1:{port}", "/api", cadence=Cadence(answer_timeout=0.1))
+        assert await answer_of(f"http://127.0.0.1:{port}", "/api", answer_timeout=0.1) is None
 
 
 async def test_a_server_behind_tls_is_asked_with_the_hubs_own_certificate(certificates):
     theirs, hub = certificates
     async with server(b"HTTP/1.1 200 OK\r\n\r\n", ssl=theirs) as (port, _):
-        assert await answers(f"https://localhost:{port}", "/api", hub)
-        assert not await answers(f"https://localhost:{port}", "/api", ssl.create_default_context())
+        assert await answer_of(f"https://localhost:{port}", "/api", hub) is not None
+        assert await answer_of(f"https://localhost:{port}", "/api", ssl.create_default_context()) is None
 
 
 async def test_it_is_told_the_moment_the_server_begins_to_listen(free_port):
@@ -145,7 +147,7 @@ async def test_it_is_told_the_moment_the_server_begins_to_listen(free_port):
 
     async with await asyncio.start_server(serve, "127.0.0.1", free_port):
         began = time.monotonic()
-        assert await asyncio.wait_for(waiting, 5) == url
+        assert (await asyncio.wait_for(waiting, 5)).url == url
         assert time.monotonic() - began < 0.25
 
 
