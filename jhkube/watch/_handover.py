@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jupyterhub.objects import Server
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import object_session
 
 from jhkube.watch._asking import Headers
@@ -82,17 +81,20 @@ class _Records:
         In one step, as the hub takes back at the end of a request whatever is not committed. What cannot be written
         now, the hub writes when the start is over.
         """
-        unwritten, self._unwritten = self._unwritten, {}
-        changed = [spawner for spawner, url in unwritten.items() if _recorded(spawner, url)]
-        if not changed:
+        unwritten = [(spawner, url) for spawner, url in self._unwritten.items() if _session_of(spawner)]
+        self._unwritten = {}
+        if not unwritten:
             return
+        first = unwritten[0][0]
         # a hub has one
-        session: Any = object_session(changed[0].orm_spawner)
+        session = _session_of(first)
         try:
-            session.commit()
-        except SQLAlchemyError as error:
+            if [spawner for spawner, url in unwritten if _recorded(spawner, url)]:
+                session.commit()
+        # whatever it is, it is not the fault of the start that happens to write
+        except Exception as error:
             session.rollback()
-            changed[0].log.warning("Could not write the addresses of servers that start: %s", error)
+            first.log.warning("Could not write the addresses of servers that start: %s", error)
 
 
 RECORDS = _Records()
@@ -110,6 +112,11 @@ def _recorded(spawner: Any, url: str) -> bool:
     if spawner.user.state is None:
         spawner.user.state = {}
     return True
+
+
+def _session_of(spawner: Any) -> Any:
+    """The hub's session; None where the hub has forgotten the spawner."""
+    return spawner.orm_spawner and object_session(spawner.orm_spawner)
 
 
 def _record_of(spawner: Any) -> Any:

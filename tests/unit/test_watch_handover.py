@@ -104,6 +104,31 @@ async def test_what_could_not_be_written_the_hub_writes(hub, caplog):
     assert spawner.server.url == f"{URL}/user/ada/"
 
 
+async def test_one_whose_state_cannot_be_told_ends_nobody_elses_start(hub, caplog, monkeypatch):
+    broken, server = starting(hub, "eve"), starting(hub, "ada")
+    monkeypatch.setattr(broken, "get_state", lambda: 1 / 0)
+    RECORDS.know(server, URL)
+    RECORDS.know(broken, URL)
+    with caplog.at_level(logging.WARNING):
+        RECORDS.write()
+    assert "division by zero" in caplog.text
+    assert not hub.dirty
+    finished(hub, server, server.server)
+    hub.refresh(server.orm_spawner.server)
+    assert server.orm_spawner.server.ip == "10.1.2.3"
+
+
+async def test_a_server_whose_spawner_the_hub_has_deleted_is_passed_over(hub):
+    deleted, other = starting(hub, "eve"), starting(hub, "ada")
+    RECORDS.know(deleted, URL)
+    RECORDS.know(other, URL)
+    hub.delete(deleted.orm_spawner)
+    hub.commit()
+    RECORDS.write()
+    hub.refresh(other.orm_spawner.server)
+    assert other.orm_spawner.server.ip == "10.1.2.3"
+
+
 async def test_a_record_that_is_there_is_not_written_again(hub):
     spawner = starting(hub, "ada")
     for _ in range(3):
