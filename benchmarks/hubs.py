@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 
 from devcluster.settings import Settings
+from tests.ports import free_port
 
 from .rows import say
 
@@ -51,7 +52,8 @@ class BenchHub:
     ) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.log = folder / "hub.log"
-        self.settings = {**settings, "port": port, "hub_port": port + 1, "proxy_port": port + 2, "token": API_TOKEN}
+        own = {"port": port, "hub_port": free_port(), "proxy_port": free_port(), "token": API_TOKEN}
+        self.settings = {**own, **settings}
         self._config, self._folder, self._environ = config, folder, dict(environ or {})
 
     async def up(self, timeout: float = 60) -> float:

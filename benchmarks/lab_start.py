@@ -22,6 +22,7 @@ from pathlib import Path
 
 from devcluster.images import DEMO_TAG, PLAIN_TAG
 from devcluster.settings import Settings
+from tests.ports import free_port
 
 from .rows import Row, Target, emit, quantile, say
 
@@ -54,12 +55,6 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def ctr(*arguments: str) -> str:

@@ -26,7 +26,7 @@ import kubespawner
 from jupyterhub import orm
 from kubernetes_asyncio import client, config
 
-from tests.hub.running import free_port
+from tests.ports import free_port
 
 from ._large_objects import EVENTS_A_POD, NAMESPACE, event, pod, pod_name, status
 from .hubs import BenchHub, resident_mib, run
@@ -132,7 +132,7 @@ async def measure(name: str, size: int, folder: Path, answering: int) -> dict[st
     """Return what a hub with one of the spawners takes; all servers answer at one port of this machine."""
     await asyncio.to_thread(folder.mkdir)
     await asyncio.to_thread(write_database, folder / "jupyterhub.sqlite", answering)
-    port, found = free_port(), folder / "found.json"
+    port, hub_port, found = free_port(), free_port(), folder / "found.json"
     settings = {
         "spawner": SPAWNERS[name],
         "namespace": NAMESPACE,
@@ -141,7 +141,8 @@ async def measure(name: str, size: int, folder: Path, answering: int) -> dict[st
         "pods": size,
         "events": size * EVENTS_A_POD,
         "found": str(found),
-        "health": f"http://127.0.0.1:{port + 1}",
+        "hub_port": hub_port,
+        "health": f"http://127.0.0.1:{hub_port}",
     }
     hub = BenchHub("_large_hub_config.py", settings, folder, port)
     changing = asyncio.create_task(changes(size))

@@ -27,7 +27,8 @@ from typing import Any
 
 from devcluster.github import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET
 from devcluster.standin import Control
-from tests.hub.running import GITHUB, Browser, RunningHub, free_port
+from tests.hub.running import GITHUB, Browser, RunningHub
+from tests.ports import free_port
 
 from .hubs import at_rest, processor_seconds, recorded
 from .rows import Row, emit, quantile, say

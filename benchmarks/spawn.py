@@ -34,7 +34,7 @@ from kubernetes_asyncio import client, config, watch
 
 from devcluster.images import lab_image, tiny_image
 from devcluster.settings import Settings
-from tests.hub.running import free_port
+from tests.ports import free_port
 
 from .hubs import BenchHub, at_rest, processor_seconds, recorded, run
 from .rows import Row, Target, emit, quantile, say

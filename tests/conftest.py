@@ -14,8 +14,9 @@ from kubernetes_asyncio import client, config
 
 from devcluster.githttp import GitServer
 from devcluster.github import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_WORLD, GitHubStandIn
-from tests.hubs import CONFIG, Hub, Person, free_port
+from tests.hubs import CONFIG, Hub, Person
 from tests.pods import new_namespace
+from tests.ports import free_port
 
 RUN = Path(__file__).parents[1] / ".run"
 """Where tests leave what a person may want to look at: logs and screenshots."""
@@ -79,7 +80,7 @@ async def git_server(
 ) -> AsyncIterator[GitServer]:
     """A git host that takes GitHub's tokens, where the pods reach it."""
     folder = tmp_path_factory.mktemp("git")
-    async with GitServer(folder, github_url=github.url, host=cluster.host, port=free_port(cluster.host)) as server:
+    async with GitServer(folder, github_url=github.url, host=cluster.host, port=free_port()) as server:
         yield server
 
 

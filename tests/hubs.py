@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,16 +16,11 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 import aiohttp
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config" / "jupyterhub_config.py"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jhkube"
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port of `host` on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -46,7 +40,7 @@ class Hub:
 
     def __post_init__(self) -> None:
         self.port = self.port or free_port()
-        self.hub_port = free_port(self.connect_host)
+        self.hub_port = free_port()
         self.proxy_port = free_port()
         self.lines = self.folder / "hub.log"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from devcluster.packages import POSTGRESQL
-from tests.hubs import free_port
+from tests.ports import free_port
 
 
 class PostgreSQL:

@@ -144,6 +144,9 @@ async def _connected(
     try:
         error = sock.connect_ex(address)
         if error == errno.EINPROGRESS:
+            # A pod on the hub's own node has refused by now, with no turn of the loop.
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.EINPROGRESS
+        if error == errno.EINPROGRESS:
             # The number, as the selector writes out a socket that it does not know yet, which takes two requests.
             number, writable = sock.fileno(), loop.create_future()
             loop.add_writer(number, _settle, writable, True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
+
+from tests.ports import free_port
 
 CONFIG = Path(__file__).with_name("form_hub_config.py")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jhkube"
@@ -24,15 +25,6 @@ REPOSITORY = "registry.example/sciplat/lab"
 def digest(letter: str) -> str:
     """Return a digest that reads as one."""
     return f"sha256:{letter * 64}"
-
-
-def free_ports(count: int) -> list[int]:
-    """Return TCP ports on which nobody listens now."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def usual_world() -> dict[str, Any]:
@@ -108,7 +100,7 @@ class FormHub:
         self.token = secrets.token_hex(16)
         self._world = folder / "world.json"
         self.set_world(usual_world())
-        ports = free_ports(3)
+        ports = [free_port() for _ in range(3)]
         self.url = f"http://127.0.0.1:{ports[0]}"
         self._log = (folder / "hub.log").open("wb")
         self._process = subprocess.Popen(

@@ -14,8 +14,9 @@ from kubernetes_asyncio.client import ApiException
 
 from devcluster.github import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, GitHubStandIn
 from tests.accounts import CHART, applied, granted, kubectl, placed
-from tests.hubs import CACHE, ROOT, Person, free_port
+from tests.hubs import CACHE, ROOT, Person
 from tests.pods import in_pod, new_namespace, pod_of
+from tests.ports import free_port
 
 FOLDER = "/usr/local/etc/jupyterhub"
 STAND_IN = ROOT / "tests" / "cluster" / "z2jh"
@@ -194,7 +195,7 @@ def hub_objects(cluster, values, proxy_token, proxy_port, registry_port):
 @pytest.fixture(scope="module")
 async def hub(cluster, namespace, github, run):
     """The hub's pod, and the proxy in front of it: a program of this machine in the place of a pod."""
-    port, proxy_port, registry_port = free_port(), free_port(cluster.host), free_port(cluster.host)
+    port, proxy_port, registry_port = free_port(), free_port(), free_port()
     proxy_token = secrets.token_hex(32)
     await run(
         CACHE / "node_modules/.bin/configurable-http-proxy",

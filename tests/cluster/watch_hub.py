@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from tests.conftest import RUN
-from tests.hubs import CACHE, free_port
+from tests.hubs import CACHE
+from tests.ports import free_port
 
 CONFIG = Path(__file__).with_name("watch_hub_config.py")
 TOKEN = "tests-" + "0" * 32
@@ -143,7 +144,7 @@ class WatchHub:
     environ: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.port, self.hub_port, self.proxy_port = free_port(), free_port(self.host), free_port()
+        self.port, self.hub_port, self.proxy_port = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
         self.session = aiohttp.ClientSession(

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,19 +18,14 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 import aiohttp
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 CONFIG = Path(__file__).with_name("hub_config.py")
 API_TOKEN = "tests-" + "0" * 32
 
 GITHUB = "jhkube.auth.GitHubOrgAuthenticator"
 CILOGON = "jhkube.auth.CILogonGroupAuthenticator"
-
-
-def free_port() -> int:
-    """Return a TCP port on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def query_of(url: str) -> dict[str, str]:

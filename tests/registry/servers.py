@@ -7,7 +7,6 @@ import base64
 import hashlib
 import json
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -26,6 +25,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.ports import free_port
+
 USER, PASSWORD = "puller", "right horse"
 BCRYPT = "$2b$05$lE2QJnZkLP25IZ61JsgkrObGqaMC9aF4bMC5HZYdtqAViwUDWI2TW"
 """PASSWORD, as htpasswd -B writes it."""
@@ -36,13 +37,6 @@ OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 
 
-def free_port(address: str = "127.0.0.1") -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
-
-
 class RealRegistry:
     """A docker-registry process with its own storage."""
 
@@ -50,7 +44,7 @@ class RealRegistry:
         self.directory = directory
         self.storage = directory / "storage"
         self.address = address
-        self.port = free_port(address)
+        self.port = free_port()
         self.host = f"{address}:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)

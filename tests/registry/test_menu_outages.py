@@ -13,9 +13,10 @@ import pytest
 from aiohttp import web
 
 from jhkube.options_form.menu import ImageMenu, NoSuchImage
+from tests.ports import free_port
 
 from .conftest import ONE_OF_EACH, MakeMenu, StartRegistry, until, weeklies
-from .servers import BCRYPT, PASSWORD, USER, Front, Pusher, RealRegistry, SlowPipe, free_port
+from .servers import BCRYPT, PASSWORD, USER, Front, Pusher, RealRegistry, SlowPipe
 
 
 def shown(menu: ImageMenu) -> list[str]:

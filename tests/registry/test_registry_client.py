@@ -19,8 +19,9 @@ from jhkube.options_form.registry import (
     RegistryNotFound,
     RegistryUnreachable,
 )
+from tests.ports import free_port
 
-from .servers import Front, Pusher, RealRegistry, SlowPipe, digest_of, free_port
+from .servers import Front, Pusher, RealRegistry, SlowPipe, digest_of
 
 CONFIG = {
     "architecture": "amd64",

@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from devcluster.images import ROOT
-from tests.hubs import free_port
+from tests.ports import free_port
 
 TINY = ROOT / "images" / "tiny" / "jupyterhub-singleuser"
 
