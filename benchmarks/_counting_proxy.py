@@ -10,6 +10,7 @@ speaks plain HTTP to this machine only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections import Counter, defaultdict
 
@@ -56,10 +57,12 @@ class CountingProxy:
         ) as answer:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in NOT_PASSED}
             response = web.StreamResponse(status=answer.status, headers=kept)
-            await response.prepare(request)
-            async for chunk in answer.content.iter_any():
-                await response.write(chunk)
-            await response.write_eof()
+            # A hub that ends leaves its watches.
+            with contextlib.suppress(aiohttp.ClientConnectionResetError):
+                await response.prepare(request)
+                async for chunk in answer.content.iter_any():
+                    await response.write(chunk)
+                await response.write_eof()
             return response
 
 

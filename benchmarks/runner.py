@@ -24,7 +24,7 @@ BENCHMARKS = {
     "form": 90,
     "logins": 240,
     "lab_start": 300,
-    "prepull": 300,
+    "prepull": 480,
     "spawn-fast": 600,
     "spawn-slow": 720,
     "spawn-lab": 480,
