@@ -112,6 +112,39 @@ async def test_an_answer_is_what_the_hub_takes_for_one(said, is_answer):
         assert asked == [b"GET /user/alice/api HTTP/1.1\r\n"]
 
 
+@pytest.mark.parametrize(
+    ("head", "version"),
+    [
+        (b"X-JupyterHub-Version: 6.1.1\r\nServer: lab\r\n", "6.1.1"),
+        (b"x-jupyterhub-version:5.3.0\r\n", "5.3.0"),
+        (b"Server: lab\r\n", None),
+        (b"no colon in this line\r\n", None),
+        (b"X-Large: " + b"x" * 200_000 + b"\r\n", None),
+    ],
+)
+async def test_an_answer_has_the_headers_that_the_hub_reads(head, version):
+    async with server(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n{}") as (port, _):
+        answer = await answer_of(f"http://127.0.0.1:{port}", "/user/alice/api")
+        assert answer is not None
+        assert answer.get("X-JupyterHub-Version") == version
+
+
+async def test_headers_that_come_late_are_waited_for():
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        for part in (b"HTTP/1.1 200 OK\r\nX-JupyterHub", b"-Version: 6.1.1\r\n", b"\r\n"):
+            writer.write(part)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        answer = await answer_of(f"http://127.0.0.1:{port}", "/api")
+    assert answer is not None
+    assert answer.get("x-jupyterhub-version") == "6.1.1"
+
+
 async def test_a_closed_port_is_no_answer(free_port):
     assert await answer_of(f"http://127.0.0.1:{free_port}", "/api") is None
 
