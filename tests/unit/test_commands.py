@@ -309,10 +309,20 @@ def test_output_that_nobody_reads_is_no_error(tmp_path):
     assert (ended.returncode, ended.stderr) == (141, b"")
 
 
+def interruptible():
+    """Heed Ctrl-C, which what runs in the background of a script ignores, and hands down to its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_a_command_with_a_sentence(tmp_path):
     (tmp_path / "jupyterhub_config.py").write_text("import time\nprint('begun')\ntime.sleep(600)\n")
     with subprocess.Popen(
-        [COMMAND, "menu"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [COMMAND, "menu"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,
     ) as running:
         assert running.stderr.readline() == "begun\n"
         running.send_signal(signal.SIGINT)
@@ -329,6 +339,7 @@ def test_ctrl_c_before_a_command_has_begun_is_no_traceback(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=interruptible,
     ) as running:
         assert running.stdout.readline() == "begun\n"
         running.send_signal(signal.SIGINT)
