@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from jupyterhub.utils import make_ssl_context
 from tornado.httputil import HTTPHeaders, HTTPInputError
 
-__all__ = ["Headers", "answer_of", "hub_ssl_context"]
+__all__ = ["Headers", "address_of", "answer_of", "hub_ssl_context"]
 
 Headers = Mapping[str, str]
 """An answer's headers; their names in any case."""
@@ -45,7 +45,7 @@ async def answer_of(
     answer_timeout
         How long to wait for the answer after the connect, in seconds.
     """
-    host, port, family, is_secure = _address_of(url)
+    host, port, family, is_secure = address_of(url)
     connected = await _connected(host, port, family, _CONNECT_TIMEOUT)
     if connected is None:
         return None
@@ -112,7 +112,7 @@ def hub_ssl_context(spawner: Any) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _address_of(url: str) -> tuple[str, int, socket.AddressFamily | None, bool]:
+def address_of(url: str) -> tuple[str, int, socket.AddressFamily | None, bool]:
     """Host, port, address family (None: the host is a name) and whether it is https."""
     parts = urlsplit(url)
     host, is_secure = parts.hostname or "", parts.scheme == "https"

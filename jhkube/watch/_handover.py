@@ -11,12 +11,11 @@ import asyncio
 from collections.abc import Awaitable
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit
 
 from jupyterhub.objects import Server
 from sqlalchemy.orm import object_session
 
-from jhkube.watch._asking import Headers
+from jhkube.watch._asking import Headers, address_of
 from jhkube.watch.readiness import Answer
 
 __all__ = ["RECORDS", "hand_over"]
@@ -126,6 +125,5 @@ def _record_of(spawner: Any) -> Any:
 
 def _address(url: str) -> dict[str, Any]:
     """A URL as JupyterHub's `Server` has it."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return {"proto": parts.scheme, "ip": parts.hostname, "port": port}
+    host, port, _, is_secure = address_of(url)
+    return {"proto": "https" if is_secure else "http", "ip": host, "port": port}
