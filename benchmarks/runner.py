@@ -27,7 +27,7 @@ BENCHMARKS = {
     "prepull": 480,
     "spawn-fast": 600,
     "spawn-slow": 720,
-    "spawn-lab": 480,
+    "spawn-lab": 600,
     "large_hub": 480,
 }
 """The benchmarks in the order in which they run, and how many seconds each may take: modules, or a kind of one.

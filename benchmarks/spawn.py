@@ -105,9 +105,9 @@ class Kind:
 
 
 KINDS = {
-    "fast": Kind("Spawn, trivial server", {1: 10, 16: 4, 64: 2}),
+    "fast": Kind("Spawn, trivial server", {1: 10, 16: 6, 64: 2}),
     "slow": Kind("Spawn, a start of 20 s", {1: 2, 16: 2, 64: 2}, init_seconds=20),
-    "lab": Kind("Spawn, JupyterLab", {1: 4, 4: 2, 8: 4}, is_lab=True),
+    "lab": Kind("Spawn, JupyterLab", {1: 4, 8: 4, 16: 4}, is_lab=True),
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import random
 import time
@@ -18,6 +17,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Int
 
 from jhkube.metrics import WATCH_FAILURES, WATCHES_LOST
+from jhkube.watch._collector import leave_what_is_loaded
 from jhkube.watch._packed import PackedObjects, object_key
 
 __all__ = ["WatchReflector"]
@@ -28,22 +28,6 @@ _SLICE = 0.01
 """For how long, in seconds, changes are read before other work of the hub gets its turn."""
 _LONGEST_DELAY = 30.0
 _LONGEST_DELAY_WAITED_FOR = 3.0
-
-
-@contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """Keep the garbage collector from running within the block.
-
-    The objects of a page live for some milliseconds. They are enough to make the collector think that its full round
-    is due, and that walks all of the hub: 170 ms, twenty times as long as reading the page.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class _Expired(Exception):
@@ -124,6 +108,7 @@ class WatchReflector(ResourceReflector):
         """
         if self.watch_task and not self.watch_task.done():
             raise RuntimeError(f"Task watching for {self.kind} is already running")
+        leave_what_is_loaded()
         WATCHES_LOST.labels(self.kind)
         self.watch_task = asyncio.create_task(self._run(), name=f"watch {self.kind} {self.namespace}")
         await self.first_load_future
@@ -232,8 +217,7 @@ class WatchReflector(ResourceReflector):
         limit, token, version = _FIRST_PAGE, "", ""
         while True:
             body = await self._page(limit, token)
-            with _collector_at_rest():
-                count, version, token = self._read_page(body, had, fresh)
+            count, version, token = self._read_page(body, had, fresh)
             if count:
                 limit = min(max(int(self.page_bytes / (len(body) / count)), _PAGE_SIZES.start), _PAGE_SIZES.stop - 1)
             if not token:

@@ -1,29 +1,28 @@
-"""The garbage collector rests while a page is read, and only then."""
+"""What a hub has loaded is left out of the garbage collector's rounds, in a process of its own."""
 
-import gc
+import json
+import subprocess
+import sys
 
-import pytest
+LOADED = """
+import gc, json
+import jhkube.spawner
+from jhkube.watch._collector import leave_what_is_loaded
 
-from jhkube.watch._watch_reflector import _collector_at_rest
+gc.disable()
+walked = [len(gc.get_objects())]
+leave_what_is_loaded()
+walked.append(len(gc.get_objects()))
+made_later = [[number] for number in range(1000)]
+leave_what_is_loaded()
+walked.append(len(gc.get_objects()))
+print(json.dumps(walked))
+"""
 
 
-def test_it_rests_within_and_works_after():
-    with _collector_at_rest():
-        assert not gc.isenabled()
-    assert gc.isenabled()
-
-
-def test_it_works_after_a_page_that_could_not_be_read():
-    with pytest.raises(ValueError), _collector_at_rest():
-        raise ValueError
-    assert gc.isenabled()
-
-
-def test_a_collector_that_was_off_stays_off():
-    gc.disable()
-    try:
-        with _collector_at_rest():
-            pass
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
+def test_a_full_round_walks_what_was_made_later_and_nothing_else():
+    said = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True).stdout
+    before, after, later = json.loads(said)
+    assert before > 100_000
+    assert after < 1_000
+    assert 1_000 <= later - after < 2_000
