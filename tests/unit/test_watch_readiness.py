@@ -219,12 +219,20 @@ async def test_the_end_of_the_preparation_is_told_at_once():
         await asyncio.wait_for(waiting, 0.25)
 
 
-def test_the_pause_grows_with_the_time_it_takes():
+@pytest.mark.parametrize(
+    ("lasted", "pause"), [(0, 0.05), (19.9, 0.05), (20, 0.1), (39, 0.1), (40, 0.2), (80, 0.4), (3600, 0.4)]
+)
+def test_the_pause_grows_with_the_time_it_takes(lasted, pause):
+    assert Cadence().pause(lasted) == pytest.approx(pause)
+
+
+def test_all_that_wait_try_at_the_same_moments():
     cadence = Cadence()
-    assert cadence.pause(0) == cadence.eager
-    assert cadence.pause(4) == cadence.eager
-    assert cadence.pause(20) == pytest.approx(0.2)
-    assert cadence.pause(3600) == cadence.slowest
+    began_at = [1000.0, 1007.013, 1019.98]
+    for now in (1020.011, 1020.03, 1020.049):
+        times = [now + cadence.until_next(now, since) for since in began_at]
+        # who has waited for 20 s tries at every other of those moments
+        assert times == [pytest.approx(expected) for expected in (1020.1, 1020.05, 1020.05)]
 
 
 @pytest.fixture
