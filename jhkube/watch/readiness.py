@@ -33,7 +33,7 @@ class Cadence:
     def pause(self, lasted: float) -> float:
         """The wait between two tries when the eager time has lasted so many seconds: `eager`, doubled some times."""
         wanted = min(lasted * self.fading, self.slowest)
-        return self.eager * 2 ** int(math.log2(max(wanted / self.eager, 1.0)))
+        return self.eager * 2.0 ** int(math.log2(max(wanted / self.eager, 1.0)))
 
     def until_next(self, now: float, since: float) -> float:
         """The wait until the next try, when the eager time began at `since`, in seconds of the same clock.
