@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 
 from devcluster.settings import Settings
+from tests.hubs import end_rest
 from tests.ports import free_port
 
 from .rows import say
@@ -107,8 +108,7 @@ class BenchHub:
         self.process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             await asyncio.to_thread(self.process.wait, 30)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        end_rest(self.process.pid, self._folder)
         self.process.wait()
 
 

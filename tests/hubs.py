@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -21,6 +22,20 @@ from tests.ports import free_port
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "config" / "jupyterhub_config.py"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jhkube"
+
+
+def end_rest(group: int, folder: Path) -> None:
+    """End what is left of a hub: its process group, and its proxy, of which the hub's folder has the number.
+
+    JupyterHub ends the proxy itself, unless it was killed or failed while it started; and runs it in a session of its
+    own, out of reach of a signal to the group.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+    with contextlib.suppress(OSError, ValueError):
+        proxy = int((folder / "jupyterhub-proxy.pid").read_text())
+        if b"configurable-http-proxy" in Path(f"/proc/{proxy}/cmdline").read_bytes():
+            os.kill(proxy, signal.SIGKILL)
 
 
 @dataclass
@@ -114,11 +129,7 @@ class Hub:
             else:
                 group.send_signal(how)
         await asyncio.to_thread(group.wait, 30)
-        # What is left of the group is the proxy, where the hub could not end it.
-        try:
-            os.killpg(group.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
+        end_rest(group.pid, self.folder)
 
     async def login(self, name: str) -> Person:
         """Log in as one of the GitHub stand-in's people, and return the person with a token of the hub's."""

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from tests.conftest import RUN
-from tests.hubs import CACHE
+from tests.hubs import CACHE, end_rest
 from tests.ports import free_port
 
 CONFIG = Path(__file__).with_name("watch_hub_config.py")
@@ -202,8 +202,7 @@ class WatchHub:
         process, self.process = self.process, None
         process.send_signal(how)
         await asyncio.to_thread(process.wait, 30)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        end_rest(process.pid, self.folder)
 
     async def close(self) -> None:
         if self.process:
