@@ -15,6 +15,16 @@ git clone {url}/observatory/notes.git ~/notes && cd ~/notes && echo clear sky > 
 git commit -m "Tonight" && git push && git rev-parse HEAD > ~/pushed.txt
 """
 
+# What fails within a second is said on the form.
+LATER = """
+import asyncio
+
+async def later(spawner):
+    await asyncio.sleep(2)
+
+c.JHKubeSpawner.pre_spawn_hook = later
+"""
+
 
 @pytest.fixture(scope="module")
 async def page():
@@ -67,9 +77,14 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
     await page.locator(".jp-LauncherCard", has_text="Terminal").click()
     terminal = page.locator(".jp-Terminal")
     await expect(terminal.locator(".xterm-screen")).to_be_visible(timeout=30_000)
-    await terminal.click()
     pod = await pod_of(cluster.core, cluster.namespace, "grace")
-    await asyncio.sleep(2)
+    # What is typed before the shell reads is lost.
+    async with asyncio.timeout(60):
+        while not await in_pod(cluster.namespace, pod.metadata.name, "ls /tmp/reads 2>/dev/null || true"):
+            await terminal.click()
+            await page.keyboard.type("touch /tmp/reads")
+            await page.keyboard.press("Enter")
+            await asyncio.sleep(1)
     for line in WORK.format(url=git_server.url).strip().splitlines():
         await page.keyboard.type(line)
         await page.keyboard.press("Enter")
@@ -112,7 +127,7 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
 async def test_a_start_that_fails_says_why_and_what_to_do(page, new_hub, cluster):
     override = {"kubespawner_override": {"image": f"{cluster.registry}/lab:w_2025_07"}}
     profile = [{"display_name": "Last year's course", "slug": "course", "default": True, **override}]
-    hub = await new_hub("failing", f"c.JHKubeSpawner.profile_list = {profile!r}\n")
+    hub = await new_hub("failing", f"c.JHKubeSpawner.profile_list = {profile!r}\n{LATER}")
     await page.context.clear_cookies()
     await page.goto(f"{hub.url}/hub/oauth_login")
     await page.get_by_text("Grace Example").click()
