@@ -19,7 +19,7 @@ demo: check setup tools up images ## Start everything and print a URL; Ctrl-C en
 	@$(BIN)/python -m devcluster.demo
 
 .PHONY: test
-test: check setup lint tools browser up images hub5 ## Run all checks: lint, types, layers, and all tests
+test: check setup lint tools browser up images room hub5 ## Run all checks: lint, types, layers, and all tests
 	@mkdir -p .run/logs
 	@$(WITH_CLUSTER) set +e; \
 	echo "The tests that need no pods run beside the others; what they say comes after."; \
@@ -55,7 +55,7 @@ screenshots: check setup tools browser up images ## Take the documentation's pic
 	@$(WITH_CLUSTER) TAKE_SCREENSHOTS=1 $(BIN)/pytest tests/browser
 
 .PHONY: bench
-bench: check tools up images ## Measure jhkube beside the alternatives (BENCH="menu spawn" for a part, QUICK=1 to try)
+bench: check tools up images room ## Measure jhkube beside the alternatives (BENCH="menu spawn" for a part, QUICK=1 to try)
 	@$(CLUSTER) venv .venv-bench '.[bench]'
 	@$(WITH_CLUSTER) .venv-bench/bin/python -m benchmarks run $(BENCH) $(if $(QUICK),--quick)
 
@@ -66,6 +66,10 @@ up: check ## Start the cluster, after anything that may have happened to it
 .PHONY: images
 images: up ## Build and push the images
 	@$(CLUSTER) images
+
+.PHONY: room
+room: up
+	@$(CLUSTER) room
 
 .PHONY: status
 status: ## Show the cluster's components

@@ -20,6 +20,7 @@ import threading
 import time
 from pathlib import Path
 
+from devcluster.build import binaries
 from devcluster.images import DEMO_TAG, PLAIN_TAG
 from devcluster.settings import Settings
 from tests.ports import free_port
@@ -27,7 +28,7 @@ from tests.ports import free_port
 from .rows import Row, Target, emit, quantile, say
 
 SETTINGS = Settings.load()
-CTR = ("ctr", "-a", str(SETTINGS.containerd), "-n", "jhkube-bench")
+CTR = (str(binaries(SETTINGS) / "ctr"), "-a", str(SETTINGS.containerd), "-n", "jhkube-bench")
 PLAIN, LAB = f"{SETTINGS.registry}/plain:{PLAIN_TAG}", f"{SETTINGS.registry}/lab:{DEMO_TAG}"
 TARGET = Target(ratio=0.8)
 STARTED: dict[str, tuple[str, ...]] = {

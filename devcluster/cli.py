@@ -65,6 +65,8 @@ def _own(settings: Settings, options: argparse.Namespace) -> int:
     elif verb == "images":
         images.build_all(settings)
         images.prepull(settings)
+    elif verb == "room":
+        cluster.make_room(settings)
     elif verb == "down":
         cluster.down(settings)
     else:
@@ -95,10 +97,12 @@ def _external(settings: Settings, options: argparse.Namespace) -> int:
         tools.check_node()
     if options.verb == "images":
         images.build_all(settings)
+    elif options.verb == "room":
+        cluster.make_room(settings)
     elif options.verb in ("check", "up", "status"):
         if missing := settings.missing:
             raise DevClusterError(f"KUBECONFIG is set, so {missing} has to be, too: {VARIABLES[missing]}")
-        if not succeeds("kubectl", "--kubeconfig", settings.kubeconfig, "get", "--raw", "/version"):
+        if not succeeds(build.kubectl(settings), "--kubeconfig", settings.kubeconfig, "get", "--raw", "/version"):
             raise DevClusterError(f"the cluster of KUBECONFIG={settings.kubeconfig} does not answer")
         say(f"using the cluster of KUBECONFIG={settings.kubeconfig}")
     elif options.verb != "down":
@@ -109,6 +113,8 @@ def _external(settings: Settings, options: argparse.Namespace) -> int:
 def _tell(settings: Settings, options: argparse.Namespace) -> int:
     if options.verb == "env":
         print(f"export KUBECONFIG={settings.kubeconfig}")
+        if not settings.external:
+            print(f'export PATH="{build.clients(settings)}:$PATH"')
         print(f"export JHKUBE_DEV_REGISTRY={settings.registry} JHKUBE_DEV_HOST={settings.host}")
         return 0
     if options.verb == "logs":
@@ -131,16 +137,17 @@ def _parser() -> argparse.ArgumentParser:
     settings = "\n".join(f"  {name:26} {text}" for name, text in VARIABLES.items())
     parser = argparse.ArgumentParser(
         prog="python3 -m devcluster",
-        description="A one-node Kubernetes and a registry from Debian's packages, for development and tests.",
+        description="A one-node Kubernetes from Go modules and a registry, for development and tests.",
         epilog=f"settings, from the environment (default):\n{settings}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb, text in (
         ("check", "say whether this machine can have a cluster, and change nothing"),
-        ("build", "install the packages and build Kubernetes (once, about 5 min)"),
+        ("build", "install the packages and build Kubernetes (once, about 12 min)"),
         ("up", "start whatever does not run, after anything that may have happened (about 12 s)"),
         ("images", "build and push the images (once, about 4 min)"),
+        ("room", "stop the demo's servers, whose cores the tests need; homes stay"),
         ("status", "show the components; status 3 if one is not ready"),
         ("env", "print the exports of a client's shell"),
         ("down", "end everything; binaries and images stay"),

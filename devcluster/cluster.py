@@ -18,9 +18,17 @@ from devcluster.components import Component, components
 from devcluster.progress import say, step
 from devcluster.settings import DevClusterError, Settings
 
-__all__ = ["Row", "down", "kill", "start", "status", "stop", "up"]
+__all__ = ["DEMO_NAMESPACE", "Row", "down", "kill", "make_room", "start", "status", "stop", "up"]
 
-STAGES: Final = (("registry", "etcd", "containerd"), ("apiserver",), ("controller-manager", "scheduler", "kubelet"))
+DEMO_NAMESPACE: Final = "jhkube-demo"
+"""Where the demo's pods and homes are."""
+
+STAGES: Final = (
+    ("registry", "relay", "etcd", "containerd"),
+    ("apiserver",),
+    ("controller-manager", "scheduler", "kubelet", "dns"),
+    ("proxy", "volumes", "network-policies"),
+)
 """What starts side by side, and after what."""
 
 READY_TIMEOUT = 90.0
@@ -55,15 +63,16 @@ def up(settings: Settings) -> None:
             network.create(settings)
             cgroups.create(settings)
             parts = {part.name: part for part in components(settings)}
-            started, began = set(), time.time()
+            started: set[str] = set()
+            began = time.time()
             for names in STAGES:
                 if "kubelet" in names:
                     _prepare_containerd(settings)
-                began = time.time()
-                started = lifecycle.ensure(settings, [parts[name] for name in names])
+                if "kubelet" in names:
+                    began = time.time()
+                started |= lifecycle.ensure(settings, [parts[name] for name in names])
                 if "apiserver" in names:
-                    path = "/apis/storage.k8s.io/v1/storageclasses"
-                    api.Api(settings).create(path, configuration.DEFAULT_STORAGE_CLASS)
+                    _create_objects(settings)
             # What the API server says of the node may be what the kubelet before this one said.
             heard_since = began if "kubelet" in started else 0
             wait_for("the node", lambda: _node_is_ready(settings, heard_since), READY_TIMEOUT, lambda: True)
@@ -96,7 +105,7 @@ def down(settings: Settings) -> None:
     """
     with _lock(settings), step("Taking the cluster down", 5):
         parts = {part.name: part for part in components(settings)}
-        for name in ("kubelet", "scheduler", "controller-manager"):
+        for name in (*STAGES[3], *STAGES[2]):
             lifecycle.end(settings, parts.pop(name))
         processes.end([*leftovers.shims(settings), *processes.of_cgroup(settings.cgroup)])
         for part in reversed(parts.values()):
@@ -108,6 +117,15 @@ def down(settings: Settings) -> None:
         cgroups.remove(settings)
         leftovers.forget(settings)
         images.release(settings)
+
+
+def make_room(settings: Settings) -> None:
+    """Stop the demo's servers, whose processor cores the tests need; homes stay, as when a hub stops a server."""
+    kubectl = (build.kubectl(settings), "--kubeconfig", settings.kubeconfig, "-n", DEMO_NAMESPACE)
+    found = output(*kubectl, "get", "pods", "-l", "component=singleuser-server", "-o", "name").split()
+    if found:
+        with step(f"Stopping {len(found)} of the demo's servers to make room for the tests (homes are kept)", 10):
+            run(*kubectl, "delete", "--ignore-not-found", *found)
 
 
 def start(settings: Settings, name: str) -> None:
@@ -154,7 +172,7 @@ def pods(settings: Settings) -> str:
     phases = [pod["status"].get("phase", "Unknown") for pod in answer["items"]]
     counts = ", ".join(f"{phases.count(phase)} {phase}" for phase in sorted(set(phases)))
     node = "ready" if _node_is_ready(settings, 0) else "not ready"
-    return f"node1 {node}; pods: {counts or 'none'}"
+    return f"{configuration.NODE} {node}; pods: {counts or 'none'}"
 
 
 def _lock(settings: Settings) -> AbstractContextManager[None]:
@@ -174,21 +192,33 @@ def _recover(settings: Settings) -> None:
         processes.end(leftovers.shims(settings))
         leftovers.clear_runtime(settings)
         leftovers.forget(settings)
-    elif not leftovers.has_pods(settings):
-        if not processes.alive(settings.run, "containerd"):
-            leftovers.clear_runtime(settings)
     elif not network.is_up(settings):
-        # Pods whose bridge is gone stay cut off: their containers start anew, as after a reset of the machine.
+        # Pods whose bridge is gone stay cut off: their containers start again, as after a reset of the machine.
         for part in parts:
-            if part.name in ("containerd", "kubelet"):
+            if part.inside:
                 lifecycle.end(settings, part)
         processes.end(leftovers.shims(settings))
         leftovers.clear_runtime(settings)
+    elif not leftovers.has_pods(settings) and not processes.alive(settings.run, "containerd"):
+        leftovers.clear_runtime(settings)
+
+
+def _create_objects(settings: Settings) -> None:
+    """Create what every cluster has, once the API server takes it; its own namespaces come a moment later."""
+    server = api.Api(settings)
+    wait_for(
+        "the namespace kube-system",
+        lambda: server.get("/api/v1/namespaces/kube-system") is not None,
+        READY_TIMEOUT,
+        lambda: True,
+    )
+    for path, manifest in configuration.objects(settings):
+        server.create(path, manifest)
 
 
 def _prepare_containerd(settings: Settings) -> None:
     """Give containerd the image that it needs for every pod, and take from it the pods of earlier clusters."""
-    ctr = ("ctr", "-a", str(settings.containerd), "-n", "k8s.io")
+    ctr = (build.binaries(settings) / "ctr", "-a", settings.containerd, "-n", "k8s.io")
     if not any((settings.run / "kubelet" / "root" / "pods").glob("*")) and not leftovers.has_pods(settings):
         stale = output(*ctr, "containers", "ls", "-q").split()
         for name in stale:
@@ -203,7 +233,7 @@ def _prepare_containerd(settings: Settings) -> None:
 
 def _node_is_ready(settings: Settings, since: float) -> bool:
     """Return whether the node has been seen ready, and in this boot of the machine."""
-    node: dict[str, Any] | None = api.Api(settings).get("/api/v1/nodes/node1")
+    node: dict[str, Any] | None = api.Api(settings).get(f"/api/v1/nodes/{configuration.NODE}")
     if node is None or node["status"]["nodeInfo"]["bootID"] != processes.boot_id():
         return False
     for condition in node["status"]["conditions"]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from devcluster.progress import say
 from devcluster.settings import DevClusterError
@@ -19,6 +20,7 @@ __all__ = ["locked", "output", "run", "succeeds", "wait_for", "write"]
 def run(
     *command: str | Path,
     log: Path | None = None,
+    live: bool = False,
     cwd: Path | None = None,
     environ: Mapping[str, str] | None = None,
     stdin: str | None = None,
@@ -29,6 +31,8 @@ def run(
     ----------
     log
         A file that the command's words are added to, for a person who wants all of them.
+    live
+        Whether they are added as they come; then nothing is returned.
     environ
         Variables besides this process's own.
 
@@ -37,16 +41,22 @@ def run(
     DevClusterError
         If it fails: with the command and the end of what it said.
     """
-    done = _run(command, cwd, environ, stdin, merge=True)
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)
+    if live and log:
         with log.open("a") as file:
-            file.write(f"$ {_shown(command)}\n{done.stdout}")
+            done = _run(command, cwd, environ, stdin, merge=True, into=file)
+    else:
+        done = _run(command, cwd, environ, stdin, merge=True)
+        if log:
+            with log.open("a") as file:
+                file.write(f"$ {_shown(command)}\n{done.stdout}")
     if done.returncode:
-        end = "\n".join(done.stdout.splitlines()[-20:])
+        said = log.read_text(errors="replace") if live and log else done.stdout
+        end = "\n".join(said.splitlines()[-20:])
         where = f"\nAll of it is in {log}" if log else ""
         raise DevClusterError(f"failed ({done.returncode}): {_shown(command)}\n{end}{where}")
-    return done.stdout
+    return done.stdout or ""
 
 
 def output(*command: str | Path, environ: Mapping[str, str] | None = None) -> str:
@@ -116,6 +126,7 @@ def _run(
     stdin: str | None,
     *,
     merge: bool,
+    into: IO[str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
@@ -126,7 +137,7 @@ def _run(
             env={**os.environ, **(environ or {})},
             stdin=subprocess.DEVNULL if stdin is None else None,
             input=stdin,
-            stdout=subprocess.PIPE,
+            stdout=into or subprocess.PIPE,
             stderr=subprocess.STDOUT if merge else subprocess.DEVNULL,
             text=True,
             errors="replace",

@@ -10,7 +10,8 @@ from pathlib import Path
 from devcluster import api
 from devcluster.build import binaries
 from devcluster.commands import succeeds
-from devcluster.configuration import SERVICES, kubeconfig
+from devcluster.configuration import DRIVER, NODE, kubeconfig
+from devcluster.network import enter
 from devcluster.packages import SYSTEM_PATH
 from devcluster.settings import Settings
 
@@ -36,6 +37,9 @@ class Component:
     address: str
     """Where it answers, for a person."""
 
+    inside: tuple[str, ...] = ()
+    """The words before its command that take it to the node's network, or none."""
+
     ports: tuple[tuple[str, int], ...] = ()
     """The addresses that it must be the only one to listen on."""
 
@@ -54,15 +58,22 @@ class Component:
     @property
     def fingerprint(self) -> str:
         """A hash of how it would be started now: another one means that what runs is out of date."""
-        parts = [*self.command, *map(str, self.environ.items()), *(path.read_text() for path in self.files)]
+        parts = [
+            *self.inside,
+            *self.command,
+            *map(str, self.environ.items()),
+            *(path.read_text() for path in self.files),
+        ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def components(settings: Settings) -> tuple[Component, ...]:
     """Return the components in the order in which they start; they end in the other."""
     run, programs, server = settings.run, binaries(settings), api.Api(settings)
-    pki, first = run / "pki", settings.first_port
-    ctr = ("ctr", "--connect-timeout", "2s", "-a", str(settings.containerd))
+    pki, first, node = run / "pki", settings.first_port, settings.node_address
+    # The node's programs look for others beside themselves first: containerd for its shim.
+    path = {"PATH": f"{programs}:{SYSTEM_PATH}"}
+    ctr = (programs / "ctr", "--connect-timeout", "2s", "-a", settings.containerd)
     return (
         Component(
             "registry",
@@ -73,9 +84,21 @@ def components(settings: Settings) -> tuple[Component, ...]:
             files=(run / "registry" / "config.yml",),
         ),
         Component(
+            "relay",
+            (
+                str(programs / "relay"),
+                f"--listen={settings.host}:{settings.registry_port}",
+                f"--to=127.0.0.1:{settings.registry_port}",
+            ),
+            # It listens before the registry does.
+            ready=lambda: api.listens(settings.host, settings.registry_port),
+            address=f"http://{settings.host}:{settings.registry_port}",
+            ports=((settings.host, settings.registry_port),),
+        ),
+        Component(
             "etcd",
             (
-                "etcd",
+                str(programs / "etcd"),
                 f"--data-dir={run / 'etcd'}",
                 f"--listen-client-urls={settings.etcd_url}",
                 f"--advertise-client-urls={settings.etcd_url}",
@@ -93,11 +116,9 @@ def components(settings: Settings) -> tuple[Component, ...]:
             (
                 str(programs / "kube-apiserver"),
                 f"--etcd-servers={settings.etcd_url}",
-                f"--bind-address={settings.gateway}",
+                f"--bind-address={settings.host}",
                 f"--secure-port={settings.api_port}",
-                "--insecure-port=0",
-                f"--advertise-address={settings.gateway}",
-                "--endpoint-reconciler-type=none",
+                f"--advertise-address={settings.host}",
                 f"--tls-cert-file={pki / 'apiserver.crt'}",
                 f"--tls-private-key-file={pki / 'apiserver.key'}",
                 f"--client-ca-file={pki / 'ca.crt'}",
@@ -107,7 +128,7 @@ def components(settings: Settings) -> tuple[Component, ...]:
                 f"--service-account-key-file={pki / 'service-accounts.key'}",
                 f"--service-account-signing-key-file={pki / 'service-accounts.key'}",
                 "--service-account-issuer=https://kubernetes.default.svc",
-                f"--service-cluster-ip-range={SERVICES}",
+                f"--service-cluster-ip-range={settings.services}",
                 "--authorization-mode=Node,RBAC",
                 "--enable-admission-plugins=NodeRestriction",
                 f"--token-auth-file={run / 'tokens' / 'all.csv'}",
@@ -119,7 +140,7 @@ def components(settings: Settings) -> tuple[Component, ...]:
             ),
             ready=server.ready,
             address=settings.api_url,
-            ports=((settings.gateway, settings.api_port),),
+            ports=((settings.host, settings.api_port),),
             files=(run / "apiserver" / "audit-policy.json",),
         ),
         Component(
@@ -132,18 +153,14 @@ def components(settings: Settings) -> tuple[Component, ...]:
                 f"--root-ca-file={pki / 'ca.crt'}",
                 "--bind-address=127.0.0.1",
                 f"--secure-port={settings.controller_manager_port}",
-                "--port=0",
                 "--leader-elect=false",
-                "--enable-hostpath-provisioner",
-                # A namespace that was just made can have pods once its account has a token: tests wait for that.
+                # A namespace that was just made can have pods once its account is there: tests wait for that.
                 "--kube-api-qps=100",
                 "--kube-api-burst=200",
-                "--concurrent-serviceaccount-token-syncs=20",
             ),
             ready=lambda: api.answers(f"https://127.0.0.1:{settings.controller_manager_port}/healthz"),
             address=f"https://127.0.0.1:{settings.controller_manager_port}",
             ports=(("127.0.0.1", settings.controller_manager_port),),
-            environ={"DEVCLUSTER_VOLUMES": str(run / "volumes")},
         ),
         Component(
             "scheduler",
@@ -152,7 +169,6 @@ def components(settings: Settings) -> tuple[Component, ...]:
                 f"--kubeconfig={kubeconfig(settings, 'scheduler')}",
                 "--bind-address=127.0.0.1",
                 f"--secure-port={settings.scheduler_port}",
-                "--port=0",
                 "--leader-elect=false",
             ),
             ready=lambda: api.answers(f"https://127.0.0.1:{settings.scheduler_port}/healthz"),
@@ -161,12 +177,13 @@ def components(settings: Settings) -> tuple[Component, ...]:
         ),
         Component(
             "containerd",
-            ("containerd", "--config", str(run / "containerd" / "config.toml")),
+            (str(programs / "containerd"), "--config", str(run / "containerd" / "config.toml")),
             ready=lambda: succeeds(*ctr, "namespaces", "ls", "-q"),
             # Over a database that it cannot read it serves all the same, without what needs the database.
             broken=lambda: succeeds(*ctr, "version") and not succeeds(*ctr, "namespaces", "ls", "-q"),
             address=f"unix://{settings.containerd}",
-            environ={"PATH": SYSTEM_PATH},
+            inside=enter(settings),
+            environ=path,
             files=(run / "containerd" / "config.toml",),
             state=run / "containerd" / "root",
         ),
@@ -176,23 +193,61 @@ def components(settings: Settings) -> tuple[Component, ...]:
                 str(programs / "kubelet"),
                 f"--config={run / 'kubelet' / 'config.yaml'}",
                 f"--kubeconfig={kubeconfig(settings, 'kubelet')}",
-                "--container-runtime=remote",
-                f"--container-runtime-endpoint=unix://{settings.containerd}",
                 f"--root-dir={run / 'kubelet' / 'root'}",
                 f"--cert-dir={run / 'kubelet' / 'pki'}",
-                "--hostname-override=node1",
-                f"--node-ip={settings.gateway}",
-                "--register-node",
+                f"--hostname-override={NODE}",
+                f"--node-ip={node}",
             ),
-            ready=lambda: api.answers(f"http://127.0.0.1:{settings.kubelet_health_port}/healthz"),
-            address=f"https://{settings.gateway}:10250",
-            ports=((settings.gateway, 10250), ("127.0.0.1", settings.kubelet_health_port)),
-            environ={
-                "PATH": SYSTEM_PATH,
-                "DEVCLUSTER_POD_LOGS": str(run / "logs" / "pods"),
-                "DEVCLUSTER_CONTAINER_LOGS": str(run / "logs" / "containers"),
-            },
+            ready=lambda: api.answers(f"http://{node}:{settings.kubelet_health_port}/healthz"),
+            address=f"https://{node}:10250",
+            inside=enter(settings),
+            ports=((node, 10250), (node, settings.kubelet_health_port)),
+            environ=path,
             files=(run / "kubelet" / "config.yaml",),
             state=run / "kubelet" / "root",
+        ),
+        Component(
+            "proxy",
+            (str(programs / "kube-proxy"), f"--config={run / 'proxy' / 'config.yaml'}"),
+            ready=lambda: api.answers(f"http://{node}:{settings.proxy_health_port}/livez"),
+            address=f"http://{node}:{settings.proxy_health_port}",
+            inside=enter(settings),
+            ports=((node, settings.proxy_health_port),),
+            environ=path,
+            files=(run / "proxy" / "config.yaml",),
+        ),
+        Component(
+            "dns",
+            (str(programs / "coredns"), "-conf", str(run / "dns" / "Corefile")),
+            ready=lambda: api.answers(f"http://{node}:{settings.dns_ready_port}/ready"),
+            address=f"udp://{node}:53",
+            inside=enter(settings),
+            ports=((node, 53), (node, settings.dns_ready_port)),
+            files=(run / "dns" / "Corefile",),
+        ),
+        Component(
+            "volumes",
+            (
+                str(programs / "volumes"),
+                f"--kubeconfig={kubeconfig(settings, 'volumes')}",
+                f"--kubelet={run / 'kubelet' / 'root'}",
+                f"--root={run / 'volumes'}",
+                f"--node={NODE}",
+            ),
+            ready=lambda: DRIVER in str(server.get(f"/apis/storage.k8s.io/v1/csinodes/{NODE}")),
+            address=f"unix://{run / 'kubelet' / 'root' / 'plugins'}",
+        ),
+        Component(
+            "network-policies",
+            (
+                str(programs / "network-policies"),
+                f"--kubeconfig={kubeconfig(settings, 'network-policies')}",
+                f"--services={settings.services}",
+                f"--node={NODE}",
+            ),
+            ready=lambda: succeeds(*enter(settings), "iptables", "-w", "-S", "KUBE-ROUTER-FORWARD"),
+            address=f"iptables of {settings.netns}",
+            inside=enter(settings),
+            environ=path,
         ),
     )

@@ -10,17 +10,18 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
+from devcluster.build import binaries
 from devcluster.commands import run, write
-from devcluster.network import leases
+from devcluster.network import BRIDGE, leases
 from devcluster.settings import Settings
 
-__all__ = ["DEFAULT_STORAGE_CLASS", "PAUSE_IMAGE", "SERVICES", "write_all"]
+__all__ = ["DRIVER", "NODE", "PAUSE_IMAGE", "kubeconfig", "objects", "write_all"]
 
-SERVICES: Final = "10.96.0.0/16"
-"""The addresses of Services; nothing routes them here, pods are reached by their own."""
+NODE: Final = "node1"
+"""The node's name."""
 
-SERVICE_HOST: Final = "10.96.0.1"
-"""The API server's own Service."""
+DRIVER: Final = "folders.devcluster"
+"""The CSI driver of the volumes; kubernetes/volumes/driver.go has the same name."""
 
 PAUSE_IMAGE: Final = "localhost/devcluster-pause:1"
 """The image that holds a pod's network while its containers come and go."""
@@ -29,23 +30,13 @@ IDENTITIES: Final = {
     "admin": ("admin", "system:masters"),
     "controller-manager": ("system:kube-controller-manager", ""),
     "scheduler": ("system:kube-scheduler", ""),
-    "kubelet": ("system:node:node1", "system:nodes"),
+    "kubelet": (f"system:node:{NODE}", "system:nodes"),
+    "proxy": ("system:kube-proxy", ""),
+    "dns": ("devcluster:dns", "system:masters"),
+    "volumes": ("devcluster:volumes", "system:masters"),
+    "network-policies": ("devcluster:network-policies", "system:masters"),
 }
 """Who talks to the API server: file -> (user, groups), the names that Kubernetes' own RBAC rules know."""
-
-DEFAULT_STORAGE_CLASS: Final[dict[str, Any]] = {
-    "apiVersion": "storage.k8s.io/v1",
-    "kind": "StorageClass",
-    "metadata": {
-        "name": "standard",
-        "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-    },
-    "provisioner": "kubernetes.io/host-path",
-    "reclaimPolicy": "Delete",
-    "volumeBindingMode": "Immediate",
-    "allowVolumeExpansion": True,
-}
-
 
 AUDIT_POLICY: Final[dict[str, Any]] = {
     "apiVersion": "audit.k8s.io/v1",
@@ -67,17 +58,20 @@ def write_all(settings: Settings) -> None:
     for name in IDENTITIES:
         _kubeconfig(settings, name)
     run_folder = settings.run
-    (settings.logs / "containers").mkdir(parents=True, exist_ok=True)
+    (settings.logs / "pods").mkdir(parents=True, exist_ok=True)
     write(run_folder / "apiserver" / "audit-policy.json", json.dumps(AUDIT_POLICY, indent=1))
     write(run_folder / "cni" / "conf" / "10-bridge.conflist", json.dumps(_cni(settings), indent=1))
     write(run_folder / "containerd" / "config.toml", _containerd(settings))
+    write(run_folder / "containerd" / "registries" / settings.registry / "hosts.toml", _hosts(settings))
     write(run_folder / "kubelet" / "config.yaml", json.dumps(_kubelet(settings), indent=1))
+    write(run_folder / "proxy" / "config.yaml", json.dumps(_proxy(settings), indent=1))
+    write(run_folder / "dns" / "Corefile", _corefile(settings))
     write(run_folder / "registry" / "config.yml", json.dumps(_registry(settings), indent=1))
 
 
 def _certificates(settings: Settings) -> None:
     """Make the authority and what it signs, once for an address of the API server."""
-    folder, stamp = settings.run / "pki", f"{settings.gateway} {SERVICE_HOST}"
+    folder, stamp = settings.run / "pki", f"{settings.host} {settings.api_service}"
     if (folder / "stamp").exists() and (folder / "stamp").read_text() == stamp:
         return
     part = settings.run / ".pki.part"
@@ -88,7 +82,8 @@ def _certificates(settings: Settings) -> None:
     run(*new, "-subj", "/CN=devcluster", "-keyout", part / "ca.key", "-out", part / "ca.crt")
     sign = [*new, "-CA", str(part / "ca.crt"), "-CAkey", str(part / "ca.key"), "-addext"]
     names = "DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc"
-    addresses = f"IP:{settings.gateway},IP:{SERVICE_HOST},IP:127.0.0.1"
+    names += ",DNS:kubernetes.default.svc.cluster.local"
+    addresses = f"IP:{settings.host},IP:{settings.api_service},IP:127.0.0.1"
     run(
         *sign,
         f"subjectAltName={names},{addresses}",
@@ -143,20 +138,88 @@ def _kubeconfig(settings: Settings, name: str) -> None:
     write(kubeconfig(settings, name), json.dumps(content, indent=1), 0o600)
 
 
+def objects(settings: Settings) -> list[tuple[str, dict[str, Any]]]:
+    """Return what every cluster has from its first minute: (the collection's path, the object)."""
+    dns = {"name": "kube-dns", "namespace": "kube-system"}
+    slices = "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices"
+    return [
+        (
+            "/apis/storage.k8s.io/v1/storageclasses",
+            {
+                "apiVersion": "storage.k8s.io/v1",
+                "kind": "StorageClass",
+                "metadata": {
+                    "name": "standard",
+                    "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+                },
+                "provisioner": DRIVER,
+                "reclaimPolicy": "Delete",
+                "volumeBindingMode": "Immediate",
+                "allowVolumeExpansion": True,
+            },
+        ),
+        (
+            "/apis/storage.k8s.io/v1/csidrivers",
+            {
+                "apiVersion": "storage.k8s.io/v1",
+                "kind": "CSIDriver",
+                "metadata": {"name": DRIVER},
+                "spec": {"attachRequired": False, "fsGroupPolicy": "File", "volumeLifecycleModes": ["Persistent"]},
+            },
+        ),
+        (
+            "/api/v1/namespaces/kube-system/services",
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {**dns, "labels": {"k8s-app": "kube-dns"}},
+                "spec": {
+                    "clusterIP": settings.dns_service,
+                    "ports": [
+                        {"name": "dns", "port": 53, "protocol": "UDP"},
+                        {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
+                    ],
+                },
+            },
+        ),
+        (
+            slices,
+            {
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "metadata": {**dns, "labels": {"kubernetes.io/service-name": "kube-dns"}},
+                "addressType": "IPv4",
+                "endpoints": [{"addresses": [settings.node_address], "conditions": {"ready": True}}],
+                "ports": [
+                    {"name": "dns", "port": 53, "protocol": "UDP"},
+                    {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
+                ],
+            },
+        ),
+    ]
+
+
 def _cni(settings: Settings) -> dict[str, Any]:
     return {
-        "cniVersion": "0.4.0",
+        "cniVersion": "1.0.0",
         "name": settings.name,
         "plugins": [
             {
                 "type": "bridge",
-                "bridge": settings.bridge,
-                "isGateway": True,
+                "bridge": BRIDGE,
                 "hairpinMode": True,
                 "ipam": {
                     "type": "host-local",
                     "dataDir": str(leases(settings)),
-                    "ranges": [[{"subnet": settings.subnet}]],
+                    "ranges": [
+                        [
+                            {
+                                "subnet": settings.pods,
+                                "rangeStart": f"{settings.net}.0.10",
+                                "gateway": settings.node_address,
+                            }
+                        ]
+                    ],
                     "routes": [{"dst": "0.0.0.0/0"}],
                 },
             }
@@ -172,27 +235,43 @@ def _containerd(settings: Settings) -> str:
     """
     home = settings.run / "containerd"
     return f"""\
-version = 2
+version = 3
 root = "{home}/root"
 state = "{home}/state"
 [grpc]
   address = "{settings.containerd}"
 [plugins."io.containerd.internal.v1.opt"]
   path = "{home}/opt"
-[plugins."io.containerd.grpc.v1.cri"]
-  restrict_oom_score_adj = true
-  sandbox_image = "{PAUSE_IMAGE}"
-  netns_mounts_under_state_dir = true
+[plugins."io.containerd.nri.v1.nri"]
+  disable = true
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "overlayfs"
   max_concurrent_downloads = 6
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = "{PAUSE_IMAGE}"
+  [plugins."io.containerd.cri.v1.images".registry]
+    config_path = "{home}/registries"
+[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = true
+  netns_mounts_under_state_dir = true
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["{binaries(settings)}/cni"]
     conf_dir = "{settings.run}/cni/conf"
-  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-    runtime_type = "io.containerd.runc.v2"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-      Root = "{home}/runc"
-  [plugins."io.containerd.grpc.v1.cri".registry.mirrors."{settings.registry}"]
-    endpoint = ["http://{settings.registry}"]
+  [plugins."io.containerd.cri.v1.runtime".containerd]
+    default_runtime_name = "runc"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+        Root = "{home}/runc"
+"""
+
+
+def _hosts(settings: Settings) -> str:
+    """Return where the node finds the registry, whose name is an address of this machine's own loopback."""
+    return f"""\
+server = "http://{settings.host}:{settings.registry_port}"
+[host."http://{settings.host}:{settings.registry_port}"]
+  capabilities = ["pull", "resolve"]
 """
 
 
@@ -200,19 +279,23 @@ def _kubelet(settings: Settings) -> dict[str, Any]:
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "address": settings.gateway,
+        "address": settings.node_address,
+        "healthzBindAddress": settings.node_address,
         "healthzPort": settings.kubelet_health_port,
+        "containerRuntimeEndpoint": f"unix://{settings.containerd}",
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"enabled": True},
             "x509": {"clientCAFile": str(settings.run / "pki" / "ca.crt")},
         },
         "authorization": {"mode": "Webhook"},
-        # No DNS of the cluster's own runs here: pods ask whom this machine asks.
-        "clusterDNS": _nameservers() or [settings.gateway],
+        "clusterDNS": [settings.dns_service],
         "clusterDomain": "cluster.local",
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": settings.cgroup,
+        "failCgroupV1": False,
+        # A kubelet deletes the logs of pods that it does not know: two on one machine need a folder each.
+        "podLogsDir": str(settings.logs / "pods"),
         "volumePluginDir": str(settings.run / "kubelet" / "plugins-exec"),
         "failSwapOn": False,
         # A developer's disk is often nearly full, and that is no reason to evict pods.
@@ -230,8 +313,43 @@ def _kubelet(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _proxy(settings: Settings) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "iptables",
+        "hostnameOverride": NODE,
+        "clientConnection": {"kubeconfig": str(kubeconfig(settings, "proxy"))},
+        "clusterCIDR": settings.pods,
+        "bindAddress": settings.node_address,
+        "healthzBindAddress": f"{settings.node_address}:{settings.proxy_health_port}",
+        # A namespace of its own cannot set the machine's limits.
+        "conntrack": {"maxPerCore": 0, "min": 0},
+    }
+
+
+def _corefile(settings: Settings) -> str:
+    nameservers = _nameservers()
+    outside = f"forward . {' '.join(nameservers)}" if nameservers else ""
+    return f"""\
+.:53 {{
+    bind {settings.node_address}
+    errors
+    ready {settings.node_address}:{settings.dns_ready_port}
+    kubernetes cluster.local in-addr.arpa ip6.arpa {{
+        kubeconfig {kubeconfig(settings, "dns")}
+        pods insecure
+        fallthrough in-addr.arpa ip6.arpa
+        ttl 5
+    }}
+    {outside}
+    cache 5
+}}
+"""
+
+
 def _nameservers() -> list[str]:
-    """Return the name servers that pods can ask: this machine's, without a resolver on its own loopback."""
+    """Return the name servers that the cluster's DNS can ask: this machine's, without one on its own loopback."""
     for path in (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf")):
         lines = path.read_text().splitlines() if path.exists() else []
         found = [line.split()[1] for line in lines if re.match(r"nameserver\s+[0-9a-f.:]+", line)]

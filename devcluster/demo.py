@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from devcluster import api, images, processes
+from devcluster import api, build, images, processes
+from devcluster.cluster import DEMO_NAMESPACE
 from devcluster.commands import run, succeeds, write
 from devcluster.progress import say, step
 from devcluster.settings import DevClusterError, Settings
@@ -23,9 +24,6 @@ from devcluster.settings import DevClusterError, Settings
 __all__ = ["main"]
 
 ROOT: Final = Path(__file__).parents[1]
-
-NAMESPACE: Final = "jhkube-demo"
-"""Where the demo's pods and homes are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,7 @@ def _programs(
         "JHKUBE_HUB_CONNECT_HOST": settings.host,
         "JHKUBE_HUB_PORT": str(addresses.hub_api_port),
         "JHKUBE_PROXY_API_URL": f"http://127.0.0.1:{addresses.proxy_api_port}",
-        "JHKUBE_NAMESPACE": NAMESPACE,
+        "JHKUBE_NAMESPACE": DEMO_NAMESPACE,
         "JHKUBE_REPOSITORIES": images.lab_image(settings).rpartition(":")[0],
         "JHKUBE_HOME_SIZE": "1Gi",
         "OAUTH_CALLBACK_URL": callback,
@@ -184,9 +182,9 @@ def _wait(addresses: Addresses, folder: Path, children: Mapping[str, processes.P
 
 
 def _make_namespace(settings: Settings) -> None:
-    kubectl = ("kubectl", "--kubeconfig", str(settings.kubeconfig))
-    if not succeeds(*kubectl, "get", "namespace", NAMESPACE):
-        run(*kubectl, "create", "namespace", NAMESPACE)
+    kubectl = (build.kubectl(settings), "--kubeconfig", str(settings.kubeconfig))
+    if not succeeds(*kubectl, "get", "namespace", DEMO_NAMESPACE):
+        run(*kubectl, "create", "namespace", DEMO_NAMESPACE)
 
 
 def _box(settings: Settings, addresses: Addresses, folder: Path, real: bool) -> str:
@@ -205,8 +203,8 @@ def _box(settings: Settings, addresses: Addresses, folder: Path, real: bool) -> 
     lines += [
         "",
         f"Logs:    {folder}/*.log",
-        f"Cluster: export KUBECONFIG={settings.kubeconfig}",
-        f"         kubectl -n {NAMESPACE} get pods",
+        "Cluster: eval $(python3 -m devcluster env)",
+        f"         kubectl -n {DEMO_NAMESPACE} get pods",
         "Ctrl-C ends the hub; `make down` takes the cluster down.",
     ]
     width = max(map(len, lines))

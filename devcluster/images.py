@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from devcluster import api, leftovers, packages, processes
+from devcluster.build import binaries
 from devcluster.commands import locked, output, run, succeeds, write
 from devcluster.progress import say, step
 from devcluster.settings import DevClusterError, Settings
@@ -173,11 +174,11 @@ def prepull(settings: Settings) -> None:
     """Pull the demo's image to the node, so that the first start does not wait for it."""
     if settings.external or not settings.prepull:
         return
-    ctr = ("ctr", "-a", str(settings.containerd), "-n", "k8s.io")
+    ctr = (binaries(settings) / "ctr", "-a", settings.containerd, "-n", "k8s.io")
     name = f"{settings.registry}/lab@{digest_of(settings, 'lab', DEMO_TAG)}"
     if name not in output(*ctr, "images", "ls", "-q").split():
         with step("Pulling the demo's image to the node", 20):
-            run(*ctr, "images", "pull", "--plain-http", name)
+            run(*ctr, "images", "pull", "--local", "--plain-http", name)
 
 
 def pause_archive(settings: Settings, program: Path, folder: Path) -> Path:

@@ -59,7 +59,6 @@ def forget(settings: Settings) -> None:
         settings.run / "kubelet" / "root",
         settings.run / "volumes",
         settings.logs / "pods",
-        settings.logs / "containers",
         settings.run / "etcd",
     ):
         discard(path)

@@ -86,7 +86,9 @@ def _spawn(settings: Settings, part: Component) -> processes.Process:
                 f"{_holder(port)}; end that, or choose another with {_port_variable(settings, port)}"
             )
     log = settings.logs / f"{part.name}.log"
-    return processes.spawn(settings.run, part.name, part.command, part.environ, log, part.fingerprint)
+    return processes.spawn(
+        settings.run, part.name, (*part.inside, *part.command), part.environ, log, part.fingerprint
+    )
 
 
 def _is_ready(part: Component, process: processes.Process, timeout: float) -> bool:

@@ -12,38 +12,31 @@ from devcluster.commands import output, run, succeeds, write
 from devcluster.progress import step
 from devcluster.settings import DevClusterError
 
-__all__ = ["BUILD", "CLUSTER", "GO", "IMAGES", "POSTGRESQL", "SYSTEM_PATH", "TESTS", "install", "refusal"]
-
-GO: Final = Path("/usr/lib/go-1.19/bin/go")
-"""The compiler that Debian 12 builds with; a newer one does not take Kubernetes 1.20."""
+__all__ = ["BUILD", "CLUSTER", "IMAGES", "POSTGRESQL", "SYSTEM_PATH", "TESTS", "VENV", "install", "refusal"]
 
 SYSTEM_PATH: Final = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 """Where programs are looked for: root's own folders too, which a plain `su` leaves out."""
 
 CLUSTER: Final = {
-    "containerd": "containerd",
-    "ctr": "containerd",
     "runc": "runc",
-    "etcd": "etcd-server",
     "docker-registry": "docker-registry",
-    "/usr/lib/cni/bridge": "containernetworking-plugins",
     "ip": "iproute2",
+    "ss": "iproute2",
     "iptables": "iptables",
+    "ipset": "ipset",
+    "modprobe": "kmod",
     "mount": "mount",
+    "nsenter": "util-linux",
     "sysctl": "procps",
     "openssl": "openssl",
-    "kubectl": "kubernetes-client",
 }
-"""What a running cluster needs: program -> package."""
+"""What a running cluster needs besides what is built: program -> package."""
 
 BUILD: Final = {
-    str(GO): "golang-1.19-go",
     "gcc": "gcc",
     "/usr/include/stdlib.h": "libc6-dev",
-    "dpkg-source": "dpkg-dev",
-    "tar": "tar",
 }
-"""What building Kubernetes needs."""
+"""What the image that holds a pod's network is compiled with."""
 
 IMAGES: Final = {
     "buildah": "buildah",
@@ -54,20 +47,33 @@ IMAGES: Final = {
 }
 """What building and pushing images needs."""
 
-POSTGRESQL: Final = Path("/usr/lib/postgresql/15/bin")
-"""Where Debian 12 has the programs of PostgreSQL."""
+RELEASES: Final = {"12": 15, "13": 17}
+"""The releases of Debian that the cluster runs on, each with its PostgreSQL."""
+
+VENV: Final = {"/usr/share/doc/python3-venv": "python3-venv"}
+"""What Debian's own Python needs to make virtual environments."""
+
+
+def _os_release() -> dict[str, str]:
+    path = Path("/etc/os-release")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}
+
+
+POSTGRESQL: Final = Path(f"/usr/lib/postgresql/{RELEASES.get(_os_release().get('VERSION_ID', ''), 15)}/bin")
+"""Where Debian has the programs of PostgreSQL."""
 
 TESTS: Final = {
     "chromium": "chromium",
     "busybox": "busybox-static",
-    f"{POSTGRESQL}/postgres": "postgresql-15",
+    f"{POSTGRESQL}/postgres": f"postgresql-{POSTGRESQL.parent.name}",
 }
 """What the tests need besides: a browser, the smallest of the shells that an image may have, and a database."""
 
 NO_DATABASE: Final = Path("/etc/postgresql-common/createcluster.conf")
 """Where Debian's PostgreSQL is told to make no database of the machine's own: the tests have theirs."""
 
-SERVICES: Final = ("containerd", "etcd", "docker-registry")
+SERVICES: Final = ("docker-registry",)
 """System services that come with the packages above; we start programs of our own, never those."""
 
 
@@ -80,15 +86,15 @@ def refusal(system: str | None = None, release: Mapping[str, str] | None = None,
     release = _os_release() if release is None else release
     if system != "Linux" or release.get("ID") != "debian":
         reason = "This is not Debian"
-    elif release.get("VERSION_ID") != "12":
+    elif release.get("VERSION_ID") not in RELEASES:
         reason = f"This is Debian {release.get('VERSION_ID', 'testing')}"
     elif (os.geteuid() if uid is None else uid) != 0:
         reason = "You are not root"
     else:
         return ""
     return (
-        f"{reason}, and no KUBECONFIG is set. Run this as root on Debian 12, or set KUBECONFIG to use a cluster "
-        "that you have: `python3 -m devcluster --help` lists the variables that go with it."
+        f"{reason}, and no KUBECONFIG is set. Run this as root on Debian 12 or 13, or set KUBECONFIG to use a "
+        "cluster that you have: `python3 -m devcluster --help` lists the variables that go with it."
     )
 
 
@@ -105,10 +111,10 @@ def install(programs: Mapping[str, str]) -> None:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise DevClusterError(f"These programs are needed; please install them: {', '.join(missing)}")
-    services = [name for name in SERVICES if name in missing or f"{name}-server" in missing]
+    services = [name for name in SERVICES if name in missing]
     active = [name for name in services if succeeds("systemctl", "is-active", name)] if services else []
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    if "postgresql-15" in missing and not NO_DATABASE.exists():
+    if TESTS[f"{POSTGRESQL}/postgres"] in missing and not NO_DATABASE.exists():
         write(NO_DATABASE, "create_main_cluster = false\n")
     with step("Fetching Debian's package lists", 10):
         run("apt-get", "update", "-q")
@@ -135,9 +141,3 @@ def install(programs: Mapping[str, str]) -> None:
 
 def _there(program: str) -> bool:
     return Path(program).exists() if program.startswith("/") else bool(shutil.which(program, path=SYSTEM_PATH))
-
-
-def _os_release() -> dict[str, str]:
-    path = Path("/etc/os-release")
-    lines = path.read_text().splitlines() if path.exists() else []
-    return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 __all__ = ["say", "step"]
@@ -20,7 +20,7 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def step(what: str, expected: float = 0) -> Iterator[None]:
+def step(what: str, expected: float = 0, progress: Callable[[], str] | None = None) -> Iterator[None]:
     """Announce a step, show that it is alive while it runs, and say what it took.
 
     Parameters
@@ -29,6 +29,8 @@ def step(what: str, expected: float = 0) -> Iterator[None]:
         What is done, as a person would say it: "Building the kubelet".
     expected
         Seconds that it takes on two cores; 0 for a step that is short.
+    progress
+        Says how far it is, as "12 of 40 files".
     """
     about = f" (about {_duration(expected)})" if expected else ""
     terminal = sys.stderr.isatty()
@@ -39,7 +41,7 @@ def step(what: str, expected: float = 0) -> Iterator[None]:
 
     def beat() -> None:
         while not ended.wait(1 if terminal else QUIET_INTERVAL):
-            elapsed = _duration(time.monotonic() - began)
+            elapsed = _duration(time.monotonic() - began) + (f", {progress()}" if progress else "")
             if terminal:
                 print(f"\r\033[K==> {what}{about} … {elapsed}", end="", file=sys.stderr, flush=True)
             else:

@@ -15,7 +15,7 @@ __all__ = ["VARIABLES", "DevClusterError", "Settings"]
 VARIABLES: Final = {
     "KUBECONFIG": "use this cluster, and build and start none",
     "JHKUBE_DEV_NAME": "the cluster's name (jhkube); two clusters need two names, nets and ports",
-    "JHKUBE_DEV_NET": "the first two numbers of the pods' /16 network (10.246)",
+    "JHKUBE_DEV_NET": "the first two numbers of the /16 network of pods and Services (10.246)",
     "JHKUBE_DEV_FIRST_PORT": "the first of ten ports of this machine that the control plane takes (26440)",
     "JHKUBE_DEV_REGISTRY_PORT": "the registry's port on this machine (5050)",
     "JHKUBE_DEV_REGISTRY": "with KUBECONFIG: the registry to push to, as the nodes name it",
@@ -147,19 +147,39 @@ class Settings:
         return self.logs / "audit.log"
 
     @property
-    def bridge(self) -> str:
-        """The network bridge that the pods hang on."""
+    def link(self) -> str:
+        """The network interface by which this machine reaches the node and the pods."""
         return f"{self.name}0"
 
     @property
-    def gateway(self) -> str:
-        """This machine's address on the bridge, as the pods see it."""
-        return f"{self.net}.0.1"
+    def netns(self) -> str:
+        """The node's network namespace: the rules of its Services and policies touch nothing of this machine."""
+        return f"devcluster-{self.name}"
 
     @property
-    def subnet(self) -> str:
-        """The network that the pods get their addresses from."""
-        return f"{self.net}.0.0/16"
+    def node_address(self) -> str:
+        """The node's address, which is the pods' way to everything else."""
+        return f"{self.net}.0.2"
+
+    @property
+    def pods(self) -> str:
+        """The addresses of this machine, the node and the pods: the first half of the net."""
+        return f"{self.net}.0.0/17"
+
+    @property
+    def services(self) -> str:
+        """The addresses of Services: the second half of the net."""
+        return f"{self.net}.128.0/17"
+
+    @property
+    def api_service(self) -> str:
+        """The address of the API server's Service, `kubernetes.default`."""
+        return f"{self.net}.128.1"
+
+    @property
+    def dns_service(self) -> str:
+        """The address of the cluster's DNS."""
+        return f"{self.net}.128.10"
 
     @property
     def cgroup(self) -> str:
@@ -178,13 +198,13 @@ class Settings:
 
     @property
     def api_port(self) -> int:
-        """The API server's port, on the bridge's address."""
+        """The API server's port, on this machine's address on the pods' network."""
         return self.first_port + 3
 
     @property
     def api_url(self) -> str:
         """Where the API server answers clients and pods."""
-        return f"https://{self.gateway}:{self.api_port}"
+        return f"https://{self.host}:{self.api_port}"
 
     @property
     def controller_manager_port(self) -> int:
@@ -198,8 +218,18 @@ class Settings:
 
     @property
     def kubelet_health_port(self) -> int:
-        """The kubelet's port for its health; its own API is on port 10250 of the bridge's address."""
+        """The kubelet's port for its health; its own API is on port 10250 of the node's address."""
         return self.first_port + 6
+
+    @property
+    def proxy_health_port(self) -> int:
+        """The port of kube-proxy on the node for its health."""
+        return self.first_port + 7
+
+    @property
+    def dns_ready_port(self) -> int:
+        """The port of the cluster's DNS on the node that says whether it is ready."""
+        return self.first_port + 8
 
     @property
     def containerd(self) -> Path:

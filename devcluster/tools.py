@@ -41,7 +41,7 @@ def virtual_environment(settings: Settings, folder: Path, requirements: Sequence
         if part.exists() or not succeeds(python, "-m", "pip", "--version"):
             # An environment that was interrupted may be anything: start from an empty one.
             if not succeeds(sys.executable, "-c", "import ensurepip"):
-                packages.install({"/usr/share/doc/python3-venv": "python3-venv"})
+                packages.install(packages.VENV)
             run(sys.executable, "-m", "venv", "--clear", folder, log=log)
         part.touch()
         if not (folder / "bin" / "uv").exists():

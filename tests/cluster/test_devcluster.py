@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import leftovers, network, packages, processes
+from devcluster import build, leftovers, network, packages, processes
+from devcluster.cluster import DEMO_NAMESPACE
 from devcluster.commands import output
 from devcluster.configuration import PAUSE_IMAGE
 from devcluster.settings import Settings
 
 pytestmark = [
-    pytest.mark.skipif(bool(packages.refusal()), reason="a cluster of our own needs root on Debian 12"),
+    pytest.mark.skipif(bool(packages.refusal()), reason="a cluster of our own needs root on Debian 12 or 13"),
     pytest.mark.timeout(300),
 ]
 
@@ -82,7 +83,10 @@ class Other:
 
     def kubectl(self, *words, stdin=None):
         done = subprocess.run(
-            ["kubectl", "--kubeconfig", self.settings.kubeconfig, *words], input=stdin, capture_output=True, text=True
+            [build.kubectl(self.settings), "--kubeconfig", self.settings.kubeconfig, *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -156,7 +160,7 @@ def test_up_recovers_from_everything_killed_at_once(other, then):
 
 def test_pods_that_lost_their_bridge_get_a_new_network(other):
     before = other.container()
-    output("ip", "link", "del", other.settings.bridge)
+    output("ip", "link", "del", other.settings.link)
     other.up()
     pod = other.running_pod(unlike=before)
     # Nobody listens in it: that it says so shows that it is reached.
@@ -175,6 +179,23 @@ def test_a_component_that_no_file_knows_is_not_started_twice(other):
     other.up()
     named = [each for each in processes.marked(other.settings.run) if each.command[0].endswith("/kube-scheduler")]
     assert named == [other.components()["scheduler"]]
+
+
+def test_the_demos_servers_make_room_for_the_tests_and_their_homes_stay(other):
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": DEMO_NAMESPACE}}
+    server = {**POD, "metadata": {"name": "lab", "labels": {"component": "singleuser-server"}}}
+    other.kubectl("create", "-f", "-", stdin=json.dumps(namespace))
+    other.kubectl("-n", DEMO_NAMESPACE, "wait", "--for=create", "serviceaccount/default", "--timeout=60s")
+    for manifest in (CLAIM, POD, server):
+        other.kubectl("-n", DEMO_NAMESPACE, "create", "--validate=false", "-f", "-", stdin=json.dumps(manifest))
+
+    status, said = other.devcluster("room")
+
+    assert status == 0, said
+    assert "Stopping 1 of the demo's servers" in said
+    left = other.kubectl("-n", DEMO_NAMESPACE, "get", "pods,pvc", "-o", "name").split()
+    assert left == ["pod/stays", "persistentvolumeclaim/home"]
+    assert "Stopping" not in other.devcluster("room")[1]
 
 
 def test_a_component_is_killed_and_started_by_its_name(other):
@@ -214,9 +235,10 @@ def test_down_leaves_nothing_running_mounted_or_connected(other):
     assert status == 0, said
     assert other.own_processes() == set()
     assert leftovers.mounts(other.settings.run) == []
-    assert not Path("/sys/class/net", other.settings.bridge).exists()
+    assert not Path("/sys/class/net", other.settings.link).exists()
+    assert not Path("/run/netns", other.settings.netns).exists()
     assert not list(Path("/sys/fs/cgroup").glob(f"**/{other.settings.cgroup.strip('/')}"))
     assert f"devcluster {OTHER['JHKUBE_DEV_NAME']}" not in output("iptables-save")
     assert not (other.settings.run / "volumes").exists()
     # The cluster that the other tests run on has not noticed.
-    assert output("kubectl", "--kubeconfig", mine, "get", "--raw", "/readyz") == "ok"
+    assert output(build.kubectl(other.settings), "--kubeconfig", mine, "get", "--raw", "/readyz") == "ok"

@@ -101,15 +101,6 @@ def image_of(cluster):
     return f"{cluster.registry}/hub:dev"
 
 
-def api_server(cluster):
-    """Return how a pod finds the API server: nothing routes Services on the development cluster."""
-    host, _, port = cluster.core.api_client.configuration.host.removeprefix("https://").partition(":")
-    return [
-        {"name": "KUBERNETES_SERVICE_HOST", "value": host},
-        {"name": "KUBERNETES_SERVICE_PORT", "value": port or "443"},
-    ]
-
-
 def registry_beside(cluster, registry_port):
     """Return the container that lets a pod reach a registry of this machine's loopback, where it is one."""
     if not cluster.registry.startswith("localhost:"):
@@ -137,7 +128,6 @@ def hub_objects(cluster, values, proxy_token, proxy_port, registry_port):
     }
     env = [
         *({"name": name, "value": value} for name, value in plain.items()),
-        *api_server(cluster),
         {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         {"name": "HUB_SERVICE_HOST", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         {
@@ -320,7 +310,7 @@ async def prepuller(hub, cluster):
     data["jupyterhub_config.py"] += f"c.Prepuller.pause_image = '{tiny}:1.0'\n"
     pod = by_kind["Deployment"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    container |= {"image": image_of(cluster), "imagePullPolicy": "Always", "env": api_server(cluster)}
+    container |= {"image": image_of(cluster), "imagePullPolicy": "Always"}
     pod["containers"] += registry_beside(cluster, hub.registry_port)
     async with applied(objects):
         yield by_kind["Deployment"]["metadata"]["name"]

@@ -1,5 +1,7 @@
 """The development cluster's own rules: settings, refusals, files that are whole or not there."""
 
+import ipaddress
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from devcluster import commands, images, leftovers, packages, tools
-from devcluster.build import source_entries
+from devcluster.build import OURS, PROGRAMS, kubernetes_version
+from devcluster.build import _go as run_go
 from devcluster.settings import VARIABLES, DevClusterError, Settings
 
 DEBIAN = {"ID": "debian", "VERSION_ID": "12"}
@@ -76,7 +79,7 @@ def test_a_wrong_setting_is_refused_by_name(variable, value):
 def test_two_names_share_nothing_but_what_is_built_once():
     one, two = load(), load(JHKUBE_DEV_NAME="two")
     assert one.cache == two.cache
-    for attribute in ("run", "bridge", "cgroup", "kubeconfig", "containerd"):
+    for attribute in ("run", "link", "netns", "cgroup", "kubeconfig", "containerd"):
         assert getattr(one, attribute) != getattr(two, attribute)
 
 
@@ -92,7 +95,8 @@ def test_the_help_names_every_setting():
     [
         ("Linux", DEBIAN, 0, ""),
         ("Linux", DEBIAN, 1000, "You are not root"),
-        ("Linux", {"ID": "debian", "VERSION_ID": "13"}, 0, "This is Debian 13"),
+        ("Linux", {"ID": "debian", "VERSION_ID": "13"}, 0, ""),
+        ("Linux", {"ID": "debian", "VERSION_ID": "11"}, 0, "This is Debian 11"),
         ("Linux", {"ID": "debian"}, 0, "This is Debian testing"),
         ("Linux", {"ID": "fedora", "VERSION_ID": "12"}, 0, "This is not Debian"),
         ("Darwin", {}, 0, "This is not Debian"),
@@ -113,18 +117,46 @@ def test_a_nodejs_that_the_proxy_does_not_run_on_is_refused(version, said):
         tools.check_node(version)
 
 
+def test_the_program_answers_to_every_name_that_is_linked_to_it():
+    listed = re.findall(r'(?m)^\t"([a-z-]+)":\s+func|^\t"([a-z-]+)":\s+coremain', (OURS / "main.go").read_text())
+    assert sorted(one or other for one, other in listed) == sorted(PROGRAMS)
+
+
+def test_each_part_of_kubernetes_is_of_one_release():
+    module = (OURS / "go.mod").read_text()
+    minor, patch = kubernetes_version().split(".")[1:]
+    replaced = re.findall(r"(?m)^\tk8s\.io/\S+ => k8s\.io/\S+ v(\S+)$", module)
+    assert len(replaced) > 30
+    assert set(replaced) == {f"0.{minor}.{patch}"}
+
+
 @pytest.mark.parametrize(
-    ("binary", "source"),
+    ("said", "advice"),
     [
-        ("Types: deb\nURIs: http://mirror.example/\n", "Types: deb-src\nURIs: http://mirror.example/\n"),
-        ("Types: deb deb-src\n", "Types: deb-src\n"),
-        ("deb http://mirror.example/ bookworm main\n", "deb-src http://mirror.example/ bookworm main\n"),
-        ("deb-src [trusted=no] http://m.example/ b main\n", "deb-src [trusted=no] http://m.example/ b main\n"),
-        ("# deb is commented out\n", "# deb is commented out\n"),
+        ("write /tmp/x.a: no space left on device", "The disk is full"),
+        ("compile: signal: killed", "too little memory"),
+        (
+            'Get "https://proxy.example/k8s.io/@v/list": dial tcp: lookup proxy.example: no such host',
+            "does not answer",
+        ),
+        ("verifying k8s.io/api@v0.37.2: checksum mismatch", "A download is broken"),
     ],
 )
-def test_sources_of_packages_become_sources_of_source_packages(binary, source):
-    assert source_entries(binary) == source
+def test_a_build_that_fails_says_what_to_do(said, advice, tmp_path):
+    go = tmp_path / "go"
+    go.write_text(f"#!/bin/sh\ncat <<'END'\n{said}\nEND\nexit 1\n")
+    go.chmod(0o755)
+    for words in (("list", "."), ("build", ".")):
+        with pytest.raises(DevClusterError, match=f"^Kubernetes cannot be built. .*{advice}"):
+            run_go(go, tmp_path / "log", {}, *words)
+
+
+def test_the_address_of_a_service_is_no_pods():
+    settings = load()
+    pods, services = ipaddress.ip_network(settings.pods), ipaddress.ip_network(settings.services)
+    assert not pods.overlaps(services)
+    assert {ipaddress.ip_address(each) in pods for each in (settings.host, settings.node_address)} == {True}
+    assert {ipaddress.ip_address(each) in services for each in (settings.api_service, settings.dns_service)} == {True}
 
 
 def test_a_file_is_written_once_and_says_whether_it_changed(tmp_path):
