@@ -48,6 +48,9 @@ async def connects(pods: Pods, name: str, host: str, port: int, seconds: float =
     return said.strip().endswith("connected")
 
 
+OWN = parse_home("pvc", sub_path="home")
+
+
 async def eventually(found: Callable[[], Any], what: str) -> None:
     """Wait until something that is awaited is true."""
     async with asyncio.timeout(60):
@@ -69,8 +72,8 @@ async def test_the_cluster_is_a_release_that_people_run(cluster: Cluster) -> Non
     assert int(version.minor.rstrip("+")) >= 34, version.git_version
 
 
-async def test_pods_find_the_api_server_and_each_other_by_name(cluster: Cluster, pods: Pods) -> None:
-    server = await pods.start(PodSettings(), command=serving(8888))
+async def test_pods_find_the_api_server_and_each_other_by_name(cluster: Cluster, pods: Pods, claim: str) -> None:
+    server = await pods.start(PodSettings(home=OWN), claim=claim, command=serving(8888))
     service = f"echo-{secrets.token_hex(3)}"
     await cluster.core.patch_namespaced_pod(server, cluster.namespace, {"metadata": {"labels": {"echo": service}}})
     await cluster.core.create_namespaced_service(
@@ -81,7 +84,7 @@ async def test_pods_find_the_api_server_and_each_other_by_name(cluster: Cluster,
         },
     )
     try:
-        asking = await pods.start(PodSettings())
+        asking = await pods.start(PodSettings(home=OWN), claim=claim)
         assert await connects(pods, asking, "kubernetes.default", 443)
         for name in (service, f"{service}.{cluster.namespace}.svc.cluster.local"):
             await eventually(lambda name=name: connects(pods, asking, name, 80), name)
@@ -135,8 +138,7 @@ async def test_a_deleted_claims_folder_goes_and_a_mounted_one_waits(cluster: Clu
 
 
 LEVELS = {
-    "pvc": ("restricted", {"home": parse_home("pvc", sub_path="home")}),
-    "no home": ("restricted", {}),
+    "pvc": ("restricted", {"home": OWN}),
     "a shared claim that nobody makes homes on": (
         "restricted",
         {"home": parse_home("shared-pvc", claim="shared", made_by="nobody")},
@@ -144,7 +146,7 @@ LEVELS = {
     "homes that root makes": ("baseline", {"home": parse_home("pvc", made_by="root")}),
     "a host path": (
         "privileged",
-        {"mounts": parse_mounts([{"name": "data", "path": "/data", "host_path": "/tmp"}])},
+        {"home": OWN, "mounts": parse_mounts([{"path": "/data", "host_path": "/tmp"}])},
     ),
 }
 """docs/inside-the-pod.md, "Rights": what needs which level of Pod Security."""
