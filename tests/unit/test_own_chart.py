@@ -160,6 +160,29 @@ def test_a_value_that_cannot_be_is_refused_with_its_place(values, told):
     assert told in done.stderr
 
 
+def sections(values, *above):
+    """Yield the path of each mapping of values that is described key by key."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value and (*above, key) != ("prepuller", "resources"):
+            yield *above, key
+            if key not in ("config", "labels"):
+                yield from sections(value, *above, key)
+
+
+@pytest.mark.parametrize("path", list(sections(VALUES)), ids=".".join)
+def test_a_section_that_is_left_empty_is_refused_with_its_name(path):
+    """As `prepuller:` is, where all of its lines are comments: Helm takes that for null, and drops what is below."""
+    *above, last = path
+    values = None
+    for key in reversed(path):
+        values = {key: values}
+    done = run_helm("template", "jhkube", OWN, "--values", "-", values=values)
+    if path == ("dashboard", "labels"):
+        assert done.returncode == 0
+    else:
+        assert f"at '{''.join(f'/{each}' for each in above)}': missing property '{last}'" in done.stderr
+
+
 OURS = [
     block
     for block in all_blocks("yaml")
