@@ -19,7 +19,7 @@ demo: check setup tools up images ## Start everything and print a URL; Ctrl-C en
 	@$(BIN)/python -m devcluster.demo
 
 .PHONY: test
-test: check setup lint tools browser up images room hub5 ## Run all checks: lint, types, layers, and all tests
+test: check setup lint tools helm browser up images room hub5 ## Run all checks: lint, types, layers, and all tests
 	@mkdir -p .run/logs
 	@$(WITH_CLUSTER) set +e; \
 	echo "The tests that need no pods run beside the others; what they say comes after."; \
@@ -43,7 +43,7 @@ lint: setup ## Check style, format, types and import layers
 	$(BIN)/lint-imports
 
 .PHONY: unit
-unit: setup tools ## Run the tests that need no cluster
+unit: setup tools helm ## Run the tests that need no cluster
 	$(BIN)/pytest tests/unit
 
 .PHONY: docs
@@ -95,6 +95,10 @@ hub5:
 .PHONY: tools
 tools:
 	@$(CLUSTER) tools
+
+.PHONY: helm
+helm:
+	@$(CLUSTER) helm >/dev/null
 
 .PHONY: browser
 browser:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from devcluster import build, cluster, images, packages, tools
 from devcluster.commands import succeeds
+from devcluster.helm import helm
 from devcluster.progress import say
 from devcluster.settings import VARIABLES, DevClusterError, Settings
 
@@ -33,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if options.verb == "browser":
             packages.install(packages.TESTS)
+            return 0
+        if options.verb == "helm":
+            print(helm(settings))
             return 0
         if settings.external:
             return _external(settings, options)
@@ -157,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     venv.add_argument("folder", type=Path)
     venv.add_argument("requirements", nargs="+", help="what goes into it, such as '.[test,docs]'")
     verbs.add_parser("tools", help="install the hub's proxy from npm")
+    verbs.add_parser("helm", help="fetch Helm, which the tests of the chart run, and print its path")
     verbs.add_parser("browser", help="install what the tests need besides: Chromium, PostgreSQL")
     logs = verbs.add_parser("logs", help="print where the logs are")
     logs.add_argument("name", nargs="?", default="")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
+import subprocess
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,28 +14,34 @@ from typing import Any
 import yaml
 from kubernetes_asyncio import client
 
+from devcluster.helm import helm
 from devcluster.settings import Settings
 
 CHART = Path(__file__).parents[1] / "chart"
+OWN = CHART / "jhkube"
 CLUSTER_WIDE = ("ClusterRole", "ClusterRoleBinding", "PriorityClass")
 
 
-def delivered(*files: str, namespace: str) -> list[dict[str, Any]]:
-    """Return the objects of chart/'s files, for a namespace: with the one change that the guide tells.
-
-    What belongs to no namespace has the namespace's name in its own, so that nothing of others is touched.
-    """
-    return [each for file in files for each in placed((CHART / file).read_text(), namespace)]
+def run_helm(*words: str | Path, values: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
+    """Return what Helm said, and whether it failed; it reads the values where `-` is among the words."""
+    command = [str(word) for word in (helm(Settings.load()), *words)]
+    return subprocess.run(command, input=yaml.safe_dump(values or {}), capture_output=True, text=True, check=False)
 
 
-def placed(text: str, namespace: str) -> list[dict[str, Any]]:
-    """Return the objects of a text as `delivered` does."""
-    objects = list(yaml.safe_load_all(re.sub(r"(?m)namespace: jhub$", f"namespace: {namespace}", text)))
-    for each in objects:
-        if each["kind"] in CLUSTER_WIDE:
-            for named in [each["metadata"], *([each["roleRef"]] if "roleRef" in each else [])]:
-                named["name"] += f"-{namespace}"
-    return objects
+def rendered(namespace: str, values: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Return the objects of our chart for a release `jhkube` in a namespace."""
+    done = run_helm("template", "jhkube", OWN, "--namespace", namespace, "--values", "-", values=values)
+    assert done.returncode == 0, done.stderr
+    return [each for each in yaml.safe_load_all(done.stdout) if each]
+
+
+def features(*enabled: str) -> dict[str, Any]:
+    """Return values of our chart with the Roles of these features and no others, and the hub's account."""
+    roles = yaml.safe_load((OWN / "values.yaml").read_text())["roles"]
+    return {
+        "hub": {"serviceAccount": {"create": True}},
+        "roles": {name: {"enabled": name in enabled} for name in roles},
+    }
 
 
 def rules_of(objects: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
@@ -63,9 +69,9 @@ async def kubectl(*words: str, stdin: str = "") -> str:
 
 
 @asynccontextmanager
-async def granted(*files: str, namespace: str) -> AsyncIterator[None]:
-    """Have the objects of chart/'s files in the cluster; those of no namespace go afterwards."""
-    async with applied(delivered(*files, namespace=namespace)):
+async def granted(*enabled: str, namespace: str) -> AsyncIterator[None]:
+    """Have the hub's account with the Roles of these features in the cluster; ClusterRoles go afterwards."""
+    async with applied(rendered(namespace, features(*enabled))):
         yield
 
 

@@ -13,7 +13,7 @@ from kubernetes_asyncio import client
 from kubernetes_asyncio.client import ApiException
 
 from devcluster.github import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, GitHubStandIn
-from tests.accounts import CHART, applied, granted, kubectl, placed
+from tests.accounts import CHART, applied, features, granted, rendered
 from tests.hubs import CACHE, ROOT, Person
 from tests.pods import in_pod, new_namespace, pod_of
 from tests.ports import free_port
@@ -64,7 +64,7 @@ async def run():
 async def namespace(cluster):
     name = f"{cluster.namespace}-z2jh"
     await new_namespace(cluster.core, name)
-    async with granted("rbac/hub.yaml", "rbac/token-renewal.yaml", "rbac/growing-homes.yaml", namespace=name):
+    async with granted("servers", "tokenRenewal", "growingHomes", namespace=name):
         yield name
     await cluster.core.delete_namespace(name)
 
@@ -294,36 +294,34 @@ async def test_the_charts_culler_runs_and_no_token_is_in_the_log(ada, lab, hub, 
 
 @pytest.fixture
 async def prepuller(hub, cluster):
-    """The prepuller as its kustomization makes it, with what is this machine's."""
-    objects = placed(await kubectl("kustomize", str(CHART / "prepuller")), hub.namespace)
-    by_kind = {each["kind"]: each for each in objects}
+    """The prepuller as our chart makes it, with what is this machine's."""
     tiny = f"{cluster.registry}/tiny"
-    data = by_kind["ConfigMap"]["data"]
-    for ours, here in (
-        ('"registry.example.org/lab"', repr(tiny)),
-        ('"jhub"', repr(hub.namespace)),
-        ('"jhkube-prepull"', repr(by_kind["PriorityClass"]["metadata"]["name"])),
-    ):
-        assert ours in data["jupyterhub_config.py"]
-        data["jupyterhub_config.py"] = data["jupyterhub_config.py"].replace(ours, here)
+    image, _, tag = image_of(cluster).rpartition(":")
     # It listens on a port, and rests; the cluster need not reach another registry.
-    data["jupyterhub_config.py"] += f"c.Prepuller.pause_image = '{tiny}:1.0'\n"
-    pod = by_kind["Deployment"]["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    container |= {"image": image_of(cluster), "imagePullPolicy": "Always"}
-    pod["containers"] += registry_beside(cluster, hub.registry_port)
+    config = {"ImageMenu": {"repositories": [tiny]}, "Prepuller": {"pause_image": f"{tiny}:1.0"}}
+    values = {
+        "roles": features()["roles"],
+        "prepuller": {
+            "enabled": True,
+            "image": {"name": image, "tag": tag, "pullPolicy": "Always"},
+            "config": config,
+        },
+    }
+    objects = rendered(hub.namespace, values)
+    (deployment,) = (each for each in objects if each["kind"] == "Deployment")
+    deployment["spec"]["template"]["spec"]["containers"] += registry_beside(cluster, hub.registry_port)
     async with applied(objects):
-        yield by_kind["Deployment"]["metadata"]["name"]
+        yield deployment["metadata"]["name"]
 
 
-async def test_the_prepuller_runs_from_the_same_image_as_its_manifests_say(prepuller, hub, cluster):
+async def test_the_prepuller_runs_from_the_same_image_as_the_chart_has_it(prepuller, hub, cluster):
     core, apps = cluster.core, client.AppsV1Api(cluster.core.api_client)
     status = "jhkube prepull --status --config /etc/jhkube/jupyterhub_config.py"
     shown = ""
     async with asyncio.timeout(120):
         while "Images: 1, nodes: 1: 1 present." not in shown:
             await asyncio.sleep(1)
-            labels = f"app.kubernetes.io/name={prepuller}"
+            labels = "app.kubernetes.io/component=prepuller"
             for pod in (await core.list_namespaced_pod(hub.namespace, label_selector=labels)).items:
                 if any(each.name == "prepuller" and each.ready for each in pod.status.container_statuses or ()):
                     shown = await in_pod(hub.namespace, pod.metadata.name, status, container="prepuller")

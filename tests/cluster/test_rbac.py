@@ -1,29 +1,26 @@
-"""The Roles that are delivered: all that the hub does works with them, and nothing that they allow is left unused."""
+"""The Roles of our chart: all that the hub does works with them, and nothing that they allow is left unused."""
 
 import asyncio
 
 import pytest
-import yaml
 
 from devcluster.settings import Settings
-from tests.accounts import CHART, asked_by, delivered, granted, kubeconfig_of, kubectl, rules_of
+from tests.accounts import asked_by, features, granted, kubeconfig_of, rendered, rules_of
 from tests.hubs import Person
-from tests.pages import DOCS, ROOT, blocks_of
 from tests.pods import new_namespace, pod_of
 
-HUB = tuple(
-    f"rbac/{name}.yaml" for name in ("hub", "token-renewal", "growing-homes", "registry-account", "image-marks")
-)
-NAMESPACES = ("rbac/own-namespaces.yaml", "rbac/quotas.yaml")
+HUB = ("servers", "tokenRenewal", "growingHomes", "registryAccount", "imageMarks")
+NAMESPACES = ("userNamespaces", "tokenRenewal", "growingHomes", "quotas")
 
-RARE = (
-    ("patch", "pods"),
-    ("delete", "secrets"),
-    ("patch", "secrets"),
-    ("get", "persistentvolumeclaims"),
-    ("delete", "persistentvolumeclaims"),
-    ("patch", "persistentvolumeclaims"),
-)
+RARE = {
+    ("patch", "", "pods"),
+    ("delete", "", "secrets"),
+    ("patch", "", "secrets"),
+    ("get", "", "persistentvolumeclaims"),
+    ("delete", "", "persistentvolumeclaims"),
+    ("patch", "", "persistentvolumeclaims"),
+    ("get", "storage.k8s.io", "storageclasses"),
+}
 """What only growing homes, renewed tokens and leavers need: the Roles for one namespace show that it is used."""
 
 noted = pytest.mark.skipif(
@@ -31,10 +28,10 @@ noted = pytest.mark.skipif(
 )
 
 
-def unasked(files, namespace):
-    """Return what files allow and the hub's account has not asked for."""
+def unasked(enabled, namespace):
+    """Return what the Roles of features allow and the hub's account has not asked for."""
     asked = {each.rule for each in asked_by("hub", namespace) if each.allowed}
-    return set(rules_of(delivered(*files, namespace=namespace))) - asked
+    return set(rules_of(rendered(namespace, features(*enabled)))) - asked
 
 
 def refused(namespace):
@@ -51,50 +48,6 @@ async def removed(core, namespace, name):
 
 async def claims(core, namespace):
     return (await core.list_namespaced_persistent_volume_claim(namespace)).items
-
-
-@pytest.mark.parametrize(
-    "file",
-    sorted(str(path.relative_to(CHART)) for path in CHART.rglob("*.yaml") if path.parent.name in ("rbac", "chart")),
-)
-async def test_the_api_server_accepts_a_manifest(file, cluster):
-    text = yaml.safe_dump_all(delivered(file, namespace=cluster.namespace))
-    shown = await kubectl("apply", "--dry-run=server", "-f", "-", stdin=text)
-    assert shown.count("(server dry run)") == len(delivered(file, namespace=cluster.namespace))
-
-
-async def typed(page, block_with, namespace):
-    """Run a block of a guide, for a namespace of the test's own, and return what it prints."""
-    (block,) = (each for each in blocks_of(DOCS / "howto" / page, "console") if block_with in each.code)
-    script = block.code.removeprefix("$ ")
-    words = (
-        "bash",
-        "-euo",
-        "pipefail",
-        "-c",
-        script.replace("labs", namespace).replace("apply -f", "apply --dry-run=server -f"),
-    )
-    process = await asyncio.create_subprocess_exec(*words, cwd=ROOT, stdout=-1, stderr=-2)
-    output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
-    return output.decode()
-
-
-async def test_the_roles_are_applied_as_the_guide_says(cluster):
-    shown = await typed("z2jh.md", "for feature in", cluster.namespace)
-    assert shown.count("(server dry run)") == 6
-
-
-async def test_the_api_server_accepts_the_prepullers_kustomization(cluster):
-    """With the namespace that it has in kustomization.yaml, which has to be there."""
-    await new_namespace(cluster.core, "jhub")
-    try:
-        shown = await typed("prepulling.md", "kubectl kustomize", cluster.namespace)
-    finally:
-        await cluster.core.delete_namespace("jhub")
-    kinds = ["serviceaccount", "role", "rolebinding", "clusterrole", "configmap", "deployment", "priorityclass"]
-    assert [kind for kind in kinds if f"{kind}." not in shown and f"{kind}/" not in shown] == []
-    assert shown.count("(server dry run)") == 8
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +169,6 @@ async def namespaces(cluster, tmp_path_factory, new_hub):
     """Servers in a namespace for each person, with ceilings that are quotas, by an account that may do just this."""
     namespace = f"{cluster.namespace}-many"
     await new_namespace(cluster.core, namespace)
-    await cluster.core.create_namespaced_service_account(namespace, {"metadata": {"name": "hub"}})
     own = f"{namespace}-guest-04"
     async with granted(*NAMESPACES, namespace=namespace):
         folder = tmp_path_factory.mktemp("namespaces")
@@ -253,5 +205,4 @@ async def test_the_hub_asks_for_nothing_that_the_cluster_roles_do_not_allow(name
 
 @noted
 async def test_the_hub_uses_the_verbs_of_the_cluster_roles(namespaces):
-    rare = {(verb, "", what) for verb, what in RARE}
-    assert unasked(NAMESPACES, namespaces[0]) == rare
+    assert unasked(NAMESPACES, namespaces[0]) == RARE

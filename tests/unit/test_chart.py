@@ -1,4 +1,4 @@
-"""What an operator of z2jh is given: values and their schema, Roles, policies, and the prepuller."""
+"""What an operator of z2jh is given for that chart: values, and their schema."""
 
 import json
 import os
@@ -11,15 +11,10 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from jhkube.commands.configuration import load_configuration
-from jhkube.permissions import HubFacts, permissions, role_rules
-from jhkube.prepull.placement import placement_of
-from jhkube.prepuller import RULES, STATUS_RULES, Prepuller
 from jhkube.settings import SettingError, Settings
-from jhkube.spawner import JHKubeSpawner
-from tests.accounts import CHART, delivered
+from tests.accounts import CHART
 from tests.pages import DOCS, blocks_of
-from tests.unit.pod_security import restricted_violations
+from tests.unit.policies import BLOCKED, PUBLIC, reaches
 
 VALUES = CHART / "values"
 SCHEMA = CHART / "custom-jhkube.schema.json"
@@ -91,9 +86,7 @@ def test_the_schema_is_written_as_the_guide_says(tmp_path):
 
 @pytest.mark.parametrize("names", TOGETHER, ids=" ".join)
 def test_the_charts_own_schema_takes_the_values(names):
-    values = {}
-    for name in names:
-        values = merged(values, overrides(VALUES / f"{name}.yaml"))
+    values = together(names)
     schema = without_required(yaml.safe_load(Z2JH.read_text()))
     assert [error.message for error in Draft7Validator(schema).iter_errors(values)] == []
     Settings({}, values["custom"]["jhkube"])
@@ -116,6 +109,14 @@ def merged(below, above):
     }
 
 
+def together(names):
+    """Return what files of chart/values set, given to Helm in this order."""
+    values = {}
+    for name in names:
+        values = merged(values, overrides(VALUES / f"{name}.yaml"))
+    return values
+
+
 def without_required(schema):
     """Return a schema that asks for nothing: the chart's own values have what must be there."""
     if isinstance(schema, list):
@@ -129,83 +130,24 @@ def without_required(schema):
     }
 
 
-def allowed(*files):
-    """Return what the Roles and the ClusterRoles of files allow: where, the group, the resource and its verbs."""
-    rules = {}
-    for each in delivered(*files, namespace="labs"):
-        for rule in each.get("rules", ()):
-            for resource in rule["resources"]:
-                names = tuple(rule.get("resourceNames", ()))
-                where = each["metadata"].get("namespace")
-                key = (where, rule["apiGroups"][0], resource, names)
-                rules[key] = rules.get(key, set()) | set(rule["verbs"])
-    return rules
+SERVERS_POLICY = [["github"], ["cilogon"], ["github", "private-git"]]
 
 
-def wanted(facts):
-    """Return what the table of permissions says that a hub asks for, in the same shape."""
-    return {
-        (where, rule["apiGroups"][0], rule["resources"][0], tuple(rule.get("resourceNames", ()))): set(rule["verbs"])
-        for where, rules in role_rules(permissions(facts)).items()
-        for rule in rules
-    }
+@pytest.mark.parametrize("names", SERVERS_POLICY, ids=" ".join)
+@pytest.mark.parametrize("address", BLOCKED)
+def test_servers_do_not_reach_private_addresses_nor_metadata_by_the_values(names, address):
+    """The chart's own rule for public addresses blocks less, and rules add up: so it is off."""
+    policy = together(names)["singleuser"]["networkPolicy"]
+    assert policy["egressAllowRules"] == {"nonPrivateIPs": False}
+    assert not reaches(policy["egress"], address)
 
 
-@pytest.mark.parametrize(
-    ("facts", "files"),
-    [
-        (HubFacts(namespace="labs"), ["hub", "token-renewal", "growing-homes"]),
-        (
-            HubFacts(namespace="labs", pull_secret="labs/registry-account"),
-            ["hub", "token-renewal", "growing-homes", "registry-account"],
-        ),
-        (HubFacts(user_namespaces=True, quotas=True), ["own-namespaces", "quotas", "growing-homes"]),
-    ],
-)
-def test_the_roles_allow_what_the_hub_asks_for_and_no_more(facts, files):
-    roles = allowed(*(f"rbac/{name}.yaml" for name in files))
-    if facts.user_namespaces:
-        # Of growing-homes it takes the ClusterRole alone.
-        roles = {key: verbs for key, verbs in roles.items() if key[0] is None}
-    assert roles == wanted(facts)
+@pytest.mark.parametrize("names", SERVERS_POLICY, ids=" ".join)
+@pytest.mark.parametrize("address", PUBLIC)
+def test_servers_reach_public_addresses_by_the_values(names, address):
+    assert reaches(together(names)["singleuser"]["networkPolicy"]["egress"], address)
 
 
-def test_the_prepullers_roles_are_its_rules():
-    roles = [each for each in delivered("prepuller/account.yaml", namespace="labs") if "rules" in each]
-    assert [shape(each["rules"]) for each in roles] == [shape(RULES), shape(STATUS_RULES)]
-
-
-def shape(rules):
-    return [(each["apiGroups"], each["resources"], sorted(each["verbs"])) for each in rules]
-
-
-def test_the_prepullers_configuration_names_what_is_delivered_with_it():
-    configuration = load_configuration(CHART / "prepuller" / "jupyterhub_config.py")
-    objects = delivered("prepuller/deployment.yaml", "prepuller/priority.yaml", namespace="labs")
-    names = {each["kind"]: each["metadata"]["name"].removesuffix("-labs") for each in objects}
-    assert configuration.Prepuller.deployment == names["Deployment"]
-    assert configuration.Prepuller.priority_class_name == names["PriorityClass"]
-    assert set(configuration.Prepuller) <= set(Prepuller.class_trait_names(config=True))
-
-
-def test_the_prepullers_own_pod_fits_pod_security_restricted():
-    (deployment,) = delivered("prepuller/deployment.yaml", namespace="labs")
-    assert restricted_violations(deployment["spec"]["template"]) == []
-
-
-@pytest.mark.parametrize("key", ["hub.jupyter.org/dedicated", "hub.jupyter.org_dedicated"])
-def test_the_prepuller_goes_to_the_nodes_that_the_chart_keeps_for_servers(key):
-    configuration = load_configuration(CHART / "prepuller" / "jupyterhub_config.py")
-    placement = placement_of([], node_selector={}, tolerations=configuration.JHKubeSpawner.tolerations)
-    kept = {"key": key, "value": "user", "effect": "NoSchedule"}
-    assert placement.admits({"metadata": {"name": "node1"}, "spec": {"taints": [kept]}})
-    assert not placement.admits({"metadata": {"name": "node1"}, "spec": {"taints": [kept | {"value": "core"}]}})
-
-
-def test_a_policy_reaches_the_pods_that_the_hub_makes():
-    """By the label that KubeSpawner gives them, on the port that it has servers listen on."""
-    servers, hub = delivered("network-policy.yaml", namespace="labs")
-    traits = JHKubeSpawner.class_traits()
-    assert servers["spec"]["podSelector"]["matchLabels"] == {"component": traits["component_label"].default_value}
-    assert servers["spec"]["ingress"][0]["ports"] == [{"port": 8888}]
-    assert hub["spec"]["podSelector"]["matchLabels"] == {"component": "hub"}
+def test_servers_reach_the_private_git_host_by_the_values():
+    egress = together(["github", "private-git"])["singleuser"]["networkPolicy"]["egress"]
+    assert [rule["ports"] for rule in egress if "ports" in rule] == [[{"port": 443}]]

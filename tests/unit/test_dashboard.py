@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 import jhkube.metrics
 
 ROOT = Path(__file__).parents[2]
-DASHBOARD = json.loads((ROOT / "chart" / "dashboard.json").read_text())
+DASHBOARD = json.loads((ROOT / "chart" / "jhkube" / "files" / "dashboard.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 GUIDE = (ROOT / "docs" / "howto" / "metrics.md").read_text()
 

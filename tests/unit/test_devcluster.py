@@ -1,6 +1,7 @@
 """The development cluster's own rules: settings, refusals, files that are whole or not there."""
 
 import ipaddress
+import platform
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import commands, images, leftovers, packages, tools
+from devcluster import commands, helm, images, leftovers, packages, tools
 from devcluster.build import OURS, PROGRAMS, kubernetes_version
 from devcluster.build import _go as run_go
 from devcluster.settings import VARIABLES, DevClusterError, Settings
@@ -107,6 +108,37 @@ def test_a_machine_that_cannot_have_a_cluster_hears_why_and_what_to_do(system, r
     assert refusal.startswith(reason)
     assert bool(refusal) == bool(reason)
     assert not reason or "set KUBECONFIG" in refusal
+
+
+def test_the_helm_of_the_tests_is_the_one_that_the_package_has():
+    printed = subprocess.run(
+        [sys.executable, "-m", "devcluster", "helm"], cwd=tools.ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
+    program = printed.stdout.strip()
+    assert helm.helm(Settings.load()) == Path(program)
+    said = subprocess.run([program, "version", "--short"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert said.startswith(f"v{helm.VERSION}")
+
+
+def test_a_processor_without_helm_in_pypi_needs_the_machines_own(monkeypatch, tmp_path):
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DevClusterError, match="Helm is needed, and PyPI has it for x86_64 alone"):
+        helm.helm(load())
+    (tmp_path / "helm").touch(mode=0o755)
+    assert helm.helm(load()) == tmp_path / "helm"
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"", "BadZipFile"), (None, "not enough values")])
+def test_a_package_without_helm_is_an_error_and_leaves_nothing(monkeypatch, tmp_path, content, said):
+    def download(*words, log):
+        if content is not None:
+            (Path(words[words.index("--dest") + 1]) / "layer.whl").write_bytes(content)
+
+    monkeypatch.setattr(helm, "run", download)
+    with pytest.raises(DevClusterError, match=f"does not hold Helm where it should: .*{said}"):
+        helm.helm(load(XDG_CACHE_HOME=str(tmp_path)))
+    assert list((tmp_path / "jhkube" / f"helm-{helm.VERSION}").iterdir()) == []
 
 
 @pytest.mark.parametrize(("version", "said"), [("v18.19.0", "this is v18.19.0"), ("", "there is none")])

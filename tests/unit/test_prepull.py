@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from pathlib import Path
 
 import pytest
-import yaml
 from traitlets import TraitError
 from traitlets.config import Config
 
-from jhkube.commands.configuration import load_configuration
 from jhkube.options_form.offer import parse_offers
 from jhkube.options_form.sizes import parse_sizes
 from jhkube.prepull.config import PrepullerConfig
@@ -25,9 +22,8 @@ from jhkube.prepull.present import image_key
 from jhkube.prepull.ready import ReadyImages
 from jhkube.prepull.setbacks import Setbacks
 from jhkube.prepull.written import other_owner
-from jhkube.prepuller import RULES, Prepuller, PrepullerError
+from jhkube.prepuller import Prepuller, PrepullerError
 from tests.menus import menu
-from tests.pages import ROOT
 from tests.unit.pod_security import restricted_violations
 
 LAB = "registry.example/lab"
@@ -192,35 +188,6 @@ def test_the_helper_is_a_program_that_ends_well(tmp_path):
 
 def test_there_is_a_helper_for_the_architectures_of_docker_stacks():
     assert set(HELPERS) == {"amd64", "arm64"}
-
-
-PREPULLER = ROOT / "chart" / "prepuller"
-
-
-def delivered(file, kind):
-    """Return the one object of a kind in a file of chart/prepuller."""
-    (found,) = (each for each in yaml.safe_load_all((PREPULLER / file).read_text()) if each["kind"] == kind)
-    return found
-
-
-def test_its_account_has_the_rights_that_it_needs():
-    assert delivered("account.yaml", "Role")["rules"] == list(RULES)
-
-
-def test_its_deployment_has_a_configuration_that_names_it():
-    deployment = delivered("deployment.yaml", "Deployment")
-    pod = deployment["spec"]["template"]["spec"]
-    (container,), (volume,) = pod["containers"], pod["volumes"]
-    (mount,) = container["volumeMounts"]
-    (made,) = yaml.safe_load((PREPULLER / "kustomization.yaml").read_text())["configMapGenerator"]
-    assert (mount["name"], volume["configMap"]["name"]) == (volume["name"], made["name"])
-    file = Path(container["args"][-1])
-    assert (str(file.parent), [file.name]) == (mount["mountPath"], made["files"])
-    configuration = load_configuration(PREPULLER / file.name)
-    assert configuration.ImageMenu.repositories == ["registry.example.org/lab"]
-    assert configuration.Prepuller.deployment == deployment["metadata"]["name"]
-    priority = delivered("priority.yaml", "PriorityClass")
-    assert configuration.Prepuller.priority_class_name == priority["metadata"]["name"]
 
 
 @pytest.mark.parametrize("name", ["", "x" * 64, "Labs", "-x", "x-", "a.b"])

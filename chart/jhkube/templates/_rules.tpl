@@ -1,0 +1,67 @@
+{{- /*
+The rules of the hub's Roles by feature: `pods` are for the namespaces of servers, `cluster` for what belongs to no
+namespace. A test compares them with jhkube/permissions.py, which has the reason for each verb.
+*/}}
+{{- define "jhkube.rules" -}}
+servers:
+  pods:
+    - apiGroups: [""]
+      resources: [pods]
+      verbs: [list, watch, create, delete]
+    - apiGroups: [""]
+      resources: [events]
+      verbs: [list, watch]
+    - apiGroups: [""]
+      resources: [secrets]
+      verbs: [create, delete]
+    # `get` is for claims that an older KubeSpawner has made, `delete` for `delete_pvc`.
+    - apiGroups: [""]
+      resources: [persistentvolumeclaims]
+      verbs: [list, watch, create, get, delete]
+tokenRenewal:
+  pods:
+    - apiGroups: [""]
+      resources: [secrets]
+      verbs: [patch]
+    # A new annotation of the pod has kubelet bring the Secret's files up to date at once.
+    - apiGroups: [""]
+      resources: [pods]
+      verbs: [patch]
+growingHomes:
+  pods:
+    - apiGroups: [""]
+      resources: [persistentvolumeclaims]
+      verbs: [patch]
+  cluster:
+    - apiGroups: [storage.k8s.io]
+      resources: [storageclasses]
+      verbs: [get]
+imageMarks:
+  cluster:
+    - apiGroups: [""]
+      resources: [nodes]
+      verbs: [list, watch]
+services:
+  pods:
+    - apiGroups: [""]
+      resources: [services]
+      verbs: [get, create, delete]
+internalSsl:
+  pods:
+    - apiGroups: [""]
+      resources: [services]
+      verbs: [get, create, delete]
+    - apiGroups: [""]
+      resources: [secrets]
+      verbs: [get]
+userNamespaces:
+  cluster:
+    - apiGroups: [""]
+      resources: [namespaces]
+      verbs: [create]
+quotas:
+  cluster:
+    - apiGroups: [""]
+      resources: [resourcequotas]
+      verbs: [create, update]
+{{- end }}
