@@ -28,6 +28,7 @@ from jhkube.pod.labels import ServerFacts
 from jhkube.pod.limits import ceiling_for, resource_quota
 from jhkube.pod.secret import SecretFiles, quiet_secret, secret_manifest
 from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, ChoosingSpawner, Refused
+from jhkube.watch.answers import CheckedServerMixin
 from jhkube.watch.claims import ClaimReflector
 from jhkube.watch.progress import progress
 from jhkube.watch.reflectors import EventReflector, PodReflector
@@ -37,7 +38,7 @@ from jhkube.watch.stops import stopped
 __all__ = ["JHKubeSpawner", "begin_menu_with_hub"]
 
 
-class JHKubeSpawner(ChoosingSpawner):
+class JHKubeSpawner(CheckedServerMixin, ChoosingSpawner):
     """KubeSpawner, with a live menu of images, the person's own identity in the pod, and an honest start.
 
     Everything that KubeSpawner does stays, and every trait of it. Who a person is comes from auth_state, where

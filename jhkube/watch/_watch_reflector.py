@@ -17,7 +17,6 @@ from traitlets import Any as AnyTrait
 from traitlets import Int
 
 from jhkube.metrics import WATCH_FAILURES, WATCHES_LOST
-from jhkube.watch._collector import leave_what_is_loaded
 from jhkube.watch._packed import PackedObjects, object_key
 
 __all__ = ["WatchReflector"]
@@ -108,7 +107,6 @@ class WatchReflector(ResourceReflector):
         """
         if self.watch_task and not self.watch_task.done():
             raise RuntimeError(f"Task watching for {self.kind} is already running")
-        leave_what_is_loaded()
         WATCHES_LOST.labels(self.kind)
         self.watch_task = asyncio.create_task(self._run(), name=f"watch {self.kind} {self.namespace}")
         await self.first_load_future

@@ -15,7 +15,6 @@ from kubernetes_asyncio.client.exceptions import ApiException
 
 from jhkube.metrics import START_FAILURES, reason_label
 from jhkube.watch._asking import hub_ssl_context
-from jhkube.watch._handover import RECORDS, hand_over
 from jhkube.watch._phases import PhaseTimes, phase_of
 from jhkube.watch._pod_requests import created_pod, heard, remove_in_background
 from jhkube.watch._start_failed import StartFailed
@@ -28,7 +27,7 @@ from jhkube.watch.failures import (
     unreachable_failure,
 )
 from jhkube.watch.patience import Patience
-from jhkube.watch.readiness import Answer, answering, stage_of
+from jhkube.watch.readiness import answering, stage_of
 
 __all__ = ["Start", "StartFailed"]
 
@@ -77,7 +76,7 @@ class Start:
         self._created: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._created_at = 0.0
         self._upstream: asyncio.Task[str] | None = None
-        self._watching: asyncio.Task[Answer] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._reflectors: list[Any] = []
@@ -213,7 +212,7 @@ class Start:
             # upstream may be content with a pod that runs; the hub would then ask the server in growing
             # intervals
             self.created()
-            hand_over(self.spawner, url, await self._watching)
+            await self._watching
             self.times.reached("ready")
             return url
         except StartFailed:
@@ -258,31 +257,26 @@ class Start:
             if isinstance(error, asyncio.CancelledError):
                 raise
 
-    async def _answer(self) -> Answer:
+    async def _answer(self) -> None:
         """Wait for the server's answer, or for a reason to give up."""
         self.uid = await self._created
         spawner = self.spawner
         try:
-            answer = await answering(
+            await answering(
                 self._stage,
                 self._address,
                 self._wake,
                 path=f"{spawner.server.base_url.rstrip('/')}/api",
                 ssl_context=hub_ssl_context(spawner) if spawner.internal_ssl else None,
             )
-            RECORDS.write()
-            return answer
         finally:
-            RECORDS.forget(spawner)
             self._told.close()
             self._read.clear()
             if self._timer:
                 self._timer.cancel()
 
     def _address(self) -> str:
-        url = str(self.spawner._get_pod_url(self.pod))
-        RECORDS.know(self.spawner, url)
-        return url
+        return str(self.spawner._get_pod_url(self.pod))
 
     def _stage(self) -> str:
         """See what is new, and give up if it is hopeless; returns how near the server is to listening."""
