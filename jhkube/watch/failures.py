@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jhkube.watch._admission import admission_failure, unreachable_failure
+from jhkube.watch._admission import admission_failure, exists_already, is_momentary, unreachable_failure
 from jhkube.watch._containers import container_failure, extra_container_failure
 from jhkube.watch._failure import Failure, redacted
 from jhkube.watch._images import IMAGE_REASONS, image_failure
@@ -17,7 +17,9 @@ __all__ = [
     "Failure",
     "admission_failure",
     "deleted_failure",
+    "exists_already",
     "image_failure",
+    "is_momentary",
     "pod_failure",
     "redacted",
     "unreachable_failure",

@@ -23,6 +23,7 @@ from jhkube.watch.failures import (
     Failure,
     admission_failure,
     deleted_failure,
+    is_momentary,
     pod_failure,
     unreachable_failure,
 )
@@ -32,10 +33,8 @@ from jhkube.watch.readiness import answering, stage_of
 __all__ = ["Start", "StartFailed"]
 
 _UNSEEN = 5.0
-"""How many seconds after its creation a pod that the watch does not show makes the watch connect anew."""
+"""How many seconds after its creation a pod that the watch does not show makes the watch list again."""
 _LONGEST_SLEEP = 10.0
-_TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
-"""What the API server answers when it is busy, or its database is away."""
 
 
 class Start:
@@ -160,18 +159,24 @@ class Start:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Within the block, an API server that is away or busy is a TimeoutError: the word for asking it again."""
+        """Within the block, a refusal that is about to pass is a TimeoutError: the word for asking again.
+
+        That is an API server that is away or busy, and one that has not caught up with a new namespace.
+        """
         failure: Failure
+        meanwhile = "The cluster does not answer at the moment; trying again."
         try:
             yield
             return
         except ApiException as error:
-            if error.status not in _TRY_AGAIN:
+            if not is_momentary(error):
                 raise
             failure = admission_failure(error)
+            if error.status in (403, 409):
+                meanwhile = "The cluster is not ready for your server yet; trying again."
         except (aiohttp.ClientError, TimeoutError) as error:
             failure = unreachable_failure(error)
-        self.finding = replace(failure, meanwhile="The cluster does not answer at the moment; trying again.")
+        self.finding = replace(failure, meanwhile=meanwhile)
         self._notice()
         self.spawner.log.warning("%s: %s; asking again", self.key, failure.raw)
         raise TimeoutError(failure.raw)
@@ -324,7 +329,8 @@ class Start:
                 raise self._failed(deleted_failure(None, self.events))
             if now - max(self._created_at, self._since.get("nudged", 0.0)) > _UNSEEN:
                 self._since["nudged"] = now
-                self.spawner.pod_reflector.nudge()
+                for reflector in self._reflectors:
+                    reflector.nudge()
             return _UNSEEN
         self._since.setdefault("seen", now)
         if "deletionTimestamp" in self.pod["metadata"]:

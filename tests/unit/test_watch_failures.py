@@ -336,8 +336,8 @@ NODE_OR_HOME = {
     "a GPU's driver": (
         "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create "
         "failed: unable to start container process: error during container init: error running prestart hook #0: "
-        "exit status 1, stdout: , stderr: Auto-detected mode as 'legacy'\nnvidia-container-cli: initialization error: load "
-        "library failed: libnvidia-ml.so.1: cannot open shared object file: no such file or directory: unknown",
+        "exit status 1, stdout: , stderr: nvidia-container-cli: initialization error: "
+        "load library failed: libnvidia-ml.so.1: cannot open shared object file: no such file or directory: unknown",
         "such as a GPU",
     ),
     "a GPU's device": (
@@ -473,7 +473,8 @@ SCHEDULING = [
     ("0/3 nodes are available: 3 Too many pods.", "room for one more server"),
     ("0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.", "of the kind"),
     ("0/3 nodes are available: 3 node(s) had taint {gpu: true}, that the pod didn't tolerate.", "reserved"),
-    ("0/3 nodes are available: 3 node(s) had volume node affinity conflict.", "disk"),
+    ("0/3 nodes are available: 3 node(s) didn't match PersistentVolume's node affinity.", "disk"),
+    ("0/3 nodes are available: 3 node(s) had no available volume zone.", "disk"),
     ("no nodes available to schedule pods", "No node of the cluster can take"),
 ]
 
@@ -495,14 +496,89 @@ def test_a_node_that_is_being_added_is_waited_for(reason):
     assert "being added" in failure.meanwhile
 
 
+TRIGGERED = event("TriggeredScaleUp", "pod triggered scale-up: [{pool 1->2 (max: 5)}]", "Normal")
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        event(
+            "FailedScaleUp",
+            "Node scale up in zones europe-west1-b associated with this pod failed: GCE out of resources. Pod is at "
+            "risk of not being scheduled.",
+        ),
+        event("NotTriggerScaleUp", "pod didn't trigger scale-up: 1 in backoff after failed scale-up", "Normal"),
+    ],
+)
+def test_a_node_that_did_not_come_is_not_waited_for_without_end(newer):
+    shown = unschedulable("0/3 nodes are available: 3 Insufficient memory.")
+    failure = found(shown, TRIGGERED, newer)
+    # A reason of its own has a time of its own.
+    assert (failure.reason, failure.patience) == (newer["reason"], Patience().unschedulable)
+    assert "did not come" in failure.message
+    assert "did not come" in failure.meanwhile
+    assert found(shown, TRIGGERED, newer, TRIGGERED).patience == FOREVER
+    assert found(shown, newer).reason == "Unschedulable"
+
+
+CLAIMS = [
+    ('persistentvolumeclaim "claim-404" is being deleted', "is being deleted", Patience().volume),
+    (
+        'persistentvolumeclaim "claim-ada" bound to non-existent persistentvolume "pvc-0c404f9a"',
+        "is gone",
+        Patience().missing,
+    ),
+    (
+        "0/3 nodes are available: 3 node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s).",
+        "is gone",
+        Patience().missing,
+    ),
+    (
+        "0/3 nodes are available: 3 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access "
+        "mode already in-use by another pod.",
+        "one at a time",
+        Patience().detach,
+    ),
+]
+
+
+@pytest.mark.parametrize(("said", "told", "patience"), CLAIMS)
+def test_a_claim_that_cannot_be_used_is_no_matter_of_size(said, told, patience):
+    failure = found(unschedulable(f"{said} preemption: 0/3 nodes are available: 3 Preemption is not helpful."))
+    assert told in failure.message
+    assert "size" not in failure.message
+    assert failure.patience == patience
+
+
+MOUNTED_CLAIMS = [
+    (
+        'MountVolume.SetUp failed for volume "pvc-7" : volume uses the ReadWriteOncePod access mode and is '
+        "already in use by another pod",
+        "one at a time",
+    ),
+    ("error processing PVC hub/claim-ada: PVC is being deleted", "is being deleted"),
+]
+
+
+@pytest.mark.parametrize(("said", "told"), MOUNTED_CLAIMS)
+def test_the_same_is_told_where_kubelet_says_it(said, told):
+    assert told in found(pod(waiting("ContainerCreating")), event("FailedMount", said)).message
+
+
 def test_a_missing_claim_is_named():
     failure = found(unschedulable('persistentvolumeclaim "claim-alice" not found'))
     assert "“claim-alice”" in failure.message
     assert failure.patience == Patience().missing
 
 
-def test_a_claim_that_is_being_bound_is_waited_for():
-    said = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+@pytest.mark.parametrize(
+    "said",
+    [
+        "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+        "0/3 nodes are available: 3 node(s) didn't find available persistent volumes to bind.",
+    ],
+)
+def test_a_claim_that_is_being_bound_is_waited_for(said):
     assert found(unschedulable(said)).patience == Patience().volume
 
 
