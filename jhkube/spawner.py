@@ -36,7 +36,7 @@ from jhkube.watch.failures import exists_already
 from jhkube.watch.progress import progress
 from jhkube.watch.reflectors import EventReflector, PodReflector
 from jhkube.watch.starts import Start
-from jhkube.watch.stops import stopped
+from jhkube.watch.stops import forced_removal, node_deadline, stopped
 
 __all__ = ["JHKubeSpawner", "begin_menu_with_hub"]
 
@@ -249,9 +249,17 @@ class JHKubeSpawner(CheckedServerMixin, ChoosingSpawner):
         self._pod_log.info("has the renewed token in its Secret")
 
     async def stop(self, now: bool = False) -> None:
-        """Delete the pod, and return as soon as it is gone."""
+        """Delete the pod, and return as soon as it is gone; with no grace period where its node is lost."""
         await self._start_watching_pods()
-        await stopped(self.pod_reflector, self._pod_key, asyncio.ensure_future(super().stop(now)))
+        grace = 0 if now else self.delete_grace_period
+        deadline = node_deadline(grace, self.parsed_patience().node, self.start_timeout)
+        await stopped(
+            self.pod_reflector,
+            self._pod_key,
+            asyncio.ensure_future(super().stop(now)),
+            deadline=deadline,
+            force=forced_removal(self.api, self._pod_key, self.log, deadline),
+        )
 
     # What the cluster says.
 

@@ -33,6 +33,8 @@ class ScriptedServer:
         self.answers: dict[tuple[str, str], list[dict[str, Any]]] = {}
         """What to answer by method and the path's last part, in turn; the last of them for ever."""
         self.asked: list[tuple[str, str]] = []
+        self.bodies: list[Any] = []
+        """What was sent with each of them."""
         self.pods: dict[str, dict[str, Any]] = {}
         self.version = 1
         self.watch_answer: dict[str, Any] | None = None
@@ -51,6 +53,13 @@ class ScriptedServer:
         for queue in self._watching:
             queue.put_nowait({"type": "ADDED", "object": self.pods[name]})
 
+    def remove(self, name: str) -> None:
+        """Have a pod no more, and tell the watches."""
+        self.version += 1
+        pod = self.pods.pop(name)
+        pod["metadata"]["resourceVersion"] = str(self.version)
+        self.say({"type": "DELETED", "object": pod})
+
     def say(self, change: dict[str, Any]) -> None:
         """Send a line to each watch."""
         for queue in self._watching:
@@ -66,6 +75,7 @@ class ScriptedServer:
         if request.method == "GET" and last == "pods":
             return await (self._watch(request) if "watch" in request.query else self._list())
         self.asked.append((request.method, last))
+        self.bodies.append(await request.json() if request.body_exists else None)
         scripted = self.answers.get((request.method, last))
         if not scripted:
             return web.json_response({"metadata": {"name": last, "uid": "1"}}, status=201)
