@@ -25,7 +25,11 @@ IMAGE = "registry.example.org:5000/science/lab:2026@sha256:0123"
         ),
         (event("Pulling", f'Pulling image "{IMAGE}"'), "Getting the image science/lab:2026."),
         (
-            event("Pulled", f'Successfully pulled image "{IMAGE}" in 12.345s (12.345s including waiting)'),
+            event(
+                "Pulled",
+                f'Successfully pulled image "{IMAGE}" in 12.345s (15s including waiting). '
+                "Image size: 216000000 bytes.",
+            ),
             "The image is there (12 s).",
         ),
         (event("Pulled", f'Successfully pulled image "{IMAGE}" in 3m7.2s'), "The image is there (3 min 7 s)."),
@@ -40,6 +44,7 @@ IMAGE = "registry.example.org:5000/science/lab:2026@sha256:0123"
         (event("Unhealthy", "Readiness probe failed", kind="Warning"), "Unhealthy: Readiness probe failed"),
         (event("Created"), ""),
         (event("FailedScheduling", "0/1 nodes are available", kind="Warning"), ""),
+        (event("FailedScaleUp", "GCE out of resources", kind="Warning"), ""),
         (event("SomethingNew", "of no interest"), ""),
     ],
 )
