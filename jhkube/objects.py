@@ -13,23 +13,59 @@ from kubespawner.clients import shared_client
 from jhkube.plain_requests import plain_answer
 from jhkube.pod.claims import ClaimAction, ClaimPlan, claim_action
 from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
+from jhkube.watch.failures import exists_already, is_momentary
 
 __all__ = [
-    "CONFLICT",
     "FORBIDDEN",
     "HomeRefused",
     "claim_plan",
     "create_secret",
+    "ensure_object",
     "grow_claim",
     "renew_secret",
     "set_quota",
 ]
 
-FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
+FORBIDDEN, NOT_FOUND = 403, 404
 
 
 class HomeRefused(ValueError):
     """A home that cannot be used, in a sentence for the person."""
+
+
+async def ensure_object(api: Any, kind: str, namespace: str, manifest: Any, timeout: float) -> None:
+    """Create an object of a namespace, unless there is one of its name.
+
+    Parameters
+    ----------
+    kind
+        As the client's methods have it: `persistent_volume_claim`.
+    timeout
+        How long to wait for the API server, in seconds.
+    """
+    create = getattr(api, f"create_namespaced_{kind}")
+    try:
+        await plain_answer(create, namespace, manifest, _request_timeout=timeout)
+    except ApiException as error:
+        if exists_already(error):
+            return
+        if (
+            is_momentary(error)
+            or error.status != FORBIDDEN
+            or not await _is_there(api, kind, namespace, manifest.metadata.name)
+        ):
+            raise
+
+
+async def _is_there(api: Any, kind: str, namespace: str, name: str) -> bool:
+    """Whether an object exists: a quota that is used up refuses a request before its name is looked at."""
+    try:
+        await plain_answer(getattr(api, f"read_namespaced_{kind}"), name, namespace)
+    except ApiException as error:
+        if error.status in (FORBIDDEN, NOT_FOUND):
+            return False
+        raise
+    return True
 
 
 async def create_secret(api: Any, namespace: str, secret: V1Secret) -> None:
@@ -37,7 +73,7 @@ async def create_secret(api: Any, namespace: str, secret: V1Secret) -> None:
     try:
         await plain_answer(api.create_namespaced_secret, namespace, secret)
     except ApiException as error:
-        if error.status != CONFLICT:
+        if not exists_already(error):
             raise
         # Kubernetes would collect it some time after its pod has gone.
         await replace_secret(api, namespace, secret)
@@ -110,7 +146,11 @@ async def _is_expandable(claim: Mapping[str, Any]) -> bool | None:
     try:
         storage_class = await shared_client("StorageV1Api").read_storage_class(name)
     except ApiException as error:
-        return None if error.status == FORBIDDEN else False
+        if error.status == FORBIDDEN:
+            return None
+        if error.status == NOT_FOUND:
+            return False
+        raise
     return bool(storage_class.allow_volume_expansion)
 
 
@@ -131,6 +171,6 @@ async def set_quota(api: Any, namespace: str, quota: V1ResourceQuota, timeout: f
         try:
             await api.create_namespaced_resource_quota(namespace, quota)
         except ApiException as error:
-            if error.status != CONFLICT:
+            if not exists_already(error):
                 raise
             await api.replace_namespaced_resource_quota(quota.metadata.name, namespace, quota)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
 from jupyterhub.app import JupyterHub
+from jupyterhub.utils import exponential_backoff
 from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1OwnerReference, V1Pod, V1Secret
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.logs import PodLog
 from jhkube.objects import (
-    CONFLICT,
     HomeRefused,
     claim_plan,
     create_secret,
+    ensure_object,
     grow_claim,
     renew_secret,
     set_quota,
@@ -28,16 +30,20 @@ from jhkube.pod.labels import ServerFacts
 from jhkube.pod.limits import ceiling_for, resource_quota
 from jhkube.pod.secret import SecretFiles, quiet_secret, secret_manifest
 from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, ChoosingSpawner, Refused
+from jhkube.watch.answers import CheckedServerMixin
 from jhkube.watch.claims import ClaimReflector
+from jhkube.watch.failures import exists_already
 from jhkube.watch.progress import progress
 from jhkube.watch.reflectors import EventReflector, PodReflector
 from jhkube.watch.starts import Start
-from jhkube.watch.stops import stopped
+from jhkube.watch.stops import forced_removal, node_deadline, stopped
 
 __all__ = ["JHKubeSpawner", "begin_menu_with_hub"]
 
+_T = TypeVar("_T")
 
-class JHKubeSpawner(ChoosingSpawner):
+
+class JHKubeSpawner(CheckedServerMixin, ChoosingSpawner):
     """KubeSpawner, with a live menu of images, the person's own identity in the pod, and an honest start.
 
     Everything that KubeSpawner does stays, and every trait of it. Who a person is comes from auth_state, where
@@ -90,12 +96,49 @@ class JHKubeSpawner(ChoosingSpawner):
     def _pod_log(self) -> PodLog:
         return PodLog(self.log, self.user.name, self.name, self._pod_key)
 
+    async def _asked(self, ask: Callable[[], Awaitable[Any]]) -> bool:
+        """Whether the API server did what it was asked; false where it is to be asked again (`Start.asking`)."""
+        assert self.pod_start is not None
+        try:
+            with self.pod_start.asking():
+                return await ask() is not False
+        except TimeoutError:
+            return False
+
+    async def _answered(self, ask: Callable[[], Awaitable[_T]]) -> _T:
+        """Return an answer of the API server, asked again for as long as KubeSpawner asks for a pod."""
+        answers = []
+
+        async def asked() -> None:
+            answers.append(await ask())
+
+        await exponential_backoff(
+            lambda: self._asked(asked), "The cluster did not answer", timeout=self.k8s_api_request_retry_timeout
+        )
+        return answers[0]
+
+    async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> bool:
+        """Create the claim unless it is there; false to be asked again."""
+        return await self._made("persistent_volume_claim", pvc, request_timeout)
+
+    async def _make_create_resource_request(self, kind: str, manifest: Any) -> bool:
+        """Create the Secret or service of `internal_ssl` unless it is there; false to be asked again."""
+        return await self._made(kind, manifest, self.k8s_api_request_timeout)
+
+    async def _ensure_not_exists(self, kind: str, name: str) -> bool:
+        """Whether such an object is gone; false to be asked again."""
+        gone = super()._ensure_not_exists
+        return await self._asked(lambda: gone(kind, name))
+
+    async def _made(self, kind: str, manifest: Any, timeout: float) -> bool:
+        return await self._asked(lambda: ensure_object(self.api, kind, self.namespace, manifest, timeout))
+
     async def _ensure_namespace(self) -> None:
-        await super()._ensure_namespace()
+        await self._answered(super()._ensure_namespace)
         ceiling = ceiling_for(self.parsed_ceilings(), self.user.name, self._groups)
         quota = resource_quota(ceiling) if self.ceilings_are_quotas else None
         if quota is not None:
-            await set_quota(self.api, self.namespace, quota, self.k8s_api_request_timeout)
+            await self._answered(partial(set_quota, self.api, self.namespace, quota, self.k8s_api_request_timeout))
 
     async def _ensure_home(self) -> None:
         """See to the person's claim, by what the watch knows of it: no request where all is right."""
@@ -103,7 +146,9 @@ class JHKubeSpawner(ChoosingSpawner):
         while True:
             claim = watch.claims.get(f"{self.namespace}/{self.pvc_name}")
             try:
-                plan = await claim_plan(claim, self.storage_capacity or "0", known=self._pvc_exists)
+                plan = await self._answered(
+                    partial(claim_plan, claim, self.storage_capacity or "0", known=self._pvc_exists)
+                )
             except HomeRefused as refused:
                 raise Refused(str(refused)) from None
             self._warn(plan.warning)
@@ -112,7 +157,8 @@ class JHKubeSpawner(ChoosingSpawner):
             await asyncio.sleep(1)
         self._pvc_exists = plan.action is not ClaimAction.CREATE
         if plan.patch is not None:
-            self._warn(await grow_claim(self.api, self.namespace, self.pvc_name, plan.patch))
+            grow = partial(grow_claim, self.api, self.namespace, self.pvc_name, plan.patch)
+            self._warn(await self._answered(grow))
 
     def _warn(self, sentence: str) -> None:
         """Have the person read a sentence during the start, once, and the operator too."""
@@ -166,7 +212,7 @@ class JHKubeSpawner(ChoosingSpawner):
         except TimeoutError:
             return False
         except ApiException as error:
-            if error.status != CONFLICT or start.uid:
+            if not exists_already(error) or start.uid:
                 raise
             self._pod_log.info("is there already; removing it")
             await self.stop(True)
@@ -203,9 +249,17 @@ class JHKubeSpawner(ChoosingSpawner):
         self._pod_log.info("has the renewed token in its Secret")
 
     async def stop(self, now: bool = False) -> None:
-        """Delete the pod, and return as soon as it is gone."""
+        """Delete the pod, and return as soon as it is gone; with no grace period where its node is lost."""
         await self._start_watching_pods()
-        await stopped(self.pod_reflector, self._pod_key, asyncio.ensure_future(super().stop(now)))
+        grace = 0 if now else self.delete_grace_period
+        deadline = node_deadline(grace, self.parsed_patience().node, self.start_timeout)
+        await stopped(
+            self.pod_reflector,
+            self._pod_key,
+            asyncio.ensure_future(super().stop(now)),
+            deadline=deadline,
+            force=forced_removal(self.api, self._pod_key, self.log, deadline),
+        )
 
     # What the cluster says.
 

@@ -10,7 +10,13 @@ from kubernetes_asyncio.client.exceptions import ApiException
 
 from jhkube.watch._failure import Failure, redacted
 
-__all__ = ["admission_failure", "unreachable_failure"]
+__all__ = ["admission_failure", "exists_already", "is_momentary", "unreachable_failure"]
+
+_BUSY = frozenset({429, 500, 502, 503, 504})
+"""What the API server answers when it is busy, or its database is away."""
+# error looking up service account alice/default: serviceaccount "default" not found; status unknown for quota: q,
+# resources: pods: of a namespace that is a second old, whose controllers have not come to it yet
+_NEW_NAMESPACE = re.compile(r"serviceaccount \"default\" not found|status unknown for quota")
 
 # exceeded quota: compute, requested: limits.memory=2Gi, used: limits.memory=3Gi, limited: limits.memory=4Gi
 _QUOTA = re.compile(
@@ -24,7 +30,15 @@ _LIMIT_RANGE = re.compile(
     r"(?:Container|Pod|PersistentVolumeClaim) is (?P<bound>\w+)"
 )
 # admission webhook "policy.example" denied the request: no images from there
-_WEBHOOK = re.compile(r"admission webhook \"([^\"]+)\" denied the request(?:: (?P<why>.+))?", re.DOTALL)
+# ValidatingAdmissionPolicy 'digests' with binding 'labs' denied request: images need a digest
+_POLICY = re.compile(
+    r"(?:admission webhook \"[^\"]+\" denied the request|"
+    r"ValidatingAdmissionPolicy '[^']+'(?: with binding '[^']+')? denied request)(?:: (?P<why>.+))?",
+    re.DOTALL,
+)
+# unable to validate against any security context constraint: [provider "anyuid": Forbidden: not usable by user or
+# serviceaccount, spec.containers[0].securityContext.runAsUser: Invalid value: 0: must be in the ranges: [1000, 2000]]
+_CONSTRAINT = re.compile(r"unable to validate against any security context constraint: (?P<why>.+)", re.DOTALL)
 # violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false
 _POD_SECURITY = re.compile(r"violates PodSecurity|pod security polic", re.IGNORECASE)
 _NAMED_MISSING = re.compile(
@@ -62,11 +76,17 @@ def admission_failure(error: ApiException) -> Failure:
             "Choose another size.",
             403,
         )
-    if webhook := _WEBHOOK.search(text):
-        why = redacted(webhook["why"] or "", 200).rstrip(".")
+    if policy := _POLICY.search(text):
+        why = redacted(policy["why"] or "", 200).rstrip(".")
         return because(
             f"The cluster's rules do not allow this {what}{f': {why}' if why else ''}. "
             "Choose something else, or ask your administrator.",
+            403,
+        )
+    if constraint := _CONSTRAINT.search(text):
+        why = redacted(constraint["why"].strip("[] "), 300).rstrip(".")
+        return because(
+            f"The cluster's security context constraints do not allow this {what}: {why}. Tell your administrator.",
             403,
         )
     if _POD_SECURITY.search(text):
@@ -91,6 +111,26 @@ def admission_failure(error: ApiException) -> Failure:
     if error.status in (400, 422):
         return because(f"The cluster does not accept this {what} as it is configured. Tell your administrator.")
     return because("The cluster did not answer as it should. Try again in a minute.", 429)
+
+
+def is_momentary(error: ApiException) -> bool:
+    """Whether the API server's refusal is about to pass, so that asking again helps.
+
+    It is busy, its database is away, or it has not caught up: a namespace that is a second old has no default service
+    account and no numbers in its quota yet, and two requests at once collide at a quota.
+    """
+    if error.status in _BUSY:
+        return True
+    status = _status(error)
+    if error.status == 409:
+        # Operation cannot be fulfilled on resourcequotas "q": the object has been modified
+        return status.get("reason") == "Conflict"
+    return error.status == 403 and bool(_NEW_NAMESPACE.search(str(status.get("message"))))
+
+
+def exists_already(error: ApiException) -> bool:
+    """Whether the API server refused to create an object because there is one of its name."""
+    return error.status == 409 and not is_momentary(error)
 
 
 def unreachable_failure(error: Exception) -> Failure:

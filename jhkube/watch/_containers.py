@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jhkube.watch._failure import Failure, redacted
 from jhkube.watch._images import IMAGE_REASONS, image_failure
-from jhkube.watch.patience import Patience
+from jhkube.watch._runtime import START_REASONS, runtime_failure
+from jhkube.watch.patience import FOREVER, Patience
 
-__all__ = ["MAIN_CONTAINER", "MAIN_FIELD", "container_failure"]
+__all__ = ["MAIN_CONTAINER", "MAIN_FIELD", "container_failure", "extra_container_failure"]
 
 MAIN_CONTAINER = "notebook"
 """The name KubeSpawner gives the container of the user's server."""
@@ -27,163 +28,156 @@ _CREATE_REASONS = frozenset(
         "PostStartHookError",
     }
 )
-_START_REASONS = frozenset({"ContainerCannotRun", "StartError"})
-"""A container that ended before its program ran: the runtime could not start it."""
-_PROGRAM_MISSING = re.compile(r"exec: \"?([^\":]+)\"?: (?:executable file not found|stat )|no such file or directory")
-_OBJECT_MISSING = re.compile(r"(secret|configmap) \"([^\"]+)\" not found", re.IGNORECASE)
-_KEY_MISSING = re.compile(r"couldn't find key (\S+) in (Secret|ConfigMap) (\S+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Container:
+    """One of a pod's containers, and what its pod tells of it."""
+
+    status: Mapping[str, Any]
+    image: str
+    is_init: bool
+    is_over: bool
+    """Whether its pod has ended as a whole, so that nothing is started again."""
+
+    @property
+    def name(self) -> str:
+        return str(self.status["name"])
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        return self.status.get("state") or {}
+
+    @property
+    def waiting(self) -> Mapping[str, Any]:
+        return self.state.get("waiting") or {}
+
+    @property
+    def is_running(self) -> bool:
+        return "running" in self.state
+
+    @property
+    def ended(self) -> Mapping[str, Any]:
+        """How it ended, now or the last time."""
+        return self.state.get("terminated") or (self.status.get("lastState") or {}).get("terminated") or {}
+
+    @property
+    def restarts(self) -> int:
+        return int(self.status.get("restartCount") or 0)
 
 
 def container_failure(
     pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]], patience: Patience
 ) -> Failure | None:
-    """The first of the pod's containers that cannot go on, init containers first; None if all can."""
-    is_over = pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
-    for status, image, is_init in _containers(pod):
-        failure = _one(status, image, is_init, is_over, events, patience)
+    """Why the server's container cannot go on, or an init container before it; None where they can.
+
+    The pod's other containers are nothing that a server has to wait for: see `extra_container_failure`.
+    """
+    for container in _containers(pod):
+        failure = None if _is_extra(pod, container) else _one(container, events, patience)
         if failure is not None:
-            return failure
+            return failure.definite() if container.is_over else failure
     return None
 
 
-def _containers(pod: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str, bool]]:
+def extra_container_failure(pod: Mapping[str, Any]) -> Failure | None:
+    """What to say of a container beside the server's that does not run; never a reason to give up the start."""
+    for container in _containers(pod):
+        if not _is_extra(pod, container) or container.is_running:
+            continue
+        ended, reason = container.ended, container.waiting.get("reason") or container.ended.get("reason") or ""
+        is_stuck = reason in IMAGE_REASONS | _CREATE_REASONS or reason == "CrashLoopBackOff"
+        if is_stuck or ended.get("exitCode"):
+            said = redacted(container.waiting.get("message") or "") or _exit_detail(ended)
+            told = (
+                f"The container “{container.name}” beside your server does not run ({reason or 'Error'}); "
+                "still waiting for your server."
+            )
+            return Failure(reason or "Error", told, f"container {container.name}: {said}", FOREVER, told)
+    return None
+
+
+def _containers(pod: Mapping[str, Any]) -> Iterator[_Container]:
+    is_over = pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
     for kind, is_init in (("initContainers", True), ("containers", False)):
         images = {c["name"]: c.get("image", "") for c in pod.get("spec", {}).get(kind) or ()}
         statuses = pod.get("status", {}).get("initContainerStatuses" if is_init else "containerStatuses")
         for status in statuses or ():
-            yield status, images.get(status["name"]) or status.get("image", ""), is_init
+            yield _Container(status, images.get(status["name"]) or status.get("image", ""), is_init, is_over)
 
 
-def _one(
-    status: Mapping[str, Any],
-    image: str,
-    is_init: bool,
-    is_over: bool,
-    events: Sequence[Mapping[str, Any]],
-    patience: Patience,
-) -> Failure | None:
-    state = status.get("state") or {}
-    waiting = state.get("waiting") or {}
-    reason = waiting.get("reason") or ""
-    said = waiting.get("message") or ""
+def _is_extra(pod: Mapping[str, Any], container: _Container) -> bool:
+    """Whether it is neither the server's nor an init container that ends: a sidecar, of either kind."""
+    if not container.is_init:
+        names = [each["name"] for each in pod.get("spec", {}).get("containers") or ()]
+        return container.name != (MAIN_CONTAINER if MAIN_CONTAINER in names or not names else names[0])
+    # An init container with a restart policy of its own runs on beside the server.
+    return any(
+        each["name"] == container.name and each.get("restartPolicy") == "Always"
+        for each in pod.get("spec", {}).get("initContainers") or ()
+    )
+
+
+def _one(container: _Container, events: Sequence[Mapping[str, Any]], patience: Patience) -> Failure | None:
+    reason, said = container.waiting.get("reason") or "", container.waiting.get("message") or ""
     if reason in IMAGE_REASONS:
-        # "Back-off pulling image" says nothing of why; the event of the failed pull does
-        pulls = [e["message"] for e in events if e.get("reason") == "Failed" and image in (e.get("message") or "")]
-        return image_failure(reason, "; ".join([said, *pulls[-1:]]), image, patience)
+        return image_failure(reason, _pull_text(said, container.image, events), container.image, patience)
     if reason in _CREATE_REASONS:
-        return _not_created(reason, said, patience)
-    ended = state.get("terminated") or (status.get("lastState") or {}).get("terminated")
+        return runtime_failure(reason, said, patience)
+    ended = container.ended
     if not ended:
         return None
-    if ended.get("reason") in _START_REASONS:
-        return _not_startable(ended)
-    restarts = int(status.get("restartCount") or 0)
-    running = "running" in state
-    if ended.get("reason") == "OOMKilled" and not (running and is_init):
-        return _out_of_memory(ended)
-    code = int(ended.get("exitCode") or 0)
-    if is_init:
-        if code == 0 or (running and restarts < 2):
+    if ended.get("reason") in START_REASONS:
+        if container.is_running:
             return None
-        return _ended(status["name"], code, ended, restarts, is_init, reason, patience)
-    if code == 0 and status["name"] != MAIN_CONTAINER:
-        return None
-    if is_over or ("terminated" in state and code == 0):
-        return _ended(status["name"], code, ended, restarts, is_init, reason, Patience(crash_loop=0))
+        return runtime_failure(str(ended["reason"]), ended.get("message") or "", patience)
+    if ended.get("reason") == "OOMKilled" and not (container.is_running and container.is_init):
+        return _out_of_memory(container)
+    code = int(ended.get("exitCode") or 0)
+    if container.is_init:
+        if code == 0 or (container.is_running and container.restarts < 2):
+            return None
+        return _init_ended(container, code, patience)
+    if container.is_over or ("terminated" in container.state and code == 0):
+        return _server_ended(container, code, Patience(crash_loop=0))
     # One crash is given its second try; kubelet makes it at once
-    if reason == "CrashLoopBackOff" or restarts >= 2 or (restarts and "terminated" in state):
-        return _ended(status["name"], code, ended, restarts, is_init, reason, patience)
+    is_again = container.restarts >= 2 or (container.restarts and "terminated" in container.state)
+    if reason == "CrashLoopBackOff" or is_again:
+        return _server_ended(container, code, patience)
     return None
 
 
-def _not_created(reason: str, text: str, patience: Patience) -> Failure:
-    detail = redacted(text)
-    missing = _OBJECT_MISSING.search(text)
-    key = _KEY_MISSING.search(text)
-    if missing or key:
-        what = f"{missing[1]} “{missing[2]}”" if missing else f"key “{key[1]}” of {key[3]}" if key else ""
-        return Failure(
-            reason,
-            f"Your server needs the {what}, which does not exist. Tell your administrator.",
-            detail,
-            patience.missing,
-            f"Waiting for the {what}.",
+def _pull_text(said: str, image: str, events: Sequence[Mapping[str, Any]]) -> str:
+    """What is known of a failed pull: "Back-off pulling image" alone says nothing of why, and its event does."""
+    if said and not said.endswith(f'Back-off pulling image "{image}"'):
+        return said
+    pulls = [e["message"] for e in events if e.get("reason") == "Failed" and image in (e.get("message") or "")]
+    return "; ".join([said, *pulls[-1:]])
+
+
+def _out_of_memory(container: _Container) -> Failure:
+    message = "Your server used more memory than its size allows and was ended. Choose a larger size."
+    if container.is_init:
+        message = (
+            f"The step “{container.name}” that prepares your server used more memory than it may have. "
+            "Try again; tell your administrator if it stays so."
         )
-    if "runAsNonRoot" in text or "non-numeric user" in text:
-        return Failure(
-            reason, "The image wants to run as root, which is not allowed here. Choose another image.", detail
-        )
-    if program := _PROGRAM_MISSING.search(text):
-        return _no_program(reason, program[1], detail)
+    return Failure("OOMKilled", message, f"container {container.name}: {_exit_detail(container.ended)}")
+
+
+def _init_ended(container: _Container, code: int, patience: Patience) -> Failure:
+    # Preparing is repeated by kubelet, and a file server that was away comes back
     return Failure(
-        reason,
-        "The server's container could not be made. Try again, or choose another image; "
+        _reason_of(container),
+        f"Preparing your server failed at the step “{container.name}” (exit code {code}). Try again; "
         "tell your administrator if it stays so.",
-        detail,
-        patience.missing,
-        "The server's container cannot be made yet; trying again.",
+        _restart_detail(container),
+        patience.missing if container.restarts < 3 else 0.0,
+        f"Preparing your server failed at the step “{container.name}”; trying again.",
     )
 
 
-def _not_startable(ended: Mapping[str, Any]) -> Failure:
-    text = ended.get("message") or ""
-    reason = str(ended["reason"])
-    detail = redacted(text)
-    if program := _PROGRAM_MISSING.search(text):
-        return _no_program(reason, program[1], detail)
-    if "permission denied" in text:
-        return Failure(
-            reason,
-            "The image does not let its server program be run by your user. Choose another image, "
-            "or tell whoever makes it.",
-            detail,
-        )
-    return Failure(
-        reason,
-        "The node could not run the image's program. Choose another image, or tell whoever makes it.",
-        detail,
-    )
-
-
-def _no_program(reason: str, program: str | None, detail: str) -> Failure:
-    named = f"“{program.rpartition('/')[2]}”" if program else "the program that is the server"
-    return Failure(
-        reason,
-        f"The image has no {named}, so it cannot run as a JupyterHub server. "
-        "Choose another image, or install the package jupyterhub in it.",
-        detail,
-    )
-
-
-def _out_of_memory(ended: Mapping[str, Any]) -> Failure:
-    return Failure(
-        "OOMKilled",
-        "Your server used more memory than its size allows and was ended. Choose a larger size.",
-        _exit_detail(ended),
-    )
-
-
-def _ended(
-    name: str,
-    code: int,
-    ended: Mapping[str, Any],
-    restarts: int,
-    is_init: bool,
-    waiting_reason: str,
-    patience: Patience,
-) -> Failure:
-    reason = waiting_reason or ended.get("reason") or "Error"
-    detail = f"container {name} {_exit_detail(ended)}, {restarts} restart{'' if restarts == 1 else 's'}"
-    if is_init:
-        # Preparing is repeated by kubelet, and a file server that was away comes back
-        return Failure(
-            reason,
-            f"Preparing your server failed at the step “{name}” (exit code {code}). Try again; "
-            "tell your administrator if it stays so.",
-            detail,
-            patience.missing if restarts < 3 else 0.0,
-            f"Preparing your server failed at the step “{name}”; trying again.",
-        )
+def _server_ended(container: _Container, code: int, patience: Patience) -> Failure:
     if code == 0:
         message = (
             "Your server ended by itself right after it started. Choose another image, or tell whoever makes it."
@@ -205,8 +199,21 @@ def _ended(
             "in your home folder stops it, or choose another image."
         )
     return Failure(
-        reason, message, detail, patience.crash_loop, f"Your server crashed (exit code {code}) and is started again."
+        _reason_of(container),
+        message,
+        _restart_detail(container),
+        patience.crash_loop,
+        f"Your server crashed (exit code {code}) and is started again.",
     )
+
+
+def _reason_of(container: _Container) -> str:
+    return str(container.waiting.get("reason") or container.ended.get("reason") or "Error")
+
+
+def _restart_detail(container: _Container) -> str:
+    times = f"{container.restarts} restart{'' if container.restarts == 1 else 's'}"
+    return f"container {container.name} {_exit_detail(container.ended)}, {times}"
 
 
 def _exit_detail(ended: Mapping[str, Any]) -> str:

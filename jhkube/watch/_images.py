@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from jhkube.watch._failure import Failure, redacted
 from jhkube.watch.patience import Patience
@@ -22,34 +23,79 @@ IMAGE_REASONS = frozenset(
 )
 """The reasons kubelet gives for a container that waits for its image (pkg/kubelet/images/types.go)."""
 
-# "denied" stands before "not found": Docker Hub answers both for a repository one may not see
-# pull access denied, repository does not exist or may require authorization
-_DENIED = re.compile(
-    r"denied|unauthorized|authorization failed|authentication required|401|403|forbidden|"
+_HTTP = re.compile(r"\bHTTP/\d(?:\.\d)?", re.IGNORECASE)
+# https://registry.example.org/v2/lab/blobs/sha256:4040…, registry.example.org/denied:403, /var/lib/containerd,
+# registry.example.org, 10.1.2.3:40312->10.4.5.6:443, [fd00::404]:443, sha256:4030…; 4f0d404c5b1e is a container
+_NAME = re.compile(
+    r"[/@]|\w\.\w|\]:\d|(?<!status)(?<!code)(?<!status\")(?<!code\"):\d|sha\d+:|\b(?=[a-f]*\d)[0-9a-f]{8,}\b",
+    re.IGNORECASE,
+)
+"""What a word has in it that is a name, an address, a path or a digest, where anything can be written."""
+
+# unexpected status from HEAD request to https://…: 403 Forbidden; unexpected status code 503; HTTP status: 429;
+# invalid status code from registry 404 (Not Found)
+_STATUS = re.compile(
+    r"(?:\bstatus(?: code)?(?: from [\w ]+)?(?: …)?|\bHTTP(?: status)?|\bcode)[\"']?\s*[:=]?\s*([1-5]\d\d)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """What a text says went wrong: by words, or by the HTTP status of an answer."""
+
+    words: re.Pattern[str]
+    statuses: frozenset[str] = frozenset()
+
+    def is_in(self, text: str) -> bool:
+        return bool(self.words.search(text)) or not self.statuses.isdisjoint(_STATUS.findall(text))
+
+
+def _cause(words: str, *statuses: str) -> _Cause:
+    return _Cause(re.compile(words, re.IGNORECASE), frozenset(statuses))
+
+
+# pull access denied, repository does not exist or may require authorization; not: open …: permission denied
+_DENIED = _cause(
+    r"(?<!permission )\bdenied\b|\bunauthorized\b|authorization failed|authentication required|\bforbidden\b|"
     r"no basic auth|insufficient_scope",
-    re.IGNORECASE,
+    "401",
+    "403",
 )
-# manifest for localhost:5000/lab:x not found; code = NotFound desc = failed to pull and unpack image
-_NOT_FOUND = re.compile(
-    r"code = NotFound|not found|manifest unknown|name unknown|repository does not exist|404", re.IGNORECASE
-)
-# no match for platform in manifest
-_PLATFORM = re.compile(r"no match(?:ing)? (?:for|manifest)|exec format error|platform", re.IGNORECASE)
+# manifest unknown: manifest unknown; code = NotFound desc = failed to pull and unpack image
+_NOT_FOUND = _cause(r"code = NotFound|not found|manifest unknown|name unknown|repository does not exist", "404")
+# no match for platform in manifest; no image found in image index for architecture "amd64"
+_PLATFORM = _cause(r"no match(?:ing)? (?:for platform|manifest)|no image found in|exec format error")
 # toomanyrequests: You have reached your pull rate limit
-_RATE_LIMIT = re.compile(r"toomanyrequests|too many requests|rate limit|429|pull QPS exceeded", re.IGNORECASE)
-_DISK = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+_RATE_LIMIT = _cause(r"toomanyrequests|too many requests|rate limit|pull QPS exceeded", "429")
+_DISK = _cause(r"no space left on device|disk quota exceeded")
 # x509: certificate signed by unknown authority; http: server gave HTTP response to HTTPS client
-_TRUST = re.compile(r"x509|certificate|HTTP response to HTTPS client|SignatureValidation", re.IGNORECASE)
+_TRUST = _cause(r"x509|\bcertificate\b|HTTP response to HTTPS client")
 # dial tcp 10.0.0.1:443: connect: connection refused
-_UNREACHABLE = re.compile(
-    r"dial tcp|connection (?:refused|reset)|i/o timeout|no such host|timeout|deadline exceeded|"
-    r"unexpected EOF|50[0234]|network is unreachable|no route to host|temporary failure|server misbehaving",
-    re.IGNORECASE,
+_UNREACHABLE = _cause(
+    r"dial tcp|proxyconnect|connection (?:refused|reset|lost)|broken pipe|\btimeout\b|timed out|deadline exceeded|"
+    r"\bEOF\b|no such host|network is unreachable|no route to host|temporary failure|server misbehaving|"
+    r"service unavailable|bad gateway|internal server error|gateway time-?out|registry is unavailable|stream error|"
+    r"context canceled|closed network connection",
+    "408",
+    "500",
+    "502",
+    "503",
+    "504",
 )
+# failed to extract layer; parent snapshot … does not exist: not found; content digest …: not found
+_NODE = _cause(
+    r"failed to (?:extract|prepare extraction|get reader from content store)|parent snapshot|content digest|"
+    r"\blocked for\b|permission denied|input/output error"
+)
+"""Trouble of the node's own store, which can be told in the words of a registry."""
 
 
 def image_failure(reason: str, text: str, image: str, patience: Patience) -> Failure:
     """What to say of an image that does not come.
+
+    Where a text names a cause that may pass and one that does not, it may pass: kubelet tries several credentials and
+    containerd several mirrors, and they repeat what all of them said.
 
     Parameters
     ----------
@@ -77,15 +123,8 @@ def image_failure(reason: str, text: str, image: str, patience: Patience) -> Fai
             f"The signature of the image {image} is not accepted here. Choose another image, or tell your "
             "administrator."
         )
-    # The image's name may hold any of the words looked for below
-    said = text.replace(image, "").replace(image.partition("@")[0], "")
-    if _DISK.search(said):
-        return definitely(
-            f"The node ran out of disk space while pulling the image {image}. Try again in some minutes, "
-            "or choose a smaller image; tell your administrator if it stays so.",
-            429,
-        )
-    if _RATE_LIMIT.search(said):
+    said = _without_names(text, image)
+    if _RATE_LIMIT.is_in(said):
         return Failure(
             reason,
             f"The registry of the image {image} refuses more downloads for now. Try again later.",
@@ -94,25 +133,9 @@ def image_failure(reason: str, text: str, image: str, patience: Patience) -> Fai
             "The image's registry asks to slow down; waiting.",
             429,
         )
-    if _DENIED.search(said):
-        return definitely(
-            f"The registry does not allow this hub to pull the image {image}, or there is no such image. "
-            "Check its name, or ask your administrator for access.",
-            403,
-        )
-    if _PLATFORM.search(said):
-        return definitely(
-            f"The image {image} is not built for this cluster's kind of processor. Choose another image."
-        )
-    if _NOT_FOUND.search(said):
-        return definitely(
-            f"The image {image} does not exist in its registry. Choose another image; "
-            "a tag may have been removed since you last used it.",
-            404,
-        )
-    if _TRUST.search(said):
-        return definitely(f"The cluster does not trust the registry of the image {image}. Tell your administrator.")
-    unreachable = _UNREACHABLE.search(said) or reason == "RegistryUnavailable"
+    unreachable = _UNREACHABLE.is_in(said) or reason == "RegistryUnavailable"
+    if not unreachable and (known := _definite(said, image)):
+        return definitely(*known)
     cause = "Its registry does not answer" if unreachable else "Pulling it failed"
     return Failure(
         reason,
@@ -124,3 +147,40 @@ def image_failure(reason: str, text: str, image: str, patience: Patience) -> Fai
         f"({'registry does not answer' if unreachable else 'pull failed'}); "
         "trying again.",
     )
+
+
+def _definite(said: str, image: str) -> tuple[str, int] | None:
+    """The sentence, and the status code, of a cause that does not pass by itself."""
+    if _DISK.is_in(said):
+        return (
+            f"The node ran out of disk space while pulling the image {image}. Try again in some minutes, "
+            "or choose a smaller image; tell your administrator if it stays so.",
+            429,
+        )
+    if _NODE.is_in(said):
+        return None
+    # "denied" stands before "not found": Docker Hub answers both for a repository one may not see
+    if _DENIED.is_in(said):
+        return (
+            f"The registry does not allow this hub to pull the image {image}, or there is no such image. "
+            "Check its name, or ask your administrator for access.",
+            403,
+        )
+    if _PLATFORM.is_in(said):
+        return f"The image {image} is not built for this cluster's kind of processor. Choose another image.", 400
+    if _NOT_FOUND.is_in(said):
+        return (
+            f"The image {image} does not exist in its registry. Choose another image; "
+            "a tag may have been removed since you last used it.",
+            404,
+        )
+    if _TRUST.is_in(said):
+        return f"The cluster does not trust the registry of the image {image}. Tell your administrator.", 400
+    return None
+
+
+def _without_names(text: str, image: str) -> str:
+    """A text without whatever words and numbers are part of a name."""
+    for name in (image, image.partition("@")[0]):
+        text = text.replace(name, "…") if name else text
+    return " ".join("…" if _NAME.search(word) else word for word in _HTTP.sub("HTTP", text).split())

@@ -14,7 +14,7 @@ from typing import Any
 __all__ = ["PackedObjects", "object_key", "slim_event", "slim_pod"]
 
 _NOISY_ANNOTATIONS = frozenset({"kubectl.kubernetes.io/last-applied-configuration"})
-_CONTAINER_FIELDS = ("name", "image", "ports", "resources")
+_CONTAINER_FIELDS = ("name", "image", "ports", "resources", "restartPolicy")
 _SPEC_FIELDS = ("nodeName", "hostname", "subdomain", "schedulerName", "priorityClassName", "restartPolicy")
 
 

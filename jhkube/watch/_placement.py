@@ -13,6 +13,8 @@ __all__ = ["node_failure", "scheduling_failure", "volume_failure"]
 
 SCALING_REASONS = frozenset({"TriggeredScaleUp", "Nominated", "NominatedNode"})
 """Events that say a node is on its way: the cluster autoscaler's, and Karpenter's."""
+_NO_SCALING_REASONS = frozenset({"FailedScaleUp", "NotTriggerScaleUp"})
+"""Events that take that back: no node came, or none is tried for a while ("1 in backoff after failed scale-up")."""
 
 _RESOURCES = {
     "cpu": "processor cores",
@@ -22,6 +24,21 @@ _RESOURCES = {
 }
 # persistentvolumeclaim "claim-alice" not found
 _CLAIM_MISSING = re.compile(r"persistentvolumeclaim \"([^\"]+)\" not found")
+# persistentvolumeclaim "claim-alice" is being deleted
+_CLAIM_DELETED = re.compile(r"persistentvolumeclaim \"([^\"]+)\" is being deleted|PVC is being deleted")
+# persistentvolumeclaim "claim-alice" bound to non-existent persistentvolume "pv-1"; one or more pvc(s) bound to
+# non-existent pv(s)
+_VOLUME_GONE = re.compile(r"bound to non-existent (?:persistentvolume|pv)")
+# node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod
+_ONE_POD = re.compile(r"ReadWriteOncePod access mode (?:and is )?already in[- ]use by another pod")
+# pod has unbound immediate PersistentVolumeClaims; node(s) didn't find available persistent volumes to bind
+_UNBOUND = re.compile(
+    r"unbound immediate PersistentVolumeClaims|didn't find available persistent volumes|free storage"
+)
+# node(s) didn't match PersistentVolume's node affinity; node(s) had no available volume zone
+_DISK_ELSEWHERE = re.compile(
+    r"volume node affinity conflict|PersistentVolume's node affinity|no available volume zone"
+)
 # MountVolume.SetUp failed for volume "x" : secret "y" not found; references non-existent secret key: z
 _OBJECT_MISSING = re.compile(r"(?P<kind>secret|configmap) \"(?P<name>[^\"]+)\" not found", re.IGNORECASE)
 _KEY_MISSING = re.compile(r"references non-existent (?P<kind>secret|config) key", re.IGNORECASE)
@@ -47,7 +64,9 @@ def scheduling_failure(
             patience.missing,
             f"Waiting for the storage “{missing[1]}”.",
         )
-    if "unbound" in text and "PersistentVolumeClaim" in text:
+    if claim := _claim_failure(reason, text, detail, patience):
+        return claim
+    if _UNBOUND.search(text):
         return Failure(
             reason,
             "The storage for your server was not made ready. Try again; tell your administrator if it stays so.",
@@ -64,13 +83,25 @@ def scheduling_failure(
             "The cluster holds your server back for now; waiting.",
         )
     cause = _no_room(text)
-    if any(event.get("reason") in SCALING_REASONS for event in events):
+    no_node_came = f"{cause}, and the node that was to be added did not come. Try again, or choose a smaller size."
+    scaling = [str(e["reason"]) for e in events if e.get("reason") in SCALING_REASONS | _NO_SCALING_REASONS]
+    if scaling and scaling[-1] in SCALING_REASONS:
         return Failure(
             reason,
-            f"{cause}, and the node that was to be added did not come. Try again, or choose a smaller size.",
+            no_node_came,
             detail,
             patience.scale_up,
             "A node is being added to the cluster for your server; this can take some minutes.",
+            429,
+        )
+    if not SCALING_REASONS.isdisjoint(scaling):
+        # By a reason of its own, so that its time begins now and not when the pod was first without a node.
+        return Failure(
+            scaling[-1],
+            no_node_came,
+            detail,
+            patience.unschedulable,
+            f"{cause}. The node that was to be added did not come; waiting for another.",
             429,
         )
     return Failure(
@@ -81,6 +112,39 @@ def scheduling_failure(
         f"{cause}. Waiting for room or for a node to be added.",
         429,
     )
+
+
+def _claim_failure(reason: str, text: str, detail: str, patience: Patience) -> Failure | None:
+    """What to say of a claim that cannot be used now, in the scheduler's words or kubelet's."""
+    if _CLAIM_DELETED.search(text):
+        return Failure(
+            reason,
+            "The storage of your server is being deleted. Try again in a minute; tell your administrator if it "
+            "stays so.",
+            detail,
+            patience.volume,
+            "The storage of your server is being deleted; waiting for that.",
+            409,
+        )
+    if _VOLUME_GONE.search(text):
+        return Failure(
+            reason,
+            "The volume behind your server's storage is gone. Tell your administrator; its files may be gone, too.",
+            detail,
+            patience.missing,
+            "Waiting for the volume of your server's storage.",
+        )
+    if _ONE_POD.search(text):
+        return Failure(
+            reason,
+            "Your server's storage is in use by another server, and may be used by one at a time. Stop the other "
+            "server, or try again in some minutes.",
+            detail,
+            patience.detach,
+            "Your server's storage is in use by another server; waiting for it.",
+            429,
+        )
+    return None
 
 
 def volume_failure(event: Mapping[str, Any], patience: Patience) -> Failure:
@@ -107,6 +171,8 @@ def volume_failure(event: Mapping[str, Any], patience: Patience) -> Failure:
             patience.missing,
             f"Waiting for the storage “{missing[1]}”.",
         )
+    if claim := _claim_failure(reason, text, detail, patience):
+        return claim
     if _KEY_MISSING.search(text) or "hostPath type check failed" in text or "is not a directory" in text:
         return Failure(
             reason,
@@ -166,7 +232,7 @@ def _no_room(text: str) -> str:
     if lacking:
         words = [_RESOURCES.get(name, f"“{name}”") for name in lacking]
         return f"No node of the cluster has enough free {' and '.join(words)} for your server"
-    if "volume node affinity conflict" in text:
+    if _DISK_ELSEWHERE.search(text):
         return "Your server's disk is on a node, or in a zone, that has no room"
     if re.search(r"didn't match (?:Pod's )?node (?:selector|affinity)|node\(s\) didn't match", text):
         return "No node of the cluster is of the kind your server asks for"

@@ -46,7 +46,7 @@ async def heard(named: asyncio.Future[None], making: asyncio.Task[str], timeout:
 
 
 def remove_in_background(api: Any, key: str, uid: str, log: Any) -> None:
-    """Delete the pod "namespace/name" of this uid, however often that has to be tried."""
+    """Delete the pod "namespace/name" of this uid with no grace period, however often that has to be tried."""
     task = asyncio.create_task(_removed(api, key, uid, log))
     _removals.add(task)
     task.add_done_callback(_removals.discard)
@@ -69,7 +69,7 @@ async def _removed(api: Any, key: str, uid: str, log: Any) -> None:
         except (aiohttp.ClientError, TimeoutError, OSError):
             pass
         else:
-            log.info("Removed pod %s, which nobody waits for any more", key)
+            log.info("Removed pod %s (uid %s) with no grace period", key, uid)
             return
         await asyncio.sleep(2**attempt / 4)
-    log.error("Could not remove pod %s (uid %s), which nobody waits for any more", key, uid)
+    log.error("Could not remove pod %s (uid %s)", key, uid)

@@ -17,7 +17,6 @@ from traitlets import Any as AnyTrait
 from traitlets import Int
 
 from jhkube.metrics import WATCH_FAILURES, WATCHES_LOST
-from jhkube.watch._collector import leave_what_is_loaded
 from jhkube.watch._packed import PackedObjects, object_key
 
 __all__ = ["WatchReflector"]
@@ -34,12 +33,19 @@ class _Expired(Exception):
     """The API server no longer knows the version we want to go on from (HTTP 410): list again."""
 
 
+class _Dropped(Exception):
+    """The connection of a watch that had begun broke: nothing is wrong with the version to go on from."""
+
+
 class WatchReflector(ResourceReflector):
     """A local copy of some objects, kept by one list and then by watching.
 
     Differs from its parent in that a list comes in pages, each small enough not to hold up the hub; in that a
-    watch that ends goes on from where it was, without a list; in that nothing but `stop` ends it; and in that
-    whoever waits for a change is told (`told_of`).
+    watch that ends, or whose connection breaks, goes on from where it was, without a list; in that nothing but
+    `stop` ends it; and in that whoever waits for a change is told (`told_of`).
+
+    After any other error there is a new list: an API server that was away may have another database, as after a
+    restore of etcd, and a watch that goes on from a version which is not there yet sees nothing, and no error.
 
     `restart_seconds` and `on_failure` of the parent have no effect: a watch needs no restart, and there is no
     giving up.
@@ -108,7 +114,6 @@ class WatchReflector(ResourceReflector):
         """
         if self.watch_task and not self.watch_task.done():
             raise RuntimeError(f"Task watching for {self.kind} is already running")
-        leave_what_is_loaded()
         WATCHES_LOST.labels(self.kind)
         self.watch_task = asyncio.create_task(self._run(), name=f"watch {self.kind} {self.namespace}")
         await self.first_load_future
@@ -138,7 +143,8 @@ class WatchReflector(ResourceReflector):
                 del self._told[key]
 
     def nudge(self) -> None:
-        """Go on with a new connection: for a caller who knows it should have been told of a change."""
+        """Connect anew and list: for a caller who knows that it should have been told of a change."""
+        self._version = None
         if self._response is not None:
             self._response.close()
 
@@ -168,7 +174,11 @@ class WatchReflector(ResourceReflector):
                 failures = failures + 1 if time.monotonic() - connected < 1 else 0
             except asyncio.CancelledError:
                 raise
+            except _Dropped as dropped:
+                failures = 1 if time.monotonic() - connected > _LONGEST_DELAY else failures + 1
+                self._note_trouble(dropped.__cause__ or dropped, failures)
             except Exception as error:
+                self._version = None
                 failures = 1 if time.monotonic() - connected > _LONGEST_DELAY else failures + 1
                 self._note_trouble(error, failures)
             if failures:
@@ -179,7 +189,7 @@ class WatchReflector(ResourceReflector):
         if not self._loaded.done():
             self._loaded.set_result(None)
 
-    def _note_trouble(self, error: Exception, failures: int) -> None:
+    def _note_trouble(self, error: BaseException, failures: int) -> None:
         """Say it once when it begins and once in a while, never with a traceback for what a network does."""
         if not self._loaded.done():
             self._loaded.set_exception(error)
@@ -273,6 +283,8 @@ class WatchReflector(ResourceReflector):
                     if time.monotonic() - turn > _SLICE:
                         await asyncio.sleep(0)
                         turn = time.monotonic()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _Dropped from error
         finally:
             self._response = None
             response.close()
@@ -310,8 +322,9 @@ class WatchReflector(ResourceReflector):
                 self._remove(object_key(item), item)
             case _:
                 self._put(object_key(item), item)
-        # only after it was taken: a line that cannot be read is asked for again
-        self._version = item["metadata"]["resourceVersion"]
+        # Not where a nudge asked for a list meanwhile.
+        if self._version is not None:
+            self._version = item["metadata"]["resourceVersion"]
 
     def _slim(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
         return item

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jhkube.watch._admission import admission_failure, unreachable_failure
-from jhkube.watch._containers import container_failure
+from jhkube.watch._admission import admission_failure, exists_already, is_momentary, unreachable_failure
+from jhkube.watch._containers import container_failure, extra_container_failure
 from jhkube.watch._failure import Failure, redacted
 from jhkube.watch._images import IMAGE_REASONS, image_failure
 from jhkube.watch._placement import node_failure, scheduling_failure, volume_failure
@@ -17,7 +17,9 @@ __all__ = [
     "Failure",
     "admission_failure",
     "deleted_failure",
+    "exists_already",
     "image_failure",
+    "is_momentary",
     "pod_failure",
     "redacted",
     "unreachable_failure",
@@ -82,6 +84,8 @@ def pod_failure(
         or container_failure(pod, events, patience)
         or scheduling_failure(pod, events, patience)
         or _from_events(pod, events, patience)
+        or _ended_without_a_word(pod)
+        or extra_container_failure(pod)
     )
 
 
@@ -118,10 +122,8 @@ def _whole_pod(pod: Mapping[str, Any]) -> Failure | None:
         return None
     reason = status.get("reason")
     if not reason:
-        # Failed with no reason of its own is the containers' failure, unless they say nothing either
-        if status.get("containerStatuses") or status.get("initContainerStatuses"):
-            return None
-        return Failure("Failed", "Your server failed to start. Try again.", redacted(status.get("message") or ""))
+        # Failed with no reason of its own is the containers' failure
+        return None
     detail = redacted(status.get("message") or "")
     if reason.startswith("OutOf"):  # OutOfcpu, OutOfmemory, OutOfnvidia.com/gpu
         return Failure(
@@ -132,6 +134,14 @@ def _whole_pod(pod: Mapping[str, Any]) -> Failure | None:
         )
     message, code = _POD_REASONS.get(reason, ("The node refused to run your server. Try again.", 400))
     return Failure(reason, message, detail, status_code=code)
+
+
+def _ended_without_a_word(pod: Mapping[str, Any]) -> Failure | None:
+    """What to say of a pod that failed where neither the server's container nor an init container says why."""
+    status = pod.get("status", {})
+    if status.get("phase") != "Failed":
+        return None
+    return Failure("Failed", "Your server failed to start. Try again.", redacted(status.get("message") or ""))
 
 
 def _from_events(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]], patience: Patience) -> Failure | None:

@@ -26,7 +26,9 @@ _TOOK = re.compile(r" in (?:(?P<minutes>\d+)m)?(?P<seconds>[\d.]+)(?P<unit>ms|s)
 _CONTAINER = re.compile(r"spec\.(?P<kind>initContainers|containers)\{(?P<name>[^}]+)\}")
 _IMAGE = re.compile(r"image \"([^\"]+)\"")
 
-_SAID_BY_FINDING = frozenset({"FailedScheduling", "FailedMount", "FailedAttachVolume", "Failed", "BackOff"})
+_SAID_BY_FINDING = frozenset(
+    {"FailedScheduling", "FailedScaleUp", "FailedMount", "FailedAttachVolume", "Failed", "BackOff"}
+)
 """Trouble of which the start itself makes a sentence (`Failure.meanwhile`)."""
 
 

@@ -1,4 +1,4 @@
-"""Told of readiness, not polling for it: the moment at which a pod's server answers."""
+"""Readiness: the moment at which a pod's server answers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from jhkube.watch._asking import Headers, answer_of
+from jhkube.watch._asking import answer_of
 from jhkube.watch._containers import MAIN_CONTAINER, MAIN_FIELD
 
-__all__ = ["Answer", "Cadence", "Stage", "answering", "stage_of"]
+__all__ = ["Cadence", "Stage", "answering", "stage_of"]
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,6 @@ class Cadence:
         """
         pause = self.pause(now - since)
         return pause - now % pause
-
-
-class Answer(NamedTuple):
-    """A server that answers."""
-
-    url: str
-    """Where it answers, as `http://10.1.2.3:8888`."""
-    headers: Headers
-    """Of its answer."""
 
 
 class Stage:
@@ -126,8 +117,8 @@ async def answering(
     path: str,
     ssl_context: ssl.SSLContext | None = None,
     cadence: Cadence = Cadence(),
-) -> Answer:
-    """Return a server's answer as soon as there is one.
+) -> None:
+    """Return as soon as a server answers.
 
     Parameters
     ----------
@@ -158,10 +149,8 @@ async def answering(
             await changed.wait()
             continue
         is_eager = now == Stage.STARTING
-        if is_eager or cadence.idle is not None:
-            headers = await answer_of(address, path, ssl_context)
-            if headers is not None:
-                return Answer(address, headers)
+        if (is_eager or cadence.idle is not None) and await answer_of(address, path, ssl_context) is not None:
+            return
         if is_eager:
             await asyncio.sleep(cadence.until_next(time.monotonic(), eager_since))
         else:

@@ -15,7 +15,6 @@ from kubernetes_asyncio.client.exceptions import ApiException
 
 from jhkube.metrics import START_FAILURES, reason_label
 from jhkube.watch._asking import hub_ssl_context
-from jhkube.watch._handover import RECORDS, hand_over
 from jhkube.watch._phases import PhaseTimes, phase_of
 from jhkube.watch._pod_requests import created_pod, heard, remove_in_background
 from jhkube.watch._start_failed import StartFailed
@@ -24,19 +23,18 @@ from jhkube.watch.failures import (
     Failure,
     admission_failure,
     deleted_failure,
+    is_momentary,
     pod_failure,
     unreachable_failure,
 )
 from jhkube.watch.patience import Patience
-from jhkube.watch.readiness import Answer, answering, stage_of
+from jhkube.watch.readiness import answering, stage_of
 
 __all__ = ["Start", "StartFailed"]
 
 _UNSEEN = 5.0
-"""How many seconds after its creation a pod that the watch does not show makes the watch connect anew."""
+"""How many seconds after its creation a pod that the watch does not show makes the watch list again."""
 _LONGEST_SLEEP = 10.0
-_TRY_AGAIN = frozenset({429, 500, 502, 503, 504})
-"""What the API server answers when it is busy, or its database is away."""
 
 
 class Start:
@@ -77,7 +75,7 @@ class Start:
         self._created: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._created_at = 0.0
         self._upstream: asyncio.Task[str] | None = None
-        self._watching: asyncio.Task[Answer] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._reflectors: list[Any] = []
@@ -161,18 +159,24 @@ class Start:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """Within the block, an API server that is away or busy is a TimeoutError: the word for asking it again."""
+        """Within the block, a refusal that is about to pass is a TimeoutError: the word for asking again.
+
+        That is an API server that is away or busy, and one that has not caught up with a new namespace.
+        """
         failure: Failure
+        meanwhile = "The cluster does not answer at the moment; trying again."
         try:
             yield
             return
         except ApiException as error:
-            if error.status not in _TRY_AGAIN:
+            if not is_momentary(error):
                 raise
             failure = admission_failure(error)
+            if error.status in (403, 409):
+                meanwhile = "The cluster is not ready for your server yet; trying again."
         except (aiohttp.ClientError, TimeoutError) as error:
             failure = unreachable_failure(error)
-        self.finding = replace(failure, meanwhile="The cluster does not answer at the moment; trying again.")
+        self.finding = replace(failure, meanwhile=meanwhile)
         self._notice()
         self.spawner.log.warning("%s: %s; asking again", self.key, failure.raw)
         raise TimeoutError(failure.raw)
@@ -213,7 +217,7 @@ class Start:
             # upstream may be content with a pod that runs; the hub would then ask the server in growing
             # intervals
             self.created()
-            hand_over(self.spawner, url, await self._watching)
+            await self._watching
             self.times.reached("ready")
             return url
         except StartFailed:
@@ -258,31 +262,26 @@ class Start:
             if isinstance(error, asyncio.CancelledError):
                 raise
 
-    async def _answer(self) -> Answer:
+    async def _answer(self) -> None:
         """Wait for the server's answer, or for a reason to give up."""
         self.uid = await self._created
         spawner = self.spawner
         try:
-            answer = await answering(
+            await answering(
                 self._stage,
                 self._address,
                 self._wake,
                 path=f"{spawner.server.base_url.rstrip('/')}/api",
                 ssl_context=hub_ssl_context(spawner) if spawner.internal_ssl else None,
             )
-            RECORDS.write()
-            return answer
         finally:
-            RECORDS.forget(spawner)
             self._told.close()
             self._read.clear()
             if self._timer:
                 self._timer.cancel()
 
     def _address(self) -> str:
-        url = str(self.spawner._get_pod_url(self.pod))
-        RECORDS.know(self.spawner, url)
-        return url
+        return str(self.spawner._get_pod_url(self.pod))
 
     def _stage(self) -> str:
         """See what is new, and give up if it is hopeless; returns how near the server is to listening."""
@@ -330,7 +329,8 @@ class Start:
                 raise self._failed(deleted_failure(None, self.events))
             if now - max(self._created_at, self._since.get("nudged", 0.0)) > _UNSEEN:
                 self._since["nudged"] = now
-                self.spawner.pod_reflector.nudge()
+                for reflector in self._reflectors:
+                    reflector.nudge()
             return _UNSEEN
         self._since.setdefault("seen", now)
         if "deletionTimestamp" in self.pod["metadata"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -112,8 +111,6 @@ async def test_a_list_comes_in_pages_and_is_complete(
     await pods.start()
     assert names(pods) == wanted
     assert pods.pages > 2
-    # neither then nor later does the collector walk all that the hub has loaded
-    assert gc.get_freeze_count() > 100_000
 
 
 async def test_what_is_kept_has_no_token_and_all_that_kubespawner_reads(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 
@@ -251,32 +249,16 @@ async def test_a_hub_that_is_killed_during_a_start_finds_or_removes_the_pod(
         await hub.close()
 
 
-def known_address(hub: WatchHub, user: str) -> tuple[str, int] | None:
-    """The address of the user's server in the hub's database."""
-    found = (
-        "SELECT servers.ip, servers.port FROM servers JOIN spawners ON spawners.server_id = servers.id "
-        "JOIN users ON users.id = spawners.user_id WHERE users.name = ?"
-    )
-    with contextlib.closing(sqlite3.connect(hub.folder / "hub.sqlite")) as database:
-        row: tuple[str, int] | None = database.execute(found, (user,)).fetchone()
-        return row
-
-
-async def test_the_hub_has_a_servers_address_before_it_answers_and_then_its_version(
-    hub: WatchHub, cluster: Cluster
-) -> None:
-    await hub.ask("known", environment={"TINY_DELAY": "8", "TINY_HUB_VERSION": "4.0.99"})
-    await running_pod(cluster, "known")
-    (pod,) = await pods_of(cluster.core, cluster.namespace, "known")
-    async with asyncio.timeout(3):
-        while known_address(hub, "known") != (pod.status.pod_ip, 8888):
-            await asyncio.sleep(0.1)
-    assert not (await hub.servers("known"))[""]["ready"]
-    messages = await hub.progress("known")
-    assert messages[-1].get("ready"), messages
-    assert known_address(hub, "known") == (pod.status.pod_ip, 8888)
+async def test_the_hub_learns_the_version_of_a_server(hub: WatchHub) -> None:
+    await hub.started("known", environment={"TINY_HUB_VERSION": "4.0.99"})
     assert "4.0.99" in hub.log
     await hub.stopped("known")
+
+
+async def test_a_version_that_is_none_neither_fails_a_start_nor_ends_the_hub(hub: WatchHub) -> None:
+    await hub.started("odd", environment={"TINY_HUB_VERSION": "evil"})
+    assert "evil" not in hub.log
+    await hub.stopped("odd")
 
 
 async def test_no_task_was_lost_on_the_way(hub: WatchHub) -> None:

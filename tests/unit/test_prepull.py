@@ -225,6 +225,7 @@ def test_a_daemon_set_is_of_another_prepuller_by_its_owners_name(owners, mine, o
 # What the pods say.
 
 NOT_FOUND = 'rpc error: code = NotFound desc = failed to resolve reference "x": not found'
+RESET = "failed to do request: read tcp 10.1.2.3:40312->198.51.100.4:443: read: connection reset by peer"
 UNREACHABLE = "failed to do request: dial tcp 10.0.0.1:443: connect: connection refused"
 SAID = [
     pytest.param({"terminated": {"exitCode": 0}}, ImageState.PRESENT, "", 0, id="it ended well"),
@@ -232,6 +233,7 @@ SAID = [
     pytest.param({"waiting": {"reason": "PodInitializing"}}, ImageState.PULLING, "", 0),
     pytest.param({"waiting": {"reason": "ErrImagePull", "message": NOT_FOUND}}, ImageState.FAILED, "not found", 0),
     pytest.param({"waiting": {"reason": "ErrImagePull", "message": UNREACHABLE}}, ImageState.FAILED, "refused", 60),
+    pytest.param({"waiting": {"reason": "ErrImagePull", "message": RESET}}, ImageState.FAILED, "reset", 60),
     pytest.param(
         {"waiting": {"reason": "ErrImagePull", "message": "no space left on device"}},
         ImageState.FAILED,

@@ -5,7 +5,7 @@ import json
 import pytest
 from kubernetes_asyncio.client.exceptions import ApiException
 
-from jhkube.watch.failures import admission_failure
+from jhkube.watch.failures import admission_failure, exists_already, is_momentary
 
 
 def refusal(status: int, message: str, kind: str = "pods", reason: str = "Forbidden") -> ApiException:
@@ -61,6 +61,35 @@ CASES = [
         "BadRequest",
     ),
     (
+        refusal(
+            422,
+            "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'digests.example' with binding 'labs' denied "
+            "request: images need a digest",
+            reason="Invalid",
+        ),
+        "do not allow this server: images need a digest.",
+        "Invalid",
+    ),
+    (
+        refusal(
+            403, "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' denied request: failed expression: a == b"
+        ),
+        "do not allow this server: failed expression: a == b.",
+        "Forbidden",
+    ),
+    (
+        refusal(
+            403,
+            'pods "x" is forbidden: unable to validate against any security context constraint: [provider "anyuid": '
+            "Forbidden: not usable by user or serviceaccount, provider restricted-v2: "
+            "spec.containers[0].securityContext.runAsUser: Invalid value: 61803: must be in the ranges: "
+            "[1000660000, 1000669999]]",
+        ),
+        'constraints do not allow this server: provider "anyuid": Forbidden: not usable by user or serviceaccount, '
+        "provider restricted-v2: spec.containers[0].securityContext.runAsUser: Invalid value: … must be in",
+        "Forbidden",
+    ),
+    (
         refusal(403, 'pods "x" is forbidden: error looking up service account h/lab: serviceaccount "lab" not found'),
         "service account “lab”",
         "Forbidden",
@@ -114,3 +143,23 @@ def test_a_refusal_that_is_no_status_object_is_told_as_well(body):
     error = ApiException(status=502, reason="Bad Gateway")
     error.body = body
     assert admission_failure(error).raw == "Bad Gateway: Bad Gateway"
+
+
+@pytest.mark.parametrize(
+    ("error", "momentary", "exists"),
+    [
+        (refusal(429, "busy"), True, False),
+        (refusal(500, "etcdserver: request timed out"), True, False),
+        (refusal(504, "Timeout"), True, False),
+        (refusal(403, 'pods "x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1'), False, False),
+        (refusal(403, 'error looking up service account a/default: serviceaccount "default" not found'), True, False),
+        (refusal(403, 'error looking up service account a/lab: serviceaccount "lab" not found'), False, False),
+        (refusal(403, "status unknown for quota: q, resources: pods"), True, False),
+        (refusal(409, 'Operation cannot be fulfilled on resourcequotas "q"', reason="Conflict"), True, False),
+        (refusal(409, 'pods "x" already exists', reason="AlreadyExists"), False, True),
+        (ApiException(status=409, reason="Conflict"), False, True),
+        (refusal(404, "not found"), False, False),
+    ],
+)
+def test_what_is_about_to_pass_is_told_from_what_is_there_already(error, momentary, exists):
+    assert (is_momentary(error), exists_already(error)) == (momentary, exists)

@@ -84,54 +84,159 @@ def test_a_start_that_goes_its_way_is_no_failure(healthy):
     assert pod_failure(healthy) is None
 
 
+def unpack(why: str, code: str = "Unknown") -> str:
+    """What containerd 2.4 says of a pull, as kubelet 1.37 repeats it."""
+    return f'rpc error: code = {code} desc = failed to pull and unpack image "{IMAGE}": {why}'
+
+
+def resolve(status: str) -> str:
+    """The same, where the registry answered the first request with another status."""
+    url = "https://registry.example.org/v2/lab/manifests/2026-11"
+    return unpack(f"failed to resolve image: unexpected status from HEAD request to {url}: {status}")
+
+
+def fetch(why: str, digest: str = "9f8e7d6c5b4a39281706f5e4d3c2b1a0") -> str:
+    """The same, where a layer was being fetched."""
+    url = f"https://registry.example.org:5000/v2/lab/blobs/sha256:{digest * 2}"
+    return unpack(f'failed to copy: httpReadSeeker: failed open: failed to do request: Get "{url}": {why}')
+
+
+TOKEN_URL = "https://auth.example.org/token?scope=repository%3Alab%3Apull&service=registry.example.org"
+
 PULLS = [
+    (unpack(f"failed to resolve image: {IMAGE}: not found", "NotFound"), "does not exist"),
     (
-        'rpc error: code = NotFound desc = failed to pull and unpack image "registry.example.org/lab:2026-11": '
-        "failed to resolve reference: registry.example.org/lab:2026-11: not found",
+        unpack(
+            "failed to copy: httpReadSeeker: failed open: content at "
+            "https://registry.example.org/v2/lab/manifests/sha256:503503 not found: not found",
+            "NotFound",
+        ),
         "does not exist",
     ),
-    ("manifest for registry.example.org/lab:2026-11 not found: manifest unknown", "does not exist"),
     (
-        "Error response from daemon: pull access denied for lab, repository does not exist or may require "
-        "'docker login': denied: requested access to the resource is denied",
+        unpack(
+            "failed to resolve image: pull access denied, repository does not exist or may require authorization: "
+            "server message: insufficient_scope: authorization failed"
+        ),
         "does not allow",
     ),
     (
-        "failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized",
+        unpack(
+            "failed to resolve image: failed to authorize: failed to fetch anonymous token: "
+            f"unexpected status from GET request to {TOKEN_URL}: 401 Unauthorized"
+        ),
         "does not allow",
     ),
-    ("unexpected status code 403 Forbidden", "does not allow"),
-    ("no match for platform in manifest: not found", "kind of processor"),
-    ("x509: certificate signed by unknown authority", "does not trust"),
-    ("http: server gave HTTP response to HTTPS client", "does not trust"),
-    ("write /var/lib/containerd/io: no space left on device", "disk space"),
+    (resolve("403 Forbidden"), "does not allow"),
+    (resolve("403 "), "does not allow"),
+    (
+        f"initializing source docker://{IMAGE}: reading manifest 2026-11 in registry.example.org/lab: "
+        "invalid status code from registry 404 (Not Found)",
+        "does not exist",
+    ),
+    (unpack("no match for platform in manifest: not found", "NotFound"), "kind of processor"),
+    (fetch("tls: failed to verify certificate: x509: certificate signed by unknown authority"), "does not trust"),
+    (fetch("http: server gave HTTP response to HTTPS client"), "does not trust"),
+    (
+        unpack(
+            "failed to extract layer (application/vnd.oci.image.layer.v1.tar+gzip sha256:0a1b2c3d) to overlayfs as "
+            '"extract-403-x": write /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/404/fs/opt: '
+            "no space left on device"
+        ),
+        "disk space",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("said", "told"), PULLS, ids=[told for _, told in PULLS])
 @pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
 def test_a_pull_that_cannot_succeed_fails_at_once_with_its_cause(reason, said, told):
-    failure = found(pod(waiting(reason, said)))
+    back_off = f'Back-off pulling image "{IMAGE}": ErrImagePull: {said}'
+    failure = found(pod(waiting(reason, said if reason == "ErrImagePull" else back_off)))
     assert told in failure.message
     assert IMAGE in failure.message
     assert not failure.temporary
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        'Get "https://registry.example.org/v2/": dial tcp 10.0.0.7:443: connect: connection refused',
-        "dial tcp: lookup registry.example.org on 10.96.0.10:53: no such host",
-        "net/http: TLS handshake timeout",
-        "unexpected status code 503 Service Unavailable",
-        "toomanyrequests: You have reached your pull rate limit.",
-        "something nobody has seen before",
-    ],
-)
+RESET = "read tcp {}->198.51.100.4:443: read: connection reset by peer"
+
+PASSING = {
+    "refused": fetch("dial tcp 10.0.0.7:443: connect: connection refused"),
+    "no such host": fetch("dial tcp: lookup registry.example.org on 10.96.0.10:53: no such host"),
+    "handshake": fetch("net/http: TLS handshake timeout"),
+    "timeout": fetch("dial tcp 10.0.0.7:443: i/o timeout"),
+    "cut off": fetch("EOF"),
+    "503": resolve("503 Service Unavailable"),
+    "500": resolve("500 "),
+    "503 of a token": unpack(
+        "failed to resolve image: failed to authorize: failed to fetch oauth token: "
+        f"unexpected status from POST request to {TOKEN_URL}: 503 Service Unavailable"
+    ),
+    # A port, an address, a digest and a name have any digits and any words in them.
+    "403 in a port": fetch(RESET.format("10.1.2.3:40312")),
+    "404 in a port": fetch(RESET.format("10.1.2.3:34044")),
+    "404 as a part of an address": fetch(RESET.format("[2001:db8::404]:40312")),
+    "404 in a digest": fetch("context deadline exceeded", "4043f0e4010403aa4294040f404a404b"),
+    "a host's name": fetch("dial tcp: lookup denied.example.org on 10.96.0.10:53: server misbehaving"),
+    "a mirror's path": unpack(
+        "failed to resolve image: unexpected status from HEAD request to "
+        "https://mirror.example.org/v2/not-found/unauthorized/manifests/404?ns=docker.io: 502 Bad Gateway"
+    ),
+    "a layer's id": unpack("failed to read 404404040404: unexpected EOF"),
+    # What the node's own store says in the words of a registry.
+    "a snapshot": unpack(
+        'failed to prepare extraction snapshot "extract-404403-Xy sha256:0a1b": parent snapshot sha256:0a1b '
+        "does not exist: not found",
+        "NotFound",
+    ),
+    "a folder of the node": unpack(
+        "open /var/lib/containerd/io.containerd.content.v1/ingest/7/ref: permission denied"
+    ),
+    "nobody knows": unpack("something nobody has seen before"),
+    # Two credentials, or two mirrors: one may work again.
+    "denied and away": f"[{resolve('401 Unauthorized')}, {fetch('dial tcp 10.0.0.7:443: i/o timeout')}]",
+    "not found and busy": f"[{unpack('failed to resolve image: x: not found')}, {resolve('429 Too Many Requests')}]",
+}
+
+
+@pytest.mark.parametrize("said", PASSING.values(), ids=PASSING)
 def test_a_registry_that_may_come_back_is_waited_for(said):
     failure = found(pod(waiting("ErrImagePull", said)))
     assert failure.patience == Patience().pull
     assert failure.meanwhile
+    assert "could not be pulled" in failure.message or "refuses more downloads" in failure.message
+
+
+def test_no_port_is_a_cause():
+    resets = (fetch(RESET.format(f"10.4.0.3:{port}")) for port in range(32768, 61000, 7))
+    assert [said for said in resets if not found(pod(waiting("ErrImagePull", said))).temporary] == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        resolve("429 Too Many Requests"),
+        unpack(
+            "failed to copy: httpReadSeeker: failed open: unexpected status from GET request to "
+            "https://registry.example.org/v2/lab/blobs/sha256:404: 429 Too Many Requests\n"
+            "toomanyrequests: You have reached your unauthenticated pull rate limit. "
+            "https://www.docker.com/increase-rate-limit"
+        ),
+        "pull QPS exceeded",
+    ],
+)
+def test_a_rate_limit_is_said_to_be_one(said):
+    failure = found(pod(waiting("ErrImagePull", said)))
+    assert failure.message == f"The registry of the image {IMAGE} refuses more downloads for now. Try again later."
+    assert failure.meanwhile == "The image's registry asks to slow down; waiting."
+    assert (failure.patience, failure.status_code) == (Patience().pull, 429)
+
+
+def test_a_registry_that_kubelet_knows_to_be_away_is_waited_for_whatever_else_is_said():
+    said = f"image pull failed for {IMAGE} because the registry is unavailable: pull access denied"
+    failure = found(pod(waiting("RegistryUnavailable", said)))
+    assert failure.temporary
+    assert "registry does not answer" in failure.meanwhile
 
 
 def test_the_cause_of_a_pull_that_backs_off_is_taken_from_its_event():
@@ -152,6 +257,19 @@ def test_an_image_that_is_not_even_tried_fails_at_once(reason):
     assert not found(pod(waiting(reason))).temporary
 
 
+NO_PROGRAM = '"jupyterhub-singleuser": executable file not found in $PATH'
+OUT_OF_MEMORY = "container init was OOM-killed (memory limit too low?)"
+POD_FOLDER = "/var/lib/kubelet/pods/0c404f9a-1d2e-4f50-8403-5a6b7c8d9e0f"
+
+
+def shim(why: str) -> str:
+    """What containerd 2.4 with runc says of a container that it could not start."""
+    return (
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create "
+        f"failed: unable to start container process: error during container init: {why}: unknown"
+    )
+
+
 CONTAINERS = [
     (
         pod(waiting("CreateContainerConfigError", 'secret "alice-db" not found')),
@@ -168,25 +286,33 @@ CONTAINERS = [
         "wants to run as root",
         0,
     ),
-    (
-        pod(
-            waiting(
-                "RunContainerError",
-                'failed to create containerd task: exec: "jupyterhub-singleuser": executable file not found in $PATH',
-            )
-        ),
-        "has no “jupyterhub-singleuser”",
-        0,
-    ),
+    (pod(waiting("RunContainerError", shim(f"exec: {NO_PROGRAM}"))), "has no “jupyterhub-singleuser”", 0),
     (
         pod(
             waiting("CrashLoopBackOff"),
-            last=ended(128, "StartError", 'exec: "/opt/bin/start": stat /opt/bin/start: no such file or directory'),
+            last=ended(
+                128,
+                "StartError",
+                shim('exec: "/opt/bin/start": stat /opt/bin/start: no such file or directory'),
+            ),
             restarts=1,
         ),
         "has no “start”",
         0,
     ),
+    (pod(ended(128, "StartError", shim("exec /srv/start.sh: no such file or directory"))), "has no “start.sh”", 0),
+    (
+        pod(waiting("RunContainerError", "OCI runtime create failed: executable file `jupyter` not found in $PATH")),
+        "has no “jupyter”",
+        0,
+    ),
+    (
+        pod(ended(128, "StartError", shim('exec: "/srv/start": permission denied'))),
+        "be run by your user",
+        0,
+    ),
+    (pod(ended(128, "StartError", shim('exec: "/srv/start": exec format error'))), "kind of processor", 0),
+    (pod(waiting("RunContainerError", shim(OUT_OF_MEMORY))), "more memory", 0),
     (pod(waiting("CrashLoopBackOff"), last=ended(1), restarts=1), "exit code 1", 0),
     (pod(ended(1), restarts=1, phase="Running"), "exit code 1", 0),
     (pod({"running": {}}, last=ended(1), restarts=2, phase="Running"), "exit code 1", 0),
@@ -206,6 +332,130 @@ def test_a_container_that_does_not_run_says_why(shown, told, patience):
     assert failure.patience == patience
 
 
+NODE_OR_HOME = {
+    "a GPU's driver": (
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create "
+        "failed: unable to start container process: error during container init: error running prestart hook #0: "
+        "exit status 1, stdout: , stderr: nvidia-container-cli: initialization error: "
+        "load library failed: libnvidia-ml.so.1: cannot open shared object file: no such file or directory: unknown",
+        "such as a GPU",
+    ),
+    "a GPU's device": (
+        "failed to generate spec: failed to inject CDI devices: unresolvable CDI devices nvidia.com/gpu=all",
+        "such as a GPU",
+    ),
+    "a sub-path": (
+        shim(
+            f'error mounting "{POD_FOLDER}/volume-subpaths/home/notebook/1" to rootfs at "/home/ada": '
+            "mount src=/proc/self/fd/7, dst=/home/ada: no such file or directory"
+        ),
+        "mount “/home/ada”",
+    ),
+    "a sub-path that cannot be made": (
+        'failed to create subPath directory for volumeMount "home" of container "notebook"',
+        "mount “home”",
+    ),
+    "a folder of the node": (
+        f'failed to generate spec: failed to stat "{POD_FOLDER}/volumes/kubernetes.io~nfs/home": '
+        f"stat {POD_FOLDER}/volumes/kubernetes.io~nfs/home: stale NFS file handle",
+        "could not mount",
+    ),
+    "a home": (shim('chdir to cwd ("/home/ada") set in config.json failed: permission denied'), "“/home/ada”"),
+    "a home that is gone": (
+        shim('chdir to cwd ("/home/ada") set in config.json failed: no such file or directory'),
+        "“/home/ada”",
+    ),
+    "a runtime that is busy": (
+        'failed to reserve container name "notebook_jupyter-ada_hub_0c404f9a_0": name is reserved for "4f0d"',
+        "could not be made",
+    ),
+    "a runtime without an answer": ("context deadline exceeded", "could not be made"),
+    "a hook of the operator": ('error running hook: exec: "/usr/bin/x": no such file or directory', "GPU"),
+}
+
+
+@pytest.mark.parametrize(("said", "told"), NODE_OR_HOME.values(), ids=NODE_OR_HOME)
+@pytest.mark.parametrize("reason", ["CreateContainerError", "RunContainerError", "StartError"])
+def test_trouble_of_the_node_or_the_home_is_not_laid_on_the_image(reason, said, told):
+    shown = pod(ended(128, reason, said)) if reason == "StartError" else pod(waiting(reason, said))
+    failure = found(shown)
+    assert told in failure.message
+    assert "he image has no" not in failure.message
+    assert failure.temporary
+    # A pod that is over is not started again.
+    over = pod(ended(128, "StartError", said), phase="Failed")
+    assert not found(over).temporary
+
+
+def test_a_server_that_runs_after_all_is_no_failure():
+    last = ended(128, "StartError", shim('chdir to cwd ("/home/ada") set in config.json failed: permission denied'))
+    assert pod_failure(pod({"running": {}}, last=last, restarts=1, phase="Running")) is None
+
+
+def test_an_init_container_without_memory_is_definite_unless_it_runs_again():
+    killed = ended(137, "OOMKilled")
+    failure = found(pod(init=waiting("CrashLoopBackOff"), last=killed, restarts=1))
+    assert (failure.reason, failure.temporary) == ("OOMKilled", False)
+    assert "step “home”" in failure.message
+    assert pod_failure(pod(init={"running": {}}, last=killed, restarts=1)) is None
+
+
+SIDECAR_STATES = {
+    "crash": {"state": ended(1), "restartCount": 4},
+    "crash loop": {"state": waiting("CrashLoopBackOff"), "lastState": ended(1), "restartCount": 4},
+    "out of memory": {"state": ended(137, "OOMKilled"), "restartCount": 1},
+    "no image": {"state": waiting("ErrImagePull", unpack(f"failed to resolve image: {IMAGE}: not found"))},
+    "no program": {"state": waiting("RunContainerError", shim(f"exec: {NO_PROGRAM}"))},
+    "no secret": {"state": waiting("CreateContainerConfigError", 'secret "s" not found')},
+}
+
+
+@pytest.mark.parametrize("sidecar", SIDECAR_STATES.values(), ids=SIDECAR_STATES)
+@pytest.mark.parametrize("kind", ["container", "native"])
+@pytest.mark.parametrize("server", [{"running": {}}, waiting("ContainerCreating")], ids=["running", "creating"])
+def test_a_sidecar_gives_no_verdict_and_is_named(server, kind, sidecar):
+    shown = pod(server, phase="Running")
+    field, statuses = (
+        ("containers", "containerStatuses") if kind == "container" else ("initContainers", "initContainerStatuses")
+    )
+    shown["spec"][field].append(
+        {"name": "proxy", "image": IMAGE} | ({} if kind == "container" else {"restartPolicy": "Always"})
+    )
+    shown["status"].setdefault(statuses, []).append({"name": "proxy", "image": IMAGE, "restartCount": 0, **sidecar})
+    failure = found(shown)
+    assert failure.patience == FOREVER
+    assert "“proxy”" in failure.meanwhile
+
+
+@pytest.mark.parametrize("state", [{"running": {}}, ended(0, "Completed")])
+@pytest.mark.parametrize("kind", ["container", "native"])
+def test_a_sidecar_that_runs_again_or_is_done_is_no_failure(kind, state):
+    shown = pod({"running": {}}, phase="Running")
+    sidecar = {"name": "proxy", "image": IMAGE, "restartCount": 3, "state": state}
+    if kind == "native":
+        shown["spec"]["initContainers"].append({"name": "proxy", "restartPolicy": "Always"})
+        shown["status"]["initContainerStatuses"] = [sidecar | {"lastState": ended(1)}]
+    else:
+        shown["status"]["containerStatuses"].append(sidecar | {"lastState": ended(1)})
+    assert pod_failure(shown) is None
+
+
+def test_the_servers_own_failure_comes_before_a_sidecars():
+    shown = pod(ended(1), restarts=3, phase="Running")
+    shown["status"]["containerStatuses"].insert(
+        0, {"name": "proxy", "image": IMAGE, "restartCount": 9, "state": waiting("CrashLoopBackOff")}
+    )
+    failure = found(shown)
+    assert "exit code 1" in failure.message
+    assert not failure.temporary
+
+
+def test_a_pod_that_failed_through_a_sidecar_alone_has_failed():
+    shown = pod(phase="Failed")
+    shown["status"]["containerStatuses"] = [{"name": "proxy", "restartCount": 0, "state": ended(1)}]
+    assert found(shown).message == "Your server failed to start. Try again."
+
+
 def test_a_crash_loop_is_waited_for_where_it_is_asked_for():
     patience = Patience(crash_loop=120)
     loop = pod_failure(pod(waiting("CrashLoopBackOff"), last=ended(1), restarts=3), patience=patience)
@@ -216,13 +466,6 @@ def test_a_crash_loop_is_waited_for_where_it_is_asked_for():
     assert not over.temporary
 
 
-def test_a_sidecar_that_is_done_is_no_failure():
-    shown = pod({"running": {}}, phase="Running")
-    done = {"name": "setup", "image": IMAGE, "restartCount": 0, "state": ended(0, "Completed")}
-    shown["status"]["containerStatuses"].append(done)
-    assert pod_failure(shown) is None
-
-
 SCHEDULING = [
     ("0/3 nodes are available: 3 Insufficient memory.", "enough free memory"),
     ("0/3 nodes are available: 1 Insufficient cpu, 2 Insufficient memory.", "processor cores and memory"),
@@ -230,7 +473,8 @@ SCHEDULING = [
     ("0/3 nodes are available: 3 Too many pods.", "room for one more server"),
     ("0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.", "of the kind"),
     ("0/3 nodes are available: 3 node(s) had taint {gpu: true}, that the pod didn't tolerate.", "reserved"),
-    ("0/3 nodes are available: 3 node(s) had volume node affinity conflict.", "disk"),
+    ("0/3 nodes are available: 3 node(s) didn't match PersistentVolume's node affinity.", "disk"),
+    ("0/3 nodes are available: 3 node(s) had no available volume zone.", "disk"),
     ("no nodes available to schedule pods", "No node of the cluster can take"),
 ]
 
@@ -252,14 +496,89 @@ def test_a_node_that_is_being_added_is_waited_for(reason):
     assert "being added" in failure.meanwhile
 
 
+TRIGGERED = event("TriggeredScaleUp", "pod triggered scale-up: [{pool 1->2 (max: 5)}]", "Normal")
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        event(
+            "FailedScaleUp",
+            "Node scale up in zones europe-west1-b associated with this pod failed: GCE out of resources. Pod is at "
+            "risk of not being scheduled.",
+        ),
+        event("NotTriggerScaleUp", "pod didn't trigger scale-up: 1 in backoff after failed scale-up", "Normal"),
+    ],
+)
+def test_a_node_that_did_not_come_is_not_waited_for_without_end(newer):
+    shown = unschedulable("0/3 nodes are available: 3 Insufficient memory.")
+    failure = found(shown, TRIGGERED, newer)
+    # A reason of its own has a time of its own.
+    assert (failure.reason, failure.patience) == (newer["reason"], Patience().unschedulable)
+    assert "did not come" in failure.message
+    assert "did not come" in failure.meanwhile
+    assert found(shown, TRIGGERED, newer, TRIGGERED).patience == FOREVER
+    assert found(shown, newer).reason == "Unschedulable"
+
+
+CLAIMS = [
+    ('persistentvolumeclaim "claim-404" is being deleted', "is being deleted", Patience().volume),
+    (
+        'persistentvolumeclaim "claim-ada" bound to non-existent persistentvolume "pvc-0c404f9a"',
+        "is gone",
+        Patience().missing,
+    ),
+    (
+        "0/3 nodes are available: 3 node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s).",
+        "is gone",
+        Patience().missing,
+    ),
+    (
+        "0/3 nodes are available: 3 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access "
+        "mode already in-use by another pod.",
+        "one at a time",
+        Patience().detach,
+    ),
+]
+
+
+@pytest.mark.parametrize(("said", "told", "patience"), CLAIMS)
+def test_a_claim_that_cannot_be_used_is_no_matter_of_size(said, told, patience):
+    failure = found(unschedulable(f"{said} preemption: 0/3 nodes are available: 3 Preemption is not helpful."))
+    assert told in failure.message
+    assert "size" not in failure.message
+    assert failure.patience == patience
+
+
+MOUNTED_CLAIMS = [
+    (
+        'MountVolume.SetUp failed for volume "pvc-7" : volume uses the ReadWriteOncePod access mode and is '
+        "already in use by another pod",
+        "one at a time",
+    ),
+    ("error processing PVC hub/claim-ada: PVC is being deleted", "is being deleted"),
+]
+
+
+@pytest.mark.parametrize(("said", "told"), MOUNTED_CLAIMS)
+def test_the_same_is_told_where_kubelet_says_it(said, told):
+    assert told in found(pod(waiting("ContainerCreating")), event("FailedMount", said)).message
+
+
 def test_a_missing_claim_is_named():
     failure = found(unschedulable('persistentvolumeclaim "claim-alice" not found'))
     assert "“claim-alice”" in failure.message
     assert failure.patience == Patience().missing
 
 
-def test_a_claim_that_is_being_bound_is_waited_for():
-    said = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+@pytest.mark.parametrize(
+    "said",
+    [
+        "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+        "0/3 nodes are available: 3 node(s) didn't find available persistent volumes to bind.",
+    ],
+)
+def test_a_claim_that_is_being_bound_is_waited_for(said):
     assert found(unschedulable(said)).patience == Patience().volume
 
 

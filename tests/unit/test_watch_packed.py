@@ -1,7 +1,5 @@
 """Objects kept as bytes."""
 
-import sys
-
 from jhkube.watch._packed import PackedObjects, object_key, slim_event, slim_pod
 
 
@@ -57,6 +55,7 @@ def test_a_pod_is_kept_without_environment_and_bookkeeping():
             **pod("a", managedFields=[{"manager": "kubelet"}], annotations={"hub.jupyter.org/username": "ada"}),
             "spec": {
                 "nodeName": "node1",
+                "initContainers": [{"name": "proxy", "restartPolicy": "Always", "env": []}],
                 "containers": [{"name": "notebook", "env": [{"name": "TOKEN", "value": "s3cret"}]}],
                 "tolerations": [{}],
             },
@@ -65,7 +64,11 @@ def test_a_pod_is_kept_without_environment_and_bookkeeping():
     assert "s3cret" not in str(shown)
     assert "managedFields" not in shown["metadata"]
     assert shown["metadata"]["annotations"] == {"hub.jupyter.org/username": "ada"}
-    assert shown["spec"] == {"nodeName": "node1", "containers": [{"name": "notebook", "ports": []}]}
+    assert shown["spec"] == {
+        "nodeName": "node1",
+        "initContainers": [{"name": "proxy", "restartPolicy": "Always"}],
+        "containers": [{"name": "notebook", "ports": []}],
+    }
     assert shown["status"] == {"phase": "Pending", "podIP": None}
 
 
@@ -96,4 +99,12 @@ def test_a_thousand_pods_are_a_few_objects_to_the_garbage_collector():
     gc.collect()
     tracked = [each for each in objects._packed.values() if any(map(gc.is_tracked, each))]
     assert tracked == []
-    assert sys.getsizeof(objects["hub/pod-1"]) > 0
+
+
+def test_what_is_kept_is_as_large_as_its_json_without_spaces():
+    objects = packed(pod("ä"), pod("b"))
+    texts = [f'{{"metadata":{{"namespace":"hub","name":"{name}","resourceVersion":"1"}}}}' for name in ("ä", "b")]
+    assert objects.nbytes == sum(len(text.encode()) for text in texts)
+    objects.drop("hub/b")
+    assert objects.nbytes == len(texts[0].encode())
+    assert repr(objects) == f"<1 objects, {objects.nbytes} bytes>"

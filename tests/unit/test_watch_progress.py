@@ -1,5 +1,7 @@
 """Events in plain words."""
 
+import itertools
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -23,7 +25,11 @@ IMAGE = "registry.example.org:5000/science/lab:2026@sha256:0123"
         ),
         (event("Pulling", f'Pulling image "{IMAGE}"'), "Getting the image science/lab:2026."),
         (
-            event("Pulled", f'Successfully pulled image "{IMAGE}" in 12.345s (12.345s including waiting)'),
+            event(
+                "Pulled",
+                f'Successfully pulled image "{IMAGE}" in 12.345s (15s including waiting). '
+                "Image size: 216000000 bytes.",
+            ),
             "The image is there (12 s).",
         ),
         (event("Pulled", f'Successfully pulled image "{IMAGE}" in 3m7.2s'), "The image is there (3 min 7 s)."),
@@ -38,6 +44,7 @@ IMAGE = "registry.example.org:5000/science/lab:2026@sha256:0123"
         (event("Unhealthy", "Readiness probe failed", kind="Warning"), "Unhealthy: Readiness probe failed"),
         (event("Created"), ""),
         (event("FailedScheduling", "0/1 nodes are available", kind="Warning"), ""),
+        (event("FailedScaleUp", "GCE out of resources", kind="Warning"), ""),
         (event("SomethingNew", "of no interest"), ""),
     ],
 )
@@ -87,3 +94,35 @@ def test_the_event_behind_a_sentence_has_no_secret_either():
     (message,) = _Teller(0.0).news(start)
     assert message["raw_event"]["reason"] == "Unhealthy"
     assert "s3cr3t" not in str(message)
+
+
+def test_the_bar_creeps_while_nothing_can_be_said_and_is_never_full(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    pulling = event("Pulling", f'Pulling image "{IMAGE}"') | {"metadata": {"uid": "1"}}
+    start = SimpleNamespace(events=[pulling], pod=None, finding=None)
+    teller = _Teller(100.0)
+    (first,) = teller.news(start)
+    assert first["progress"] == 35
+    now[0] += 14.9
+    assert teller.news(start) == []
+    now[0] += 0.1
+    assert teller.news(start) == [
+        {"progress": 41, "message": "Getting the image; a large one takes some minutes (15 s)."}
+    ]
+    bar = []
+    for _ in range(60):
+        now[0] += 15
+        (message,) = teller.news(start)
+        bar.append(message["progress"])
+    assert bar[:3] == [46, 50, 54]
+    assert bar == sorted(bar)
+    assert bar[-1] == 95
+    # Not by steps that people could take for the end.
+    assert max(after - before for before, after in itertools.pairwise(bar)) <= 6
+
+
+def test_a_step_that_was_passed_does_not_bring_the_bar_back():
+    events = [event("Started") | {"metadata": {"uid": "2"}}, event("Pulling") | {"metadata": {"uid": "1"}}]
+    messages = _Teller(0.0).news(SimpleNamespace(events=events, pod=None, finding=None))
+    assert [message["progress"] for message in messages] == [70, 70]

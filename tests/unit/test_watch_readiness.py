@@ -180,7 +180,7 @@ async def test_it_is_told_the_moment_the_server_begins_to_listen(free_port):
 
     async with await asyncio.start_server(serve, "127.0.0.1", free_port):
         began = time.monotonic()
-        assert (await asyncio.wait_for(waiting, 5)).url == url
+        await asyncio.wait_for(waiting, 5)
         assert time.monotonic() - began < 0.25
 
 
