@@ -9,7 +9,7 @@ from typing import Any
 from jupyterhub.app import JupyterHub
 from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1OwnerReference, V1Pod, V1Secret
 
-from jhkube.identity import AUTH_STATE_KEY, UserIdentity
+from jhkube.identity import made_for
 from jhkube.logs import PodLog
 from jhkube.objects import (
     CONFLICT,
@@ -17,6 +17,7 @@ from jhkube.objects import (
     claim_plan,
     create_secret,
     grow_claim,
+    mark_claim,
     renew_secret,
     set_quota,
 )
@@ -27,7 +28,8 @@ from jhkube.pod.home import HomeKind
 from jhkube.pod.labels import ServerFacts
 from jhkube.pod.limits import ceiling_for, resource_quota
 from jhkube.pod.secret import SecretFiles, quiet_secret, secret_manifest
-from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, ChoosingSpawner, Refused
+from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, Refused
+from jhkube.spawner_ownership import OwningSpawner, identity_in
 from jhkube.watch.claims import ClaimReflector
 from jhkube.watch.progress import progress
 from jhkube.watch.reflectors import EventReflector, PodReflector
@@ -37,7 +39,7 @@ from jhkube.watch.stops import stopped
 __all__ = ["JHKubeSpawner", "begin_menu_with_hub"]
 
 
-class JHKubeSpawner(ChoosingSpawner):
+class JHKubeSpawner(OwningSpawner):
     """KubeSpawner, with a live menu of images, the person's own identity in the pod, and an honest start.
 
     Everything that KubeSpawner does stays, and every trait of it. Who a person is comes from auth_state, where
@@ -47,8 +49,6 @@ class JHKubeSpawner(ChoosingSpawner):
     pod_start: Start | None = None
     """The start under way, or the last one."""
 
-    _identity: UserIdentity | None = None
-    _token = ""
     _warnings: list[str] = []
 
     # Who it is.
@@ -60,10 +60,14 @@ class JHKubeSpawner(ChoosingSpawner):
         self._refused = None
         self._learn(auth_state or {})
 
-    def _learn(self, auth_state: Mapping[str, Any]) -> None:
-        found = auth_state.get(AUTH_STATE_KEY)
-        self._identity = UserIdentity.from_dict(found) if found else None
-        self._token = auth_state.get("access_token") or ""
+    @property
+    def made_for(self) -> str:
+        """The subject of the person for whom the pod was made; empty where there is none, or none that says so."""
+        return made_for(self._known_pod())
+
+    def _known_pod(self) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self.pod_reflector.pods.get(self._pod_key) if self.pod_reflector else None
+        return found
 
     # The pod.
 
@@ -91,6 +95,7 @@ class JHKubeSpawner(ChoosingSpawner):
         return PodLog(self.log, self.user.name, self.name, self._pod_key)
 
     async def _ensure_namespace(self) -> None:
+        await self._check_namespace()
         await super()._ensure_namespace()
         ceiling = ceiling_for(self.parsed_ceilings(), self.user.name, self._groups)
         quota = resource_quota(ceiling) if self.ceilings_are_quotas else None
@@ -100,17 +105,27 @@ class JHKubeSpawner(ChoosingSpawner):
     async def _ensure_home(self) -> None:
         """See to the person's claim, by what the watch knows of it: no request where all is right."""
         watch = await self._start_reflector("claims", ClaimReflector, omit_namespace=self.enable_user_namespaces)
+        # KubeSpawner would find it later, and take it as it is.
+        self.pvc_name = self._legacy_claim(watch.claims) or self.pvc_name
         while True:
             claim = watch.claims.get(f"{self.namespace}/{self.pvc_name}")
             try:
-                plan = await claim_plan(claim, self.storage_capacity or "0", known=self._pvc_exists)
+                plan = await claim_plan(
+                    claim,
+                    self.storage_capacity or "0",
+                    known=self._pvc_exists,
+                    subject=self._claims_subject,
+                    adopts=self._adopts_claim,
+                )
             except HomeRefused as refused:
-                raise Refused(str(refused)) from None
+                raise self._refused_claim(claim, str(refused)) from None
             self._warn(plan.warning)
             if plan.action is not ClaimAction.WAIT:
                 break
             await asyncio.sleep(1)
         self._pvc_exists = plan.action is not ClaimAction.CREATE
+        if plan.is_adopted and await mark_claim(self.api, self.namespace, self.pvc_name, self._claims_subject):
+            self._pod_log.info("claim %s: now says that it is %s's", self.pvc_name, self._claims_subject)
         if plan.patch is not None:
             self._warn(await grow_claim(self.api, self.namespace, self.pvc_name, plan.patch))
 
@@ -191,13 +206,20 @@ class JHKubeSpawner(ChoosingSpawner):
         """Bring the provider's new token, and who the person is now, into the running pod.
 
         The authenticator calls this when a refresh of auth_state brought something new.
+
+        Raises
+        ------
+        PermissionError
+            Where the pod was made for somebody else; nothing of what is new has reached it.
         """
-        self._learn(auth_state)
-        pod = self.pod_reflector.pods.get(self._pod_key)
-        if self._identity is None or pod is None:
+        pod, identity = self._known_pod(), identity_in(auth_state)
+        if pod is None or not made_for(pod):
             return
+        if identity is None or identity.subject != made_for(pod):
+            raise PermissionError(f"the pod was made for {made_for(pod)}, and the token is another person's")
+        self._learn(auth_state)
         known = pod["metadata"]
-        kept = ("name", "namespace", "uid", "labels")
+        kept = ("name", "namespace", "uid", "labels", "annotations")
         owner = V1Pod(metadata=V1ObjectMeta(**{field: known.get(field) for field in kept}))
         await renew_secret(self.api, owner, self._secret_files())
         self._pod_log.info("has the renewed token in its Secret")
