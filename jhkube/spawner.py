@@ -210,14 +210,17 @@ class JHKubeSpawner(OwningSpawner):
         Raises
         ------
         PermissionError
-            Where the pod was made for somebody else; nothing of what is new has reached it.
+            Where the pod, or the start that has made none yet, is somebody else's: nothing new has reached it.
         """
         pod, identity = self._known_pod(), identity_in(auth_state)
-        if pod is None or not made_for(pod):
+        subject = made_for(pod) if pod is not None or self._identity is None else self._identity.subject
+        if not subject:
             return
-        if identity is None or identity.subject != made_for(pod):
-            raise PermissionError(f"the pod was made for {made_for(pod)}, and the token is another person's")
+        if identity is None or identity.subject != subject:
+            raise PermissionError(f"the pod was made for {subject}, and the token is another person's")
         self._learn(auth_state)
+        if pod is None:
+            return
         known = pod["metadata"]
         kept = ("name", "namespace", "uid", "labels", "annotations")
         owner = V1Pod(metadata=V1ObjectMeta(**{field: known.get(field) for field in kept}))

@@ -395,24 +395,12 @@ async def test_static_profiles_stand_beside_the_computed_one(open_form: Open, hu
 
 async def test_a_link_starts_what_it_says(open_form: Open, hub: FormHub) -> None:
     page = await open_form("judy")
-    await page.goto(f"{hub.url}/hub/spawn?opt-image=w_2026_20&opt-size=small")
-    assert await started(hub, "judy") == {"image": "w_2026_20", "size": "small"}
+    await page.goto(f"{hub.url}/hub/spawn?opt-image=w_2026_20&opt-size=medium")
+    assert await started(hub, "judy") == {"image": "w_2026_20", "size": "medium"}
     answer = await page.goto(f"{hub.url}/hub/spawn?opt-image=w_1999_01")
     assert answer is not None
     assert answer.status == 400
     await expect(page.locator("#jhkube-image-said")).to_contain_text("There is no image 'w_1999_01' to choose.")
-
-
-async def test_a_link_to_a_larger_size_and_a_fresh_environment_waits_for_the_person(
-    open_form: Open, hub: FormHub
-) -> None:
-    page = await open_form("olga")
-    await page.goto(f"{hub.url}/hub/spawn?opt-size=large&opt-reset_environment=on")
-    await expect(page.locator("#jhkube-size-said")).to_contain_text("A link asks for the size Large")
-    await expect(page.get_by_role("radio", name="Large")).to_be_checked()
-    await start(page)
-    options = await started(hub, "olga")
-    assert (options["size"], options["reset_environment"]) == ("large", True)
 
 
 # The same by REST.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -125,12 +126,24 @@ async def test_a_link_says_everything_that_it_asks_for():
     )
 
 
+def is_checked(page, attributes):
+    """Say whether the box or button of the form with these attributes is checked."""
+    (button,) = re.findall(rf"<input[^>]*{re.escape(attributes)}[^>]*>", page)
+    return " checked" in button
+
+
 async def test_the_person_who_confirms_it_in_the_form_starts_it():
     (spawner,) = spawners()
     spawner.image_menu.looked_up.set()
     asked = {"image": ["w_2026_45"], "size": ["large"], "reset_environment": ["on"]}
     with pytest.raises(Refused):
         await spawner.options_from_query(asked)
+    shown = await spawner._rendered_form()
+    assert "A link asks for the size Large" in shown
+    assert [name for name in ("small", "medium", "large") if is_checked(shown, f'name="size" value="{name}"')] == [
+        "large"
+    ]
+    assert is_checked(shown, 'name="reset_environment"')
     options = await spawner._options_of_form(asked)
     assert options == {"image": "w_2026_45", "size": "large", "reset_environment": True}
 

@@ -72,10 +72,18 @@ async def test_a_late_renewal_of_the_old_owner_does_not_reach_the_new_ones_pod()
     assert spawner._identity == EVE
 
 
+async def test_a_start_that_has_made_no_pod_yet_learns_its_own_persons_token_and_no_others():
+    spawner = spawner_of(ADA)
+    with pytest.raises(PermissionError):
+        await spawner.renew_token(auth_state(EVE, "gho_eve"))
+    await spawner.renew_token(auth_state(ADA, "gho_new"))
+    assert (spawner._identity, spawner._token) == (ADA, "gho_new")
+
+
 async def test_a_pod_that_was_made_for_nobody_in_particular_is_given_nothing():
-    for pod in (None, pod_of("")):
-        # It would have to connect to an API server, and there is none.
-        await spawner_of(ADA, pod=pod).renew_token(auth_state(ADA))
+    # It would have to connect to an API server, and there is none.
+    await spawner_of(ADA, pod=pod_of("")).renew_token(auth_state(ADA))
+    await spawner_of(None).renew_token(auth_state(ADA))
 
 
 async def test_a_new_claim_says_whose_it_is():
