@@ -8,6 +8,8 @@ import pytest
 from jupyterhub import orm as hub_orm
 from traitlets.config import Config
 
+from jhkube.checks.configuration import configuration_results
+from jhkube.configured import ConfiguredHub
 from jhkube.identity import UserIdentity
 from jhkube.spawner import JHKubeSpawner
 from jhkube.watch.claims import ClaimReflector
@@ -131,3 +133,11 @@ def test_the_watch_of_claims_keeps_whose_they_are_and_no_other_annotation():
     }
     slim = ClaimReflector._slim(None, claim)
     assert slim["metadata"] == {"name": "claim-ada", "annotations": {"jhkube/subject": "github:1"}}
+
+
+async def test_jhkube_check_tells_that_claims_are_adopted():
+    config = Config({"JupyterHub": {"spawner_class": "jhkube"}, "JHKubeSpawner": {"adopt_claims": True}})
+    told = [each.text for each in configuration_results(ConfiguredHub(config))]
+    assert any(text.startswith("adopt_claims: a claim that does not say") for text in told), told
+    config.JHKubeSpawner.adopt_claims = False
+    assert not any("adopt_claims" in each.text for each in configuration_results(ConfiguredHub(config)))
