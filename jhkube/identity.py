@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["AUTH_STATE_KEY", "UnixGroup", "UserIdentity"]
+__all__ = ["AUTH_STATE_KEY", "SUBJECT_ANNOTATION", "UnixGroup", "UserIdentity", "made_for"]
 
 AUTH_STATE_KEY = "jhkube_identity"
 """The key of auth_state under which the identity is kept, as `UserIdentity.to_dict` gives it."""
+
+SUBJECT_ANNOTATION = "jhkube/subject"
+"""The annotation of a pod, a Secret, a claim or a namespace that says whose it is: the identity's `subject`."""
 
 VERSION = 2
 """The version number written with an identity; raised when its shape changes.
@@ -98,6 +101,23 @@ class UserIdentity:
             raise ValueError(f"an identity without {error}") from None
         except TypeError as error:
             raise ValueError(f"an identity that is malformed: {error}") from None
+
+
+def made_for(made: Mapping[str, Any] | None) -> str:
+    """Return the subject for which an object of the cluster was made; empty where there is none, or it has no word.
+
+    Parameters
+    ----------
+    made
+        The object as the API server has it (camelCase keys), or None.
+
+    Examples
+    --------
+    >>> made_for({"metadata": {"name": "claim-ada", "annotations": {"jhkube/subject": "github:1234"}}})
+    'github:1234'
+    """
+    annotations = (made or {}).get("metadata", {}).get("annotations") or {}
+    return str(annotations.get(SUBJECT_ANNOTATION, ""))
 
 
 def _number(value: Any) -> int:

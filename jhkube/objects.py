@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from kubernetes_asyncio.client import ApiException, V1Pod, V1ResourceQuota, V1Secret
 from kubespawner.clients import shared_client
 
+from jhkube.identity import made_for
 from jhkube.plain_requests import plain_answer
-from jhkube.pod.claims import ClaimAction, ClaimPlan, claim_action
+from jhkube.pod.claims import ClaimAction, ClaimPlan, claim_action, owner_patch
 from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
 from jhkube.watch.failures import exists_already, is_momentary
 
@@ -22,6 +25,9 @@ __all__ = [
     "create_secret",
     "ensure_object",
     "grow_claim",
+    "mark_claim",
+    "owner_of_namespace",
+    "read_claim",
     "renew_secret",
     "set_quota",
 ]
@@ -100,13 +106,15 @@ async def renew_secret(api: Any, pod: V1Pod, files: SecretFiles) -> None:
     api
         The API server.
     pod
-        The pod with its name, namespace, labels and uid.
+        The pod with its name, namespace, labels, annotations and uid.
     files
         What the Secret is to hold.
     """
     namespace = pod.metadata.namespace
     try:
-        await api.patch_namespaced_secret(secret_name(pod.metadata.name), namespace, secret_patch(files))
+        await api.patch_namespaced_secret(
+            secret_name(pod.metadata.name), namespace, secret_patch(files, pod.metadata.uid)
+        )
     except ApiException as error:
         if error.status != FORBIDDEN:
             raise
@@ -122,7 +130,9 @@ async def renew_secret(api: Any, pod: V1Pod, files: SecretFiles) -> None:
             raise
 
 
-async def claim_plan(existing: Mapping[str, Any] | None, wanted: str, *, known: bool) -> ClaimPlan:
+async def claim_plan(
+    existing: Mapping[str, Any] | None, wanted: str, *, known: bool, subject: str, adopts: bool
+) -> ClaimPlan:
     """Return what is to be done about a person's claim; its class is asked for only where the claim is too small.
 
     Raises
@@ -130,12 +140,13 @@ async def claim_plan(existing: Mapping[str, Any] | None, wanted: str, *, known: 
     HomeRefused
         Where the claim cannot be used.
     """
-    plan = claim_action(existing, wanted, known=known)
-    if existing is not None and plan.action is ClaimAction.KEEP and plan.warning:
-        plan = claim_action(existing, wanted, known=known, expandable=await _is_expandable(existing))
-    if plan.action is ClaimAction.REFUSE:
-        raise HomeRefused(plan.warning)
-    return plan
+    plan = partial(claim_action, existing, wanted, known=known, subject=subject, adopts=adopts)
+    found = plan()
+    if existing is not None and found.action is ClaimAction.KEEP and found.warning:
+        found = plan(expandable=await _is_expandable(existing))
+    if found.action is ClaimAction.REFUSE:
+        raise HomeRefused(found.warning)
+    return found
 
 
 async def _is_expandable(claim: Mapping[str, Any]) -> bool | None:
@@ -163,6 +174,42 @@ async def grow_claim(api: Any, namespace: str, name: str, patch: Mapping[str, An
             raise
         return "It stays as large as it is: the hub is not allowed to change claims."
     return ""
+
+
+async def mark_claim(api: Any, namespace: str, name: str, subject: str) -> bool:
+    """Write on a claim whose it is; return False where the hub may not."""
+    try:
+        await api.patch_namespaced_persistent_volume_claim(name, namespace, owner_patch(subject))
+    except ApiException as error:
+        if error.status != FORBIDDEN:
+            raise
+        return False
+    return True
+
+
+async def read_claim(api: Any, namespace: str, name: str) -> dict[str, Any] | None:
+    """Return a claim as the API server has it, or None where it has none."""
+    try:
+        answer = await plain_answer(api.read_namespaced_persistent_volume_claim, name, namespace)
+    except ApiException as error:
+        if error.status != NOT_FOUND:
+            raise
+        return None
+    return dict(json.loads(answer))
+
+
+async def owner_of_namespace(api: Any, name: str) -> str | None:
+    """Return the subject that a namespace was made for, empty where it does not say; None where the hub may not know.
+
+    A namespace that is not there yet was made for nobody.
+    """
+    try:
+        answer = await plain_answer(api.read_namespace, name)
+    except ApiException as error:
+        if error.status not in (FORBIDDEN, NOT_FOUND):
+            raise
+        return "" if error.status == NOT_FOUND else None
+    return made_for(json.loads(answer))
 
 
 async def set_quota(api: Any, namespace: str, quota: V1ResourceQuota, timeout: float) -> None:

@@ -156,6 +156,8 @@ def _table(facts: HubFacts) -> Iterator[Permission]:
         yield from each("secrets", {"get": "see that an old one with certificates is gone"})
     if facts.user_namespaces:
         yield Permission("create", "namespaces", None, "give a person a namespace of their own")
+        compares = "see whose a namespace is; without it, one that has a person's name is taken for theirs"
+        yield Permission("get", "namespaces", None, compares, needed=False)
     if facts.quotas:
         yield from each(
             "resourcequotas",
@@ -177,10 +179,10 @@ def _claims(facts: HubFacts, where: str | None) -> Iterator[Permission]:
     yield Permission("list", claims, where, "see which homes there are")
     yield Permission("watch", claims, where, "see when a home is being deleted")
     yield Permission("create", claims, where, "make a person's home")
-    yield Permission("get", claims, where, "find the home that an older KubeSpawner has made, or a quota has refused")
+    yield Permission("get", claims, where, "see whose a home is that is there already, or that a quota has refused")
     if facts.deletes_claims:
         yield Permission("delete", claims, where, "delete the home of a person who is deleted (delete_pvc)")
-    grows = "let a home grow to storage_capacity; without it, it stays as large as it is"
+    grows = "let a home grow, write on an old one whose it is; without it, it stays as large as it is"
     yield Permission("patch", claims, where, grows, needed=False)
     reads = "know whether a home can grow; without it, it stays as large as it is"
     yield Permission("get", "storageclasses", None, reads, group=STORAGE, needed=False)

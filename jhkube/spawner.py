@@ -11,7 +11,7 @@ from jupyterhub.app import JupyterHub
 from jupyterhub.utils import exponential_backoff
 from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1OwnerReference, V1Pod, V1Secret
 
-from jhkube.identity import AUTH_STATE_KEY, UserIdentity
+from jhkube.identity import made_for
 from jhkube.logs import PodLog
 from jhkube.objects import (
     HomeRefused,
@@ -19,6 +19,7 @@ from jhkube.objects import (
     create_secret,
     ensure_object,
     grow_claim,
+    mark_claim,
     renew_secret,
     set_quota,
 )
@@ -29,7 +30,8 @@ from jhkube.pod.home import HomeKind
 from jhkube.pod.labels import ServerFacts
 from jhkube.pod.limits import ceiling_for, resource_quota
 from jhkube.pod.secret import SecretFiles, quiet_secret, secret_manifest
-from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, ChoosingSpawner, Refused
+from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, Refused
+from jhkube.spawner_ownership import OwningSpawner, identity_in
 from jhkube.watch.answers import CheckedServerMixin
 from jhkube.watch.claims import ClaimReflector
 from jhkube.watch.failures import exists_already
@@ -43,7 +45,7 @@ __all__ = ["JHKubeSpawner", "begin_menu_with_hub"]
 _T = TypeVar("_T")
 
 
-class JHKubeSpawner(CheckedServerMixin, ChoosingSpawner):
+class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
     """KubeSpawner, with a live menu of images, the person's own identity in the pod, and an honest start.
 
     Everything that KubeSpawner does stays, and every trait of it. Who a person is comes from auth_state, where
@@ -53,8 +55,6 @@ class JHKubeSpawner(CheckedServerMixin, ChoosingSpawner):
     pod_start: Start | None = None
     """The start under way, or the last one."""
 
-    _identity: UserIdentity | None = None
-    _token = ""
     _warnings: list[str] = []
 
     # Who it is.
@@ -66,10 +66,14 @@ class JHKubeSpawner(CheckedServerMixin, ChoosingSpawner):
         self._refused = None
         self._learn(auth_state or {})
 
-    def _learn(self, auth_state: Mapping[str, Any]) -> None:
-        found = auth_state.get(AUTH_STATE_KEY)
-        self._identity = UserIdentity.from_dict(found) if found else None
-        self._token = auth_state.get("access_token") or ""
+    @property
+    def made_for(self) -> str:
+        """The subject of the person for whom the pod was made; empty where there is none, or none that says so."""
+        return made_for(self._known_pod())
+
+    def _known_pod(self) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self.pod_reflector.pods.get(self._pod_key) if self.pod_reflector else None
+        return found
 
     # The pod.
 
@@ -119,7 +123,10 @@ class JHKubeSpawner(CheckedServerMixin, ChoosingSpawner):
 
     async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> bool:
         """Create the claim unless it is there; false to be asked again."""
-        return await self._made("persistent_volume_claim", pvc, request_timeout)
+        made = await self._made("persistent_volume_claim", pvc, request_timeout)
+        if made:
+            await self._answered(self._check_claim)
+        return made
 
     async def _make_create_resource_request(self, kind: str, manifest: Any) -> bool:
         """Create the Secret or service of `internal_ssl` unless it is there; false to be asked again."""
@@ -134,6 +141,7 @@ class JHKubeSpawner(CheckedServerMixin, ChoosingSpawner):
         return await self._asked(lambda: ensure_object(self.api, kind, self.namespace, manifest, timeout))
 
     async def _ensure_namespace(self) -> None:
+        await self._answered(self._check_namespace)
         await self._answered(super()._ensure_namespace)
         ceiling = ceiling_for(self.parsed_ceilings(), self.user.name, self._groups)
         quota = resource_quota(ceiling) if self.ceilings_are_quotas else None
@@ -143,19 +151,31 @@ class JHKubeSpawner(CheckedServerMixin, ChoosingSpawner):
     async def _ensure_home(self) -> None:
         """See to the person's claim, by what the watch knows of it: no request where all is right."""
         watch = await self._start_reflector("claims", ClaimReflector, omit_namespace=self.enable_user_namespaces)
+        # KubeSpawner would find it later, and take it as it is.
+        self.pvc_name = self._legacy_claim(watch.claims) or self.pvc_name
         while True:
             claim = watch.claims.get(f"{self.namespace}/{self.pvc_name}")
             try:
                 plan = await self._answered(
-                    partial(claim_plan, claim, self.storage_capacity or "0", known=self._pvc_exists)
+                    partial(
+                        claim_plan,
+                        claim,
+                        self.storage_capacity or "0",
+                        known=self._pvc_exists,
+                        subject=self._claims_subject,
+                        adopts=self._adopts_claim,
+                    )
                 )
             except HomeRefused as refused:
-                raise Refused(str(refused)) from None
+                raise self._refused_claim(claim, str(refused)) from None
             self._warn(plan.warning)
             if plan.action is not ClaimAction.WAIT:
                 break
             await asyncio.sleep(1)
         self._pvc_exists = plan.action is not ClaimAction.CREATE
+        mark = partial(mark_claim, self.api, self.namespace, self.pvc_name, self._claims_subject)
+        if plan.is_adopted and await self._answered(mark):
+            self._pod_log.info("claim %s: now says that it is %s's", self.pvc_name, self._claims_subject)
         if plan.patch is not None:
             grow = partial(grow_claim, self.api, self.namespace, self.pvc_name, plan.patch)
             self._warn(await self._answered(grow))
@@ -237,13 +257,23 @@ class JHKubeSpawner(CheckedServerMixin, ChoosingSpawner):
         """Bring the provider's new token, and who the person is now, into the running pod.
 
         The authenticator calls this when a refresh of auth_state brought something new.
+
+        Raises
+        ------
+        PermissionError
+            Where the pod, or the start that has made none yet, is somebody else's: nothing new has reached it.
         """
+        pod, identity = self._known_pod(), identity_in(auth_state)
+        subject = made_for(pod) if pod is not None or self._identity is None else self._identity.subject
+        if not subject:
+            return
+        if identity is None or identity.subject != subject:
+            raise PermissionError(f"the pod was made for {subject}, and the token is another person's")
         self._learn(auth_state)
-        pod = self.pod_reflector.pods.get(self._pod_key)
-        if self._identity is None or pod is None:
+        if pod is None:
             return
         known = pod["metadata"]
-        kept = ("name", "namespace", "uid", "labels")
+        kept = ("name", "namespace", "uid", "labels", "annotations")
         owner = V1Pod(metadata=V1ObjectMeta(**{field: known.get(field) for field in kept}))
         await renew_secret(self.api, owner, self._secret_files())
         self._pod_log.info("has the renewed token in its Secret")

@@ -91,6 +91,22 @@ class SpawnerConfig(Configurable):
         """,
     ).tag(config=True)
 
+    adopt_claims = Bool(
+        False,
+        help="""
+        Whether a claim that does not say whose it is becomes the home of the person whose name it has, at their next
+        start. Every claim that is made says so by the annotation `jhkube/subject`, and a claim of somebody else's is
+        always refused.
+
+        A claim without it that this hub's database knows from an earlier start is adopted in any case. Set this for
+        claims of another hub, or after the database was lost, while you know that no name has changed hands.
+
+        For example, while people come back to the claims of another hub::
+
+            c.JHKubeSpawner.adopt_claims = True
+        """,
+    ).tag(config=True)
+
     home_skeleton = Bool(
         False,
         help="""

@@ -14,7 +14,7 @@ from tornado.web import HTTPError
 from traitlets import TraitError, default
 
 from jhkube.options_form import form
-from jhkube.options_form.choice import check_nothing_typed
+from jhkube.options_form.links import check_link
 from jhkube.options_form.menu import ImageMenu, NoSuchImage
 from jhkube.options_form.profiles import (
     Available,
@@ -112,10 +112,10 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
         return options
 
     async def options_from_query(self, query_data: Mapping[str, Any]) -> Any:
-        """Return what a link chose; what only a person may type is shown to them, and not started.
+        """Return what a link chose; what only a person may decide is shown to them, and not started.
 
-        Any web page can send a browser to a link, and an image of its maker's own would run with the home and the
-        token of whoever follows it.
+        Any web page can send a browser to a link. An image of its maker's own would run with the home and the token
+        of whoever follows it; a fresh environment moves their files, and the largest size is paid for.
         """
         if self.image_menu is None:
             return await maybe_future(super().options_from_query(query_data))
@@ -172,7 +172,7 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
         try:
             choice = chosen(options, self.available()) if self.image_menu else None
             if choice is not None and is_link:
-                check_nothing_typed(choice)
+                check_link(choice, self.available())
             if choice is not None and choice.is_custom and self.pod_settings().home.is_open_to_images:
                 self.log.error("%s is refused: it would make homes as root; name home_make_image", choice.image)
                 raise OptionError(

@@ -63,10 +63,10 @@ async def cluster() -> AsyncIterator[Cluster]:
 
 @pytest.fixture(scope="session")
 async def github() -> AsyncIterator[GitHubStandIn]:
-    """GitHub's stand-in, with the demo's people and sixteen more, so that tests need not share one."""
+    """GitHub's stand-in, with the demo's people and nineteen more, so that tests need not share one."""
     world = json.loads(json.dumps(DEMO_WORLD))
     members = next(each["members"] for each in world["organizations"] if each["login"] == "observatory")
-    for number in range(16):
+    for number in range(19):
         login = f"guest-{number:02}"
         world["people"].append({"login": login, "id": 20_000_001 + number, "name": f"Guest {number}"})
         members.append({"login": login})

@@ -109,6 +109,11 @@ def _spawner(hub: ConfiguredHub) -> Iterator[Result]:
                 "images that people type are refused: the chosen image makes homes as root, beside those of others",
                 "Set c.JHKubeSpawner.home_make_image to an image with sh, mkdir, chmod, chown and ls that you trust.",
             )
+        if hub.spawner.adopt_claims:
+            yield CONFIGURATION.warning(
+                "adopt_claims: a claim that does not say whose it is becomes the home of whoever has its name",
+                "Set c.JHKubeSpawner.adopt_claims to False when people have come back to their homes.",
+            )
     except (TraitError, ValueError) as error:
         yield CONFIGURATION.failed(sentence(error), CORRECT)
     except NoClusterConfigured:

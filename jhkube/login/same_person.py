@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -31,9 +32,9 @@ class SamePerson(Sessions):
         Accounts that belong to a certain person, whoever came under the name before: hub user names, each with the
         provider's immutable id as the log has it, `github:…` or `cilogon:…`. Nobody else comes in under such a name.
 
-        It hands an account over: to the person's own new account at the provider, or to a successor. The old owner's
-        sessions and tokens end when the new one comes. The home stays the name's; its files keep the old uid, so
-        change their owner, or give the old uid on, before the first start.
+        It hands an account over: to the person's own new account at the provider, or to a successor. The first login
+        of the new owner stops the old owner's servers and ends their sessions, tokens, shares and administrator's
+        rights. The home is still the old owner's: see the guide to handing an account over.
 
         Example::
 
@@ -65,12 +66,14 @@ class SamePerson(Sessions):
         """Return the immutable id in the provider's own description of a person; None where it has none."""
         raise NotImplementedError
 
-    async def check_identity(self, db: Any, auth_model: Mapping[str, Any]) -> None:
-        """Refuse who has handed their account over and is still there."""
-        await super().check_identity(db, auth_model)
-        owner = self.account_handovers.get(auth_model["name"])
-        if owner not in (None, auth_model["auth_state"][AUTH_STATE_KEY]["subject"]):
-            raise Refused(f"the account belongs to {owner} now, by account_handovers")
+    async def _refresh(self, user: Any, handler: Any) -> bool | dict[str, Any]:
+        """End the session of somebody whose account was handed over, whatever the provider says about them."""
+        owner = self.account_handovers.get(user.name)
+        if owner is not None and self._subject_in(await user.get_auth_state()) not in (None, owner):
+            self.log.warning("%s: the session ends: the account is now %s's, by account_handovers", user.name, owner)
+            self._count("ended")
+            return False
+        return await super()._refresh(user, handler)
 
     async def run_post_auth_hook(self, handler: Any, auth_model: dict[str, Any]) -> dict[str, Any] | None:
         """Refuse who is not the person that the name belongs to; then what upstream does.
@@ -88,10 +91,15 @@ class SamePerson(Sessions):
         if owner != subject:
             self._refuse_another(name, subject, owner)
         await self.check_identity(handler.db, auth_model)
+        had_owner = bool(user and user.encrypted_auth_state)
+        is_handed_over = had_owner and name in self.account_handovers and former != subject
+        if user:
+            await self._end_what_is_anothers(handler, user, subject, is_handed_over=is_handed_over)
         admitted: dict[str, Any] | None = await super().run_post_auth_hook(handler, auth_model)
         if admitted and user:
-            if former not in (None, subject):
-                self._end_sessions(handler.db, user, former)
+            if is_handed_over:
+                # None would leave the old owner's rights to the new one.
+                admitted["admin"] = bool(admitted.get("admin"))
             if (admitted["auth_state"] or {}).get("access_token") != (before or {}).get("access_token"):
                 self.tell_servers(user, admitted["auth_state"] or {})
         return admitted
@@ -128,11 +136,58 @@ class SamePerson(Sessions):
             "If it is yours, please tell the hub's operators: they can hand it over to you."
         )
 
-    def _end_sessions(self, db: Any, user: Any, former: str | None) -> None:
-        """End the former owner's cookies and tokens, but not the tokens that running servers have of their own."""
-        self.log.warning("%s is handed over by %s; its sessions end", user.name, former)
-        user.orm_user.cookie_id = new_token()
-        for token in list(user.orm_user.api_tokens):
-            if not (token.note or "").startswith("Server at "):
-                db.delete(token)
-        db.commit()
+    async def _end_what_is_anothers(self, handler: Any, user: Any, subject: str, *, is_handed_over: bool) -> None:
+        """Stop the servers that were made for somebody else; of an account that is handed over, end everything."""
+        if is_handed_over:
+            self.log.warning(
+                "%s is handed over to %s: its servers stop, its sessions and tokens end", user.name, subject
+            )
+            _end_sessions(handler.db, user)
+        others = [
+            spawner
+            for spawner in user.spawners.values()
+            if spawner.active and (is_handed_over or getattr(spawner, "made_for", "") not in ("", subject))
+        ]
+        running = [asyncio.ensure_future(self._stop(handler, user, each)) for each in others if not each.pending]
+        ending: set[asyncio.Future[Any]] = set(running)
+        if is_handed_over and user.id in self._flights:
+            # A refresh of the old owner that is under way would write their auth_state over the new one's.
+            ending.add(self._flights[user.id])
+        if ending:
+            await asyncio.wait(ending, timeout=handler.slow_stop_timeout)
+        if any(each.active for each in others) or not all(each.done() for each in ending):
+            raise Refused(
+                f"The account {user.name} is being handed over to you, and a server of its former owner still runs. "
+                "Please log in again in a minute; if it does not end, tell the hub's operators."
+            )
+        if is_handed_over:
+            for name in list(user.spawners):
+                # They remember what the old owner chose.
+                del user.spawners[name]
+
+    async def _stop(self, handler: Any, user: Any, spawner: Any) -> None:
+        self.log.warning("%s was made for somebody else, and is stopped", spawner._log_name)
+        spawner._stop_pending = True
+        try:
+            await handler.proxy.delete_user(user, spawner.name)
+            await user.stop(spawner.name)
+        except Exception:
+            self.log.exception("%s cannot be stopped", spawner._log_name)
+        finally:
+            spawner._stop_pending = False
+
+
+def _end_sessions(db: Any, user: Any) -> None:
+    """End every right that the owner so far has had or given: none of them says whose it is.
+
+    The note of a token, such as `Server at /user/ada/`, is a text that anybody can write. What the last servers were
+    started with goes too, since it may be an image of the old owner's own.
+    """
+    account = user.orm_user
+    account.cookie_id = new_token()
+    rights = (account.api_tokens, account.oauth_codes, account.shares, account.share_codes, account.shared_with_me)
+    for right in (right for each in rights for right in each):
+        db.delete(right)
+    for server in account.orm_spawners.values():
+        server.user_options = None
+    db.commit()

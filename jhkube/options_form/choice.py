@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from .entries import MenuEntry
 from .offer import Offer
-from .option_values import UNLISTED, OptionError, profile_values, question, shown, text_value, there_are
+from .option_values import OptionError, profile_values, question, shown, text_value, there_are
 from .presets import Preset, presets_for
 from .sizes import Size, default_size, sizes_for
 from .tags import TagKind
@@ -20,7 +20,6 @@ __all__ = [
     "Choice",
     "OptionError",
     "available_for",
-    "check_nothing_typed",
     "chosen",
     "entry_value",
     "nearest_choice",
@@ -176,22 +175,6 @@ def chosen(options: Any, available: Available) -> Choice:
         reset_environment=_flag(options, "reset_environment", available.reset_environment),
         debug=_flag(options, "debug", available.debug),
     )
-
-
-def check_nothing_typed(choice: Choice) -> None:
-    """Raise OptionError where a choice has a text that is on no list: who follows a link has not seen it.
-
-    The field keeps the text, so that the person can start it when they have looked at it.
-    """
-    typed = {key.removesuffix(UNLISTED): value for key, value in choice.extra.items() if key.endswith(UNLISTED)}
-    if choice.is_custom:
-        typed["image"] = choice.image
-    for field_name, text in typed.items():
-        raise OptionError(
-            field_name,
-            f"A link asks for {shown(text)}. Start it only if you trust who made the link: it can use your files and "
-            "your access to git.",
-        )
 
 
 def nearest_choice(options: Any, available: Available) -> tuple[Choice, dict[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ._config import nearest
 
-__all__ = ["UNLISTED", "OptionError", "profile_values", "question", "shown", "text_value", "there_are"]
+__all__ = ["UNLISTED", "OptionError", "listed", "profile_values", "question", "shown", "text_value", "there_are"]
 
 UNLISTED: Final = "--unlisted-choice"
 """What KubeSpawner adds to an option's name where its value is typed and not chosen."""
@@ -92,8 +92,14 @@ def text_value(options: Mapping[str, Any], field: str, default: Any) -> Any:
 
 def there_are(names: Iterable[Any]) -> str:
     """Return `there are small, medium and large`."""
-    *most, last = map(str, names)
-    return f"there {'are' if most else 'is'} {', '.join(most)}{' and ' if most else ''}{last}"
+    named = [*map(str, names)]
+    return f"there {'are' if len(named) > 1 else 'is'} {listed(named)}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return `small, medium and large`."""
+    *most, last = names
+    return f"{', '.join(most)}{' and ' if most else ''}{last}"
 
 
 def shown(value: Any) -> str:

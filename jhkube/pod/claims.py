@@ -1,16 +1,26 @@
-"""What is to be done about a user's claim before a start: make it, make it again, grow it; pure."""
+"""What is to be done about a user's claim before a start: make it, make it again, grow it, refuse it; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from string import Formatter
 from typing import Any
 
+from jhkube.identity import SUBJECT_ANNOTATION, made_for
 from jhkube.pod.quantities import memory_text, parse_quantity
 
-__all__ = ["ClaimAction", "ClaimPlan", "claim_action", "growth_patch"]
-
+__all__ = [
+    "ClaimAction",
+    "ClaimPlan",
+    "claim_action",
+    "growth_patch",
+    "may_delete",
+    "names_a_person",
+    "owner_patch",
+    "refusal",
+]
 
 _STAYS = {
     False: "its storage class does not let it grow",
@@ -50,6 +60,9 @@ class ClaimPlan:
     patch: Mapping[str, Any] | None = None
     """The merge patch, for `ClaimAction.GROW`."""
 
+    is_adopted: bool = False
+    """Whether the claim does not say whose it is, and from now on is to say that it is the person's."""
+
 
 def claim_action(
     existing: Mapping[str, Any] | None,
@@ -57,6 +70,8 @@ def claim_action(
     *,
     known: bool,
     expandable: bool | None = None,
+    subject: str = "",
+    adopts: bool = True,
 ) -> ClaimPlan:
     """Return what is to be done about a claim.
 
@@ -72,6 +87,11 @@ def claim_action(
     expandable
         Whether the claim's class has `allowVolumeExpansion`; None where that was not asked, as it need not be
         unless the claim is too small: `GROW` and the warning differ by it.
+    subject
+        The person's immutable id at the provider; empty where the claim is not one person's, or nobody knows who
+        it is. Then the claim is not compared.
+    adopts
+        Whether a claim that does not say whose it is becomes the person's.
     """
     if existing is None:
         if not parse_quantity(wanted):
@@ -88,6 +108,16 @@ def claim_action(
     name = existing["metadata"]["name"]
     if existing["metadata"].get("deletionTimestamp"):
         return ClaimPlan(ClaimAction.WAIT, f"Your home volume ({name}) is being deleted; waiting for that.")
+    if sentence := refusal(existing, subject, adopts=adopts):
+        return ClaimPlan(ClaimAction.REFUSE, sentence)
+    plan = _size_plan(existing, wanted, expandable)
+    return replace(
+        plan, is_adopted=bool(subject) and not made_for(existing) and plan.action is not ClaimAction.REFUSE
+    )
+
+
+def _size_plan(existing: Mapping[str, Any], wanted: str, expandable: bool | None) -> ClaimPlan:
+    name = existing["metadata"]["name"]
     status = existing.get("status") or {}
     if status.get("phase") == "Lost":
         return ClaimPlan(
@@ -120,3 +150,54 @@ def claim_action(
 def growth_patch(wanted: str) -> dict[str, Any]:
     """Return the merge patch that makes a claim ask for `wanted`."""
     return {"spec": {"resources": {"requests": {"storage": wanted}}}}
+
+
+def owner_patch(subject: str) -> dict[str, Any]:
+    """Return the merge patch that writes on a claim whose it is."""
+    return {"metadata": {"annotations": {SUBJECT_ANNOTATION: subject}}}
+
+
+def refusal(existing: Mapping[str, Any], subject: str, *, adopts: bool) -> str:
+    """Return why a claim of the person's name is not the person's, in sentences for them; empty where it is.
+
+    The parameters are those of `claim_action`.
+    """
+    name, owner = existing["metadata"]["name"], made_for(existing)
+    if not subject or owner == subject or (not owner and adopts):
+        return ""
+    if owner:
+        return (
+            f"The volume {name} has the name of your home but belongs to another account. Ask an administrator:"
+            " they can hand it over to you."
+        )
+    return (
+        f"The volume {name} has the name of your home, but does not say whose it is. Ask an administrator whether it"
+        " is yours: they can hand it over to you."
+    )
+
+
+def may_delete(existing: Mapping[str, Any], subject: str, *, known: bool) -> bool:
+    """Say whether a claim goes when its person is deleted.
+
+    Parameters
+    ----------
+    existing
+        The claim as the API server has it (camelCase keys).
+    subject
+        The person's immutable id at the provider; empty where nobody knows it any more.
+    known
+        Whether a server of this person's has used it.
+    """
+    owner = made_for(existing)
+    return owner == subject if owner else known
+
+
+def names_a_person(template: str) -> bool:
+    """Say whether a name that KubeSpawner makes of this template is one person's.
+
+    Examples
+    --------
+    >>> names_a_person("claim-{user_server}"), names_a_person("homes-of-{hubnamespace}")
+    (True, False)
+    """
+    return any("user" in (field or "") for _, field, _, _ in Formatter().parse(template))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kubespawner.slugs import is_valid_label, safe_slug
 
-from jhkube.identity import UserIdentity
+from jhkube.identity import SUBJECT_ANNOTATION, UserIdentity
 from jhkube.pod.parts import PodParts
 
 __all__ = ["GROUP_PREFIX", "ServerFacts", "label_parts", "label_value"]
@@ -63,7 +63,7 @@ def label_parts(facts: ServerFacts, identity: UserIdentity | None = None) -> Pod
         "jhkube/image": facts.image_reference,
         "jhkube/image-digest": facts.image_digest,
         "jhkube/groups": json.dumps(list(facts.hub_groups)) if facts.hub_groups else "",
-        "jhkube/subject": identity.subject if identity else "",
+        SUBJECT_ANNOTATION: identity.subject if identity else "",
     }
     return PodParts(
         labels={key: value for key, value in labels.items() if value},

@@ -23,6 +23,7 @@ from kubernetes_asyncio.client.models import (
     V1VolumeMount,
 )
 
+from jhkube.identity import SUBJECT_ANNOTATION
 from jhkube.pod.parts import PodParts
 
 __all__ = [
@@ -141,7 +142,7 @@ def secret_manifest(pod: V1Pod, files: SecretFiles) -> V1Secret:
     Parameters
     ----------
     pod
-        The pod with its name, labels and `uid`.
+        The pod with its name, labels, annotations and `uid`.
     files
         What the Secret holds.
 
@@ -153,6 +154,7 @@ def secret_manifest(pod: V1Pod, files: SecretFiles) -> V1Secret:
     if not pod.metadata.uid:
         raise ValueError(f"the pod {pod.metadata.name} has no uid yet and can own nothing")
     labels = {key: value for key, value in (pod.metadata.labels or {}).items() if not key.startswith("group.")}
+    annotations = pod.metadata.annotations or {}
     return _QuietSecret(
         api_version="v1",
         kind="Secret",
@@ -160,6 +162,7 @@ def secret_manifest(pod: V1Pod, files: SecretFiles) -> V1Secret:
         metadata=V1ObjectMeta(
             name=secret_name(pod.metadata.name),
             labels=labels,
+            annotations={key: annotations[key] for key in (SUBJECT_ANNOTATION,) if key in annotations},
             owner_references=[
                 V1OwnerReference(
                     api_version="v1",
@@ -175,6 +178,13 @@ def secret_manifest(pod: V1Pod, files: SecretFiles) -> V1Secret:
     )
 
 
-def secret_patch(files: SecretFiles) -> dict[str, Any]:
-    """Return the merge patch that brings a Secret to `files`; to be sent, never logged."""
-    return {"data": files.encoded()}
+def secret_patch(files: SecretFiles, pod_uid: str) -> list[dict[str, Any]]:
+    """Return the JSON patch (RFC 6902) that brings a Secret to `files`; to be sent, never logged.
+
+    The API server refuses it where the Secret of the name belongs to another pod than that of `pod_uid`.
+    """
+    is_its_own = {"op": "test", "path": "/metadata/ownerReferences/0/uid", "value": pod_uid}
+    return [
+        is_its_own,
+        *({"op": "add", "path": f"/data/{name}", "value": value} for name, value in files.encoded().items()),
+    ]

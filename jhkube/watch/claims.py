@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from jhkube.identity import SUBJECT_ANNOTATION
 from jhkube.watch._packed import PackedObjects
 from jhkube.watch.reflectors import WatchReflector
 
@@ -33,8 +34,10 @@ class ClaimReflector(WatchReflector):
     def _slim(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
         metadata, spec, status = item["metadata"], item["spec"], item.get("status", {})
         kept = ("name", "namespace", "uid", "resourceVersion", "deletionTimestamp")
+        annotations = metadata.get("annotations", {})
+        whose = {name: annotations[name] for name in (SUBJECT_ANNOTATION,) if name in annotations}
         return {
-            "metadata": {name: metadata[name] for name in kept if name in metadata},
+            "metadata": {**{name: metadata[name] for name in kept if name in metadata}, "annotations": whose},
             "spec": {name: spec[name] for name in ("resources", "storageClassName", "accessModes") if name in spec},
             "status": {name: status[name] for name in ("phase", "capacity") if name in status},
         }

@@ -136,6 +136,58 @@ async def test_a_claim_that_was_deleted_outside_is_made_again_and_the_person_is_
     assert any("was deleted outside of the hub" in event.get("message", "") for event in events)
 
 
+async def claim_of(cluster, name, subject=None):
+    """Make the claim of a person's home, as somebody else would have: with whose it is, or without a word."""
+    annotations = {"jhkube/subject": subject} if subject else {}
+    claim = {
+        "metadata": {"name": f"claim-{name}", "annotations": annotations},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Mi"}}},
+    }
+    await cluster.core.create_namespaced_persistent_volume_claim(cluster.namespace, claim)
+
+
+async def owner_of(cluster, name):
+    claim = await cluster.core.read_namespaced_persistent_volume_claim(f"claim-{name}", cluster.namespace)
+    return (claim.metadata.annotations or {}).get("jhkube/subject")
+
+
+async def failure_of(person):
+    status, body = await person.start()
+    return body["message"] if status >= 400 else json.dumps(await person.progress())
+
+
+async def test_a_claim_of_somebody_else_is_refused_until_it_is_handed_over(hub, someone, cluster, github):
+    await claim_of(cluster, "guest-16", "github:4711")
+    person = await someone(hub, "guest-16")
+    assert "belongs to another account" in await failure_of(person)
+    mine = f"github:{github.world.person('guest-16').id}"
+    patch = {"metadata": {"annotations": {"jhkube/subject": mine}}}
+    await cluster.core.patch_namespaced_persistent_volume_claim("claim-guest-16", cluster.namespace, patch)
+    await person.started()
+
+
+async def test_a_claim_that_does_not_say_whose_it_is_is_refused_or_adopted(hub, new_hub, someone, cluster, github):
+    await claim_of(cluster, "guest-17")
+    person = await someone(hub, "guest-17")
+    assert "does not say whose it is" in await failure_of(person)
+    adopting = await new_hub(
+        "adopting", "c.JHKubeSpawner.adopt_claims = True", JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny"
+    )
+    person = await someone(adopting, "guest-17")
+    await person.started()
+    assert await owner_of(cluster, "guest-17") == f"github:{github.world.person('guest-17').id}"
+
+
+async def test_what_a_start_makes_says_whose_it_is(hub, someone, cluster, github):
+    person = await someone(hub, "guest-18")
+    await person.started()
+    mine = f"github:{github.world.person('guest-18').id}"
+    pod = await pod_of(cluster.core, cluster.namespace, "guest-18")
+    secret = await cluster.core.read_namespaced_secret(f"{pod.metadata.name}.jhkube", cluster.namespace)
+    assert pod.metadata.annotations["jhkube/subject"] == secret.metadata.annotations["jhkube/subject"] == mine
+    assert await owner_of(cluster, "guest-18") == mine
+
+
 async def test_a_pod_and_a_secret_that_were_left_over_do_not_stand_in_the_way(hub, someone, cluster):
     person = await someone(hub, "guest-09")
     await person.started()
@@ -253,6 +305,10 @@ c.JHKubeSpawner.ceilings_are_quotas = True
         assert [dict(quota.spec.hard) for quota in quotas.items] == [{"limits.cpu": "2", "pods": "1"}]
         pod = await pod_of(cluster.core, namespace, "guest-15")
         assert pod.status.phase == "Running"
+        await person.stop()
+        another = {"metadata": {"annotations": {"jhkube/subject": "github:4711"}}}
+        await cluster.core.patch_namespace(namespace, another)
+        assert f"The namespace {namespace} has your name" in await failure_of(person)
     finally:
         await person.stop()
         await cluster.core.delete_namespace(namespace)

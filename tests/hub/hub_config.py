@@ -36,6 +36,10 @@ class TinySpawner(Spawner):
 
     _listener = None
 
+    @property
+    def made_for(self):
+        return Path("made-for").read_text() if Path("made-for").exists() else ""
+
     async def start(self):
         self._listener = await asyncio.start_server(self.serve, "127.0.0.1", 0)
         self.note("start", await self.user.get_auth_state())
@@ -50,6 +54,9 @@ class TinySpawner(Spawner):
         writer.close()
 
     async def stop(self, now=False):
+        self.note("stop", await self.user.get_auth_state())
+        while Path("hold-stops").exists():
+            await asyncio.sleep(0.05)
         self._listener.close()
         self._listener = None
 
@@ -82,6 +89,7 @@ class Inspection(BaseHandler):
                 "auth_state": await user.get_auth_state(),
                 "groups": sorted(group.name for group in user.groups),
                 "admin": user.admin,
+                "user_options": {name: each.user_options for name, each in user.orm_spawners.items()},
                 # Another text at each encryption.
                 "encrypted": (user.encrypted_auth_state or b"").hex(),
             }
@@ -94,6 +102,10 @@ class Inspection(BaseHandler):
 
     async def put(self, name):
         await self.find_user(name).save_auth_state(json.loads(self.request.body))
+
+    async def patch(self, name):
+        self.find_user(name).admin = True
+        self.db.commit()
 
     async def delete(self, name):
         user = self.find_user(name)

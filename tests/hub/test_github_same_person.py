@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import aiohttp
 import pytest
 
 from tests.hub.conftest import HEIR, github_settings
+from tests.hub.test_github_tokens import start_server
 
 pytestmark = pytest.mark.hub_versions
 
@@ -64,38 +67,107 @@ async def test_under_a_name_that_is_handed_over_nobody_else_comes_in(hub, github
     github.world.remove_person(login)
 
 
-async def test_a_handed_over_account_is_the_new_persons_and_the_old_ones_sessions_end(
-    hub, github, add_person, browse
-):
-    login = add_person("lab", login="heir", id=HEIR)
-    old, new = browse(hub, login), browse(hub, login)
-    await old.log_in()
-    state = (await hub.inspect(login))["auth_state"]
-    # As it was before the operator handed the account over.
+async def before_the_handover(hub, browse, **options):
+    """Let the account `heir` and its server be of somebody else, as before the handover; return their browser."""
+    old = browse(hub, "heir")
+    assert (await old.log_in()).status == 200
+    if options:
+        await start_server(hub, "heir", **options)
+    state = (await hub.inspect("heir"))["auth_state"]
     state["jhkube_identity"]["subject"] = "github:4711"
-    await hub.change(login, state)
-    _, token = await hub.api("POST", f"/users/{login}/tokens", json={})
+    await hub.change("heir", state)
+    return old
+
+
+async def user_with(hub, token):
+    """Return the status of a request to the hub's API with a person's token."""
+    headers = {"Authorization": f"token {token}"}
+    async with aiohttp.request("GET", f"{hub.url}/hub/api/user", headers=headers) as answer:
+        return answer.status
+
+
+@pytest.fixture
+def heir(hub, github, add_person):
+    """Somebody to whom the account `heir` was handed over."""
+    if not github.world.find_person("heir"):
+        add_person("lab", login="heir", id=HEIR)
+    github.world.join("lab", "heir")
+
+
+@pytest.mark.parametrize("note", ["", "Server at /user/heir/", "Server at /user/heir/named/"])
+async def test_a_handed_over_account_is_the_new_persons_and_the_old_ones_rights_end(hub, heir, browse, note):
+    old, new = await before_the_handover(hub, browse), browse(hub, "heir")
+    _, token = await hub.api("POST", "/users/heir/tokens", json={"note": note})
+    assert await user_with(hub, token["token"]) == 200
     assert (await new.log_in()).status == 200
     assert not await old.is_logged_in()
-    headers = {"Authorization": f"token {token['token']}"}
-    async with aiohttp.request("GET", f"{hub.url}/hub/api/user", headers=headers) as answer:
-        assert answer.status == 403
+    assert await user_with(hub, token["token"]) == 403
     assert await new.is_logged_in()
 
 
-async def test_who_has_handed_an_account_over_is_out_before_the_new_person_comes(hub, github, browse, add_person):
-    former = add_person("lab")
-    heir = github.world.find_person("heir") or github.world.add_person("heir", id=HEIR)
-    github.world.join("lab", "heir")
-    browser = browse(hub, "heir")
-    assert (await browser.log_in()).status == 200
-    # As it was before the operator handed the account over: all of it the former owner's.
-    state = (await hub.inspect("heir"))["auth_state"]
-    state["token_response"]["access_token"] = github.issue_token(former, ["read:org"])["access_token"]
-    state["jhkube_identity"]["subject"] = f"github:{github.world.person(former).id}"
-    await hub.change("heir", state)
-    assert heir.id == HEIR
-    assert not await browser.refreshed("heir")
+async def test_a_handover_stops_the_old_owners_server_and_tells_it_no_token(hub, heir, browse):
+    await before_the_handover(hub, browse, size="small")
+    before = len(hub.spawner_notes)
+    assert (await browse(hub, "heir").log_in()).status == 200
+    _, user = await hub.api("GET", "/users/heir")
+    assert not user["servers"]
+    assert [what for what, name, _ in hub.spawner_notes[before:] if name == "heir"] == ["stop"]
+
+
+async def test_the_new_owner_waits_for_a_server_that_does_not_end(start_hub, github, heir, browse):
+    hub = await start_hub(
+        {
+            **github_settings(github, allowed_organizations=["lab"], account_handovers={"heir": f"github:{HEIR}"}),
+            "JupyterHub": {
+                "authenticator_class": "jhkube.auth.GitHubOrgAuthenticator",
+                "tornado_settings": {"slow_stop_timeout": 0.5},
+            },
+        }
+    )
+    await before_the_handover(hub, browse, size="small")
+    held = hub.folder / "hold-stops"
+    held.touch()
+    page = await browse(hub, "heir").log_in()
+    assert page.status == 403
+    assert "a server of its former owner still runs" in page.message
+    assert (await hub.inspect("heir"))["auth_state"]["jhkube_identity"]["subject"] == "github:4711"
+    held.unlink()
+    for _ in range(100):
+        _, user = await hub.api("GET", "/users/heir")
+        if not user["servers"]:
+            break
+        await asyncio.sleep(0.1)
+    assert (await browse(hub, "heir").log_in()).status == 200
+    assert not [note for note in hub.spawner_notes if note[0] == "renew"]
+
+
+async def test_a_handover_forgets_what_the_old_owner_chose_and_that_they_were_an_administrator(hub, heir, browse):
+    await before_the_handover(hub, browse, image="registry.example/of-the-old-owner:1")
+    async with aiohttp.request("PATCH", f"{hub.url}/hub/inspection/heir"):
+        assert (await hub.inspect("heir"))["admin"]
+    assert (await browse(hub, "heir").log_in()).status == 200
+    assert not (await hub.inspect("heir"))["admin"]
+    assert (await hub.inspect("heir"))["user_options"] == {"": None}
+
+
+async def test_who_has_handed_an_account_over_is_out_before_the_new_person_comes(hub, github, heir, browse):
+    old = await before_the_handover(hub, browse)
+    github.fail("/api/v3/user", status=503)
+    assert not await old.refreshed()
+    github.heal()
+
+
+async def test_a_server_that_was_made_for_somebody_else_is_stopped_and_told_nothing(hub, add_person, browse):
+    login = add_person("lab")
+    await browse(hub, login).log_in()
+    await start_server(hub, login)
+    made_for = hub.folder / "made-for"
+    made_for.write_text("github:4711")
+    try:
+        assert (await browse(hub, login).log_in()).status == 200
+    finally:
+        made_for.unlink()
+    assert [what for what, name, _ in hub.spawner_notes if name == login] == ["start", "stop"]
 
 
 async def test_a_living_session_survives_the_rotation_of_the_key(start_hub, github, add_person, browse):

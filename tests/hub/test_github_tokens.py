@@ -56,8 +56,8 @@ async def tokens_of(hub, login):
     return state["access_token"], state["refresh_token"]
 
 
-async def start_server(hub, login):
-    status, body = await hub.api("POST", f"/users/{login}/server")
+async def start_server(hub, login, **options):
+    status, body = await hub.api("POST", f"/users/{login}/server", json=options)
     assert status in (201, 202), body
     for _ in range(200):
         _, user = await hub.api("GET", f"/users/{login}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jhkube.pod.claims import ClaimAction, claim_action
+import pytest
+
+from jhkube.pod.claims import ClaimAction, claim_action, may_delete, names_a_person
 
 
 def claim(storage: str = "10Gi", *, phase: str = "Bound", capacity: str = "", **metadata: Any) -> dict[str, Any]:
@@ -74,3 +76,72 @@ def test_a_claim_whose_volume_is_lost_ends_the_start() -> None:
     plan = claim_action(claim(phase="Lost"), "10Gi", known=True)
     assert plan.action is ClaimAction.REFUSE
     assert "claim-ada" in plan.warning
+
+
+ADA, EVE = "github:1", "github:2"
+
+
+def made_for(subject: str, **how: Any) -> dict[str, Any]:
+    return claim(annotations={"jhkube/subject": subject} if subject else {}, **how)
+
+
+def test_a_claim_of_somebody_else_is_refused_whatever_is_adopted() -> None:
+    for phase in ("Bound", "Pending", "Lost"):
+        plan = claim_action(made_for(ADA, phase=phase), "20Gi", known=True, expandable=True, subject=EVE, adopts=True)
+        assert plan.action is ClaimAction.REFUSE
+        assert plan.warning.startswith(
+            "The volume claim-ada has the name of your home but belongs to another account."
+        )
+        assert ADA not in plan.warning
+
+
+def test_a_claim_that_does_not_say_whose_it_is_is_refused_or_adopted() -> None:
+    refused = claim_action(made_for(""), "10Gi", known=False, subject=ADA, adopts=False)
+    assert refused.action is ClaimAction.REFUSE
+    assert "does not say whose it is" in refused.warning
+    adopted = claim_action(made_for(""), "10Gi", known=False, subject=ADA, adopts=True)
+    assert (adopted.action, adopted.is_adopted) == (ClaimAction.KEEP, True)
+    grown = claim_action(made_for(""), "20Gi", known=True, expandable=True, subject=ADA, adopts=True)
+    assert (grown.action, grown.is_adopted) == (ClaimAction.GROW, True)
+
+
+def test_ones_own_claim_is_kept_as_it_is() -> None:
+    plan = claim_action(made_for(ADA), "10Gi", known=False, subject=ADA, adopts=False)
+    assert (plan.action, plan.is_adopted) == (ClaimAction.KEEP, False)
+
+
+def test_a_claim_that_is_not_one_persons_is_not_compared() -> None:
+    for existing in (made_for(""), made_for(ADA)):
+        plan = claim_action(existing, "10Gi", known=False, subject="", adopts=False)
+        assert (plan.action, plan.is_adopted) == (ClaimAction.KEEP, False)
+
+
+@pytest.mark.parametrize(
+    ("owner", "subject", "known", "goes"),
+    [
+        (ADA, ADA, True, True),
+        (ADA, ADA, False, True),
+        (ADA, EVE, True, False),
+        (ADA, "", True, False),
+        ("", ADA, True, True),
+        ("", ADA, False, False),
+    ],
+)
+def test_a_claim_goes_with_the_person_it_was_made_for(owner: str, subject: str, known: bool, goes: bool) -> None:
+    assert may_delete(made_for(owner), subject, known=known) is goes
+
+
+@pytest.mark.parametrize(
+    ("template", "is_personal"),
+    [
+        ("claim-{user_server}", True),
+        ("claim-{username}{servername}", True),
+        ("home-{userid}", True),
+        ("{unescaped_username}", True),
+        ("homes", False),
+        ("homes-{hubnamespace}", False),
+        ("{{username}}", False),
+    ],
+)
+def test_names_that_templates_make_are_one_persons_or_not(template: str, is_personal: bool) -> None:
+    assert names_a_person(template) is is_personal

@@ -15,7 +15,12 @@ from tests.unit.pod_security import serialized
 TOKEN = "gho_verysecret"
 FILES = SecretFiles({"gitconfig": "[user]\n", "token-github.com": TOKEN}, private=frozenset({"token-github.com"}))
 POD = V1Pod(
-    metadata=V1ObjectMeta(name="jupyter-ada", uid="0-1", labels={"component": "x", "group.jhkube/astro": "yes"})
+    metadata=V1ObjectMeta(
+        name="jupyter-ada",
+        uid="0-1",
+        labels={"component": "x", "group.jhkube/astro": "yes"},
+        annotations={"jhkube/subject": "github:1", "jhkube/size": "small"},
+    )
 )
 
 
@@ -32,7 +37,21 @@ def test_a_pod_that_does_not_exist_owns_nothing() -> None:
 def test_it_holds_the_files() -> None:
     data = serialized(secret_manifest(POD, FILES))["data"]
     assert {name: base64.b64decode(text).decode() for name, text in data.items()} == dict(FILES.contents)
-    assert secret_patch(FILES) == {"data": data}
+    patch = secret_patch(FILES, "0-1")
+    assert {each["path"]: each["value"] for each in patch if each["op"] == "add"} == {
+        f"/data/{name}": text for name, text in data.items()
+    }
+
+
+def test_it_says_whom_it_was_made_for() -> None:
+    metadata = serialized(secret_manifest(POD, FILES))["metadata"]
+    assert metadata["annotations"] == {"jhkube/subject": "github:1"}
+    assert metadata["labels"] == {"component": "x"}
+
+
+def test_a_patch_is_refused_where_the_secret_of_the_name_is_another_pods() -> None:
+    test, *_ = secret_patch(FILES, "0-1")
+    assert test == {"op": "test", "path": "/metadata/ownerReferences/0/uid", "value": "0-1"}
 
 
 def test_nothing_that_prints_it_shows_what_it_holds(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from traitlets.config import Config
 
 from jhkube.checks.configuration import configuration_results
 from jhkube.configured import ConfiguredHub
+from jhkube.options_form import form
 from jhkube.options_form.menu import ImageMenu
 from jhkube.options_form.profiles import parse_profiles
 from jhkube.spawner import JHKubeSpawner
@@ -90,10 +92,84 @@ async def test_a_link_to_what_is_on_no_list_shows_it_in_the_form_and_starts_noth
     assert spawner._choice is None
 
 
-async def test_a_link_to_an_image_of_the_menu_starts_it():
+@pytest.mark.parametrize(
+    ("query", "field", "words"),
+    [
+        ({"size": ["large"]}, "size", "the size Large"),
+        ({"opt-size": ["medium"]}, "size", "the size Medium"),
+        ({"profile-option-lab--size": ["large"]}, "size", "the size Large"),
+        ({"reset_environment": ["on"]}, "reset_environment", "a fresh environment"),
+        ({"opt-reset_environment": ["true"], "image": ["w_2026_45"]}, "reset_environment", "a fresh environment"),
+        ({"presets": ["", "scratch"]}, "presets", "'The scratch disk'"),
+        ({"profile": ["large"]}, "profile", "the profile 'Large'"),
+    ],
+)
+async def test_what_costs_or_does_more_than_a_link_may_decide_is_shown_in_the_form(query, field, words):
+    presets = [{"name": "scratch", "display_name": "The scratch disk", "environment": {"X": "1"}}]
+    (spawner,) = spawners(presets=presets)
+    with pytest.raises(Refused, match=f"A link asks for {words}.*Press Start only if you want that"):
+        await spawner.options_from_query(query)
+    options, error = spawner._refused
+    assert error.field == field
+    assert spawner._choice is None
+    assert options == form.options_from_form(query)
+
+
+async def test_a_link_says_everything_that_it_asks_for():
+    (spawner,) = spawners()
+    query = {"image": ["registry.example/people/eve:1"], "size": ["large"], "reset_environment": ["on"]}
+    with pytest.raises(Refused) as refused:
+        await spawner.options_from_query(query)
+    assert refused.value.jupyterhub_message.startswith(
+        "A link asks for 'registry.example/people/eve:1', the size Large (4 cores, 8 GiB memory) and a fresh"
+        " environment, which sets your own packages and settings aside. Start it only if you trust who made the link"
+    )
+
+
+def is_checked(page, attributes):
+    """Say whether the box or button of the form with these attributes is checked."""
+    (button,) = re.findall(rf"<input[^>]*{re.escape(attributes)}[^>]*>", page)
+    return " checked" in button
+
+
+async def test_the_person_who_confirms_it_in_the_form_starts_it():
     (spawner,) = spawners()
     spawner.image_menu.looked_up.set()
-    assert await spawner.options_from_query({"image": ["w_2026_45"]}) == {"image": "w_2026_45"}
+    asked = {"image": ["w_2026_45"], "size": ["large"], "reset_environment": ["on"]}
+    with pytest.raises(Refused):
+        await spawner.options_from_query(asked)
+    shown = await spawner._rendered_form()
+    assert "A link asks for the size Large" in shown
+    assert [name for name in ("small", "medium", "large") if is_checked(shown, f'name="size" value="{name}"')] == [
+        "large"
+    ]
+    assert is_checked(shown, 'name="reset_environment"')
+    options = await spawner._options_of_form(asked)
+    assert options == {"image": "w_2026_45", "size": "large", "reset_environment": True}
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ({"image": ["w_2026_45"]}, {"image": "w_2026_45"}),
+        ({"image": ["w_2026_45"], "size": ["small"]}, {"image": "w_2026_45", "size": "small"}),
+        ({"debug": ["on"], "reset_environment": ["off"]}, {"debug": True, "reset_environment": False}),
+    ],
+)
+async def test_a_link_to_an_image_of_the_menu_starts_it(query, options):
+    (spawner,) = spawners()
+    spawner.image_menu.looked_up.set()
+    assert await spawner.options_from_query(query) == options
+
+
+async def test_a_link_to_the_profile_that_everybody_starts_is_started_with_what_it_has_by_default():
+    (spawner,) = spawners()
+    cores = {"one": {"default": True}, "many": {}}
+    profile = {"display_name": "Own", "default": True, "profile_options": {"cores": {"choices": cores}}}
+    spawner._static_profiles = parse_profiles([profile])
+    assert await spawner.options_from_query({"profile": ["own"], "profile-option-own--cores": ["one"]})
+    with pytest.raises(Refused, match=r"A link asks for cores 'many'\. Press Start"):
+        await spawner.options_from_query({"profile-option-own--cores": ["many"], "profile": ["own"]})
 
 
 class Watch:

@@ -58,7 +58,7 @@ userNamespaces:
   cluster:
     - apiGroups: [""]
       resources: [namespaces]
-      verbs: [create]
+      verbs: [create, get]
 quotas:
   cluster:
     - apiGroups: [""]

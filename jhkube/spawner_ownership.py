@@ -1,0 +1,130 @@
+# mypy: allow-untyped-calls
+"""Whose a spawner's objects are: the person it works for, and what the cluster has under their name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jupyterhub.utils import maybe_future
+from kubernetes_asyncio.client import V1PersistentVolumeClaim
+
+from jhkube.identity import AUTH_STATE_KEY, SUBJECT_ANNOTATION, UserIdentity, made_for
+from jhkube.objects import owner_of_namespace, read_claim
+from jhkube.pod.claims import may_delete, names_a_person, refusal
+from jhkube.spawner_options import ChoosingSpawner, Refused
+
+__all__ = ["OwningSpawner", "identity_in"]
+
+
+def identity_in(auth_state: Mapping[str, Any]) -> UserIdentity | None:
+    """Return the identity that one of jhkube's authenticators has put into auth_state; None where none has."""
+    found = auth_state.get(AUTH_STATE_KEY)
+    return UserIdentity.from_dict(found) if found else None
+
+
+class OwningSpawner(ChoosingSpawner):
+    """Compares the claim and the namespace of a person's name with the person, by the provider's immutable id.
+
+    A name can pass from one person to another: at the provider, in the hub's configuration, or because the hub's
+    database was lost.
+    """
+
+    _identity: UserIdentity | None = None
+    _token = ""
+
+    def _learn(self, auth_state: Mapping[str, Any]) -> None:
+        self._identity = identity_in(auth_state)
+        self._token = auth_state.get("access_token") or ""
+
+    def _subject(self, *templates: str) -> str:
+        """Return whose something is that is named by templates; empty where that is not one person's, or unknown."""
+        if self._identity is None or not any(map(names_a_person, templates)):
+            return ""
+        return self._identity.subject
+
+    @property
+    def _claims_subject(self) -> str:
+        namespaces = [self.user_namespace_template] if self.enable_user_namespaces else []
+        return self._subject(self.pvc_name_template, *namespaces)
+
+    @property
+    def _adopts_claim(self) -> bool:
+        """Whether a claim that does not say whose it is becomes the person's."""
+        return not self._claims_subject or self.adopt_claims or self._has_used_claim
+
+    @property
+    def _is_from_older_kubespawner(self) -> bool:
+        return str(self._state_kubespawner_version) == "unknown"
+
+    @property
+    def _has_used_claim(self) -> bool:
+        """Whether the hub's database knows the claim from an earlier start of one of the person's servers."""
+        # KubeSpawner before version 7 kept no names of claims.
+        if self._pvc_exists or self._is_from_older_kubespawner:
+            return True
+        states = [each.state or {} for each in self.user.orm_user.orm_spawners.values()]
+        return any(state.get("pvc_name") == self.pvc_name for state in states)
+
+    def get_pvc_manifest(self) -> V1PersistentVolumeClaim:
+        """Return KubeSpawner's claim, with whose it is."""
+        claim: V1PersistentVolumeClaim = super().get_pvc_manifest()
+        if subject := self._claims_subject:
+            claim.metadata.annotations[SUBJECT_ANNOTATION] = subject
+        return claim
+
+    async def _check_claim(self) -> None:
+        """Look at the claim that was to be created: one of its name may have been there, unseen by the watch."""
+        if self._claims_subject:
+            claim = await read_claim(self.api, self.namespace, self.pvc_name)
+            if claim is not None and (sentence := refusal(claim, self._claims_subject, adopts=self._adopts_claim)):
+                raise self._refused_claim(claim, sentence)
+
+    def _refused_claim(self, claim: Mapping[str, Any] | None, sentence: str) -> Refused:
+        owner, subject = made_for(claim) or "nobody known", self._claims_subject
+        self.log.error(
+            "%s: claim %s, made for %s, is refused to %s: %s",
+            *(self._log_name, self.pvc_name, owner, subject, sentence),
+        )
+        return Refused(sentence)
+
+    async def _make_delete_pvc_request(self, pvc_name: str, request_timeout: float) -> bool:
+        """Delete the claim of a person who is deleted, but not one that was made for somebody else."""
+        auth_state = await maybe_future(self.user.get_auth_state())
+        self._learn(auth_state if isinstance(auth_state, Mapping) else {})
+        claim = await read_claim(self.api, self.namespace, pvc_name)
+        subject = self._claims_subject
+        if claim and not may_delete(claim, subject, known=not subject or self._has_used_claim):
+            owner = made_for(claim) or "nobody known"
+            self.log.warning("%s: claim %s stays: it was made for %s", self._log_name, pvc_name, owner)
+            return True
+        return bool(await super()._make_delete_pvc_request(pvc_name, request_timeout))
+
+    def _legacy_claim(self, claims: Mapping[str, Any]) -> str:
+        """Return the claim's name as KubeSpawner before version 7 made it, where there is only that one."""
+        if self._pvc_exists or not self._is_from_older_kubespawner:
+            return ""
+        if not (self.handle_legacy_names and self.remember_pvc_name):
+            return ""
+        legacy = str(self._expand_user_properties(self.pvc_name_template, slug_scheme="escape"))
+        is_only = f"{self.namespace}/{self.pvc_name}" not in claims and f"{self.namespace}/{legacy}" in claims
+        return legacy if is_only else ""
+
+    async def _check_namespace(self) -> None:
+        """Refuse a namespace that was made for somebody else; have a new one say whose it is."""
+        subject = self._subject(self.user_namespace_template)
+        if not subject:
+            return
+        owner = await owner_of_namespace(self.api, self.namespace)
+        if owner not in ("", None, subject):
+            self.log.error(
+                "%s: namespace %s, made for %s, is refused to %s",
+                *(self._log_name, self.namespace, owner, subject),
+            )
+            raise Refused(
+                f"The namespace {self.namespace} has your name but belongs to another account. Ask an administrator:"
+                " they can hand it over to you."
+            )
+        # KubeSpawner fills in templates here.
+        written = subject.replace("{", "{{").replace("}", "}}")
+        self.user_namespace_annotations = {**self.user_namespace_annotations, SUBJECT_ANNOTATION: written}
