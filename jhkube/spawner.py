@@ -17,6 +17,7 @@ from jhkube.objects import (
     claim_plan,
     create_secret,
     grow_claim,
+    remove_quota,
     renew_secret,
     set_quota,
 )
@@ -25,7 +26,7 @@ from jhkube.pod.build import build_pod, secret_files
 from jhkube.pod.claims import ClaimAction
 from jhkube.pod.home import HomeKind
 from jhkube.pod.labels import ServerFacts
-from jhkube.pod.limits import ceiling_for, resource_quota
+from jhkube.pod.limits import QUOTA_NAME, is_gpu, resource_quota
 from jhkube.pod.secret import SecretFiles, quiet_secret, secret_manifest
 from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, ChoosingSpawner, Refused
 from jhkube.watch.claims import ClaimReflector
@@ -92,10 +93,13 @@ class JHKubeSpawner(ChoosingSpawner):
 
     async def _ensure_namespace(self) -> None:
         await super()._ensure_namespace()
-        ceiling = ceiling_for(self.parsed_ceilings(), self.user.name, self._groups)
-        quota = resource_quota(ceiling) if self.ceilings_are_quotas else None
+        if not self.ceilings_are_quotas:
+            return
+        quota = resource_quota(self._ceiling, {*self._gpu_resources, *filter(is_gpu, self.extra_resource_limits)})
         if quota is not None:
             await set_quota(self.api, self.namespace, quota, self.k8s_api_request_timeout)
+        elif not await remove_quota(self.api, self.namespace, QUOTA_NAME, self.k8s_api_request_timeout):
+            self._pod_log.warning("its namespace may have a quota %s that the hub may not delete", QUOTA_NAME)
 
     async def _ensure_home(self) -> None:
         """See to the person's claim, by what the watch knows of it: no request where all is right."""
