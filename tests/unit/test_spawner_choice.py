@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from jupyterhub import orm as hub_orm
+from jupyterhub.utils import maybe_future
 from traitlets.config import Config
 
 from jhkube import spawner_options
@@ -17,7 +18,7 @@ from jhkube.options_form.menu import ImageMenu
 from jhkube.options_form.profiles import parse_profiles
 from jhkube.options_form.tags import parse_tag
 from jhkube.spawner import JHKubeSpawner
-from jhkube.spawner_options import Refused
+from jhkube.spawner_options import Refused, _computed_profiles
 from jhkube.watch.starts import Start
 from tests.menus import menu
 
@@ -329,3 +330,36 @@ async def test_jhkube_check_tells_that_typed_images_are_refused():
     config.JHKubeSpawner.home_make_image = "registry.example/busybox:1"
     told = [each.text for each in configuration_results(ConfiguredHub(config))]
     assert not any("images that people type" in text for text in told)
+
+
+def called(found):
+    """Return a `profile_list` that is a function, and one that is a coroutine function."""
+
+    async def later(spawner):
+        return found(spawner)
+
+    return [found, later]
+
+
+@pytest.mark.parametrize("profile_list", called(lambda spawner: [dict(each) for each in PROFILES[1:]]))
+async def test_a_callable_profile_list_stands_beside_the_menu(profile_list, monkeypatch):
+    (spawner,) = spawners()
+    monkeypatch.setattr(JHKubeSpawner, "running_menu", classmethod(lambda cls, config: spawner.image_menu))
+    config = Config({"KubeSpawner": {"profile_list": profile_list, "namespace": "labs"}})
+    made = JHKubeSpawner(config=config, user=spawner.user, hub=spawner.hub, orm_spawner=spawner.orm_spawner)
+    spawner.user.spawners[""] = made
+    form = await made.get_options_form()
+    assert "Large" in form
+    assert "w_2026_46" in form
+    made.user_options = {"profile": "large"}
+    await made.load_user_options()
+    assert made.cpu_limit == 64
+
+
+@pytest.mark.parametrize("profile_list", [*called(lambda spawner: None), *called(lambda spawner: [{"slug": "x"}])])
+async def test_what_a_callable_profile_list_returns_in_vain_costs_only_its_profiles(profile_list, caplog):
+    (spawner,) = spawners()
+    spawner._static_profiles = profile_list
+    assert [each["slug"] for each in await _computed_profiles(spawner)] == ["lab"]
+    wrong = "KubeSpawner.profile_list returns are left out: profile_list[0].display_name: should be a text"
+    assert (wrong in caplog.text) == bool(await maybe_future(profile_list(spawner)))
