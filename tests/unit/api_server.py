@@ -17,6 +17,7 @@ class Answers(ThreadingHTTPServer):
     """What listens, and what it was asked: `GET /api/v1/nodes`."""
 
     asked: list[str]
+    ended: threading.Event
 
     @property
     def url(self) -> str:
@@ -33,6 +34,10 @@ def api_server(answer: Callable[[str, str], tuple[int, Any]]) -> Iterator[Answer
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = self.path.partition("?")[0]
             server.asked.append(f"{self.command} {path}")
+            if "watch=" in self.path:
+                # Nothing happens until the end.
+                server.ended.wait()
+                return
             status, body = answer(self.command, path)
             is_text = isinstance(body, str)
             sent = (body if is_text else json.dumps(body)).encode()
@@ -48,11 +53,12 @@ def api_server(answer: Callable[[str, str], tuple[int, Any]]) -> Iterator[Answer
             """Say nothing."""
 
     server = Answers(("127.0.0.1", 0), Handler)
-    server.asked = []
+    server.asked, server.ended = [], threading.Event()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server
     finally:
+        server.ended.set()
         server.shutdown()
         server.server_close()
 
@@ -60,3 +66,15 @@ def api_server(answer: Callable[[str, str], tuple[int, Any]]) -> Iterator[Answer
 def status_of(code: int, message: str) -> tuple[int, dict[str, Any]]:
     """Return a refusal as the API server words it."""
     return code, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}
+
+
+def kubeconfig_for(url: str) -> str:
+    """Return a kubeconfig by which commands find the server."""
+    return json.dumps(
+        {
+            "current-context": "none",
+            "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
+            "clusters": [{"name": "none", "cluster": {"server": url}}],
+            "users": [{"name": "none", "user": {}}],
+        }
+    )

@@ -11,7 +11,7 @@ from jhkube.checks import image as image_checks
 from jhkube.checks.image import image_results
 from jhkube.checks.result import Status
 from jhkube.spawner import JHKubeSpawner
-from tests.unit.api_server import HTML, api_server, status_of
+from tests.unit.api_server import HTML, api_server, kubeconfig_for, status_of
 from tests.unit.test_commands import jhkube, kubeconfig_of  # noqa: F401
 
 FORBIDDEN = status_of(403, "pods is forbidden: the hub may not")
@@ -23,17 +23,6 @@ ANSWERS = [
     ((401, HTML), "401 Unauthorized", "does not let the hub in: 401 Unauthorized"),
     (FORBIDDEN, "403 pods is forbidden: the hub may not", "does not let the hub in: 403 pods is forbidden"),
 ]
-
-
-def kubeconfig_for(url):
-    return json.dumps(
-        {
-            "current-context": "none",
-            "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
-            "clusters": [{"name": "none", "cluster": {"server": url}}],
-            "users": [{"name": "none", "user": {}}],
-        }
-    )
 
 
 @pytest.mark.parametrize(("answer", "said", "_"), ANSWERS)
