@@ -82,6 +82,11 @@ class JHKubeSpawner(ChoosingSpawner):
         return super().start()
 
     async def _start(self) -> str:
+        if self.server is None:
+            # No hub has a record of the server, so there is no path at which it would answer.
+            self.pod_start = None
+            address: str = await super()._start()
+            return address
         self.pod_start = Start(self, self.parsed_patience())
         url = await self.pod_start.url(super()._start())
         self._pod_log.info("answers after %s", self.pod_start.times)
@@ -157,7 +162,9 @@ class JHKubeSpawner(ChoosingSpawner):
         Unlike upstream's this never logs a manifest.
         """
         start = self.pod_start
-        assert start is not None
+        if start is None:
+            made: bool = await super()._make_create_pod_request(pod, request_timeout)
+            return made
         files = None if self._identity is None else self._secret_files()
 
         async def with_secret(uid: str) -> None:
@@ -235,7 +242,8 @@ class JHKubeSpawner(ChoosingSpawner):
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """Yield what a person reads while the server starts."""
         warned = 0
-        async for message in progress(self):
+        told = super().progress() if self.server is None else progress(self)
+        async for message in told:
             for warning in self._warnings[warned:]:
                 warned += 1
                 yield {"message": warning}

@@ -23,7 +23,7 @@ class CountedSpawner(SpawnerConfig, KubeSpawner):
 
     @property
     def _groups(self) -> tuple[str, ...]:
-        return tuple(group.name for group in getattr(self.user, "groups", ()))
+        return tuple(group.name for group in getattr(self.user, "groups", None) or ())
 
     @property
     def _pod_key(self) -> str:
