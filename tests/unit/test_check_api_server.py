@@ -18,7 +18,7 @@ FORBIDDEN = status_of(403, "pods is forbidden: the hub may not")
 
 ANSWERS = [
     ((502, HTML), "502 Bad Gateway", "answers 502 Bad Gateway"),
-    ((200, HTML), "what answers is not a Kubernetes API server", "is not a Kubernetes API server"),
+    ((200, HTML), "200 what answers is not a Kubernetes API server", "is not a Kubernetes API server"),
     ((404, HTML), "404 Not Found", "answers 404 Not Found"),
     ((401, HTML), "401 Unauthorized", "does not let the hub in: 401 Unauthorized"),
     (FORBIDDEN, "403 pods is forbidden: the hub may not", "does not let the hub in: 403 pods is forbidden"),
