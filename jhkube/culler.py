@@ -1,3 +1,4 @@
+# mypy: allow-untyped-calls
 """The hub's culler: jupyterhub-idle-culler, told how long servers may be idle, by size and by group.
 
 The hub starts it as a service: `python -m jhkube.culler`, with its settings in the environment.
@@ -9,20 +10,27 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 from jupyterhub_idle_culler import IdleCuller
+from kubernetes_asyncio.client import ApiException
+from kubespawner.clients import load_config, shared_client
 from tornado.httpclient import AsyncHTTPClient
 from traitlets.config import Config
 
 from jhkube.logs import JSON_LINES
+from jhkube.options_form.pull_secret import own_namespace
+from jhkube.plain_requests import plain_items
 from jhkube.settings import Settings
 
-__all__ = ["Arbiter", "IdleLimits", "main"]
+__all__ = ["Arbiter", "IdleLimits", "PodSizes", "main"]
+
+Sizes = Mapping[str, str]
+"""The size of each server that has one, by what the hub calls the server: `ada/`, `ada/gpu`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +61,37 @@ class Arbiter:
     limits
         How long servers may be idle.
     fresh
-        For how many seconds a group's members, asked of the hub, are taken for known.
+        For how many seconds a group's members, asked of the hub, and the pods' sizes are taken for known.
+    read_sizes
+        What tells the sizes of the servers that run. Without it, and for a server that it does not know, the size
+        that was asked for counts.
     """
 
-    def __init__(self, limits: IdleLimits, fresh: float) -> None:
-        self._limits, self._fresh = limits, fresh
+    def __init__(
+        self, limits: IdleLimits, fresh: float, read_sizes: Callable[[], Awaitable[Sizes]] | None = None
+    ) -> None:
+        self._limits, self._fresh, self._read_sizes = limits, fresh, read_sizes
         self._members: dict[str, frozenset[str]] = {}
+        self._sizes: Sizes = {}
         self._asked = float("-inf")
         self._asking = asyncio.Lock()
 
     async def __call__(self, *, inactive: timedelta, inactive_limit: float, server: Mapping[str, Any]) -> bool:
         """Say it, by the hub's model of the server; after an error it runs on, to the next look."""
-        user = server["full_name"].partition("/")[0]
-        groups = {name for name, members in (await self._groups()).items() if user in members}
-        size = (server.get("user_options") or {}).get("size") or ""
+        await self._learn()
+        user, _, name = server["full_name"].partition("/")
+        groups = {group for group, members in self._members.items() if user in members}
+        # The pod's label first: what was asked for can be a default, and can be changed while a server runs.
+        size = self._sizes.get(f"{user}/{name}") or (server.get("user_options") or {}).get("size") or ""
         return inactive.total_seconds() >= self._limits.of(size, groups)
 
-    async def _groups(self) -> Mapping[str, Collection[str]]:
+    async def _learn(self) -> None:
         async with self._asking:
             if time.monotonic() - self._asked > self._fresh:
                 self._members = {name: await _members(name) for name in self._limits.groups}
+                if self._read_sizes is not None:
+                    self._sizes = await self._read_sizes()
                 self._asked = time.monotonic()
-        return self._members
 
 
 async def _members(group: str) -> frozenset[str]:
@@ -88,6 +105,37 @@ async def _members(group: str) -> frozenset[str]:
     return frozenset(json.loads(answer.body)["users"])
 
 
+class PodSizes:
+    """Tells the sizes of the servers that run, by the labels of the pods in a namespace."""
+
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self._said = ""
+
+    async def __call__(self) -> Sizes:
+        """Return them; none where no cluster is configured, and while the API server does not tell them."""
+        try:
+            load_config()
+            core: Any = shared_client("CoreV1Api")
+            pods = await plain_items(
+                core.list_namespaced_pod, self._namespace, label_selector="jhkube/size", _request_timeout=10
+            )
+        except Exception as error:
+            # A kubeconfig is read as it comes: each wrong part of it fails in a way of its own.
+            why = f"{error.status} {error.reason}" if isinstance(error, ApiException) else f"{error!r}"
+            if why != self._said:
+                IdleCuller.instance().log.warning("The sizes that were asked for count: pods are not told: %s", why)
+            self._said = why
+            return {}
+        self._said = ""
+        sizes = {}
+        for pod in pods:
+            of = pod["metadata"].get("annotations") or {}
+            server = f"{of.get('hub.jupyter.org/username')}/{of.get('hub.jupyter.org/servername', '')}"
+            sizes[server] = pod["metadata"]["labels"]["jhkube/size"]
+        return sizes
+
+
 def main() -> None:
     """Cull until the hub ends this process."""
     settings = Settings(os.environ)
@@ -98,7 +146,8 @@ def main() -> None:
     config.IdleCuller.timeout = limits.default
     config.IdleCuller.max_age = settings["culler.maxAge"]
     config.IdleCuller.cull_every = every
-    config.IdleCuller.cull_arbiter_hook = Arbiter(limits, fresh=every / 2)
+    sizes = PodSizes(settings["spawner.namespace"] or own_namespace()) if limits.sizes else None
+    config.IdleCuller.cull_arbiter_hook = Arbiter(limits, every / 2, sizes)
     config.IdleCuller.config_file = ""
     if settings["log.format"] == "json":
         config.IdleCuller.logging_config = JSON_LINES

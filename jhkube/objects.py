@@ -28,6 +28,7 @@ __all__ = [
     "mark_claim",
     "owner_of_namespace",
     "read_claim",
+    "remove_quota",
     "renew_secret",
     "set_quota",
 ]
@@ -221,3 +222,15 @@ async def set_quota(api: Any, namespace: str, quota: V1ResourceQuota, timeout: f
             if not exists_already(error):
                 raise
             await api.replace_namespaced_resource_quota(quota.metadata.name, namespace, quota)
+
+
+async def remove_quota(api: Any, namespace: str, name: str, timeout: float) -> bool:
+    """Delete a namespace's quota, if there is one; false where the hub may not."""
+    async with asyncio.timeout(timeout):
+        try:
+            await api.delete_namespaced_resource_quota(name, namespace)
+        except ApiException as error:
+            if error.status not in (FORBIDDEN, NOT_FOUND):
+                raise
+            return error.status != FORBIDDEN
+    return True

@@ -163,6 +163,8 @@ def _table(facts: HubFacts) -> Iterator[Permission]:
             "resourcequotas",
             {"create": "set a person's ceiling in their namespace", "update": "change a person's ceiling"},
         )
+        removes = "take a quota away with its ceiling; without it the quota stays, and an administrator deletes it"
+        yield from each("resourcequotas", {"delete": removes}, needed=False)
     if facts.marks_ready:
         for verb in ("list", "watch"):
             yield Permission(

@@ -20,6 +20,7 @@ from jhkube.objects import (
     ensure_object,
     grow_claim,
     mark_claim,
+    remove_quota,
     renew_secret,
     set_quota,
 )
@@ -28,7 +29,7 @@ from jhkube.pod.build import build_pod, secret_files
 from jhkube.pod.claims import ClaimAction
 from jhkube.pod.home import HomeKind
 from jhkube.pod.labels import ServerFacts
-from jhkube.pod.limits import ceiling_for, resource_quota
+from jhkube.pod.limits import QUOTA_NAME, is_gpu, resource_quota
 from jhkube.pod.secret import SecretFiles, quiet_secret, secret_manifest
 from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, Refused
 from jhkube.spawner_ownership import OwningSpawner, identity_in
@@ -91,6 +92,11 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
         return super().start()
 
     async def _start(self) -> str:
+        if self.server is None:
+            # No hub has a record of the server, so there is no path at which it would answer.
+            self.pod_start = None
+            address: str = await super()._start()
+            return address
         self.pod_start = Start(self, self.parsed_patience())
         url = await self.pod_start.url(super()._start())
         self._pod_log.info("answers after %s", self.pod_start.times)
@@ -143,10 +149,15 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
     async def _ensure_namespace(self) -> None:
         await self._answered(self._check_namespace)
         await self._answered(super()._ensure_namespace)
-        ceiling = ceiling_for(self.parsed_ceilings(), self.user.name, self._groups)
-        quota = resource_quota(ceiling) if self.ceilings_are_quotas else None
+        if not self.ceilings_are_quotas:
+            return
+        quota = resource_quota(self._ceiling, {*self._gpu_resources, *filter(is_gpu, self.extra_resource_limits)})
         if quota is not None:
             await self._answered(partial(set_quota, self.api, self.namespace, quota, self.k8s_api_request_timeout))
+            return
+        removal = partial(remove_quota, self.api, self.namespace, QUOTA_NAME, self.k8s_api_request_timeout)
+        if not await self._answered(removal):
+            self._pod_log.warning("its namespace may have a quota %s that the hub may not delete", QUOTA_NAME)
 
     async def _ensure_home(self) -> None:
         """See to the person's claim, by what the watch knows of it: no request where all is right."""
@@ -219,7 +230,9 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
         Unlike upstream's this never logs a manifest.
         """
         start = self.pod_start
-        assert start is not None
+        if start is None:
+            made: bool = await super()._make_create_pod_request(pod, request_timeout)
+            return made
         files = None if self._identity is None else self._secret_files()
 
         async def with_secret(uid: str) -> None:
@@ -315,7 +328,8 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """Yield what a person reads while the server starts."""
         warned = 0
-        async for message in progress(self):
+        told = super().progress() if self.server is None else progress(self)
+        async for message in told:
             for warning in self._warnings[warned:]:
                 warned += 1
                 yield {"message": warning}

@@ -350,6 +350,23 @@ class SpawnerConfig(Configurable):
         """,
     ).tag(config=True)
 
+    @validate("home_path")
+    def _valid_home_path(self, proposal: Any) -> Any:
+        return _checked(proposal, lambda path: parse_home("pvc", path=path))
+
+    @validate("home_sub_path")
+    def _valid_home_sub_path(self, proposal: Any) -> Any:
+        return _checked(proposal, lambda path: parse_home("pvc", sub_path=path))
+
+    @validate("home_copy_from")
+    def _valid_home_copy_from(self, proposal: Any) -> Any:
+        return _checked(proposal, lambda path: parse_home("pvc", copy_from=path))
+
+    @validate("home_nfs")
+    def _valid_home_nfs(self, proposal: Any) -> Any:
+        # With no export at all the home is not on NFS.
+        return _checked(proposal, lambda nfs: parse_home("nfs" if nfs else "pvc", nfs=nfs))
+
     @validate("git_hosts")
     def _valid_git_hosts(self, proposal: Any) -> Any:
         return _checked(proposal, parse_git_hosts)
@@ -373,6 +390,10 @@ class SpawnerConfig(Configurable):
     @validate("sizes")
     def _valid_sizes(self, proposal: Any) -> Any:
         return _checked(proposal, parse_sizes)
+
+    @validate("guarantee_ratio")
+    def _valid_guarantee_ratio(self, proposal: Any) -> Any:
+        return _checked(proposal, lambda ratio: parse_sizes((), ratio))
 
     @validate("presets")
     def _valid_presets(self, proposal: Any) -> Any:
@@ -434,5 +455,7 @@ def _checked(proposal: Any, parse: Any) -> Any:
     try:
         parse(proposal.value)
     except ValueError as error:
-        raise TraitError(f"JHKubeSpawner.{proposal.trait.name}: {error}") from None
+        name = proposal.trait.name
+        said = str(error).removeprefix(f"{name}: ").removeprefix(f"{name}, ")
+        raise TraitError(f"JHKubeSpawner.{name}: {said}") from None
     return proposal.value

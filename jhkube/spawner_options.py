@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jupyterhub.utils import maybe_future
@@ -14,28 +15,30 @@ from tornado.web import HTTPError
 from traitlets import TraitError, default
 
 from jhkube.options_form import form
+from jhkube.options_form.entries import MenuEntry
 from jhkube.options_form.links import check_link
 from jhkube.options_form.menu import ImageMenu, NoSuchImage
 from jhkube.options_form.profiles import (
     Available,
     Choice,
+    ConfigError,
     OptionError,
     available_for,
     chosen,
     parse_profiles,
     profile_list,
 )
-from jhkube.pod.limits import Usage, ceiling_for, gpu_count, over_ceiling, pod_usage
-from jhkube.pod.mounts import claim_in_use, mounts_for
 from jhkube.prepull.placement import Placement, placement_of
 from jhkube.prepull.ready import ReadyImages
-from jhkube.spawner_config import SpawnerConfig
+from jhkube.spawner_room import CountedSpawner
 
 __all__ = ["NO_SERVER", "UNMAKEABLE", "ChoosingSpawner", "Refused"]
 
 FIRST_MENU_TIMEOUT = 5.0
 """Seconds that somebody waits for the very first menu of a hub that never had one."""
 
+FOUND_FOR = 60.0
+"""Seconds for which a start takes what a form has just found out about its image."""
 
 NO_SERVER = "What was chosen and configured makes no server. Choose something else, or tell your administrator."
 
@@ -55,12 +58,27 @@ class Refused(HTTPError):
         self.jupyterhub_message = message
 
 
-class ChoosingSpawner(SpawnerConfig, KubeSpawner):
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """An image that a form has looked up, for the start that comes after it."""
+
+    image: str
+    """As it was asked for."""
+
+    entry: MenuEntry
+    """With the digest."""
+
+    until: float
+    """Until when the digest is taken for that of the image, by the monotonic clock."""
+
+
+class ChoosingSpawner(CountedSpawner):
     """KubeSpawner with a menu of images that follows the registry, and options that are checked before a start."""
 
     _menu: ImageMenu | None = None
     _ready_images: ReadyImages | None = None
-    _choice: Choice | None = None
+    _static_profiles: tuple[dict[str, Any], ...] | Callable[[KubeSpawner], Any] = ()
+    _found: FoundImage | None = None
     _refused: tuple[Any, OptionError] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -68,7 +86,8 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
         self.image_menu = None if kwargs.get("_mock") else self.running_menu(self.config)
         if self.image_menu is not None:
             # The operator's own profiles stand beside the computed one.
-            self._static_profiles = parse_profiles(self.profile_list)
+            own = self.profile_list
+            self._static_profiles = own if callable(own) else parse_profiles(own)
             self.profile_list = _computed_profiles
             self._watch_nodes()
 
@@ -93,10 +112,6 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
             ready.begin()
             ChoosingSpawner._ready_images = ready
 
-    @property
-    def _groups(self) -> tuple[str, ...]:
-        return tuple(group.name for group in self.user.groups)
-
     @default("options_form")
     def _options_form_default(self) -> Any:
         return self._rendered_form if self.image_menu else super()._options_form_default()
@@ -108,7 +123,7 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
     async def _options_of_form(self, formdata: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a form chose; a wrong option is refused here, before the hub remembers it."""
         options = form.options_from_form(formdata)
-        await self._choose(options)
+        await self._check(options)
         return options
 
     async def options_from_query(self, query_data: Mapping[str, Any]) -> Any:
@@ -120,7 +135,7 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
         if self.image_menu is None:
             return await maybe_future(super().options_from_query(query_data))
         options = form.options_from_form(query_data)
-        await self._choose(options, is_link=True)
+        await self._check(options, self._check_link)
         return options
 
     @default("apply_user_options")
@@ -137,7 +152,7 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
             tolerations=self._sorted_dict_values(self.tolerations),
         )
 
-    def available(self) -> Available:
+    async def available(self) -> Available:
         """Return what the person may choose from now."""
         assert self.image_menu is not None
         groups = self._groups
@@ -146,9 +161,18 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
             self.image_menu.offer_for(groups),
             self.parsed_sizes(),
             self.parsed_presets(),
-            self._static_profiles,
+            await self._profiles_now(),
             is_ready=self._ready_images.has if self._ready_images else lambda image: False,
         )
+
+    async def _profiles_now(self) -> tuple[dict[str, Any], ...]:
+        """Return the operator's own profiles; a callable `profile_list` is asked each time, as by KubeSpawner."""
+        own = self._static_profiles
+        try:
+            return parse_profiles(await maybe_future(own(self)) or ()) if callable(own) else own
+        except ConfigError as error:
+            self.log.error("The profiles that the callable KubeSpawner.profile_list returns are left out: %s", error)
+            return ()
 
     async def _rendered_form(self, _: Any = None) -> str:
         await self._first_menu()
@@ -156,7 +180,7 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
         if self._refused:
             (options, error), self._refused = self._refused, None
             errors = [error]
-        return form.render(self.available(), options, now=time.time(), errors=errors)
+        return form.render(await self.available(), options, now=time.time(), errors=errors)
 
     async def _first_menu(self) -> None:
         """Wait a moment for the registry where nothing at all is known yet, not even by an earlier hub."""
@@ -166,77 +190,82 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
             except TimeoutError:
                 self.log.warning("The registry has not answered yet; the form has no images to offer")
 
-    async def _choose(self, options: Any, *, is_link: bool = False) -> None:
-        """Check options, whichever way they came in, and keep what they stand for."""
-        await self._first_menu()
+    async def _check_link(self, choice: Choice) -> None:
+        check_link(choice, await self.available())
+
+    async def _check(self, options: Any, further: Callable[[Choice], Awaitable[None]] | None = None) -> None:
+        """Check what a form or a link asks for.
+
+        The server may be started by another request while this looks an image up, so nothing is kept here that
+        a start counts or applies.
+        """
+        with self._refusing(options):
+            choice = await self._allowed(options)
+            if choice is not None and further is not None:
+                await further(choice)
+            await self._watch_room()
+            self._check_room(choice)
+            entry = await self._entry_of(choice) if choice else None
+        if choice and entry and not self.active:
+            self._found = FoundImage(choice.image, entry, time.monotonic() + FOUND_FOR)
+
+    async def _choose(self, options: Any) -> None:
+        """Check the options of a start, whichever way they came in, and keep what they stand for."""
         try:
-            choice = chosen(options, self.available()) if self.image_menu else None
-            if choice is not None and is_link:
-                check_link(choice, self.available())
-            if choice is not None and choice.is_custom and self.pod_settings().home.is_open_to_images:
-                self.log.error("%s is refused: it would make homes as root; name home_make_image", choice.image)
-                raise OptionError(
-                    "image",
-                    "An image of your own cannot be started here: it would reach the homes of others. "
-                    "Choose one that is offered, or tell the hub's operators.",
-                )
-            await self._check_room(choice)
-            self._choice = await self._looked_up(choice) if choice else None
-        except BaseException as error:
+            with self._refusing(options):
+                choice = await self._allowed(options)
+                await self._watch_room()
+                self._check_room(choice)
+                # Counted from now on: another server of the person's may be checked while this one's image is
+                # looked up.
+                self._choice = choice
+                found, self._found = self._found, None
+                if choice is not None:
+                    if found and found.image == choice.image and time.monotonic() < found.until:
+                        entry: MenuEntry | None = found.entry
+                    else:
+                        entry = await self._entry_of(choice)
+                    self._choice = replace(choice, entry=entry)
+        except BaseException:
             self._choice = None
-            if not isinstance(error, OptionError):
-                raise
+            raise
+
+    @contextmanager
+    def _refusing(self, options: Any) -> Iterator[None]:
+        """Within the block, an option that cannot be taken is a refusal; the next form shows it beside its field."""
+        try:
+            yield
+        except OptionError as error:
             # The hub renders the form of the default server again, whichever server was asked for.
             self._refused = self.user.spawner._refused = (options, error)
             raise Refused(error.message) from None
 
-    async def _check_room(self, choice: Choice | None) -> None:
-        """Refuse a start that is one too many for the person's ceiling, or for a claim of one pod at a time."""
-        mounts = mounts_for(self.pod_settings().mounts, self._groups)
-        if not self.ceilings and not any(mount.exclusive for mount in mounts):
-            return
-        await self._start_watching_pods()
-        ceiling = ceiling_for(self.parsed_ceilings(), self.user.name, self._groups)
-        if sentence := over_ceiling(self._others(), self._usage(choice), ceiling):
-            raise OptionError("size", sentence)
-        pods = self.pod_reflector.pods.values()
-        if sentence := claim_in_use(mounts, pods, namespace=self.namespace, pod_name=self.pod_name):
-            raise OptionError("", sentence)
-        # Counted from now on: another server of the person's may be checked while this one's image is looked up.
-        self._choice = choice
+    async def _allowed(self, options: Any) -> Choice | None:
+        """Return what options stand for, with nothing looked up; None where there is no menu."""
+        if self.image_menu is None:
+            return None
+        await self._first_menu()
+        choice = chosen(options, await self.available())
+        if choice.is_custom and self.pod_settings().home.is_open_to_images:
+            self.log.error("%s is refused: it would make homes as root; name home_make_image", choice.image)
+            raise OptionError(
+                "image",
+                "An image of your own cannot be started here: it would reach the homes of others. "
+                "Choose one that is offered, or tell the hub's operators.",
+            )
+        return choice
 
-    def _others(self) -> list[Usage]:
-        """Return what the person's other servers may use."""
-        return [each._usage() for each in self.user.spawners.values() if each is not self and each.active]
-
-    def _usage(self, choice: Choice | None = None) -> Usage:
-        """Return what the server may use: by its pod, by what was chosen, or by the limits that are configured."""
-        choice = choice or self._choice
-        pod = self.pod_reflector.pods.get(self._pod_key) if choice is None else None
-        if pod is not None:
-            return pod_usage(pod)
-        if choice is None or choice.size is None:
-            gpus = gpu_count(self.extra_resource_limits)
-            return Usage(float(self.cpu_limit or 0), int(self.mem_limit or 0), gpus, self.name)
-        return Usage(choice.size.cores, choice.size.memory, choice.size.gpus, self.name)
-
-    @property
-    def _pod_key(self) -> str:
-        return f"{self.namespace}/{self.pod_name}"
-
-    async def _looked_up(self, choice: Choice) -> Choice:
-        """Return the choice with the digest that its image has now."""
+    async def _entry_of(self, choice: Choice) -> MenuEntry | None:
+        """Return the image of a choice with the digest that it has now; None where no image is chosen."""
         assert self.image_menu is not None
         try:
             if choice.is_custom:
-                offer = self.available().images
+                offer = (await self.available()).images
                 assert offer is not None
-                return replace(choice, entry=await self.image_menu.check_custom_image(choice.image, offer))
-            if choice.entry is not None:
-                return replace(choice, entry=await self.image_menu.resolved(choice.entry))
+                return await self.image_menu.check_custom_image(choice.image, offer)
+            return None if choice.entry is None else await self.image_menu.resolved(choice.entry)
         except NoSuchImage as error:
             raise OptionError("image", str(error)) from None
-        return choice
 
     async def load_user_options(self) -> None:
         """Let KubeSpawner apply what was chosen; every way to a start passes here."""
@@ -248,21 +277,16 @@ class ChoosingSpawner(SpawnerConfig, KubeSpawner):
         try:
             await super().load_user_options()
         except UNMAKEABLE:
+            if self.image_menu is None:
+                # No option is ours: KubeSpawner says what is wrong with its own.
+                raise
             self.log.exception("%s: %s cannot be applied", self._log_name, self.user_options)
             raise Refused(NO_SERVER) from None
         finally:
             self.user_options = asked
-        if self.ceilings and (self._choice is None or self._choice.size is None):
-            # What a profile of the operator's own asks for is known only now that KubeSpawner has applied it.
-            ceiling = ceiling_for(self.parsed_ceilings(), self.user.name, self._groups)
-            if sentence := over_ceiling(self._others(), self._usage(), ceiling):
-                raise Refused(sentence)
-
-    def clear_state(self) -> None:
-        """Forget what was chosen for the last start."""
-        super().clear_state()
-        self._choice = None
+        if sentence := self._count_applied():
+            raise Refused(sentence)
 
 
-def _computed_profiles(spawner: ChoosingSpawner) -> list[dict[str, Any]]:
-    return profile_list(spawner.available(), spawner._choice)
+async def _computed_profiles(spawner: ChoosingSpawner) -> list[dict[str, Any]]:
+    return profile_list(await spawner.available(), spawner._choice)

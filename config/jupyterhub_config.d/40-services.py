@@ -1,15 +1,20 @@
 """Services beside the hub: the culler of idle servers, and Prometheus' access to the hub's metrics."""
 
 import json
+import os
 import sys
 
 from jhkube.settings import SETTINGS, Settings
 
 settings = Settings.load()
 
+# The culler reads the sizes of servers from the labels of their pods, as the hub's own account.
+CLUSTER = ("JHKUBE_NAMESPACE", "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+
 # The culler stops servers that nobody uses. It runs as the hub's own child, and may do just what it needs.
 if settings["culler.enabled"]:
     culler = {each.variable: json.dumps(settings[each.name]) for each in SETTINGS if each.name.startswith("culler.")}
+    culler |= {name: os.environ[name] for name in CLUSTER if name in os.environ}
     c.JupyterHub.services.append(
         {
             "name": "jhkube-culler",

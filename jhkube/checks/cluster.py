@@ -49,7 +49,7 @@ REQUEST_TIMEOUT = 8.0
 AT_ONCE = 16
 """Reviews that are under way at once."""
 
-FORBIDDEN, NOT_FOUND = 403, 404
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,21 @@ async def connected(hub: ConfiguredHub) -> Cluster:
         ) from None
     except ApiException as error:
         await api.close()
+        if error.status not in (UNAUTHORIZED, FORBIDDEN):
+            raise NoCluster(
+                f"the API server {configuration.host} answers {explained(error)}",
+                "Try again in a minute; if it stays so, look at the API server, and at the proxy before it.",
+            ) from None
         raise NoCluster(
             f"the API server {configuration.host} does not let the hub in: {explained(error)}",
             "Give the hub a service account (serviceAccountName), or a KUBECONFIG whose credentials still hold.",
+        ) from None
+    except (AttributeError, LookupError, TypeError, ValueError):
+        # The client makes its objects of whatever it is sent, such as the page of a login.
+        await api.close()
+        raise NoCluster(
+            f"what answers at {configuration.host} is not a Kubernetes API server",
+            "Look at the address in KUBECONFIG (c.KubeSpawner.k8s_api_host): a proxy may answer in its place.",
         ) from None
 
 

@@ -4,20 +4,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import secrets
 import shlex
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import aiohttp
 import jupyterhub
 from kubernetes_asyncio.client import ApiException, CoreV1Api, V1DeleteOptions
 
 from jhkube.checks.cluster import FORBIDDEN, NOT_FOUND, REQUEST_TIMEOUT, Cluster, explained
 from jhkube.checks.result import Result, Subject
 from jhkube.options_form.menu import ImageMenu
-from jhkube.watch.failures import Failure, pod_failure
+from jhkube.plain_requests import plain_items
+from jhkube.watch.failures import Failure, admission_failure, pod_failure, unreachable_failure
 
 __all__ = ["IMAGE", "default_image", "image_results"]
 
@@ -28,6 +29,9 @@ GIT = (2, 32)
 
 NOBODY = 65534
 """The uid that the versions are asked as: any will do."""
+
+PASSING = frozenset({429, 500, 502, 503, 504})
+"""What the API server, or a proxy before it, answers while it is busy or away."""
 
 LOOK_AGAIN = 0.5
 """Seconds between two looks at the pod."""
@@ -80,7 +84,8 @@ async def image_results(cluster: Cluster, spawner: Any, image: str, timeout: flo
     except ApiException as error:
         yield IMAGE.failed(
             f"a pod of {image} in the namespace {cluster.namespace}: the API server says {explained(error)}",
-            "Look at the namespace's ResourceQuota, LimitRange and Pod Security level; --no-pod leaves this out.",
+            "Look at the permissions of the hub, and at the namespace's ResourceQuota, LimitRange and Pod Security "
+            "level; --no-pod leaves this out.",
         )
         return
     except TimeoutError:
@@ -150,13 +155,20 @@ async def _ended(core: Any, namespace: str, name: str, waiting: list[Failure]) -
     """Return the pod's last words, or why it cannot start; what may pass by itself goes to `waiting`."""
     while True:
         # Listed and not read: a hub may do the one and not the other.
-        response = await core.list_namespaced_pod(
-            namespace,
-            field_selector=f"metadata.name={name}",
-            _preload_content=False,
-            _request_timeout=REQUEST_TIMEOUT,
-        )
-        for pod in json.loads(await response.read()).get("items") or ():
+        try:
+            pods = await plain_items(
+                core.list_namespaced_pod,
+                namespace,
+                field_selector=f"metadata.name={name}",
+                _request_timeout=REQUEST_TIMEOUT,
+            )
+        except ApiException as error:
+            if error.status not in PASSING:
+                raise
+            pods, waiting[:] = [], [admission_failure(error)]
+        except aiohttp.ClientError as error:
+            pods, waiting[:] = [], [unreachable_failure(error)]
+        for pod in pods:
             last = _last_words(pod)
             if last is not None:
                 return last

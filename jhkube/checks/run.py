@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 from kubernetes_asyncio.client import ApiException
 from traitlets import TraitError
 
@@ -88,6 +89,13 @@ async def _within(subject: Subject, results: AsyncIterator[Result], seconds: flo
         )
     except ApiException as error:
         found.append(subject.failed(f"the API server says: {explained(error)}", "Ask the cluster's administrators."))
+    except (aiohttp.ClientError, OSError) as error:
+        found.append(
+            subject.failed(
+                f"the connection broke: {error or type(error).__name__}",
+                "Try again; if it stays so, ask who runs it.",
+            )
+        )
     except TraitError:
         found.append(subject.skipped(WRONG_SETTING))
     except Exception as error:

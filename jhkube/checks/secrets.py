@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from traitlets.config import Config
 
-__all__ = ["is_secret_name", "redactor"]
+from jhkube.redaction import HIDDEN, is_elsewhere, is_secret_name
 
-_NAME = re.compile(
-    r"(secret|passw(or)?d|passphrase|token|(^|_)(pass|pat|keys)"
-    r"|(access|api|auth|crypt|encryption|private|secret|signing)_?keys?)$",
-    re.IGNORECASE,
-)
-_NOT = frozenset({"credentials_secret", "JHKUBE_PULL_SECRET"})
-"""Settings whose name ends like a secret's and that are none."""
-
-_ELSEWHERE = re.compile(r"(/[\w.-]+){2,}|https?://\S+")
-"""Where a secret is, or comes from: a path or an address."""
+__all__ = ["redactor"]
 
 SHORTEST = 6
 """Characters: what is shorter is in any sentence by chance."""
@@ -39,21 +29,10 @@ def redactor(config: Config, environ: Mapping[str, str]) -> Callable[[str], str]
 
     def redacted(text: str) -> str:
         for each in ordered:
-            text = text.replace(each, "…")
+            text = text.replace(each, HIDDEN)
         return text
 
     return redacted
-
-
-def is_secret_name(name: str) -> bool:
-    """Say whether what has this name is a secret.
-
-    Examples
-    --------
-    >>> [is_secret_name(name) for name in ("AWS_SECRET_ACCESS_KEY", "JHKUBE_PULL_SECRET", "KEYBOARD")]
-    [True, False, False]
-    """
-    return bool(_NAME.search(name)) and name not in _NOT
 
 
 def _secrets(config: Config, environ: Mapping[str, str]) -> Iterator[str]:
@@ -76,7 +55,7 @@ def _parts(name: str, value: Any) -> Iterator[str]:
     elif isinstance(value, bytes):
         yield from _parts(name, value.decode(errors="replace"))
     elif isinstance(value, str):
-        if is_secret_name(name) and not _ELSEWHERE.fullmatch(value):
+        if is_secret_name(name) and not is_elsewhere(value):
             yield value
             yield from (part.strip() for part in value.split(";"))
         elif "://" in value and "@" in value:

@@ -20,6 +20,7 @@ from traitlets.config import Config
 from jhkube.commands.configuration import CommandError
 from jhkube.commands.frame import add_command
 from jhkube.configured import load_cluster_configuration
+from jhkube.plain_requests import plain_items
 from jhkube.prepull.manifests import selector
 from jhkube.prepull.observed import ImageOnNode, ImageState, images_on_nodes
 from jhkube.prepuller import API_ERRORS, Prepuller, PrepullerError, api_reason
@@ -90,37 +91,19 @@ async def _rows(name: str, namespace: str) -> tuple[ImageOnNode, ...] | None:
     """Return the table; None where there is no DaemonSet."""
     apps, core = shared_client("AppsV1Api"), shared_client("CoreV1Api")
     # By a list, as the prepuller itself does: its account may not get single ones.
-    found = await _items(apps.list_namespaced_daemon_set, namespace, field_selector=f"metadata.name={name}")
+    found = await plain_items(apps.list_namespaced_daemon_set, namespace, field_selector=f"metadata.name={name}")
     if not found:
         return None
     labels = ",".join(f"{key}={value}" for key, value in selector(name).items())
-    pods = await _items(core.list_namespaced_pod, namespace, label_selector=labels)
+    pods = await plain_items(core.list_namespaced_pod, namespace, label_selector=labels)
     try:
-        nodes = await _items(core.list_node)
+        nodes = await plain_items(core.list_node)
     except ApiException as error:
         if error.status != FORBIDDEN:
             raise
         print("The nodes may not be read: this is what the pods say alone.", file=sys.stderr)
         nodes = []
     return images_on_nodes(found[0], pods, nodes)
-
-
-async def _items(listing: Any, *arguments: Any, **selectors: str) -> list[dict[str, Any]]:
-    """Return a list as the API's JSON, page by page."""
-    items: list[dict[str, Any]] = []
-    token: dict[str, str] = {}
-    while True:
-        answer = await listing(*arguments, **selectors, **token, limit=200, _preload_content=False)
-        async with answer:
-            body = json.loads(await answer.read())
-        if answer.status >= 400:
-            error = ApiException(status=answer.status, reason=answer.reason)
-            error.body = json.dumps(body).encode()
-            raise error
-        items += body["items"]
-        if not (following := body["metadata"].get("continue")):
-            return items
-        token = {"_continue": following}
 
 
 def _print_table(rows: Sequence[ImageOnNode]) -> None:

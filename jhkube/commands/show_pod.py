@@ -15,12 +15,12 @@ from tornado.web import HTTPError
 from traitlets.config import Config
 
 from jhkube.checks.configuration import not_jhkube
-from jhkube.checks.secrets import is_secret_name
 from jhkube.commands.configuration import ConfigurationError
 from jhkube.commands.frame import add_command
 from jhkube.configured import ConfiguredHub
 from jhkube.identity import UserIdentity
 from jhkube.login.stand_in import UnknownNumber, stand_in
+from jhkube.redaction import without_secrets_in
 from jhkube.shown_pod import TOKEN, Request, shown_pod
 
 __all__ = ["add_parser", "run"]
@@ -99,23 +99,12 @@ async def _shown(config: Config, arguments: argparse.Namespace) -> int:
         return REFUSED
     if hub.spawner.pre_spawn_hook:
         print("jhkube show-pod: pre_spawn_hook was not called; a start calls it", file=sys.stderr)
-    hidden = _hide_secrets(pod)
+    pod, hidden = without_secrets_in(pod, frozenset({TOKEN}))
     if hidden:
-        print(f"jhkube show-pod: secrets by their names, not shown: {', '.join(hidden)}", file=sys.stderr)
+        names = ", ".join(sorted(set(hidden)))
+        print(f"jhkube show-pod: secrets, by their names or their look, are not shown in: {names}", file=sys.stderr)
     print(yaml.safe_dump(pod, sort_keys=False, allow_unicode=True), end="")
     return SHOWN
-
-
-def _hide_secrets(pod: dict[str, Any]) -> list[str]:
-    """Take the values of secrets out of the containers' environment, and return their names."""
-    spec = pod["spec"]
-    containers = [*spec["containers"], *(spec.get("initContainers") or ())]
-    variables = [each for container in containers for each in container.get("env") or ()]
-    valued = [each for each in variables if each.get("value", TOKEN) not in ("", TOKEN)]
-    hidden = [each for each in valued if is_secret_name(each["name"])]
-    for each in hidden:
-        each["value"] = "…"
-    return sorted({each["name"] for each in hidden})
 
 
 def _unix_number(text: str) -> int:

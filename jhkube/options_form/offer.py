@@ -364,7 +364,7 @@ def _kind_rule(where: str, rule: Any) -> KindRule:
         raise ConfigError(f"{where}: should be a number, 'all', or a dict of {', '.join(KIND_FIELDS)}")
     fields = Fields(where, rule, KIND_FIELDS)
     version = str(rule.get("minimum_version") or "")
-    if version and not re.fullmatch(r"\d+([._]\d+)*", version):
+    if version and not re.fullmatch(r"\d{1,9}([._]\d{1,9})*", version):
         raise ConfigError(f"{where}.minimum_version: should be numbers with points, such as '27.0', not {version!r}")
     return KindRule(
         count=fields.count("count") if fields.has("count") else None,

@@ -60,7 +60,7 @@ def parse_profiles(config: Any) -> tuple[dict[str, Any], ...]:
     if isinstance(config, Mapping):
         config = [config[key] for key in sorted(config)]
     profiles: list[dict[str, Any]] = []
-    for where, item in read_items("static_profiles", config):
+    for where, item in read_items("profile_list", config):
         fields = Fields(where, item, FIELDS)
         name = fields.text("display_name")
         if not name:

@@ -86,15 +86,20 @@ def parse_git_hosts(config: Iterable[str | Mapping[str, Any]]) -> tuple[GitHost,
     ValueError
         Where an entry is malformed or a host is there twice.
     """
-    if isinstance(config, str | Mapping):
+    if not isinstance(config, list | tuple):
         raise ValueError('git_hosts is a list, such as ["github.com"]')
     hosts = []
     for entry in config:
-        values = _from_text(entry) if isinstance(entry, str) else dict(entry)
+        values = _from_text(entry) if isinstance(entry, str) else entry
+        if not isinstance(values, Mapping):
+            raise ValueError(f"git_hosts: {entry!r} should be a host's name, a URL, or a mapping with host")
         unknown = values.keys() - {"host", "scheme", "username"}
         if unknown or "host" not in values:
-            wrong = f"unknown {', '.join(sorted(unknown))}" if unknown else "no host"
+            wrong = f"unknown {', '.join(sorted(map(str, unknown)))}" if unknown else "no host"
             raise ValueError(f"git_hosts: {wrong} in {values!r}; the keys are host, scheme, username")
+        for key, value in values.items():
+            if not isinstance(value, str):
+                raise ValueError(f"git_hosts: {key} in {values!r} should be a text")
         hosts.append(GitHost(**values))
     names = [host.token_file for host in hosts]
     if len(set(names)) < len(names):

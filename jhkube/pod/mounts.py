@@ -85,7 +85,7 @@ def parse_mounts(config: Iterable[Mapping[str, Any]]) -> tuple[Mount, ...]:
     >>> parse_mounts([{"path": "/data/survey", "claim": "survey", "groups": ["astro"]}])[0].source
     'survey'
     """
-    if isinstance(config, str | Mapping):
+    if not isinstance(config, list | tuple):
         raise ValueError("extra_mounts is a list of mappings")
     mounts = []
     for number, entry in enumerate(config, 1):
@@ -167,23 +167,39 @@ def claim_in_use(
 def _parse_mount(entry: Mapping[str, Any]) -> Mount:
     unknown = entry.keys() - _KEYS
     if unknown:
-        raise ValueError(f"unknown {', '.join(sorted(unknown))}; the keys are {', '.join(sorted(_KEYS))}")
+        raise ValueError(f"unknown {', '.join(sorted(map(str, unknown)))}; the keys are {', '.join(sorted(_KEYS))}")
     if "path" not in entry or len(entry.keys() & {"claim", "nfs", "host_path"}) != 1:
         raise ValueError("a mount has a path and exactly one of claim, nfs and host_path")
-    groups = entry.get("groups", ())
-    if isinstance(groups, str):
-        raise ValueError(f'groups is a list, such as ["{groups}"]')
-    exclusive = bool(entry.get("exclusive", False))
+    groups = entry.get("groups") or ()
+    if not isinstance(groups, list | tuple | set | frozenset) or not all(isinstance(name, str) for name in groups):
+        raise ValueError(f"groups is a list of hub groups, such as ['physics'], not {groups!r}")
+    exclusive = _flag(entry, "exclusive")
     if exclusive and "claim" not in entry:
         raise ValueError("exclusive is for a claim")
     return Mount(
         path=check_template("path", entry["path"], absolute=True),
         source=_parse_source(entry),
-        read_only=bool(entry.get("read_only", False)),
+        read_only=_flag(entry, "read_only"),
         sub_path=check_template("sub_path", entry.get("sub_path", ""), absolute=False).strip("/"),
         groups=frozenset(groups),
         exclusive=exclusive,
     )
+
+
+def _flag(entry: Mapping[str, Any], name: str) -> bool:
+    value = entry.get(name) or False
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is True or False, not {value!r}")
+    return value
+
+
+def _parse_host_path(value: Any) -> HostPath:
+    values = {"path": value} if isinstance(value, str) else value
+    if not isinstance(values, Mapping) or values.keys() - {"path", "type"} or "path" not in values:
+        raise ValueError(f"host_path is a path, or has path and optionally type, not {value!r}")
+    if not all(isinstance(text, str) for text in values.values()):
+        raise ValueError(f"host_path: path and type are texts, not {value!r}")
+    return HostPath(**values)
 
 
 def _parse_source(entry: Mapping[str, Any]) -> str | NFSExport | HostPath:
@@ -193,8 +209,7 @@ def _parse_source(entry: Mapping[str, Any]) -> str | NFSExport | HostPath:
             raise ValueError("a pod cannot carry NFS mount options; make a claim with them and name that")
         return export
     if "host_path" in entry:
-        host_path = entry["host_path"]
-        return HostPath(host_path) if isinstance(host_path, str) else HostPath(**host_path)
+        return _parse_host_path(entry["host_path"])
     claim = entry["claim"]
     if not isinstance(claim, str) or not _OBJECT_NAME.match(claim):
         raise ValueError(f"{claim!r} is not the name of a claim")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,10 +60,15 @@ class NFSExport:
             or not {"server", "path"} <= values.keys()
         ):
             raise ValueError(f"an NFS export has server, path and optionally mount_options, not {values!r}")
-        options: Sequence[str] = values.get("mount_options") or ()
+        options: Any = values.get("mount_options") or ()
         if isinstance(options, str):
             options = options.split(",")
-        return cls(str(values["server"]), str(values["path"]), tuple(options))
+        if not isinstance(options, list | tuple):
+            raise ValueError(f"NFS mount options are a list, such as ['nfsvers=4.1'], not {options!r}")
+        for text in (values["server"], values["path"], *options):
+            if not isinstance(text, str):
+                raise ValueError(f"an NFS export is described by texts, and {text!r} is none")
+        return cls(values["server"], values["path"], tuple(options))
 
 
 def nfs_volume(export: NFSExport, claim_name: str, namespace: str) -> V1PersistentVolume:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 __all__ = ["cores_text", "memory_text", "parse_cores", "parse_memory", "parse_quantity"]
 
-_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([numkKMGTPE]|[KMGTPE]i)|[eE]([+-]?\d+))?\Z")
+_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([numkKMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,3}))?\Z")
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 

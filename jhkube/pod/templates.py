@@ -26,6 +26,8 @@ def check_template(trait: str, template: str, *, absolute: bool) -> str:
     absolute
         Whether the path starts with a slash, or must not.
     """
+    if not isinstance(template, str):
+        raise ValueError(f"{trait}: should be a text, not {template!r}")
     try:
         parsed = list(Formatter().parse(template))
     except ValueError as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
+
+from jhkube.redaction import without_secrets
 
 __all__ = ["Failure", "redacted"]
 
@@ -41,32 +42,7 @@ class Failure:
         return f"{self.reason}: {self.detail}" if self.detail else self.reason
 
 
-_SECRETS = (
-    # https://user:password@registry.example/...
-    (re.compile(r"(?<=://)[^/\s@]+@"), "…@"),
-    # https://storage.example/blob?X-Amz-Signature=...
-    (re.compile(r"(?<=\w)\?[\w.%~+-]+=[^\s\"']*"), "?…"),
-    # Authorization: Bearer abc, "Basic abc="
-    (re.compile(r"\b(bearer|basic|token)\s+[\w.~+/-]{8,}=*", re.IGNORECASE), r"\1 …"),
-    # mount options and environment: password=abc, api_token: abc, OPENAI_API_KEY="abc"
-    (
-        re.compile(
-            # Begun where a word begins: at each hyphen anew, a long text would be read as often as it has hyphens.
-            r"(?<![\w-])([\w-]*(?:password|passwd|token|secret_?key|api_?key|credentials?))(\s*[=:]\s*)(\"[^\"]*\"|[^\s,;\"]+)",
-            re.IGNORECASE,
-        ),
-        r"\1\2…",
-    ),
-    # GitHub's and GitLab's tokens, JSON web tokens
-    (re.compile(r"\b(?:gh[opsur]_|github_pat_|glpat-)\w+|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*"), "…"),
-    # what the API server repeats of a manifest it did not like
-    (re.compile(r"(Invalid value: )(?:\"(?:[^\"\\]|\\.)*\"|\S+)"), r"\1…"),
-)
-
-
 def redacted(text: str, limit: int = 600) -> str:
     """Text of the cluster on one line, with what may be a secret replaced by "…"."""
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
-    text = " ".join(text.split())
+    text = " ".join(without_secrets(text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -24,7 +24,7 @@ def test_nothing_is_asked_for_twice():
         ({"internal_ssl": True}, {("get", "secrets", "labs"), ("create", "services", "labs")}),
         ({"pull_secret": "hub/pull"}, {("get", "secrets", "hub")}),
         ({"marks_ready": True}, {(verb, "nodes", None) for verb in ("list", "watch")}),
-        ({"quotas": True}, {(verb, "resourcequotas", "labs") for verb in ("create", "update")}),
+        ({"quotas": True}, {(verb, "resourcequotas", "labs") for verb in ("create", "update", "delete")}),
     ],
 )
 def test_what_is_configured_needs_more(facts, more):

@@ -155,6 +155,54 @@ def test_a_shown_pod_has_no_secrets_of_its_environment(jhkube, kubeconfig):
     assert "AWS_SECRET_ACCESS_KEY, OPENAI_API_KEY" in err
 
 
+def test_a_shown_pod_has_no_secret_anywhere_else(jhkube, kubeconfig):
+    more = f"""
+c.KubeSpawner.environment = {{
+    "DATABASE_URL": "postgresql://hub:{SECRET}@db.example.org/labs",
+    "HTTPS_PROXY": "http://proxy:{SECRET}@proxy.example.org:3128",
+    "MYSQL_PWD": {SECRET!r},
+    "CONNECTION": "Server=db;Uid=hub;Pwd={SECRET};",
+    "EDITOR": "vi",
+}}
+c.KubeSpawner.cmd = ["start-server"]
+c.KubeSpawner.args = ["--password", {SECRET!r}, "--IdentityProvider.token={SECRET}", "--debug"]
+c.KubeSpawner.extra_annotations = {{"example.org/api-token": {SECRET!r}, "example.org/owner": "oidc:ada@example.org"}}
+c.KubeSpawner.volumes = [
+    {{"name": "share", "csi": {{"driver": "smb", "volumeAttributes": {{"password": {SECRET!r}}}}}}}
+]
+c.KubeSpawner.extra_containers = [
+    {{"name": "side", "image": "side", "command": ["sh", "-c", "run --client-secret {SECRET} --port 80"]}}
+]
+c.KubeSpawner.init_containers = [
+    {{"name": "first", "image": "first", "env": [{{"name": "PGPASSWORD", "value": {SECRET!r}}}]}}
+]
+"""
+    status, out, err = jhkube(["show-pod", "--user", "ada", "--uid", "70001"], more)
+    assert status == 0
+    assert SECRET not in out + err
+    pod = yaml.safe_load(out)
+    shown = {each["name"]: each.get("value") for each in pod["spec"]["containers"][0]["env"]}
+    assert shown["DATABASE_URL"] == "postgresql://…@db.example.org/labs"
+    assert shown["HTTPS_PROXY"] == "http://…@proxy.example.org:3128"
+    assert (shown["MYSQL_PWD"], shown["EDITOR"]) == ("…", "vi")
+    assert pod["spec"]["containers"][0]["args"][1:] == ["--password", "…", "--IdentityProvider.token=…", "--debug"]
+    assert pod["spec"]["containers"][1]["command"][2] == "run --client-secret … --port 80"
+    assert pod["metadata"]["annotations"]["example.org/owner"] == "oidc:ada@example.org"
+    for name in ("CONNECTION", "DATABASE_URL", "HTTPS_PROXY", "MYSQL_PWD", "PGPASSWORD", "example.org/api-token"):
+        assert name in err
+
+
+def test_what_is_no_secret_of_a_pod_is_shown_as_it_is(jhkube, kubeconfig):
+    more = """
+c.KubeSpawner.image_pull_secrets = ["pull"]
+c.KubeSpawner.image = "registry.example.org/lab:1@sha256:0a1b2c"
+c.KubeSpawner.environment = {"TOKEN_FILE": "/run/token", "API_TOKEN": "/run/secrets/token", "PWD": "/home"}
+"""
+    status, out, err = jhkube(["show-pod", "--user", "ada", "--uid", "70001"], more)
+    assert (status, err) == (0, "")
+    assert "…" not in out
+
+
 def test_showing_a_pod_makes_no_file(jhkube, kubeconfig, tmp_path):
     status, out, _ = jhkube(["show-pod", "--user", "ada", "--subject", "github:6180339", "--option", "size=medium"])
     assert status == 0

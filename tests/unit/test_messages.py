@@ -105,9 +105,39 @@ def entries():
 
 
 def is_entry_for(entry, said):
-    """Say whether a message begins as an entry of the page does."""
-    pattern = ".*?".join(map(re.escape, entry.removesuffix(GAP).strip().split(GAP)))
-    return re.match(pattern, said, re.DOTALL) is not None
+    """Say whether an entry of the page has a message, or whole sentences at its beginning.
+
+    An entry that ends in a gap has the first words of a sentence, of which there must be two beside gaps.
+    """
+    words = entry.removesuffix(GAP).strip()
+    found = re.match(".*?".join(map(re.escape, words.split(GAP))), said, re.DOTALL)
+    if found is None:
+        return False
+    rest = said[found.end() :]
+    if entry.endswith(GAP):
+        return len(re.findall(r"[A-Za-z']+", words)) > 1 and not re.match(r"\w", rest)
+    return not rest.strip(f"{GAP} .()") or (words.endswith((".", "?", ";", ":")) and rest[0] in f" {GAP}")
+
+
+@pytest.mark.parametrize(
+    ("entry", "said", "found"),
+    [
+        ("The cluster did not answer.", "The cluster did not answer. Try again in a minute.", True),
+        ("The image … is gone.", f"The image {GAP} is gone. Choose another.", True),
+        ("A place was found …", f"A place was found for your server, on {GAP}.", True),
+        ("The image is there", f"The image is there ({GAP}).", True),
+        ("There is no option …", f"There is no option {GAP}.{GAP}", True),
+        ("The", "The cluster did not answer.", False),
+        ("The …", "The cluster did not answer.", False),
+        ("The clus…", "The cluster did not answer.", False),
+        ("…", "The cluster did not answer.", False),
+        ("The cluster did not", "The cluster did not answer.", False),
+        ("The cluster did not answer", "The cluster did not answer as it should. Try again.", False),
+        ("Your server … again.", "Your server stopped.", False),
+    ],
+)
+def test_an_entry_has_whole_sentences(entry, said, found):
+    assert is_entry_for(entry, said) == found
 
 
 @pytest.mark.parametrize(("module", "said"), TOLD, ids=[f"{module}: {said[:40]}" for module, said in TOLD])

@@ -10,6 +10,7 @@ from jhkube.pod.limits import (
     Ceiling,
     Usage,
     ceiling_for,
+    gpu_count,
     over_ceiling,
     parse_ceilings,
     pod_usage,
@@ -149,6 +150,19 @@ def test_a_group_that_nothing_is_said_about_has_the_default() -> None:
         ({"default": {"cpu": 1}}, "default: unknown cpu"),
         ({"groups": {"astro": {"memory": "lots"}}}, "astro: memory: .*not an amount"),
         ({"users": {"bob": {"servers": -1}}}, "bob: servers is negative"),
+        ({"default": None}, "ceilings, default: should be a mapping, not None"),
+        ({"default": 4}, "ceilings, default: should be a mapping, not 4"),
+        ({"groups": None}, "ceilings, groups: should be a mapping, not None"),
+        ({"groups": ["astro"]}, r"ceilings, groups: should be a mapping, not \['astro'\]"),
+        ({"users": {"bob": None}}, "ceilings, bob: should be a mapping, not None"),
+        ({1: {}, "everybody": {}}, "unknown 1, everybody"),
+        ({"default": {1: 2}}, "default: unknown 1"),
+        ({"default": {"gpus": 1.5}}, "default: gpus: 1.5 is not a whole number"),
+        ({"default": {"gpus": float("inf")}}, "default: gpus: inf is not a whole number"),
+        ({"default": {"servers": True}}, "default: servers: True is not a whole number"),
+        ({"default": {"servers": [1]}}, r"default: servers: \[1\] is not a whole number"),
+        ({"default": {"cores": [1]}}, "default: cores: .*not an amount"),
+        ({"default": {"cores": "1e9999999"}}, "default: cores: .*not an amount"),
     ],
 )
 def test_wrong_ceilings_say_what_is_wrong(config: dict[str, Any], message: str) -> None:
@@ -176,8 +190,55 @@ def test_a_pod_without_a_limit_uses_its_request() -> None:
 
 
 def test_a_ceiling_is_a_quota_too() -> None:
-    quota = resource_quota(Ceiling(4, 8 * GIB, 1, 3))
-    assert serialized(quota)["spec"]["hard"] == {
-        "limits.cpu": "4", "limits.memory": str(8 * GIB), "requests.nvidia.com/gpu": "1", "pods": "3"
-    }  # fmt: skip
+    quota = serialized(resource_quota(Ceiling(4, 8 * GIB, servers=3)))
+    assert quota["metadata"]["name"] == "jhkube-ceiling"
+    assert quota["spec"]["hard"] == {"limits.cpu": "4", "limits.memory": str(8 * GIB), "pods": "3"}
     assert resource_quota(Ceiling()) is None
+
+
+def test_a_quota_counts_the_gpus_of_every_vendor_and_those_of_the_sizes() -> None:
+    hard = serialized(resource_quota(Ceiling(gpus=2), ["nvidia.com/mig-1g.5gb", "nvidia.com/gpu"]))["spec"]["hard"]
+    assert hard == {
+        f"requests.{name}": "2"
+        for name in (
+            "amd.com/gpu",
+            "gpu.intel.com/i915",
+            "gpu.intel.com/xe",
+            "habana.ai/gaudi",
+            "nvidia.com/gpu",
+            "nvidia.com/mig-1g.5gb",
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("resource", "counted"),
+    [
+        ("nvidia.com/gpu", 1),
+        ("nvidia.com/gpu.shared", 1),
+        ("nvidia.com/mig-1g.5gb", 1),
+        ("amd.com/gpu", 1),
+        ("amd.com/cpx_nps1", 1),
+        ("gpu.intel.com/i915", 1),
+        ("gpu.intel.com/xe", 1),
+        ("habana.ai/gaudi", 1),
+        ("example.org/vGPU", 1),
+        ("example.org/accelerator", 0),
+        ("gpu.intel.com/i915_monitoring", 0),
+        ("aliyun.com/gpu-mem", 0),
+        ("koordinator.sh/gpu-core", 0),
+        ("nvidia.com/hostdev", 0),
+        ("rdma/hca", 0),
+        ("cpu", 0),
+        ("memory", 0),
+        ("ephemeral-storage", 0),
+    ],
+)
+def test_what_is_a_gpu_is_known_by_its_resource(resource: str, counted: int) -> None:
+    assert gpu_count({resource: "1"}) == counted
+    assert pod_usage(pod(limits={resource: "1"})).gpus == counted
+
+
+def test_what_the_sizes_call_a_gpu_is_one_by_any_name() -> None:
+    assert gpu_count({"example.org/accelerator": "2"}, ["example.org/accelerator"]) == 2
+    assert pod_usage(pod(limits={"example.org/accelerator": "2"}), ["example.org/accelerator"]).gpus == 2

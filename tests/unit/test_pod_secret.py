@@ -90,3 +90,10 @@ def test_two_files_of_one_name_are_refused_unseen() -> None:
     with pytest.raises(ValueError, match="two contents") as refused:
         FILES | SecretFiles({"token-github.com": "other"})
     assert TOKEN not in str(refused.value)
+
+
+def test_a_secret_has_the_labels_of_its_pod_but_for_those_of_groups() -> None:
+    # A hub selects by the others; whoever may list Secrets need not read who is in which group.
+    assert secret_manifest(POD, SecretFiles({})).metadata.labels == {"component": "x"}
+    bare = V1Pod(metadata=V1ObjectMeta(name="jupyter-ada", uid="0-1"))
+    assert secret_manifest(bare, SecretFiles({})).metadata.labels == {}

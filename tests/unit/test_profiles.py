@@ -317,8 +317,8 @@ def test_static_profiles_of_a_group_are_for_its_members() -> None:
 @pytest.mark.parametrize(
     ("profile", "message"),
     [
-        ({}, "static_profiles[0].display_name: should be a text"),
-        ({"display_name": "Lab"}, "static_profiles[0].slug: 'lab' is the slug of another profile already"),
+        ({}, "profile_list[0].display_name: should be a text"),
+        ({"display_name": "Lab"}, "profile_list[0].slug: 'lab' is the slug of another profile already"),
         ({"display_name": "A", "profile_option": {}}, "did you mean 'profile_options'?"),
         ({"display_name": "A", "profile_options": {"b": {}}}, "profile_options.b: needs choices"),
         ({"display_name": "A", "profile_options": {"b": 1}}, "profile_options.b: should be a dict"),

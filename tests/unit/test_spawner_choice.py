@@ -8,15 +8,19 @@ from types import SimpleNamespace
 
 import pytest
 from jupyterhub import orm as hub_orm
+from jupyterhub.utils import maybe_future
 from traitlets.config import Config
 
+from jhkube import spawner_options
 from jhkube.checks.configuration import configuration_results
 from jhkube.configured import ConfiguredHub
 from jhkube.options_form import form
+from jhkube.options_form.entries import MenuEntry
 from jhkube.options_form.menu import ImageMenu
 from jhkube.options_form.profiles import parse_profiles
+from jhkube.options_form.tags import parse_tag
 from jhkube.spawner import JHKubeSpawner
-from jhkube.spawner_options import Refused
+from jhkube.spawner_options import Refused, _computed_profiles
 from jhkube.watch.starts import Start
 from tests.menus import menu
 
@@ -57,6 +61,10 @@ class Offered(ImageMenu):
         self.asked += 1
         await self.looked_up.wait()
         return entry
+
+    async def check_custom_image(self, image, offer):
+        repository, _, tag = image.rpartition(":")
+        return await self.resolved(MenuEntry(repository, parse_tag(tag)))
 
 
 def spawners(names=("",), **settings):
@@ -173,16 +181,33 @@ async def test_a_link_to_the_profile_that_everybody_starts_is_started_with_what_
 
 
 class Watch:
-    """Pods that are not there."""
+    """Pods, as the watch has them."""
 
+    def __init__(self, pods):
+        self.pods = pods
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """Return the pods that the watch knows, for a test to add some."""
     pods = {}
+    monkeypatch.setattr(JHKubeSpawner, "_start_watching_pods", lambda spawner: asyncio.sleep(0))
+    monkeypatch.setattr(JHKubeSpawner, "pod_reflector", Watch(pods))
+    return pods
 
 
-async def test_two_servers_that_start_at_once_pass_no_ceiling_together(monkeypatch):
+def pod_with(name, limits):
+    """Return a pod of a server, as the watch has it."""
+    return {
+        "metadata": {"name": name, "namespace": "labs", "annotations": {"hub.jupyter.org/servername": "two"}},
+        "spec": {"containers": [{"name": "notebook", "resources": {"limits": limits, "requests": limits}}]},
+    }
+
+
+@pytest.mark.usefixtures("watched")
+async def test_two_servers_that_start_at_once_pass_no_ceiling_together():
     first, second = spawners(("", "two"), ceilings={"default": {"cores": 5}})
     for each in (first, second):
-        monkeypatch.setattr(each, "_start_watching_pods", lambda: asyncio.sleep(0))
-        monkeypatch.setattr(JHKubeSpawner, "pod_reflector", Watch())
         each._spawn_pending = True
     asked = {"image": "w_2026_45", "size": "large"}
     both = [asyncio.ensure_future(each._choose(asked)) for each in (first, second)]
@@ -193,10 +218,134 @@ async def test_two_servers_that_start_at_once_pass_no_ceiling_together(monkeypat
         await asyncio.gather(*both)
 
 
-async def test_a_profile_of_the_operators_counts_by_what_it_sets(monkeypatch):
+SLOW_FORM = {"profile": ["lab"], "image": ["w_2026_45"], "size": ["small"]}
+"""A form with a small size, and an image that is looked up."""
+
+
+async def form_then_rest(spawner, options):
+    """Start by REST a server whose form is still being checked; return that check."""
+    check = asyncio.ensure_future(spawner.run_options_from_form(SLOW_FORM))
+    while not spawner.image_menu.asked:
+        await asyncio.sleep(0)
+    spawner._spawn_pending = True
+    spawner.user_options = options
+    spawner.clear_state()
+    started = asyncio.ensure_future(spawner._run_apply_user_options(options))
+    while not spawner._choice:
+        await asyncio.sleep(0)
+    spawner.image_menu.looked_up.set()
+    await started
+    return check
+
+
+@pytest.mark.usefixtures("watched")
+async def test_a_form_that_is_checked_while_its_server_starts_changes_nothing_of_the_start():
+    first, second = spawners(("", "two"), ceilings={"default": {"cores": 5}})
+    check = await form_then_rest(first, {"size": "large"})
+    assert await check == {"profile": "lab", "image": "w_2026_45", "size": "small"}
+    assert first._choice.size.name == "large"
+    with pytest.raises(Refused, match="This server's 4 cores and the 4 cores of your running server"):
+        await second._choose({"size": "large"})
+
+
+@pytest.mark.usefixtures("watched")
+async def test_nor_does_one_that_is_refused():
+    first, second = spawners(("", "two"), ceilings={"default": {"cores": 5}})
+    started = {"size": "large"}
+    first._spawn_pending = True
+    first.image_menu.looked_up.set()
+    await first._choose(started)
+    for wrong in ({"size": ["none"]}, {"image": ["none"]}):
+        with pytest.raises(Refused):
+            await first.run_options_from_form(wrong)
+        with pytest.raises(Refused):
+            await first.options_from_query(wrong)
+    with pytest.raises(Refused, match="the 4 cores of your running server"):
+        await second._choose(started)
+
+
+@pytest.mark.usefixtures("watched")
+async def test_what_counts_of_a_server_is_what_was_applied():
+    first, second = spawners(("", "two"), ceilings={"default": {"cores": 65}})
+    first.profile_list = parse_profiles(PROFILES)
+    first._spawn_pending = True
+    first.user_options = {"profile": "large"}
+    await first.load_user_options()
+    # What is configured for the next one is not what this one has.
+    first.cpu_limit = 1
+    with pytest.raises(Refused, match="the 64 cores of your running server"):
+        await second._choose({"size": "medium"})
+
+
+@pytest.mark.usefixtures("watched")
+async def test_what_only_a_hook_gives_a_server_is_counted_before_its_pod_is_made():
+    (spawner,) = spawners(ceilings={"default": {"gpus": 1}}, extra_resource_guarantees={"habana.ai/gaudi": "2"})
+    spawner.image_menu = None
+    with pytest.raises(Refused, match="This server asks for 2 GPUs; your limit is 1 GPU"):
+        await spawner._choose({})
+
+
+@pytest.mark.usefixtures("watched")
+async def test_what_is_guaranteed_counts_where_there_is_no_limit():
+    (spawner,) = spawners(ceilings={"default": {"cores": 1}}, cpu_guarantee=2)
+    spawner.image_menu = None
+    with pytest.raises(Refused, match="This server asks for 2 cores; your limit is 1 core"):
+        await spawner._choose({})
+
+
+@pytest.mark.parametrize(
+    "resource", ["nvidia.com/mig-1g.5gb", "gpu.intel.com/i915", "habana.ai/gaudi", "example.org/accelerator"]
+)
+async def test_gpus_of_all_kinds_are_counted_by_the_pod_after_a_restart_of_the_hub(watched, resource):
+    sizes = [
+        {"name": "small", "cores": 1, "memory": "1G"},
+        {"name": "gpu", "cores": 1, "memory": "1G", "gpus": 1, "gpu_resource": resource},
+    ]
+    first, second = spawners(("", "two"), ceilings={"default": {"gpus": 1}}, sizes=sizes)
+    second._spawn_pending = True
+    watched[second._pod_key] = pod_with(second.pod_name, {"cpu": "1", "memory": "1Gi", resource: "1"})
+    first.image_menu.looked_up.set()
+    with pytest.raises(Refused, match="This server's 1 GPU and the 1 GPU of your running server"):
+        await first._choose({"size": "gpu"})
+
+
+@pytest.mark.parametrize(
+    "form_data",
+    [
+        {"image": ["w_2026_45"]},
+        {"image": ["*custom"], "image_custom": ["registry.example/people/eve:1"]},
+    ],
+)
+async def test_an_image_is_looked_up_once_for_a_form_and_the_start_after_it(form_data):
+    (spawner,) = spawners()
+    spawner.image_menu.looked_up.set()
+    for starts in (1, 2):
+        options = await spawner.run_options_from_form(form_data)
+        spawner._spawn_pending = True
+        spawner.clear_state()
+        await spawner._run_apply_user_options(options)
+        assert spawner.image_menu.asked == starts
+        assert spawner._choice.entry is not None
+        spawner._spawn_pending = False
+    # A start with no form before it asks again, as does one of another image.
+    await spawner._run_apply_user_options(options)
+    await spawner.run_options_from_form({"image": ["w_2026_46"]})
+    await spawner._run_apply_user_options(options)
+    assert spawner.image_menu.asked == 5
+
+
+async def test_what_a_form_looked_up_long_ago_is_asked_again(monkeypatch):
+    (spawner,) = spawners()
+    spawner.image_menu.looked_up.set()
+    monkeypatch.setattr(spawner_options, "FOUND_FOR", 0)
+    options = await spawner.run_options_from_form({"image": ["w_2026_45"]})
+    await spawner._run_apply_user_options(options)
+    assert spawner.image_menu.asked == 2
+
+
+@pytest.mark.usefixtures("watched")
+async def test_a_profile_of_the_operators_counts_by_what_it_sets():
     (spawner,) = spawners(ceilings={"default": {"cores": 5}})
-    monkeypatch.setattr(spawner, "_start_watching_pods", lambda: asyncio.sleep(0))
-    monkeypatch.setattr(JHKubeSpawner, "pod_reflector", Watch())
     spawner.profile_list = parse_profiles(PROFILES)
     spawner.user_options = {"profile": "large"}
     with pytest.raises(Refused, match="This server asks for 64 cores; your limit is 5 cores"):
@@ -257,3 +406,36 @@ async def test_jhkube_check_tells_that_typed_images_are_refused():
     config.JHKubeSpawner.home_make_image = "registry.example/busybox:1"
     told = [each.text for each in configuration_results(ConfiguredHub(config))]
     assert not any("images that people type" in text for text in told)
+
+
+def called(found):
+    """Return a `profile_list` that is a function, and one that is a coroutine function."""
+
+    async def later(spawner):
+        return found(spawner)
+
+    return [found, later]
+
+
+@pytest.mark.parametrize("profile_list", called(lambda spawner: [dict(each) for each in PROFILES[1:]]))
+async def test_a_callable_profile_list_stands_beside_the_menu(profile_list, monkeypatch):
+    (spawner,) = spawners()
+    monkeypatch.setattr(JHKubeSpawner, "running_menu", classmethod(lambda cls, config: spawner.image_menu))
+    config = Config({"KubeSpawner": {"profile_list": profile_list, "namespace": "labs"}})
+    made = JHKubeSpawner(config=config, user=spawner.user, hub=spawner.hub, orm_spawner=spawner.orm_spawner)
+    spawner.user.spawners[""] = made
+    form = await made.get_options_form()
+    assert "Large" in form
+    assert "w_2026_46" in form
+    made.user_options = {"profile": "large"}
+    await made.load_user_options()
+    assert made.cpu_limit == 64
+
+
+@pytest.mark.parametrize("profile_list", [*called(lambda spawner: None), *called(lambda spawner: [{"slug": "x"}])])
+async def test_what_a_callable_profile_list_returns_in_vain_costs_only_its_profiles(profile_list, caplog):
+    (spawner,) = spawners()
+    spawner._static_profiles = profile_list
+    assert [each["slug"] for each in await _computed_profiles(spawner)] == ["lab"]
+    wrong = "KubeSpawner.profile_list returns are left out: profile_list[0].display_name: should be a text"
+    assert (wrong in caplog.text) == bool(await maybe_future(profile_list(spawner)))

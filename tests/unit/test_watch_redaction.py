@@ -22,6 +22,15 @@ SECRET = "s3cr3tV4lue0123456789"
         f"clone with ghp_{SECRET} failed",
         f"clone with github_pat_{SECRET} failed",
         f"token eyJhbGciOiJSUzI1NiJ9.{SECRET}.abc",
+        f"postgresql://hub:p@{SECRET}@db.example.org/labs",
+        f"proxyconnect hub:{SECRET}@proxy.example.org:3128",
+        f"Server=db;Uid=hub;Pwd={SECRET};Database=labs",
+        f"AccountName=labs;AccountKey={SECRET};",
+        f"run --db-password {SECRET} --port 80",
+        f"run --IdentityProvider.token '{SECRET}'",
+        f"CLIENT_SECRET={SECRET}",
+        f"use sk-{SECRET}",
+        f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}\n-----END RSA PRIVATE KEY-----",
     ],
 )
 def test_a_secret_is_taken_out(text):
@@ -35,6 +44,9 @@ def test_a_secret_is_taken_out(text):
         'Failed to pull image "registry.example.org/lab:2026": rpc error: code = NotFound desc = not found',
         'MountVolume.SetUp failed for volume "home" : secret "alice-jhkube" not found',
         "0/3 nodes are available: 3 Insufficient memory.",
+        'Back-off pulling image "lab:2026@sha256:0a1b2c"',
+        "failed to read tcp 10.1.2.3:40312->10.1.2.4:443: connection reset by peer",
+        "run --token-file /run/token --keyboard us",
         "exceeded quota: q, requested: limits.memory=2Gi, used: limits.memory=3Gi, limited: limits.memory=4Gi",
     ],
 )

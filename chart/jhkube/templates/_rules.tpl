@@ -63,5 +63,5 @@ quotas:
   cluster:
     - apiGroups: [""]
       resources: [resourcequotas]
-      verbs: [create, update]
+      verbs: [create, update, delete]
 {{- end }}
