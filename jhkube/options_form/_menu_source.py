@@ -13,6 +13,7 @@ from itertools import islice, zip_longest
 from ._gently import STEP, Steps, at_once, gently
 from ._menu_cache import KnownDigest, Listing
 from .entries import Menu, MenuEntry, MenuPart, build_part
+from .image_name import split_repository
 from .offer import OfferRule, offered_to_anybody
 from .registry import (
     ImageDetails,
@@ -64,7 +65,7 @@ class MenuSource:
     def __init__(self, name: str, settings: SourceSettings) -> None:
         self.name = name
         """With its registry's host: `localhost:5000/lab`."""
-        self.host, _, self.path = name.partition("/")
+        self.host, self.path = split_repository(name)
         self.part = MenuPart(name)
         self.refreshed_at: float | None = None
         self.error: RegistryError | None = None
@@ -193,13 +194,11 @@ class MenuSource:
                 yield tag.tag
 
     async def _ask(self, registry: Registry, texts: Iterable[str]) -> None:
-        """Ask for digests, conditionally where one is known."""
+        """Ask for digests."""
 
         async def ask(text: str) -> None:
-            known = self._digests.get(text)
-            digest = known.digest if known is not None else ""
             try:
-                digest = await registry.digest(self.path, text, known=digest)
+                digest = await registry.digest(self.path, text)
             except RegistryNotFound:
                 digest = ""  # listed, but deleted or garbage: not offered until it is asked for again
             self.learn(text, digest)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import json
 import re
 import time
@@ -16,12 +15,15 @@ from typing import Any
 
 from yarl import URL
 
-from ._registry_http import place_of
+from ._registry_http import Recent, place_of
 
 __all__ = ["Authorizer", "Challenge", "Credential", "RegistryCredentials", "parse_challenges"]
 
 TOKEN_LIFE = 60.0
 """Seconds a token lives when its server does not say (the distribution project's token specification)."""
+
+LONGEST_LIFE = 3600.0
+"""Seconds after which a token is renewed in any case, whatever its server says."""
 
 TOKEN_MARGIN = 10.0
 """A token is renewed this many seconds before its end, or in the last fifth of a short life."""
@@ -67,6 +69,9 @@ class RegistryCredentials:
     accounts: Mapping[str, Credential] = field(default_factory=dict, repr=False)
     """An account for each `host[:port][/path]`; a host may have `*` in it."""
 
+    faults: tuple[str, ...] = field(default=(), compare=False)
+    """A sentence for the operator about each entry that was left out; no part of what is secret."""
+
     @classmethod
     def from_docker_config(cls, source: Mapping[str, Any] | str | Path) -> RegistryCredentials:
         """Return the accounts of a docker configuration: the file that pulls the images, or its content.
@@ -76,6 +81,8 @@ class RegistryCredentials:
         source
             The content of a `.dockerconfigjson` (`{"auths": {…}}`) or of the older `.dockercfg` (the inner
             mapping alone), as a mapping, or the path of a file with it.
+
+        An entry that cannot be read is left out, and is one of `faults`.
 
         Raises
         ------
@@ -90,17 +97,22 @@ class RegistryCredentials:
             except ValueError:
                 # json's own error carries the document along, hence "from None"
                 raise ValueError(f"the docker configuration {source} is not JSON") from None
-        auths = data.get("auths", data) if isinstance(data, Mapping) else None
-        if not isinstance(auths, Mapping):
+        auths = data.get("auths", data) if isinstance(data, Mapping) else ()
+        if not isinstance(auths, Mapping | None):
             raise ValueError('a docker configuration is a JSON object with an object "auths" in it')
         accounts: dict[str, Credential] = {}
-        for place, entry in auths.items():
+        faults = []
+        for place, entry in (auths or {}).items():
             if not isinstance(entry, Mapping):
                 continue  # "credsStore" and the like, in a configuration without "auths"
-            credential = _credential(place, entry)
-            if credential is not None:
-                accounts[_normal_place(place)] = credential
-        return cls(accounts)
+            try:
+                credential = _credential(entry)
+            except ValueError as error:
+                faults.append(f"the docker configuration's entry for {place} is left out: {error}")
+            else:
+                if credential is not None:
+                    accounts[_normal_place(str(place))] = credential
+        return cls(accounts, tuple(faults))
 
     def find(self, host: str, repository: str) -> Credential | None:
         """Return the account for a repository: the longest matching path, as kubelet chooses it.
@@ -126,23 +138,35 @@ class RegistryCredentials:
         return found
 
 
-def _credential(place: str, entry: Mapping[str, Any]) -> Credential | None:
+def _credential(entry: Mapping[str, Any]) -> Credential | None:
+    """Return an entry's account; None where it has none."""
     username, password = entry.get("username") or "", entry.get("password") or ""
     if entry.get("auth"):
-        try:
-            pair = base64.b64decode(entry["auth"], validate=True).decode()
-            username, _, password = pair.partition(":")
-        except (binascii.Error, ValueError, TypeError):
-            raise ValueError(
-                f'the docker configuration has an "auth" for {place} that is not base64 of user:password'
-            ) from None
+        username, password = _user_and_password(entry["auth"])
     credential = Credential(
         username=str(username),
         password=str(password).rstrip("\0"),
         identity_token=str(entry.get("identitytoken") or ""),
         registry_token=str(entry.get("registrytoken") or ""),
     )
+    if not re.fullmatch(r"[\x21-\x7e]*", credential.registry_token):
+        raise ValueError('its "registrytoken" is not a token')
     return None if credential == Credential() else credential
+
+
+def _user_and_password(auth: Any) -> tuple[str, str]:
+    """Return what an "auth" holds, with or without padding and line breaks, as kubelet takes it."""
+    try:
+        text = re.sub(r"\s", "", auth).rstrip("=")
+        username, colon, password = (
+            base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode().partition(":")
+        )
+    except (ValueError, TypeError):
+        colon = ""
+    if not colon:
+        # the error of the decoder has the content along, hence out here
+        raise ValueError('its "auth" is not base64 of user:password')
+    return username, password
 
 
 def _normal_place(place: str) -> str:
@@ -239,9 +263,14 @@ class Authorizer:
         self._token_servers = frozenset(server.lower() for server in token_servers)
         self._fetch = fetch
         self._denied = denied
-        self._learnt: dict[str, Challenge] = {}
-        self._tokens: dict[tuple[str, ...], _Bearer] = {}
-        self._renewals: dict[tuple[str, ...], asyncio.Lock] = {}
+        self._learnt: Recent[str, Challenge] = Recent()
+        self._tokens: Recent[tuple[str, ...], _Bearer] = Recent()
+        self._renewals: Recent[tuple[str, ...], asyncio.Lock] = Recent()
+
+    def use_credentials(self, credentials: RegistryCredentials) -> None:
+        """Answer challenges by these accounts from now on."""
+        self._credentials = credentials
+        self._tokens.clear()
 
     async def header(self, repository: str) -> str | None:
         """Return what to send for a repository, as far as is known without being asked."""
@@ -283,11 +312,15 @@ class Authorizer:
         service = challenge.parameters.get("service", "")
         scopes = challenge.scopes or (f"repository:{repository}:pull",)
         key = (str(realm), service, *scopes)
-        async with self._renewals.setdefault(key, asyncio.Lock()):
+        lock = self._renewals.get(key)
+        if lock is None:
+            lock = self._renewals[key] = asyncio.Lock()
+        async with lock:
             token = self._tokens.get(key)
             if token is None or token.header == refused or time.monotonic() >= token.renew_at:
                 token = await self._token(realm, service, scopes, credential)
-                self._tokens[key] = token
+                if credential == self._credentials.find(self._host, repository):
+                    self._tokens[key] = token
         return token.header
 
     def _realm(self, challenge: Challenge) -> URL:
@@ -295,6 +328,7 @@ class Authorizer:
         text = challenge.parameters.get("realm", "")
         try:
             realm = URL(text)
+            realm.origin()
         except ValueError:
             realm = URL()
         if realm.scheme not in ("http", "https") or not realm.host or realm.user is not None:
@@ -334,5 +368,5 @@ class Authorizer:
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
             raise self._denied(f"its token server {place_of(realm)} answered without a token")
         life = data.get("expires_in")
-        seconds = float(life) if isinstance(life, int | float) and life > 0 else TOKEN_LIFE
+        seconds = float(min(life, LONGEST_LIFE)) if isinstance(life, int | float) and life > 0 else TOKEN_LIFE
         return _Bearer(f"Bearer {token}", asked_at + seconds - min(TOKEN_MARGIN, seconds / 5))

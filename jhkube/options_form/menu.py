@@ -63,7 +63,6 @@ class ImageMenu(ImageMenuConfig):
         self._sources = [MenuSource(name, self._settings) for name in dict.fromkeys(self.repositories)]
         self._registries: dict[str, Registry] = {}
         self._credentials = RegistryCredentials()
-        self._slots = asyncio.Semaphore(self.concurrency)
         self._listeners: list[Callable[[Menu], None]] = []
         self._refreshing: asyncio.Task[None] | None = None
         self._background: asyncio.Task[None] | None = None
@@ -266,7 +265,7 @@ class ImageMenu(ImageMenuConfig):
             f"http://{host}" if host in self.insecure_registries else host,
             credentials=self._credentials,
             ca_file=self.ca_file or None,
-            concurrency=self._slots,
+            concurrency=self.concurrency,
             timeout=self.request_timeout,
             token_servers=self.token_servers,
             platform=self.platform,
