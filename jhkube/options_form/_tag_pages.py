@@ -86,8 +86,6 @@ class TagPages:
             if len(pages) > MAX_PAGES or count > MAX_TAGS:
                 raise RegistryGarbled(f"{name}: its list of tags has no end: {count} on {len(pages)} pages so far")
         self._known[repository] = {url: page for url, page in pages.items() if page.etag}
-        if len(pages) == 1:
-            return list(page.tags)
         return list(dict.fromkeys(tag for page in pages.values() for tag in page.tags))
 
     def _address(self, repository: str, last: str = "") -> URL:

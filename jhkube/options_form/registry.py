@@ -12,7 +12,8 @@ from typing import Any
 
 from yarl import URL
 
-from ._registry_auth import Authorizer, RegistryCredentials
+from ._docker_config import RegistryCredentials
+from ._registry_auth import Authorizer
 from ._registry_http import (
     Answer,
     RegistryDenied,
