@@ -28,7 +28,7 @@ _COMMA = re.compile(r"\s*+,\s*+")
 _OPENING = re.compile(r"\s*+\{")
 _CLOSING = re.compile(r"\s*+\}\s*+")
 _LIST_END = re.compile(r"\s*+\]")
-_SCALAR = re.compile(r'-?[0-9][0-9.eE+-]{0,40}|true|false|null|"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+_SCALAR = re.compile(r'-?[0-9][0-9.eE+-]*+|true|false|null|"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _NESTING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[][{}]')
 
 

@@ -317,7 +317,7 @@ class ImageMenu(ImageMenuConfig):
         listings = {source.name: source.listing() for source in self._sources}
         try:
             await asyncio.to_thread(write_listings, Path(self.cache_file), listings)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self.log.warning("The menu is not kept in %s: %s", self.cache_file, error)
 
 

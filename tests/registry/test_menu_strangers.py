@@ -12,6 +12,7 @@ import pytest_asyncio
 from aiohttp import web
 from kubernetes_asyncio import client
 
+from jhkube.checks.registry import registry_results
 from jhkube.options_form.menu import ImageMenu, NoSuchImage
 from jhkube.options_form.pull_secret import pull_secret_content
 from jhkube.options_form.registry import Registry
@@ -164,6 +165,18 @@ async def test_an_entry_of_the_accounts_that_cannot_be_read_is_told_once(
     await menu.refresh()
     await menu.refresh()
     assert caplog.text.count("entry for bad.example is left out") == 1
+
+
+async def test_the_check_names_an_entry_that_cannot_be_read(
+    open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, ["w_2026_46"])
+    menu = make_menu(
+        f"{open_registry.host}/{repository}", credentials_loader=lambda: {"auths": {"bad.example": {"auth": "!"}}}
+    )
+    fault, answer = [result async for result in registry_results(menu)]
+    assert "entry for bad.example is left out" in fault.text
+    assert "answers; 1 image is offered" in answer.text
 
 
 async def test_an_api_server_that_hangs_up_is_an_error_that_names_the_secret(hanging_up: str) -> None:
