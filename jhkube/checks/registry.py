@@ -31,7 +31,9 @@ async def registry_results(menu: ImageMenu) -> AsyncIterator[Result]:
         yield REGISTRY.skipped("c.ImageMenu.repositories is empty: people get c.KubeSpawner.image")
         return
     try:
-        await menu.configured_accounts()
+        accounts = await menu.configured_accounts()
+        for fault in accounts.faults:
+            yield REGISTRY.failed(fault, "Correct the entry; the other accounts are used.")
     except (OSError, ValueError) as error:
         yield REGISTRY.failed(
             f"the accounts for the registries cannot be read: {error}",

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from .image_details import LARGEST, MAX_TEXT, instant_of, plain_text
 from .image_tag import LEGAL_TAG
 from .registry import ImageDetails, is_digest
 
-__all__ = ["KnownDigest", "Listing", "read_listings", "write_listings"]
+__all__ = ["KnownDigest", "Listing", "Missing", "read_listings", "write_listings"]
+
+YEAR_9999 = 253_370_764_800.0
+"""In seconds since 1970; Python has no dates after it."""
 
 VERSION = 1
 """The version number written with the listings; raised when their shape changes."""
@@ -32,6 +36,24 @@ class KnownDigest:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """What a registry listed or named, and did not have when it was asked; times in seconds since 1970."""
+
+    since: float
+    """When it was missing for the first time."""
+
+    asked_at: float
+    """When it was missing for the last time."""
+
+    def again_at(self, longest: float) -> float:
+        """Return when to ask again: at once at first, then after as long as it has been missing, up to `longest`.
+
+        A registry may list a tag a moment before its manifest is there.
+        """
+        return self.asked_at + min(longest, self.asked_at - self.since)
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """What is known of one repository."""
 
@@ -46,6 +68,9 @@ class Listing:
 
     unnamed: frozenset[str] = frozenset()
     """Digests of aliases for which another tag was looked for, in vain."""
+
+    missing: Mapping[str, Missing] = field(default_factory=dict)
+    """Tags without an image, and digests that could not be described."""
 
     details: Mapping[str, ImageDetails] = field(default_factory=dict)
     """What is known of images, by digest."""
@@ -70,8 +95,8 @@ def write_listings(path: Path, listings: Mapping[str, Listing]) -> None:
         raise
 
 
-def read_listings(path: Path, repositories: Iterable[str]) -> dict[str, Listing]:
-    """Return what was written of these repositories.
+def read_listings(path: Path, repositories: Iterable[str]) -> tuple[dict[str, Listing], dict[str, str]]:
+    """Return what was written of these repositories, and why what was written of others cannot be used.
 
     Raises
     ------
@@ -80,14 +105,21 @@ def read_listings(path: Path, repositories: Iterable[str]) -> dict[str, Listing]
     ValueError
         Where it is not one that this version wrote, whole.
     """
-    data = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(data, dict) or data.get("version") != VERSION:
         raise ValueError(f"it is not of version {VERSION}")
     written = data["repositories"] if isinstance(data.get("repositories"), dict) else {}
-    try:
-        return {name: _from_json(written[name]) for name in repositories if name in written}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"a part of it is missing or of the wrong kind ({error})") from None
+    listings, faults = {}, {}
+    for name in repositories:
+        if name in written:
+            try:
+                listings[name] = _from_json(written[name])
+            except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+                faults[name] = f"a part of it is missing or of the wrong kind ({error})"
+    return listings, faults
 
 
 def _to_json(listing: Listing) -> dict[str, Any]:
@@ -96,6 +128,7 @@ def _to_json(listing: Listing) -> dict[str, Any]:
         "tags": listing.tags,
         "digests": {tag: [known.digest, known.asked_at] for tag, known in listing.digests.items()},
         "unnamed": sorted(listing.unnamed),
+        "missing": {key: [missing.since, missing.asked_at] for key, missing in listing.missing.items()},
         "details": {
             digest: asdict(details) | {"created": details.created and details.created.isoformat()}
             for digest, details in listing.details.items()
@@ -104,29 +137,40 @@ def _to_json(listing: Listing) -> dict[str, Any]:
 
 
 def _from_json(data: Mapping[str, Any]) -> Listing:
-    tags = tuple(data["tags"])
-    if not all(isinstance(tag, str) and LEGAL_TAG.fullmatch(tag) for tag in tags):
-        raise ValueError("it lists a tag that can be none")
-    digests = {tag: KnownDigest(digest, float(at)) for tag, (digest, at) in data["digests"].items()}
+    tags = data["tags"]
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and LEGAL_TAG.fullmatch(tag) for tag in tags):
+        raise ValueError("it lists what is not a tag")
+    digests = {tag: KnownDigest(digest, _time(at)) for tag, (digest, at) in data["digests"].items()}
     if not all(known.digest == "" or is_digest(known.digest) for known in digests.values()):
-        raise ValueError("it lists a digest that is none")
+        raise ValueError("it lists what is not a digest")
     refreshed_at = data["refreshed_at"]
     return Listing(
-        tags=tags,
-        refreshed_at=None if refreshed_at is None else float(refreshed_at),
+        tags=tuple(dict.fromkeys(tags)),
+        refreshed_at=None if refreshed_at is None else _time(refreshed_at),
         digests=digests,
         unnamed=frozenset(data["unnamed"]),
+        missing={key: Missing(_time(since), _time(at)) for key, (since, at) in data.get("missing", {}).items()},
         details={digest: _details(written) for digest, written in data["details"].items()},
     )
 
 
+def _time(value: Any) -> float:
+    """Return a time of the past; the clock may have been set back since it was written."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < YEAR_9999:
+        raise ValueError("it has a time that cannot be")
+    return min(float(value), time.time())
+
+
 def _details(data: Mapping[str, Any]) -> ImageDetails:
-    created = data["created"]
+    size = data["size"]
+    if not isinstance(size, int) or not 0 <= size <= LARGEST:
+        raise ValueError("it has a size that cannot be")
+    title, description, version = (plain_text(data[name])[:MAX_TEXT] for name in ("title", "description", "version"))
     return ImageDetails(
-        created=datetime.fromisoformat(created) if created else None,
-        size=int(data["size"]),
-        title=str(data["title"]),
-        description=str(data["description"]),
-        version=str(data["version"]),
-        architectures=tuple(map(str, data["architectures"])),
+        created=instant_of(data["created"]),
+        size=size,
+        title=title,
+        description=description,
+        version=version,
+        architectures=tuple(map(plain_text, data["architectures"])),
     )

@@ -189,7 +189,8 @@ class ImageMenuConfig(LoggingConfigurable):
         8,
         min=1,
         help="""
-        How many requests to registries are under way at once, all registries together.
+        How many requests to a registry are under way at once in the background. People who wait for a registry
+        have as many of their own.
 
         Example::
 
@@ -205,6 +206,19 @@ class ImageMenuConfig(LoggingConfigurable):
         Example::
 
             c.ImageMenu.request_timeout = 30
+        """,
+    ).tag(config=True)
+
+    refresh_timeout = Float(
+        120.0,
+        help="""
+        Seconds after which a refresh of one repository is given up. What was learnt until then is kept, and the
+        other repositories do not wait for it. Describing its images, and reading the accounts for registries, may
+        take as long.
+
+        Example::
+
+            c.ImageMenu.refresh_timeout = 300
         """,
     ).tag(config=True)
 

@@ -11,15 +11,18 @@ from fnmatch import fnmatchcase
 from itertools import islice, zip_longest
 
 from ._gently import STEP, Steps, at_once, gently
-from ._menu_cache import KnownDigest, Listing
+from ._menu_cache import KnownDigest, Listing, Missing
 from .entries import Menu, MenuEntry, MenuPart, build_part
+from .image_name import ATTACHED_TAG, is_digest, split_repository
 from .offer import OfferRule, offered_to_anybody
 from .registry import (
     ImageDetails,
     Registry,
+    RegistryDenied,
     RegistryError,
     RegistryGarbled,
     RegistryNotFound,
+    RegistryUnreachable,
 )
 from .tags import ImageTag, TagKind, TagScheme, parse_tag, sort_tags
 
@@ -51,6 +54,9 @@ class SourceSettings:
     recheck_after: float
     """Seconds after which the digest of an offered tag is asked for again."""
 
+    refresh_timeout: float
+    """Seconds after which a refresh of one repository is given up, and so is describing its images."""
+
     alias_search_limit: int
     """How many digests are asked for at most to find what an alias points at."""
 
@@ -64,7 +70,7 @@ class MenuSource:
     def __init__(self, name: str, settings: SourceSettings) -> None:
         self.name = name
         """With its registry's host: `localhost:5000/lab`."""
-        self.host, _, self.path = name.partition("/")
+        self.host, self.path = split_repository(name)
         self.part = MenuPart(name)
         self.refreshed_at: float | None = None
         self.error: RegistryError | None = None
@@ -73,10 +79,12 @@ class MenuSource:
         self._tags: dict[str, ImageTag] = {}
         self._order: list[ImageTag] = []
         self._digests: dict[str, KnownDigest] = {}
+        self._missing: dict[str, Missing] = {}
         self._details: dict[str, ImageDetails] = {}
         self._unnamed: set[str] = set()
         self._moving: list[str] = []
         self._empty_answers = 0
+        self._failed: dict[str, RegistryError] = {}
         self._changed = False
 
     def listing(self) -> Listing:
@@ -86,6 +94,7 @@ class MenuSource:
             refreshed_at=self.refreshed_at,
             digests=dict(self._digests),
             unnamed=frozenset(self._unnamed),
+            missing=dict(self._missing),
             details=dict(self._details),
         )
 
@@ -93,7 +102,9 @@ class MenuSource:
         """Take over what was kept on disk."""
         self._digests = dict(listing.digests)
         self._unnamed = set(listing.unnamed)
-        self._details = dict(listing.details)
+        self._missing = dict(listing.missing)
+        # An image that says nothing of itself is asked again: earlier versions kept a failure like that.
+        self._details = {digest: known for digest, known in listing.details.items() if known != ImageDetails()}
         self.refreshed_at = listing.refreshed_at
         at_once(self._read(listing.tags))
         self.part = at_once(self._build())
@@ -102,34 +113,59 @@ class MenuSource:
     async def refresh(self, registry: Registry) -> None:
         """Bring what is known up to date; on failure note the error and keep what there is.
 
-        Asked are the pages of tags, each moving tag (conditionally), each offered tag whose digest is not
-        known or was last asked for long ago, and, for an alias that moved to a digest which no known tag
-        has, further tags until one has it.
+        Asked are the pages of tags, each moving tag, each offered tag whose digest is not known or was last asked
+        for long ago, each tag that had no image and is due again, and, for an alias that moved to a digest which no
+        known tag has, further tags until one has it.
         """
-        try:
-            await self._refresh(registry)
-        except RegistryError as error:
-            self.error = error
-        else:
-            self.error = None
+        self.error = await self._failure(self._refresh(registry))
+        if self.error is None:
             self.refreshed_at = time.time()
-        if self._changed:
-            await self._rebuild()
+        rebuilt = await self._failure(self._rebuild())
+        self.error = self.error or rebuilt
+
+    async def _failure(self, work: Awaitable[None]) -> RegistryError | None:
+        """Do some work and return what ended it early: whatever a registry sends ends here."""
+        limit = self._settings.refresh_timeout
+        try:
+            async with asyncio.timeout(limit):
+                await work
+        except RegistryError as error:
+            return error
+        except TimeoutError:
+            return RegistryUnreachable(f"{self.name}: the registry did not answer everything in {limit:g} s")
+        except Exception as error:
+            failure = RegistryGarbled(f"{self.name}: {type(error).__name__} while its answers were read")
+            failure.__cause__ = error
+            return failure
+        return None
 
     async def _refresh(self, registry: Registry) -> None:
         listed = await self._listed(registry)
         new = [text for text in listed if text not in self._tags]
         if new or len(listed) != len(self._tags):
             await gently(self._read(listed))
-        await self._ask(registry, self._moving)
+        self._failed = {}
+        answered = await self._ask(registry, dict.fromkeys([*self._moving, *self._due_again()]))
         stale = time.time() - self._settings.recheck_after
         for _ in range(ROUNDS):
             await self._rebuild()
             wanted = [tag for entry in self._offered() for tag in self._to_ask(entry, stale)]
             if not wanted:
                 break
-            await self._ask(registry, wanted)
-        await self._name_aliases(registry, new)
+            answered += await self._ask(registry, wanted)
+        answered += await self._name_aliases(registry, new)
+        if self._failed and not answered:
+            raise next(iter(self._failed.values()))
+        for text in self._failed.keys() - self._digests.keys():
+            self.learn(text, "")  # the others are had, so this is one image's trouble
+
+    def _due_again(self) -> list[str]:
+        """Return the tags that had no image and are to be asked for again."""
+        return [text for text, known in self._digests.items() if not known.digest and self._is_due(text)]
+
+    def _is_due(self, key: str) -> bool:
+        missing = self._missing.get(key)
+        return missing is None or missing.again_at(self._settings.recheck_after) <= time.time()
 
     async def _listed(self, registry: Registry) -> list[str]:
         """Return the tags that the registry lists; that there are none any more is doubted twice."""
@@ -139,6 +175,7 @@ class MenuSource:
             if not self._tags:
                 raise
             listed = []
+        listed = [text for text in listed if not (text.startswith("sha") and ATTACHED_TAG.fullmatch(text))]
         if listed or not self._tags:
             self._empty_answers = 0
             return listed
@@ -179,6 +216,7 @@ class MenuSource:
         ]
         yield
         self._digests = {text: known for text, known in self._digests.items() if text in tags}
+        self._missing = {key: known for key, known in self._missing.items() if key in tags or is_digest(key)}
         self._changed = True
 
     def _offered(self) -> Iterable[MenuEntry]:
@@ -189,45 +227,64 @@ class MenuSource:
         """Yield an offered image's tags whose digests are not known, or were asked for before `stale`."""
         for tag in entry.tags:
             known = self._digests.get(tag.tag)
-            if known is None or known.asked_at < stale:
+            if tag.tag not in self._failed and (known is None or known.asked_at < stale):
                 yield tag.tag
 
-    async def _ask(self, registry: Registry, texts: Iterable[str]) -> None:
-        """Ask for digests, conditionally where one is known."""
+    async def _ask(self, registry: Registry, texts: Iterable[str]) -> int:
+        """Ask for digests; return for how many there was an answer, and note the others."""
+        answered = 0
 
         async def ask(text: str) -> None:
-            known = self._digests.get(text)
-            digest = known.digest if known is not None else ""
+            nonlocal answered
             try:
-                digest = await registry.digest(self.path, text, known=digest)
+                digest = await registry.digest(self.path, text)
             except RegistryNotFound:
-                digest = ""  # listed, but deleted or garbage: not offered until it is asked for again
+                digest = ""  # listed, but deleted or not there yet: not offered until it is asked for again
+            except (RegistryDenied, RegistryGarbled) as error:
+                self._failed[text] = error
+                return
+            answered += 1
             self.learn(text, digest)
 
         await _all(ask, texts, self._settings.concurrency)
+        return answered
 
     def learn(self, text: str, digest: str) -> None:
         """Note what a tag stands for now."""
         known = self._digests.get(text)
         self._digests[text] = KnownDigest(digest, time.time())
+        if digest:
+            self._missing.pop(text, None)
+        else:
+            self._note_missing(text)
         if known is None or known.digest != digest:
             self._changed = True
 
-    async def _name_aliases(self, registry: Registry, new: Collection[str]) -> None:
-        """Look for the tags that aliases point at, where none of the known digests is theirs."""
+    def _note_missing(self, key: str) -> None:
+        """Note that the registry does not have what a tag or a digest names."""
+        before, now = self._missing.get(key), time.time()
+        self._missing[key] = Missing(now if before is None else before.since, now)
+
+    async def _name_aliases(self, registry: Registry, new: Collection[str]) -> int:
+        """Look for the tags that aliases point at, where none of the known digests is theirs.
+
+        Returns for how many tags there was an answer.
+        """
         moving = set(self._moving)
         images = (self.part.by_tag[text] for text in self._moving if text in self.part.by_tag)
         nameless = {entry.digest for entry in images if moving.issuperset(tag.tag for tag in entry.tags)}
         nameless.discard("")
         self._unnamed &= nameless
+        answered = 0
         if not nameless:
-            return
+            return answered
         fresh = set(new) if nameless <= self._unnamed else None
         candidates = islice(self._candidates(fresh), self._settings.alias_search_limit)
         while nameless and (batch := list(islice(candidates, 2 * self._settings.concurrency))):
-            await self._ask(registry, batch)
-            nameless -= {self._digests[text].digest for text in batch}
+            answered += await self._ask(registry, batch)
+            nameless -= {self._digests[text].digest for text in batch if text in self._digests}
         self._unnamed |= nameless
+        return answered
 
     def _candidates(self, among: Collection[str] | None) -> Iterator[str]:
         """Yield what an alias may point at: the newest release, weekly, daily …, then the next of each."""
@@ -238,25 +295,26 @@ class MenuSource:
         for texts in zip_longest(*kinds.values()):
             yield from filter(None, texts)
 
-    async def describe(self, registry: Registry) -> None:
-        """Ask for the details of what is offered, each image once for ever."""
+    async def describe(self, registry: Registry) -> RegistryError | None:
+        """Ask for the details of what is offered, each image once; return what ended it early."""
+        failure = await self._failure(self._describe(registry))
+        return await self._failure(self._rebuild()) or failure
 
+    async def _describe(self, registry: Registry) -> None:
         async def ask(digest: str) -> None:
             try:
                 self._details[digest] = await registry.image_details(self.path, digest)
-            except (RegistryNotFound, RegistryGarbled):
-                self._details[digest] = ImageDetails()
+            except (RegistryNotFound, RegistryDenied, RegistryGarbled):
+                self._note_missing(digest)
+            else:
+                self._missing.pop(digest, None)
+                self._changed = True
 
         used = {known.digest for known in self._digests.values()}
         self._details = {digest: known for digest, known in self._details.items() if digest in used}
+        self._missing = {key: known for key, known in self._missing.items() if key in self._tags or key in used}
         unknown = {entry.digest for entry in self._offered() if entry.digest} - self._details.keys()
-        if not unknown:
-            return
-        try:
-            await _all(ask, unknown, self._settings.concurrency)
-        finally:
-            self._changed = True
-            await self._rebuild()
+        await _all(ask, filter(self._is_due, unknown), self._settings.concurrency)
 
     def _build(self) -> Steps[MenuPart]:
         digests = {text: known.digest for text, known in self._digests.items()}

@@ -1,33 +1,29 @@
-"""How a registry is told who asks: credentials, challenges, tokens."""
+"""How a registry is told who asks: challenges, and the tokens that answer them."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 from yarl import URL
 
-from ._registry_http import place_of
+from ._docker_config import Credential, RegistryCredentials
+from ._registry_http import Recent, place_of
 
-__all__ = ["Authorizer", "Challenge", "Credential", "RegistryCredentials", "parse_challenges"]
+__all__ = ["Authorizer", "Challenge", "parse_challenges"]
 
 TOKEN_LIFE = 60.0
 """Seconds a token lives when its server does not say (the distribution project's token specification)."""
 
+LONGEST_LIFE = 3600.0
+"""Seconds after which a token is renewed in any case, whatever its server says."""
+
 TOKEN_MARGIN = 10.0
 """A token is renewed this many seconds before its end, or in the last fifth of a short life."""
-
-_HUB_KEYS = ("index.docker.io", "registry-1.docker.io", "docker.io")
-"""What `docker login` and people write for Docker Hub in a docker configuration."""
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _CHALLENGE_PART = re.compile(
@@ -35,131 +31,6 @@ _CHALLENGE_PART = re.compile(
          (?:\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|{_WORD}))?""",
     re.VERBOSE,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """One account at one registry."""
-
-    username: str = field(default="", repr=False)
-    """The account's name; empty where only a token is known."""
-
-    password: str = field(default="", repr=False)
-    """Its password, or an access token that stands for one."""
-
-    identity_token: str = field(default="", repr=False)
-    """A refresh token, that the registry's token server gives access tokens for."""
-
-    registry_token: str = field(default="", repr=False)
-    """A bearer token that is sent to the registry as it is."""
-
-    @property
-    def basic(self) -> str:
-        """The value of an Authorization header of RFC 7617."""
-        pair = f"{self.username}:{self.password}".encode()
-        return "Basic " + base64.b64encode(pair).decode()
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryCredentials:
-    """The accounts of a docker configuration, by registry and path; never printed."""
-
-    accounts: Mapping[str, Credential] = field(default_factory=dict, repr=False)
-    """An account for each `host[:port][/path]`; a host may have `*` in it."""
-
-    @classmethod
-    def from_docker_config(cls, source: Mapping[str, Any] | str | Path) -> RegistryCredentials:
-        """Return the accounts of a docker configuration: the file that pulls the images, or its content.
-
-        Parameters
-        ----------
-        source
-            The content of a `.dockerconfigjson` (`{"auths": {…}}`) or of the older `.dockercfg` (the inner
-            mapping alone), as a mapping, or the path of a file with it.
-
-        Raises
-        ------
-        ValueError
-            Where it is no such configuration. The message never has a part of the content.
-        """
-        if isinstance(source, Mapping):
-            data: Any = source
-        else:
-            try:
-                data = json.loads(Path(source).read_text(encoding="utf-8"))
-            except ValueError:
-                # json's own error carries the document along, hence "from None"
-                raise ValueError(f"the docker configuration {source} is not JSON") from None
-        auths = data.get("auths", data) if isinstance(data, Mapping) else None
-        if not isinstance(auths, Mapping):
-            raise ValueError('a docker configuration is a JSON object with an object "auths" in it')
-        accounts: dict[str, Credential] = {}
-        for place, entry in auths.items():
-            if not isinstance(entry, Mapping):
-                continue  # "credsStore" and the like, in a configuration without "auths"
-            credential = _credential(place, entry)
-            if credential is not None:
-                accounts[_normal_place(place)] = credential
-        return cls(accounts)
-
-    def find(self, host: str, repository: str) -> Credential | None:
-        """Return the account for a repository: the longest matching path, as kubelet chooses it.
-
-        Parameters
-        ----------
-        host
-            The registry as images name it: `quay.io`, `localhost:5000`, `docker.io`.
-        repository
-            The repository's path there: `team/lab`.
-        """
-        best: tuple[int, bool] | None = None
-        found = None
-        for place, credential in self.accounts.items():
-            place_host, _, place_path = place.partition("/")
-            if not _host_matches(place_host, host):
-                continue
-            if place_path and not f"{repository}/".startswith(f"{place_path}/"):
-                continue
-            rank = (len(place_path), "*" not in place_host)
-            if best is None or rank > best:
-                best, found = rank, credential
-        return found
-
-
-def _credential(place: str, entry: Mapping[str, Any]) -> Credential | None:
-    username, password = entry.get("username") or "", entry.get("password") or ""
-    if entry.get("auth"):
-        try:
-            pair = base64.b64decode(entry["auth"], validate=True).decode()
-            username, _, password = pair.partition(":")
-        except (binascii.Error, ValueError, TypeError):
-            raise ValueError(
-                f'the docker configuration has an "auth" for {place} that is not base64 of user:password'
-            ) from None
-    credential = Credential(
-        username=str(username),
-        password=str(password).rstrip("\0"),
-        identity_token=str(entry.get("identitytoken") or ""),
-        registry_token=str(entry.get("registrytoken") or ""),
-    )
-    return None if credential == Credential() else credential
-
-
-def _normal_place(place: str) -> str:
-    """`https://index.docker.io/v1/` -> `docker.io`; `https://quay.io/team/` -> `quay.io/team`."""
-    bare = re.sub(r"^https?://", "", place).strip("/")
-    host, _, path = bare.partition("/")
-    path = re.sub(r"^v[12](/|$)", "", path)
-    host = host.lower()
-    if host in _HUB_KEYS:
-        host = "docker.io"
-    return f"{host}/{path}" if path else host
-
-
-def _host_matches(pattern: str, host: str) -> bool:
-    """Whether a host is meant, part by part: `*.example.org` is not `a.b.example.org`."""
-    pattern_parts, host_parts = pattern.split("."), host.lower().split(".")
-    return len(pattern_parts) == len(host_parts) and all(map(fnmatchcase, host_parts, pattern_parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +110,14 @@ class Authorizer:
         self._token_servers = frozenset(server.lower() for server in token_servers)
         self._fetch = fetch
         self._denied = denied
-        self._learnt: dict[str, Challenge] = {}
-        self._tokens: dict[tuple[str, ...], _Bearer] = {}
-        self._renewals: dict[tuple[str, ...], asyncio.Lock] = {}
+        self._learnt: Recent[str, Challenge] = Recent()
+        self._tokens: Recent[tuple[str, ...], _Bearer] = Recent()
+        self._renewals: Recent[tuple[str, ...], asyncio.Lock] = Recent()
+
+    def use_credentials(self, credentials: RegistryCredentials) -> None:
+        """Answer challenges by these accounts from now on."""
+        self._credentials = credentials
+        self._tokens.clear()
 
     async def header(self, repository: str) -> str | None:
         """Return what to send for a repository, as far as is known without being asked."""
@@ -283,11 +159,15 @@ class Authorizer:
         service = challenge.parameters.get("service", "")
         scopes = challenge.scopes or (f"repository:{repository}:pull",)
         key = (str(realm), service, *scopes)
-        async with self._renewals.setdefault(key, asyncio.Lock()):
+        lock = self._renewals.get(key)
+        if lock is None:
+            lock = self._renewals[key] = asyncio.Lock()
+        async with lock:
             token = self._tokens.get(key)
             if token is None or token.header == refused or time.monotonic() >= token.renew_at:
                 token = await self._token(realm, service, scopes, credential)
-                self._tokens[key] = token
+                if credential == self._credentials.find(self._host, repository):
+                    self._tokens[key] = token
         return token.header
 
     def _realm(self, challenge: Challenge) -> URL:
@@ -295,6 +175,7 @@ class Authorizer:
         text = challenge.parameters.get("realm", "")
         try:
             realm = URL(text)
+            realm.origin()
         except ValueError:
             realm = URL()
         if realm.scheme not in ("http", "https") or not realm.host or realm.user is not None:
@@ -334,5 +215,5 @@ class Authorizer:
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
             raise self._denied(f"its token server {place_of(realm)} answered without a token")
         life = data.get("expires_in")
-        seconds = float(life) if isinstance(life, int | float) and life > 0 else TOKEN_LIFE
+        seconds = float(min(life, LONGEST_LIFE)) if isinstance(life, int | float) and life > 0 else TOKEN_LIFE
         return _Bearer(f"Bearer {token}", asked_at + seconds - min(TOKEN_MARGIN, seconds / 5))

@@ -6,22 +6,25 @@ import asyncio
 import random
 import ssl
 import time
+import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from urllib.request import getproxies, proxy_bypass
+from typing import TypeVar
 
 import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
 from jhkube._version import __version__
+from jhkube.retry_after import retry_after
+
+from ._proxies import proxy_for
 
 __all__ = [
     "Answer",
+    "Recent",
     "RegistryDenied",
     "RegistryError",
     "RegistryGarbled",
@@ -33,6 +36,26 @@ __all__ = [
 
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
 """Statuses of a registry that may well answer the next time."""
+
+
+GZIP = 16 + zlib.MAX_WBITS
+"""The format that zlib is to read."""
+
+REMEMBERED = 256
+"""For how many repositories or hosts is remembered what they said: a name may be one that a person typed."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Recent(dict[K, V]):
+    """A dict of the last `REMEMBERED` things that were written into it."""
+
+    def __setitem__(self, key: K, value: V) -> None:
+        self.pop(key, None)
+        super().__setitem__(key, value)
+        while len(self) > REMEMBERED:
+            del self[next(iter(self))]
 
 
 class RegistryError(Exception):
@@ -59,11 +82,13 @@ class RegistryGarbled(RegistryError):
 class Answer:
     """One HTTP answer, read to its end."""
 
+    url: URL
+    """The address that answered."""
     status: int
     headers: CIMultiDictProxy[str]
     body: bytes
     next_url: URL | None
-    """The Link header's `next`."""
+    """The Link header's `next`; without a host where what it says is not an address."""
 
 
 class Transport:
@@ -93,7 +118,7 @@ class Transport:
         self._retries = retries
         self._patience = patience
         self._session: aiohttp.ClientSession | None = None
-        self._quiet_until: dict[str, float] = {}
+        self._quiet_until: Recent[str, float] = Recent()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -119,7 +144,8 @@ class Transport:
         RegistryUnreachable
             Where there was no answer but such as may be another the next time.
         RegistryGarbled
-            Where the answer is longer than `limit` bytes.
+            Where the answer is longer than `limit` bytes or compressed in another way than it may be, or where
+            there can be no such request.
         """
         left = self._retries if retries is None else retries
         delay = 0.5
@@ -130,13 +156,16 @@ class Transport:
                     answer = await self._exchange(what, method, url, headers, limit, form)
             except aiohttp.ClientSSLError as error:
                 raise RegistryUnreachable(f"{place_of(url)} cannot be trusted: {error}") from error
+            except ValueError:
+                # A host of a challenge or a redirect that is no host name; the text may be about a header.
+                raise RegistryGarbled(f"{place_of(url)} cannot be asked: it is not a valid address") from None
             except (aiohttp.ClientError, OSError) as error:
                 wait, failure = delay, f"{place_of(url)} does not answer: {_reason(error)}"
             else:
                 if answer.status not in TRANSIENT:
                     return answer
                 failure = f"{place_of(url)} answers HTTP {answer.status}"
-                asked = _retry_after(answer.headers)
+                asked = retry_after(answer.headers.get("Retry-After"), time.time())
                 wait = delay if asked is None else asked
                 if wait > self._patience:
                     self._quiet_until[place_of(url)] = time.monotonic() + wait
@@ -165,15 +194,11 @@ class Transport:
             self._session = self._new_session()
         self.requests[what] += 1
         async with self._session.request(
-            method, url, headers=headers, data=form, allow_redirects=False, proxy=_proxy(url)
+            method, url, headers=headers, data=form, allow_redirects=False, proxy=proxy_for(url)
         ) as response:
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > limit:
-                    raise RegistryGarbled(f"{place_of(url)} answers with more than {limit // 2**20} MiB")
+            body = await _body(response, limit)
             self.bytes_received += len(body)
-            return Answer(response.status, response.headers, bytes(body), _next_url(response))
+            return Answer(url, response.status, response.headers, body, _next_url(response))
 
     def _new_session(self) -> aiohttp.ClientSession:
         tls = True if self._ca_file is None else ssl.create_default_context(cafile=self._ca_file)
@@ -182,8 +207,27 @@ class Transport:
             timeout=self._timeout,
             # a cookie would be a credential that none of the rules here know of
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": f"jhkube/{__version__}"},
+            headers={"User-Agent": f"jhkube/{__version__}", "Accept-Encoding": "gzip"},
+            # some versions of aiohttp unpack without a limit
+            auto_decompress=False,
         )
+
+
+async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Return an answer's body, unpacked; at no time are there many more bytes of it than the limit."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "x-gzip", ""):
+        raise RegistryGarbled(f"{place_of(response.url)} answers compressed by {encoding[:20]!r}, not by gzip")
+    unpacker = zlib.decompressobj(GZIP) if "gzip" in encoding else None
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        try:
+            body += unpacker.decompress(chunk, limit + 1 - len(body)) if unpacker is not None else chunk
+        except zlib.error:
+            raise RegistryGarbled(f"{place_of(response.url)} answers what gzip cannot unpack") from None
+        if len(body) > limit:
+            raise RegistryGarbled(f"{place_of(response.url)} answers with more than {limit / 2**20:g} MiB")
+    return bytes(body)
 
 
 def _next_url(response: aiohttp.ClientResponse) -> URL | None:
@@ -191,7 +235,7 @@ def _next_url(response: aiohttp.ClientResponse) -> URL | None:
         link = response.links.get("next")
         return None if link is None else URL(str(link["url"]))
     except ValueError:
-        raise RegistryGarbled(f"{place_of(response.url)} answers with a Link header that has no address") from None
+        return URL()
 
 
 def place_of(url: URL) -> str:
@@ -201,26 +245,9 @@ def place_of(url: URL) -> str:
     return host if url.is_default_port() else f"{host}:{url.port}"
 
 
-def _proxy(url: URL) -> str | None:
-    """Return the proxy that the environment names; aiohttp's own way would read ~/.netrc too."""
-    proxies = getproxies()
-    if url.host is None or url.scheme not in proxies or proxy_bypass(url.host):
-        return None
-    return None if url.host == "localhost" or url.host.startswith("127.") else proxies[url.scheme]
-
-
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"HTTP {error.status}"  # its text has the address of the proxy, which may have a password
     return str(getattr(error, "os_error", None) or error) or type(error).__name__
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return a Retry-After header's seconds from now (RFC 9110, section 10.2.3)."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None

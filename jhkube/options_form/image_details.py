@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, datetime
 from typing import Any
 
-__all__ = ["ImageDetails", "described_config", "platform_digests", "read_details"]
+__all__ = [
+    "LARGEST",
+    "MAX_TEXT",
+    "ImageDetails",
+    "described_config",
+    "instant_of",
+    "plain_text",
+    "platform_digests",
+    "read_details",
+]
 
 MAX_TEXT = 500
 """Characters of a label that are kept."""
@@ -81,9 +90,9 @@ def read_details(config: Any, manifest: Mapping[str, Any], index: Mapping[str, A
         architectures = [platform.partition("/")[2] for platform, _ in platforms]
     else:
         own = config.get("architecture")
-        architectures = [own[:MAX_TEXT]] if isinstance(own, str) and own else []
+        architectures = [plain_text(own[:MAX_TEXT])] if isinstance(own, str) and own else []
     return ImageDetails(
-        created=_instant(config.get("created")),
+        created=instant_of(config.get("created")),
         size=sum(map(_size, sizes)),
         title=_label(labels, "title"),
         description=_label(labels, "description"),
@@ -101,7 +110,7 @@ def _platform_digest(child: Any) -> tuple[str, str] | None:
     system, architecture = platform.get("os"), platform.get("architecture")
     if not isinstance(system, str) or not isinstance(architecture, str) or system == "unknown":
         return None
-    return f"{system}/{architecture}"[:MAX_TEXT], digest
+    return plain_text(f"{system}/{architecture}"[:MAX_TEXT]), digest
 
 
 def _size(descriptor: Any) -> int:
@@ -113,11 +122,16 @@ def _label(sources: Iterable[Any], name: str) -> str:
     for labels in sources:
         value = labels.get(f"org.opencontainers.image.{name}") if isinstance(labels, dict) else None
         if isinstance(value, str) and value.strip():
-            return " ".join(value.split())[:MAX_TEXT]
+            return plain_text(" ".join(value.split())[:MAX_TEXT])
     return ""
 
 
-def _instant(text: Any) -> datetime | None:
+def plain_text(text: str) -> str:
+    """Return a text that can be written out: JSON may have halves of characters in it."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def instant_of(text: Any) -> datetime | None:
     """Return a time of RFC 3339; None for what is none, and for the zero that reproducible builds write."""
     if not isinstance(text, str):
         return None

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import random
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ._menu_accounts import configured_accounts
 from ._menu_cache import read_listings, write_listings
+from ._menu_clients import MenuClients
 from ._menu_config import ImageMenuConfig
 from ._menu_metrics import measured, note_state
 from ._menu_source import MenuSource, SourceSettings
 from .entries import Menu, MenuEntry
 from .image_name import NoSuchImage, split_image
 from .offer import Offer, OfferRule, offer_for, parse_offers
-from .pull_secret import pull_secret_content
 from .registry import (
     Registry,
     RegistryCredentials,
     RegistryDenied,
     RegistryError,
+    RegistryGarbled,
     RegistryNotFound,
     RegistryUnreachable,
     is_digest,
@@ -58,12 +59,12 @@ class ImageMenu(ImageMenuConfig):
             concurrency=self.concurrency,
             moving_tags=tuple(self.moving_tags),
             recheck_after=self.recheck_after,
+            refresh_timeout=self.refresh_timeout,
             alias_search_limit=self.alias_search_limit,
         )
         self._sources = [MenuSource(name, self._settings) for name in dict.fromkeys(self.repositories)]
-        self._registries: dict[str, Registry] = {}
+        self._clients = MenuClients([source.host for source in self._sources], self._new_registry)
         self._credentials = RegistryCredentials()
-        self._slots = asyncio.Semaphore(self.concurrency)
         self._listeners: list[Callable[[Menu], None]] = []
         self._refreshing: asyncio.Task[None] | None = None
         self._background: asyncio.Task[None] | None = None
@@ -95,7 +96,7 @@ class ImageMenu(ImageMenuConfig):
     def requests(self) -> dict[str, int]:
         """How many requests were sent to registries, by what they were for."""
         total: dict[str, int] = {}
-        for registry in self._registries.values():
+        for registry in self._clients:
             for what, count in registry.requests.items():
                 total[what] = total.get(what, 0) + count
         return total
@@ -103,7 +104,7 @@ class ImageMenu(ImageMenuConfig):
     @property
     def bytes_received(self) -> int:
         """How many bytes the answers of registries had."""
-        return sum(registry.bytes_received for registry in self._registries.values())
+        return sum(registry.bytes_received for registry in self._clients)
 
     def offer_for(self, groups: Collection[str]) -> Offer:
         """Return what somebody of these hub groups can choose from now."""
@@ -125,9 +126,7 @@ class ImageMenu(ImageMenuConfig):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        registries, self._registries = self._registries, {}
-        for registry in registries.values():
-            await registry.close()
+        await self._clients.close()
 
     async def _keep_fresh(self) -> None:
         while True:
@@ -145,27 +144,30 @@ class ImageMenu(ImageMenuConfig):
         await asyncio.shield(self._refreshing)
 
     async def _refresh(self) -> None:
-        await self._read_credentials()
-        await asyncio.gather(*(self._refresh_source(source) for source in self._sources))
-        self._settled = True
+        try:
+            await self._read_credentials()
+            await asyncio.gather(*(self._refresh_source(source) for source in self._sources))
+        finally:
+            self._settled = True
         await self._write_cache()
 
     async def _refresh_source(self, source: MenuSource) -> None:
         """Refresh one repository and show at once what came of it: another one may be slow."""
-        registry = self._registry(source.host)
+        registry = self._clients.background(source.host)
         before = source.error
         with measured(source):
             await source.refresh(registry)
         if source.error is not None and type(source.error) is not type(before):
-            self.log.warning("The tags of %s were not refreshed: %s", source.name, source.error)
+            # A garbled answer with a cause is one that nobody thought of.
+            cause = source.error.__cause__ if isinstance(source.error, RegistryGarbled) else None
+            self.log.warning("The tags of %s were not refreshed: %s", source.name, source.error, exc_info=cause)
         elif source.error is None and before is not None:
             self.log.info("The tags of %s are refreshed again", source.name)
         self._publish()
         if self.describe_images and source.error is None:
-            try:
-                await source.describe(registry)
-            except RegistryError as error:
-                self.log.info("Images of %s are not described: %s", source.name, error)
+            failure = await source.describe(registry)
+            if failure is not None:
+                self.log.info("Images of %s are not described: %s", source.name, failure)
             self._publish()
 
     def _publish(self) -> None:
@@ -183,7 +185,10 @@ class ImageMenu(ImageMenuConfig):
         )
         if changed or self._menu.errors != before.errors:
             for listener in self._listeners:
-                listener(self._menu)
+                try:
+                    listener(self._menu)
+                except Exception:
+                    self.log.exception("What follows the image menu failed")
 
     async def resolved(self, entry: MenuEntry) -> MenuEntry:
         """Return an image with its digest; ask the registry only where nobody did before.
@@ -233,40 +238,36 @@ class ImageMenu(ImageMenuConfig):
     async def _digest_for_user(self, host: str, path: str, reference: str) -> str:
         """Ask once, and say what came of it to the user who waits."""
         image = f"{host}/{path}{'@' if is_digest(reference) else ':'}{reference}"
-        own = any(source.host == host for source in self._sources)
-        if not self._settled:
-            await self._read_credentials()
-        registry = self._registry(host) if own else self._new_registry(host)
         try:
             async with asyncio.timeout(self.request_timeout):
-                return await registry.digest(path, reference, retries=PROMPT_RETRIES)
+                if not self._settled:
+                    await self._read_credentials()
+                async with self._clients.waited_for(host) as registry:
+                    return await registry.digest(path, reference, retries=PROMPT_RETRIES)
         except RegistryNotFound:
             raise NoSuchImage(f"There is no such tag: the registry has no {image}.") from None
         except RegistryDenied as error:
             self.log.warning("%s was asked for, and the registry refused: %s", image, error)
             raise NoSuchImage(f"The registry does not let the hub see {image}.") from None
-        except (RegistryError, TimeoutError) as error:
-            self.log.warning("%s was asked for and could not be looked up: %s", image, error or "no answer in time")
+        except Exception as error:
+            self.log.warning(
+                "%s was asked for and could not be looked up: %s",
+                image,
+                error or "no answer in time",
+                exc_info=not isinstance(error, RegistryError | TimeoutError),
+            )
             raise NoSuchImage(
                 f"Whether there is {image} cannot be said now: its registry does not answer. "
                 "Choose an image that is offered, or try again later."
             ) from None
-        finally:
-            if not own:
-                await registry.close()
-
-    def _registry(self, host: str) -> Registry:
-        """Return the client of a registry of the menu, made at its first use."""
-        if host not in self._registries:
-            self._registries[host] = self._new_registry(host)
-        return self._registries[host]
 
     def _new_registry(self, host: str) -> Registry:
+        insecure = host in map(str.lower, self.insecure_registries)
         return Registry(
-            f"http://{host}" if host in self.insecure_registries else host,
+            f"http://{host}" if insecure else host,
             credentials=self._credentials,
             ca_file=self.ca_file or None,
-            concurrency=self._slots,
+            concurrency=self.concurrency,
             timeout=self.request_timeout,
             token_servers=self.token_servers,
             platform=self.platform,
@@ -276,42 +277,34 @@ class ImageMenu(ImageMenuConfig):
         """Read the accounts anew; where that fails, go on with those there are."""
         try:
             accounts = await self.configured_accounts()
-        except (OSError, ValueError) as error:
-            self.log.warning("The accounts for the registries were not read: %s", error)
+        except Exception as error:
+            why = str(error) if isinstance(error, OSError | ValueError) else ""
+            self.log.warning("The accounts for the registries were not read: %s", why or type(error).__name__)
             return
-        if accounts == self._credentials:
-            return
+        for fault in accounts.faults:
+            if fault not in self._credentials.faults:
+                self.log.warning("%s", fault)
+        if accounts != self._credentials:
+            self._clients.use_credentials(accounts)
         self._credentials = accounts
-        registries, self._registries = self._registries, {}
-        for registry in registries.values():
-            await registry.close()
 
     async def configured_accounts(self) -> RegistryCredentials:
-        accounts: dict[str, Any] = {}
-        if self.credentials_file:
-            credentials = await asyncio.to_thread(RegistryCredentials.from_docker_config, self.credentials_file)
-            accounts |= credentials.accounts
-        if self.credentials_secret:
-            namespace, _, name = self.credentials_secret.rpartition("/")
-            content = await pull_secret_content(name, namespace)
-            accounts |= RegistryCredentials.from_docker_config(content).accounts
-        if self.credentials_loader is not None:
-            loaded = self.credentials_loader()
-            content = await loaded if inspect.isawaitable(loaded) else loaded
-            accounts |= RegistryCredentials.from_docker_config(content).accounts
-        return RegistryCredentials(accounts)
+        """Return the accounts for the registries; raises OSError or ValueError where they cannot be read."""
+        return await configured_accounts(self)
 
     def _read_cache(self) -> None:
         """Begin with the menu that was kept, if there is one that can be read."""
         if not self.cache_file:
             return
         try:
-            listings = read_listings(Path(self.cache_file), self.repositories)
+            listings, faults = read_listings(Path(self.cache_file), self.repositories)
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
             self.log.warning("The menu kept in %s is not used: %s", self.cache_file, error)
             return
+        for name, fault in faults.items():
+            self.log.warning("What is kept in %s is not used for %s: %s", self.cache_file, name, fault)
         for source in self._sources:
             if source.name in listings:
                 source.restore(listings[source.name])
@@ -324,7 +317,7 @@ class ImageMenu(ImageMenuConfig):
         listings = {source.name: source.listing() for source in self._sources}
         try:
             await asyncio.to_thread(write_listings, Path(self.cache_file), listings)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             self.log.warning("The menu is not kept in %s: %s", self.cache_file, error)
 
 

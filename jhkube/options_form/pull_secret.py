@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from kubernetes_asyncio.client.exceptions import ApiException
 from kubespawner.clients import shared_client
 
@@ -49,6 +50,10 @@ async def pull_secret_content(name: str, namespace: str = "") -> dict[str, Any]:
         secret = await client.read_namespaced_secret(name, namespace)
     except ApiException as error:
         raise ValueError(f"the Secret {namespace}/{name} cannot be read: {error.status} {error.reason}") from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise ValueError(
+            f"the Secret {namespace}/{name} cannot be read: the API server does not answer ({type(error).__name__})"
+        ) from None
     for key in KEYS:
         if key in (secret.data or {}):
             try:

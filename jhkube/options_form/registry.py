@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +12,8 @@ from typing import Any
 
 from yarl import URL
 
-from ._registry_auth import Authorizer, RegistryCredentials
+from ._docker_config import RegistryCredentials
+from ._registry_auth import Authorizer
 from ._registry_http import (
     Answer,
     RegistryDenied,
@@ -26,8 +24,10 @@ from ._registry_http import (
     Transport,
     place_of,
 )
+from ._tag_list import decoded
+from ._tag_pages import TagPages
 from .image_details import ImageDetails, described_config, platform_digests, read_details
-from .image_tag import LEGAL_TAG
+from .image_name import is_digest
 
 __all__ = [
     "ImageDetails",
@@ -61,28 +61,12 @@ PAIRED_TOKEN_SERVERS = {
 }
 """Public registries whose tokens come from another host that is known to be theirs."""
 
-MAX_PAGES = 10_000
-MAX_TAGS = 1_000_000
-"""A list of tags that goes on longer than this is not one."""
-
 MAX_TAGS_BODY = 32 * 2**20
 MAX_MANIFEST_BODY = 4 * 2**20
 """The distribution specification has registries refuse larger manifests (Pushing Manifests)."""
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
-
-def is_digest(text: str) -> bool:
-    """Whether a text is a digest that images are run by: `sha256:` or `sha512:` and its hex."""
-    return _DIGEST.fullmatch(text) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """A page of tags as it was last answered, to be asked for again by its ETag."""
-
-    etag: str
-    tags: tuple[str, ...]
-    next_url: URL | None
+MAX_TOKEN_BODY = 64 * 2**10
+"""No server takes a header as long as a token of this size."""
 
 
 class Registry:
@@ -102,7 +86,7 @@ class Registry:
     ca_file
         A PEM file with the certificates that are trusted instead of the system's.
     concurrency
-        How many requests are under way at most; or a semaphore, to share that number between registries.
+        How many requests are under way at most.
     timeout
         Seconds without a byte after which a request is given up; a whole request may take six times as long.
     retries
@@ -130,7 +114,7 @@ class Registry:
         *,
         credentials: RegistryCredentials | None = None,
         ca_file: str | Path | None = None,
-        concurrency: int | asyncio.Semaphore = 8,
+        concurrency: int = 8,
         timeout: float = 10.0,
         retries: int = 3,
         patience: float = 30.0,
@@ -141,14 +125,13 @@ class Registry:
         self.host, self.origin = _host_and_origin(url)
         self._transport = Transport(
             ca_file=ca_file,
-            slots=asyncio.Semaphore(concurrency) if isinstance(concurrency, int) else concurrency,
+            slots=asyncio.Semaphore(concurrency),
             timeout=timeout,
             retries=retries,
             patience=patience,
         )
         self._platform = platform
-        self._page_size = page_size
-        self._pages: dict[str, dict[URL, _Page]] = {}
+        self._tag_pages = TagPages(self.host, self.origin, page_size, self._ask_for_page)
         self._authorizer = Authorizer(
             self.host,
             self.origin,
@@ -170,6 +153,10 @@ class Registry:
         """Close the connections."""
         await self._transport.close()
 
+    def use_credentials(self, credentials: RegistryCredentials) -> None:
+        """Log in by these accounts from now on; requests that are under way go on as they began."""
+        self._authorizer.use_credentials(credentials)
+
     @property
     def requests(self) -> Mapping[str, int]:
         """How many requests were sent, by what they were for: tags, manifests, blobs, token."""
@@ -183,64 +170,26 @@ class Registry:
     async def tags(self, repository: str) -> list[str]:
         """Return a repository's tags, of all pages, in the registry's order.
 
-        A page that carries an ETag is asked for conditionally the next time. Texts that no image can be
-        pulled by are left out.
+        A page that carries an ETag is asked for conditionally the next time, unless it is the last. Texts that no
+        image can be pulled by are left out.
 
         Raises
         ------
         RegistryError
             RegistryNotFound where there is no such repository; else as the failure is.
         """
-        url: URL | None = self._url(f"{repository}/tags/list", n=str(self._page_size))
-        before = self._pages.get(repository, {})
-        pages: dict[URL, _Page] = {}
-        count = 0
-        while url is not None:
-            if url in pages:
-                raise RegistryGarbled(f"{self.host}/{repository}: the pages of its tags lead in a circle")
-            page = await self._tags_page(repository, url, before.get(url))
-            pages[url] = page
-            count += len(page.tags)
-            if len(pages) > MAX_PAGES or count > MAX_TAGS:
-                raise RegistryGarbled(
-                    f"{self.host}/{repository}: its list of tags has no end: {count} on {len(pages)} pages so far"
-                )
-            url = page.next_url
-        self._pages[repository] = {url: page for url, page in pages.items() if page.etag}
-        if len(pages) == 1:
-            return list(page.tags)
-        return list(dict.fromkeys(tag for page in pages.values() for tag in page.tags))
+        return await self._tag_pages.tags(repository)
 
-    async def _tags_page(self, repository: str, url: URL, before: _Page | None) -> _Page:
-        headers = {"Accept": "application/json"}
-        if before is not None:
-            headers["If-None-Match"] = before.etag
+    async def _ask_for_page(self, repository: str, url: URL, headers: Mapping[str, str]) -> Answer:
         answer = await self._get("tags", repository, url, headers=headers, limit=MAX_TAGS_BODY)
-        if answer.status == 304 and before is not None:
-            return before
-        self._expect(answer, f"{self.host}/{repository}")
-        data = _json(answer.body, f"{self.host}/{repository}: its list of tags")
-        listed = data.get("tags", ...) if isinstance(data, dict) else ...
-        if listed is None:
-            listed = []  # Docker's registry writes null for none
-        if not isinstance(listed, list):
-            raise RegistryGarbled(f"{self.host}/{repository}: its list of tags has no tags in it")
-        is_tag = LEGAL_TAG.fullmatch
-        tags = tuple(tag for tag in listed if isinstance(tag, str) and is_tag(tag))
-        return _Page(answer.headers.get("ETag", ""), tags, self._next(repository, answer.next_url))
+        if answer.status != 304 or "If-None-Match" not in headers:
+            self._expect(answer, f"{self.host}/{repository}")
+        return answer
 
-    def _next(self, repository: str, link: URL | None) -> URL | None:
-        """Return a page's address at our own origin: behind a proxy a registry may not know its scheme."""
-        if link is None:
-            return None
-        if link.host != self.origin.host or link.explicit_port not in (None, self.origin.explicit_port):
-            raise RegistryGarbled(
-                f"{self.host}/{repository}: its next page of tags is on another host, {place_of(link)}"
-            )
-        return self.origin.join(link.relative())
-
-    async def digest(self, repository: str, reference: str, *, known: str = "", retries: int | None = None) -> str:
+    async def digest(self, repository: str, reference: str, *, retries: int | None = None) -> str:
         """Return the digest that a tag (or a digest) stands for now: a multi-architecture index's own.
+
+        It is not asked conditionally: a registry may answer 304 by the tag alone, when the image is gone.
 
         Parameters
         ----------
@@ -248,31 +197,33 @@ class Registry:
             The repository's path: `team/lab`.
         reference
             A tag or a digest.
-        known
-            The digest that it had before: a registry with ETags then answers an unchanged one with 304.
         retries
             How often to ask again, where it is not as often as the client does: a user may be waiting.
         """
-        name = f"{self.host}/{repository}:{reference}"
+        name = f"{self.host}/{repository}{'@' if is_digest(reference) else ':'}{reference}"
         url = self._url(f"{repository}/manifests/{reference}")
-        headers = {"Accept": ACCEPT}
-        if known:
-            headers["If-None-Match"] = f'"{known}"'
         ask = partial(
-            self._get, "manifests", repository, url, headers=headers, limit=MAX_MANIFEST_BODY, retries=retries
+            self._get,
+            "manifests",
+            repository,
+            url,
+            headers={"Accept": ACCEPT},
+            limit=MAX_MANIFEST_BODY,
+            retries=retries,
         )
         answer = await ask(method="HEAD")
-        if answer.status == 304 and known:
-            return known
         if answer.status in (400, 405):
             answer = await ask()  # there are registries without HEAD
         self._expect(answer, name)
+        if is_digest(reference):
+            return reference  # whatever the registry calls it
         digest = answer.headers.get("Docker-Content-Digest", "")
         if is_digest(digest):
             return digest
         if not answer.body:
             answer = await ask()
             self._expect(answer, name)
+        _manifest_in(answer.body, name)
         return "sha256:" + hashlib.sha256(answer.body).hexdigest()
 
     async def image_details(self, repository: str, digest: str) -> ImageDetails:
@@ -293,10 +244,7 @@ class Registry:
 
     async def _manifest(self, repository: str, digest: str) -> dict[str, Any]:
         body = await self._content(repository, "manifests", digest, {"Accept": ACCEPT})
-        data = _json(body, f"{self.host}/{repository}@{digest}: its manifest")
-        if not isinstance(data, dict):
-            raise RegistryGarbled(f"{self.host}/{repository}@{digest}: its manifest is no JSON object")
-        return data
+        return _manifest_in(body, f"{self.host}/{repository}@{digest}")
 
     async def _content(self, repository: str, kind: str, digest: str, headers: Mapping[str, str]) -> bytes:
         """Return what a digest names, after having checked that it is that."""
@@ -337,9 +285,10 @@ class Registry:
     ) -> Answer:
         """Ask the registry, logging in and following redirects; other hosts are never told who we are."""
         send = partial(self._transport.send, what, method, limit=limit, retries=retries)
-        authorization = await self._authorizer.header(repository)
+        own = url.origin() == self.origin
+        authorization = await self._authorizer.header(repository) if own else None
         answer = await send(url, _with_authorization(headers, authorization))
-        if answer.status == 401:
+        if answer.status == 401 and own:
             challenges = answer.headers.getall("WWW-Authenticate", [])
             authorization = await self._authorizer.answer(repository, challenges, authorization)
             answer = await send(url, _with_authorization(headers, authorization))
@@ -354,6 +303,7 @@ class Registry:
     def _redirected(self, repository: str, here: URL, location: str) -> URL:
         try:
             url = here.join(URL(location))
+            url.origin()
         except ValueError:
             url = URL()
         if url.scheme not in ("http", "https") or (here.scheme == "https" and url.scheme != "https"):
@@ -363,7 +313,7 @@ class Registry:
     async def _fetch_token(
         self, method: str, url: URL, headers: Mapping[str, str], form: Mapping[str, str] | None
     ) -> Any:
-        answer = await self._transport.send("token", method, url, headers, limit=MAX_MANIFEST_BODY, form=form)
+        answer = await self._transport.send("token", method, url, headers, limit=MAX_TOKEN_BODY, form=form)
         if answer.status != 200:
             raise RegistryDenied(
                 f"the registry {self.host} does not let us in: its token server {place_of(url)} answers "
@@ -390,8 +340,16 @@ def _with_authorization(headers: Mapping[str, str], authorization: str | None) -
     return dict(headers) if authorization is None else {**headers, "Authorization": authorization}
 
 
+def _manifest_in(body: bytes, name: str) -> dict[str, Any]:
+    """Return what a manifest says; a login page in a registry's stead is none."""
+    data = _json(body, f"{name}: its manifest")
+    if not isinstance(data, dict) or "schemaVersion" not in data:
+        raise RegistryGarbled(f"{name}: its manifest is not a JSON object with a schemaVersion")
+    return data
+
+
 def _json(body: bytes, what: str) -> Any:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise RegistryGarbled(f"{what} is not JSON") from None
+        return decoded(body)
+    except ValueError as error:
+        raise RegistryGarbled(f"{what} {error}") from None

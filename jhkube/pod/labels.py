@@ -17,7 +17,7 @@ __all__ = ["GROUP_PREFIX", "ServerFacts", "label_parts", "label_value"]
 GROUP_PREFIX = "group.jhkube/"
 """A label with this prefix for each hub group of the user: `kubectl get pods -l group.jhkube/astro`."""
 
-_DIGEST = re.compile(r"sha256:([0-9a-f]{64})\Z")
+_DIGEST = re.compile(r"sha(?:256|512):([0-9a-f]{64}(?:[0-9a-f]{64})?)\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jhkube.options_form.image_name import NoSuchImage, split_image
+from jhkube.options_form.image_name import NoSuchImage, is_digest, split_image
 
 __all__ = ["image_key", "images_of"]
 
@@ -20,7 +20,7 @@ def image_key(image: str) -> str:
         host, path, reference = split_image(image)
     except NoSuchImage:
         return image
-    return f"{host}/{path}{'@' if reference.startswith('sha256:') else ':'}{reference}"
+    return f"{host}/{path}{'@' if is_digest(reference) else ':'}{reference}"
 
 
 def images_of(node: Mapping[str, Any]) -> frozenset[str]:

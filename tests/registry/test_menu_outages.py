@@ -127,6 +127,29 @@ async def test_a_repository_that_is_emptied_is_believed_at_the_third_time(
     assert shown(menu) == ["w_2026_47"]
 
 
+async def test_a_later_page_that_is_missing_empties_nothing(
+    open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, weeklies(41, 47))
+    front = await Front(open_registry.host, page_size=3).start()
+    menu = make_menu(f"{front.host}/{repository}")
+    await menu.refresh()
+    assert len(shown(menu)) == 7
+
+    async def first_page_alone(request: web.Request) -> web.Response | None:
+        return web.Response(status=404) if "last" in request.query else None
+
+    front.instead = first_page_alone
+    for _ in range(4):
+        await menu.refresh()
+        assert len(shown(menu)) == 7
+        assert "gives no usable answer" in menu.current.errors[0]
+    front.instead = None
+    await menu.refresh()
+    assert menu.current.errors == ()
+    await front.stop()
+
+
 async def test_a_registry_that_came_back_without_its_volume_is_doubted_too(
     start_registry: StartRegistry, make_menu: MakeMenu
 ) -> None:
@@ -232,6 +255,8 @@ async def test_the_kept_menu_is_for_the_hubs_eyes_and_without_secrets(
 
 GOOD = {"refreshed_at": 1.0, "tags": ["w_2026_46"], "digests": {}, "unnamed": [], "details": {}}
 
+DETAILS = {"created": None, "size": 1, "title": "", "description": "", "version": "", "architectures": []}
+
 
 @pytest.mark.parametrize(
     "content",
@@ -248,6 +273,16 @@ GOOD = {"refreshed_at": 1.0, "tags": ["w_2026_46"], "digests": {}, "unnamed": []
         pytest.param({**GOOD, "refreshed_at": "yesterday"}, id="no time"),
         pytest.param({**GOOD, "details": {"x": {"created": "never"}}}, id="no details"),
         pytest.param(b"\xff\xfe", id="no text"),
+        pytest.param("[" * 100_000, id="deep nesting"),
+        pytest.param({**GOOD, "refreshed_at": float("inf")}, id="an infinite time"),
+        pytest.param({**GOOD, "refreshed_at": float("nan")}, id="a time that is no number"),
+        pytest.param({**GOOD, "refreshed_at": 10**400}, id="a time of 400 digits"),
+        pytest.param({**GOOD, "refreshed_at": -1}, id="a time before time"),
+        pytest.param({**GOOD, "digests": {"w_2026_46": ["", float("nan")]}}, id="a digest asked for at no time"),
+        pytest.param({**GOOD, "missing": {"w_2026_46": 7}}, id="missing since no time"),
+        pytest.param({**GOOD, "missing": []}, id="missing of another shape"),
+        pytest.param({**GOOD, "details": {"x": {**DETAILS, "size": float("inf")}}}, id="an infinite size"),
+        pytest.param({**GOOD, "details": {"x": {**DETAILS, "title": 7}}}, id="a title that is no text"),
     ],
 )
 async def test_a_kept_menu_that_cannot_be_read_is_left_aside_with_a_warning(
@@ -260,6 +295,30 @@ async def test_a_kept_menu_that_cannot_be_read_is_left_aside_with_a_warning(
     menu = make_menu("localhost:1/lab", cache_file=str(file))
     assert menu.current.entries == ()
     assert f"kept in {file} is not used" in caplog.text
+
+
+async def test_a_part_of_the_kept_menu_that_is_damaged_costs_only_itself(tmp_path: Path, make_menu: MakeMenu) -> None:
+    file = tmp_path / "menu.json"
+    parts = {"localhost:1/lab": {"tags": 7}, "localhost:1/other": {**GOOD, "tags": ["w_2026_46", "w_2026_46"]}}
+    file.write_text(json.dumps({"version": 1, "repositories": parts}))
+    menu = make_menu("localhost:1/lab", "localhost:1/other", cache_file=str(file))
+    assert shown(menu) == ["w_2026_46"]
+
+
+async def test_a_kept_menu_of_tomorrow_is_of_now(tmp_path: Path, make_menu: MakeMenu) -> None:
+    file = tmp_path / "menu.json"
+    tomorrow = time.time() + 86400
+    digests = {"w_2026_46": ["sha256:" + "a" * 64, tomorrow]}
+    naive = {"sha256:" + "a" * 64: {**DETAILS, "created": "2026-11-20T08:00:00", "title": "x"}}
+    listing = {**GOOD, "refreshed_at": tomorrow, "digests": digests, "details": naive}
+    file.write_text(json.dumps({"version": 1, "repositories": {"localhost:1/lab": listing}}))
+    menu = make_menu("localhost:1/lab", cache_file=str(file))
+    assert menu.current.refreshed_at is not None
+    assert menu.current.refreshed_at <= time.time()
+    [entry] = menu.current.entries
+    assert entry.details is not None
+    assert entry.details.created is not None
+    assert entry.details.created.tzinfo is not None
 
 
 async def test_a_place_that_cannot_be_written_costs_a_warning_only(
@@ -313,6 +372,8 @@ async def test_a_typed_image_that_exists_is_run_by_its_digest(
         ("x.{host}/team/typed:mine", "not one of those that may be used here"),
         ("{host}/team/typed:mine; evil", "This is not an image"),
         ("{host}/team/../other:mine", "This is not an image"),
+        ("registry.example:99999/x", "This is not an image"),
+        ("a..b/x", "This is not an image"),
         ("", "This is not an image"),
     ],
 )

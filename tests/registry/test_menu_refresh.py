@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from aiohttp import web
 
+from jhkube.options_form._menu_cache import Missing
 from jhkube.options_form.menu import Menu
 from jhkube.options_form.tags import TagKind
+from jhkube.prepull.plan import wanted_images
 
 from .conftest import MakeMenu, StartRegistry, until, weeklies
 from .servers import Front, Pusher, RealRegistry
@@ -83,7 +89,7 @@ async def test_an_unchanged_repository_of_10_000_tags_costs_its_pages_alone(
     await front.stop()
 
 
-async def test_an_unchanged_alias_costs_one_answer_without_content(
+async def test_an_unchanged_alias_costs_one_answer_without_a_body(
     front: Front, pusher: Pusher, repository: str, make_menu: MakeMenu
 ) -> None:
     await pusher.image(repository, "recommended", "w_2026_46")
@@ -93,7 +99,7 @@ async def test_an_unchanged_alias_costs_one_answer_without_content(
     await menu.refresh()
     assert [(seen.method, seen.path.split("/")[-1], seen.status) for seen in front.seen] == [
         ("GET", "list", 200),
-        ("HEAD", "recommended", 304),
+        ("HEAD", "recommended", 200),
     ]
 
 
@@ -189,9 +195,103 @@ async def test_a_tag_whose_image_was_deleted_is_not_offered(
     await menu.refresh()
     assert [entry.tag.tag for entry in menu.offer_for([]).entries] == ["w_2026_46", "w_2026_45"]
     assert menu.current.errors == ()
-    front.forget()
+
+
+async def test_an_alias_whose_image_was_deleted_is_not_offered(
+    front: Front, open_registry: RealRegistry, pusher: Pusher, repository: str, make_menu: MakeMenu
+) -> None:
+    digest = await pusher.image(repository, "recommended")
+    menu = make_menu(f"{front.host}/{repository}")
     await menu.refresh()
-    assert front.count("manifests") == 0
+    assert len(menu.offer_for([]).entries) == 1
+    open_registry.delete_manifest(repository, digest)
+    await menu.refresh()
+    assert menu.offer_for([]).entries == ()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_tag_that_is_listed_before_its_image_is_there_is_offered_at_the_next_refresh(
+    front: Front,
+    open_registry: RealRegistry,
+    repository: str,
+    make_menu: MakeMenu,
+    tmp_path: Path,
+    restart: bool,
+) -> None:
+    open_registry.seed(repository, weeklies(46, 47))
+    settings = {"cache_file": str(tmp_path / "menu.json")}
+
+    async def not_yet(request: web.Request) -> web.Response | None:
+        return web.Response(status=404) if request.path.endswith("w_2026_47") else None
+
+    front.instead = not_yet
+    menu = make_menu(f"{front.host}/{repository}", **settings)
+    await menu.refresh()
+    assert [entry.tag.tag for entry in menu.offer_for([]).entries] == ["w_2026_46"]
+    front.instead = None
+    if restart:
+        menu = make_menu(f"{front.host}/{repository}", **settings)
+    await menu.refresh()
+    assert [entry.tag.tag for entry in menu.offer_for([]).entries] == ["w_2026_47", "w_2026_46"]
+
+
+async def test_a_tag_that_has_long_had_no_image_is_asked_for_rarely_across_restarts(
+    front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu, tmp_path: Path
+) -> None:
+    digests = open_registry.seed(repository, weeklies(46, 47))
+    open_registry.delete_manifest(repository, digests["w_2026_47"])
+    file = tmp_path / "menu.json"
+    name = f"{front.host}/{repository}"
+    await make_menu(name, cache_file=str(file)).refresh()
+    kept = json.loads(file.read_text())
+    now = time.time()
+    for last, asked in ((now - 500, 0), (now - 5000, 1)):
+        kept["repositories"][name]["missing"] = {"w_2026_47": [last - 1000, last]}
+        file.write_text(json.dumps(kept))
+        front.forget()
+        await make_menu(name, cache_file=str(file)).refresh()
+        assert front.count("manifests") == asked
+
+
+def test_what_is_missing_is_asked_for_after_as_long_as_it_has_been_missing() -> None:
+    assert Missing(1000, 1000).again_at(86400) == 1000
+    assert Missing(1000, 1300).again_at(86400) == 1600
+    assert Missing(0, 1_000_000).again_at(86400) == 1_086_400
+
+
+async def test_one_image_that_the_registry_does_not_give_costs_only_itself(
+    front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, ["latest", *weeklies(45, 47)])
+
+    async def some(request: web.Request) -> web.Response | None:
+        status = {"latest": 451, "w_2026_47": 403}.get(request.path.split("/")[-1])
+        return web.Response(status=status) if status else None
+
+    front.instead = some
+    menu = make_menu(f"{front.host}/{repository}")
+    for _ in range(2):
+        await menu.refresh()
+    assert menu.current.errors == ()
+    assert [entry.tag.tag for entry in menu.offer_for([]).entries] == ["w_2026_46", "w_2026_45"]
+    assert all(entry.digest for entry in menu.offer_for([]).entries)
+
+
+async def test_signatures_are_not_offered(
+    front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    attached = [f"sha256-{'a' * 64}{end}" for end in ("", ".sig", ".att", ".sbom")]
+    open_registry.seed(repository, ["w_2026_47", "sha-abc1234", *attached])
+    menu = make_menu(f"{front.host}/{repository}", offers=[{"kinds": {"weekly": 9, "build": 9, "other": 9}}])
+    await menu.refresh()
+    assert [entry.tag.tag for entry in menu.current.entries] == ["w_2026_47", "sha-abc1234"]
+    wanted = wanted_images(menu.current, menu.rules, 99)
+    assert [image.reference.split(":")[-1] for image in wanted] == ["w_2026_47", "sha-abc1234"]
+
+
+def test_a_repository_of_docker_hub_is_asked_for_by_its_whole_name(make_menu: MakeMenu) -> None:
+    [source] = make_menu("docker.io/python")._sources
+    assert (source.name, source.host, source.path) == ("docker.io/python", "docker.io", "library/python")
 
 
 async def test_a_tag_that_was_pushed_anew_is_noticed_when_it_is_checked_again(
@@ -232,6 +332,39 @@ async def test_offered_images_are_described_once(
     assert front.count() == front.count("tags") == 1
 
 
+@pytest.mark.parametrize("answer", [(404, b""), (403, b""), (200, b"<html>Maintenance</html>")])
+async def test_an_image_that_cannot_be_described_once_is_described_later(
+    front: Front, pusher: Pusher, repository: str, make_menu: MakeMenu, answer: tuple[int, bytes]
+) -> None:
+    bad = await pusher.image(repository, "w_2026_47", config={"created": "2026-11-20T08:00:00Z"})
+    await pusher.image(repository, "w_2026_46", config={"created": "2026-11-13T08:00:00Z"})
+
+    async def once(request: web.Request) -> web.Response | None:
+        return web.Response(status=answer[0], body=answer[1]) if request.path.endswith(bad) else None
+
+    front.instead = once
+    menu = make_menu(f"{front.host}/{repository}", describe_images=True)
+    await menu.refresh()
+    described = {entry.tag.tag: entry.details for entry in menu.current.entries}
+    assert described["w_2026_47"] is None
+    assert described["w_2026_46"] is not None
+    front.instead = None
+    await menu.refresh()
+    assert all(entry.details and entry.details.created for entry in menu.current.entries)
+
+
+async def test_half_a_character_of_a_title_stops_no_form(
+    pusher: Pusher, repository: str, make_menu: MakeMenu
+) -> None:
+    labels = {"Labels": {"org.opencontainers.image.title": "Lab \ud800"}}
+    await pusher.image(repository, "w_2026_47", config={"config": labels, "architecture": "\udfff"})
+    menu = make_menu(f"{pusher.base.removeprefix('http://')}/{repository}", describe_images=True)
+    await menu.refresh()
+    [entry] = menu.current.entries
+    assert entry.details is not None
+    assert (entry.details.title, entry.details.architectures) == ("Lab ?", ("?",))
+
+
 async def test_repositories_of_two_registries_are_one_menu(
     front: Front, open_registry: RealRegistry, repository: str, start_registry: StartRegistry, make_menu: MakeMenu
 ) -> None:
@@ -252,7 +385,7 @@ async def test_repositories_of_two_registries_are_one_menu(
     assert (first.repository, second.repository) == (f"{front.host}/{repository}", f"{other.host}/gpu")
 
 
-async def test_all_registries_together_see_no_more_requests_than_allowed(
+async def test_a_registry_sees_no_more_requests_than_allowed_for_all_its_repositories(
     front: Front, open_registry: RealRegistry, make_menu: MakeMenu
 ) -> None:
     front.delay = 0.01

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import time
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -13,6 +15,7 @@ from aiohttp import web
 from jhkube.options_form.image_details import read_details
 from jhkube.options_form.registry import (
     Registry,
+    RegistryCredentials,
     RegistryDenied,
     RegistryError,
     RegistryGarbled,
@@ -60,25 +63,56 @@ async def test_pages_that_carry_an_etag_are_not_sent_twice(open_registry: RealRe
     front = await Front(open_registry.host, page_size=20, etags=True).start()
     async with Registry(front.host) as registry:
         first = await registry.tags(repository)
-        received = registry.bytes_received
         assert await registry.tags(repository) == first
-        assert registry.bytes_received == received
         open_registry.seed(repository, ["w_2026_48"])
         assert set(await registry.tags(repository)) == {*first, "w_2026_48"}
-    assert [seen.status for seen in front.seen] == [200] * 3 + [304] * 3 + [304, 304, 200]
+    assert [seen.status for seen in front.seen] == [200] * 3 + [304, 304, 200] * 2
     await front.stop()
+
+
+async def test_an_etag_of_a_full_page_does_not_hide_the_page_after_it(
+    open_registry: RealRegistry, repository: str
+) -> None:
+    open_registry.seed(repository, ["w_2026_01", "w_2026_02"])
+    front = await Front(open_registry.host, page_size=2, etags=True).start()
+    async with Registry(front.host) as registry:
+        await registry.tags(repository)
+        open_registry.seed(repository, ["w_2026_03", "w_2026_04"])
+        assert len(await registry.tags(repository)) == 4
+        open_registry.seed(repository, ["w_2026_05"])
+        assert len(await registry.tags(repository)) == 5
+    await front.stop()
+
+
+async def test_the_link_of_an_unchanged_page_is_followed(front: Front, repository: str) -> None:
+    async def moved(request: web.Request) -> web.Response:
+        if request.query.get("page"):
+            return web.json_response({"tags": [f"on-{request.query['page']}"]})
+        unchanged = "If-None-Match" in request.headers
+        headers = {"ETag": '"x"', "Link": f'<{request.path}?page={"new" if unchanged else "old"}>; rel="next"'}
+        return (
+            web.Response(status=304, headers=headers)
+            if unchanged
+            else web.json_response({"tags": ["a"]}, headers=headers)
+        )
+
+    front.instead = moved
+    async with Registry(front.host) as registry:
+        assert await registry.tags(repository) == ["a", "on-old"]
+        assert await registry.tags(repository) == ["a", "on-new"]
 
 
 async def test_a_page_on_another_host_is_not_asked_for(front: Front, repository: str) -> None:
     elsewhere = await Front().start()
+    place = f"localhost:{elsewhere.port}"
 
     async def link(request: web.Request) -> web.Response:
-        target = f'<http://{elsewhere.host}/v2/{repository}/tags/list?last=a>; rel="next"'
+        target = f'<http://{place}/v2/{repository}/tags/list?last=a>; rel="next"'
         return web.json_response({"tags": ["a"]}, headers={"Link": target})
 
     front.instead = link
     async with Registry(front.host) as registry:
-        with pytest.raises(RegistryGarbled, match=f"another host, {elsewhere.host}"):
+        with pytest.raises(RegistryGarbled, match=f"another host, {place}"):
             await registry.tags(repository)
     assert elsewhere.seen == []
     await elsewhere.stop()
@@ -92,12 +126,85 @@ async def test_pages_that_lead_in_a_circle_end(front: Front, repository: str) ->
     async with Registry(front.host) as registry:
         with pytest.raises(RegistryGarbled, match="circle"):
             await registry.tags(repository)
-    assert front.count("tags") == 2
+    assert front.count("tags") == 3  # the third begins after the last tag
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+@pytest.mark.parametrize("place", ["", "http://localhost:1", "http://["])
+async def test_a_link_that_leads_nowhere_is_replaced_by_the_last_tag(
+    open_registry: RealRegistry, repository: str, status: int, place: str
+) -> None:
+    tags = [f"w_2026_{week:02}" for week in range(1, 8)]
+    open_registry.seed(repository, tags)
+    front = await Front(open_registry.host, page_size=3).start()
+
+    async def opaque(request: web.Request) -> web.Response | None:
+        if "cursor" in request.query:
+            return web.Response(status=status)
+        page = [tag for tag in tags if tag > request.query.get("last", "")][:3]
+        link = {"Link": f'<{place}{request.path}?cursor={page[-1]}>; rel="next"'} if page[-1] != tags[-1] else {}
+        return web.json_response({"tags": page}, headers=link)
+
+    front.instead = opaque
+    async with Registry(front.host) as registry:
+        assert await registry.tags(repository) == tags
+    await front.stop()
+
+
+async def test_a_later_page_that_is_missing_is_not_a_missing_repository(front: Front, repository: str) -> None:
+    async def only_first(request: web.Request) -> web.Response:
+        if "last" in request.query:
+            return web.Response(status=404)
+        return web.json_response({"tags": ["a"]}, headers={"Link": f'<{request.path}?last=a>; rel="next"'})
+
+    front.instead = only_first
+    async with Registry(front.host) as registry:
+        with pytest.raises(RegistryGarbled, match="a later page"):
+            await registry.tags(repository)
+
+
+async def test_a_link_to_another_port_of_the_registry_is_asked_at_the_port_that_is_known(
+    front: Front, repository: str
+) -> None:
+    async def behind_a_proxy(request: web.Request) -> web.Response:
+        if "last" in request.query:
+            return web.json_response({"tags": ["b"]})
+        return web.json_response(
+            {"tags": ["a"]}, headers={"Link": f'<https://127.0.0.1:5000{request.path}?last=a>; rel="next"'}
+        )
+
+    front.instead = behind_a_proxy
+    async with Registry(front.host) as registry:
+        assert await registry.tags(repository) == ["a", "b"]
+
+
+async def test_a_link_behind_a_redirect_is_followed_there_without_credentials(
+    open_registry: RealRegistry, repository: str
+) -> None:
+    open_registry.seed(repository, ["a", "b", "c"])
+    mirror = await Front(open_registry.host, page_size=2).start()
+    front = await Front().start()
+    place = f"localhost:{mirror.port}"
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        if "last" in request.query:
+            return web.Response(status=400)
+        if "Authorization" not in request.headers:
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+        return web.Response(status=307, headers={"Location": f"http://{place}{request.path_qs}"})
+
+    front.instead = elsewhere
+    credentials = RegistryCredentials.from_docker_config({"auths": {front.host: {"username": "u", "password": "p"}}})
+    async with Registry(front.host, credentials=credentials) as registry:
+        assert await registry.tags(repository) == ["a", "b", "c"]
+    assert [("Authorization" in seen.headers, seen.status) for seen in mirror.seen] == [(False, 200)] * 2
+    await mirror.stop()
+    await front.stop()
 
 
 async def test_pages_without_end_are_given_up(front: Front, repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jhkube.options_form.registry.MAX_PAGES", 20)
-    monkeypatch.setattr("jhkube.options_form.registry.MAX_TAGS", 100)
+    monkeypatch.setattr("jhkube.options_form._tag_pages.MAX_PAGES", 20)
+    monkeypatch.setattr("jhkube.options_form._tag_pages.MAX_TAGS", 100)
 
     async def endless(request: web.Request) -> web.Response:
         page = int(request.query.get("page", "0"))
@@ -147,15 +254,47 @@ async def test_a_tag_stands_for_the_digest_that_was_pushed(
         assert await registry.digest(repository, pushed) == pushed
 
 
-async def test_a_digest_that_is_known_is_asked_for_conditionally(
-    front: Front, pusher: Pusher, repository: str
+async def test_a_tag_whose_image_is_gone_is_not_said_to_be_unchanged(
+    open_registry: RealRegistry, pusher: Pusher, repository: str
 ) -> None:
-    old = await pusher.image(repository, "recommended", marker="old")
+    digest = await pusher.image(repository, "recommended")
+    async with Registry(open_registry.host) as registry:
+        assert await registry.digest(repository, "recommended") == digest
+        open_registry.delete_manifest(repository, digest)
+        with pytest.raises(RegistryNotFound):
+            await registry.digest(repository, "recommended")
+
+
+@pytest.mark.parametrize("digest", ["sha256:" + "a" * 64, "sha512:" + "b" * 128])
+async def test_a_digest_stands_for_itself_whatever_the_registry_calls_it(
+    front: Front, repository: str, digest: str
+) -> None:
+    async def another(request: web.Request) -> web.Response:
+        return web.json_response({}, headers={"Docker-Content-Digest": "sha256:" + "0" * 64})
+
+    front.instead = another
     async with Registry(front.host) as registry:
-        assert await registry.digest(repository, "recommended", known=old) == old
-        new = await pusher.image(repository, "recommended", marker="new")
-        assert await registry.digest(repository, "recommended", known=old) == new != old
-    assert [(seen.method, seen.status) for seen in front.seen] == [("HEAD", 304), ("HEAD", 200)]
+        assert await registry.digest(repository, digest) == digest
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>Sign in</html>",
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        b'{"schemaVersion": 2, "x": [' + b"[]," * 500_000 + b"[]]}",
+    ],
+)
+async def test_what_is_no_manifest_has_no_digest(front: Front, repository: str, body: bytes) -> None:
+    async def portal(request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="text/html")
+
+    front.instead = portal
+    async with Registry(front.host) as registry:
+        with pytest.raises(RegistryGarbled, match="its manifest"):
+            await registry.digest(repository, "any")
 
 
 async def test_a_registry_that_sends_no_digest_has_it_worked_out(front: Front, repository: str) -> None:
@@ -247,6 +386,12 @@ async def test_content_that_does_not_have_its_digest_is_refused(
         pytest.param(b"{}", id="no tags in it"),
         pytest.param(b'{"tags": "latest"}', id="tags that are a text"),
         pytest.param(b'{"tags": {"latest": 1}}', id="tags that are a dict"),
+        pytest.param(b'{"tags": ["latest", 7, null]}', id="not only texts"),
+        pytest.param(b'{"tags": ["latest", ["x"]]}', id="a list in the list"),
+        pytest.param(b'{"tags": [' + b"[]," * 1_000_000 + b"[]]}", id="many lists in the list"),
+        pytest.param(b'{"tags": ["' + b"x" * 2**20, id="half a large answer"),
+        pytest.param(b'{"x": [' + b"[]," * 300_000 + b'[]], "tags": 7}', id="a large answer without tags"),
+        pytest.param(b'{"name": "' + b"x" * 2**20 + b'\xff"}', id="a large answer that is no text"),
         pytest.param(b"[" * 100_000, id="deep nesting"),
         pytest.param(b"\xff\xfe\x00", id="no text"),
     ],
@@ -263,11 +408,87 @@ async def test_a_garbled_list_of_tags_is_an_error(front: Front, repository: str,
 
 async def test_texts_that_can_be_no_tag_are_left_out(front: Front, repository: str) -> None:
     async def odd(request: web.Request) -> web.Response:
-        return web.json_response({"tags": ["fine", "<b>", "", "a/b", 7, None, "x" * 129, "a b", "ok\n"]})
+        return web.json_response({"tags": ["fine", "<b>", "", "a/b", "x" * 129, "a b", "ok\n"]})
 
     front.instead = odd
     async with Registry(front.host) as registry:
         assert await registry.tags(repository) == ["fine"]
+
+
+async def test_a_large_page_is_read_while_others_have_their_turn(front: Front, repository: str) -> None:
+    tags = [f"d_2026_01_01-{number:06}" for number in range(40_000)]
+    more = {"manifest": {f"sha256:{number}": {"tag": [f"]{{{number}"], "size": -1.5e3} for number in range(5_000)}}
+
+    async def large(request: web.Request) -> web.Response:
+        return web.json_response(
+            {"child": [], **more, "tags": [*tags, "caf\u00e9", 'a"b'], "name": repository, "x": None}
+        )
+
+    front.instead = large
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count_turns())
+    async with Registry(front.host) as registry:
+        answer = await registry._ask_for_page(repository, registry._url(f"{repository}/tags/list"), {})
+        assert len(answer.body) > 2**19
+        assert await registry.tags(repository) == tags
+    counting.cancel()
+    assert turns > 10
+
+
+async def test_30_MB_of_lists_stop_nobody(front: Front, repository: str) -> None:
+    body = b'{"tags": [' + b"[]," * 10_000_000 + b"[]]}"
+
+    async def lists(request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="application/json")
+
+    front.instead = lists
+    async with Registry(front.host) as registry:
+        before = time.process_time()
+        with pytest.raises(RegistryGarbled, match="no list of texts"):
+            await registry.tags(repository)
+        # decoding all of it takes over 10 s of processor time
+        assert time.process_time() - before < 5
+
+
+@pytest.mark.parametrize("level", [1, 9])
+async def test_a_packed_answer_is_unpacked_to_the_limit_and_no_further(
+    front: Front, repository: str, level: int
+) -> None:
+    sent = gzip.compress(b'{"tags": ["a"]}', level)
+
+    async def packed(request: web.Request) -> web.Response:
+        assert request.headers["Accept-Encoding"] == "gzip"
+        return web.Response(body=sent, headers={"Content-Encoding": "gzip"})
+
+    front.instead = packed
+    async with Registry(front.host) as registry:
+        assert await registry.tags(repository) == ["a"]
+        sent = gzip.compress(b"0" * 2**26, level)
+        tracemalloc.start()
+        with pytest.raises(RegistryGarbled, match="more than 32 MiB"):
+            await registry.tags(repository)
+        assert tracemalloc.get_traced_memory()[1] < 3 * 2**25
+        tracemalloc.stop()
+        sent = b"not packed"
+        with pytest.raises(RegistryGarbled, match="gzip cannot unpack"):
+            await registry.tags(repository)
+
+
+async def test_an_answer_packed_in_another_way_is_refused(front: Front, repository: str) -> None:
+    async def brotli(request: web.Request) -> web.Response:
+        return web.Response(body=b"x", headers={"Content-Encoding": "br"})
+
+    front.instead = brotli
+    async with Registry(front.host) as registry:
+        with pytest.raises(RegistryGarbled, match="compressed by 'br'"):
+            await registry.tags(repository)
 
 
 async def test_an_answer_without_end_is_cut_off(front: Front, repository: str) -> None:
@@ -337,14 +558,17 @@ async def test_retry_after_is_waited_for(front: Front, pusher: Pusher, repositor
     assert time.monotonic() - started >= 2
 
 
-async def test_a_registry_that_asks_for_a_long_rest_has_it(front: Front, repository: str) -> None:
+@pytest.mark.parametrize("asked", ["250", "3600", "31536000"])
+async def test_a_registry_that_asks_for_a_long_rest_has_it_for_five_minutes_at_most(
+    front: Front, repository: str, asked: str
+) -> None:
     async def much_later(request: web.Request) -> web.Response:
-        return web.Response(status=429, headers={"Retry-After": "3600"})
+        return web.Response(status=429, headers={"Retry-After": asked})
 
     front.instead = much_later
     async with Registry(front.host) as registry:
         for _ in range(3):
-            with pytest.raises(RegistryUnreachable, match="left alone for 3600 s"):
+            with pytest.raises(RegistryUnreachable, match=f"left alone for {min(int(asked), 300)} s"):
                 await registry.tags(repository)
     assert len(front.seen) == 1
 

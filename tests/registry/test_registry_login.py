@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ from jhkube.options_form.registry import (
     Registry,
     RegistryCredentials,
     RegistryDenied,
+    RegistryError,
     RegistryGarbled,
     RegistryUnreachable,
 )
@@ -200,6 +202,63 @@ async def test_an_identity_token_is_sent_in_a_form_and_never_in_an_address(front
     assert (form["grant_type"], form["refresh_token"]) == ("refresh_token", "long-lived")
 
 
+def token_registry_at(front: Front, answer: object, realm: str = "") -> None:
+    """Make a front a registry with a token server that answers so."""
+
+    async def both(request: web.Request) -> web.Response:
+        if request.path == "/token":
+            return web.Response(body=json.dumps(answer).encode(), content_type="application/json")
+        if request.headers.get("Authorization") == "Bearer good":
+            return web.json_response({"tags": ["a"]})
+        challenge = f'Bearer realm="{realm or f"http://{front.host}/token"}",service="x"'
+        return web.Response(status=401, headers={"WWW-Authenticate": challenge})
+
+    front.instead = both
+
+
+@pytest.mark.parametrize("life", [10**400, -(10**400), float("inf"), float("nan"), "300", None, [], True, 0])
+async def test_a_token_may_be_said_to_live_for_any_time(front: Front, life: object) -> None:
+    token_registry_at(front, {"token": "good", "expires_in": life})
+    async with Registry(front.host) as registry:
+        assert await registry.tags("team/lab") == ["a"]
+
+
+@pytest.mark.parametrize(
+    "realm", ["http://", "http:///token", "http://[/", "http://h:99999/", "nowhere", "http://\u2028/"]
+)
+async def test_a_realm_that_is_no_address_is_an_error(front: Front, realm: str) -> None:
+    token_registry_at(front, {"token": "good"}, realm)
+    async with Registry(front.host) as registry:
+        with pytest.raises(RegistryDenied, match="names no address of a token server"):
+            await registry.tags("team/lab")
+
+
+async def test_a_realm_that_is_no_host_name_is_an_error_where_it_is_configured_too(front: Front) -> None:
+    token_registry_at(front, {"token": "good"}, "http://a..b/token")
+    async with Registry(front.host, token_servers=["a..b"], retries=0) as registry:
+        with pytest.raises(RegistryError, match=r"a\.\.b (cannot be asked|does not answer)"):
+            await registry.tags("team/lab")
+
+
+async def test_what_is_remembered_of_repositories_is_bounded(front: Front) -> None:
+    token_registry_at(front, {"token": "good", "expires_in": 3600})
+    async with Registry(front.host) as registry:
+        for number in range(300):
+            await registry.tags(f"typed/name{number}")
+        kept = registry._authorizer
+        assert {len(kept._learnt), len(kept._tokens), len(kept._renewals)} == {256}
+
+
+async def test_other_accounts_are_used_without_a_new_client(basic_registry: RealRegistry) -> None:
+    push = Pusher(f"http://{basic_registry.host}", headers={"Authorization": BASIC})
+    await push.image("team/lab", "w_2026_46")
+    async with Registry(basic_registry.host, credentials=credentials_for(basic_registry.host, "wrong")) as registry:
+        with pytest.raises(RegistryDenied):
+            await registry.tags("team/lab")
+        registry.use_credentials(credentials_for(basic_registry.host))
+        assert await registry.tags("team/lab") == ["w_2026_46"]
+
+
 async def test_a_redirect_to_another_host_carries_no_credentials(basic_registry: RealRegistry) -> None:
     push = Pusher(f"http://{basic_registry.host}", headers={"Authorization": BASIC})
     digest = await push.image("team/lab", "latest", config={"created": "2026-11-20T00:00:00Z"})
@@ -228,7 +287,18 @@ async def test_a_redirect_to_another_host_carries_no_credentials(basic_registry:
     await store.stop()
 
 
-@pytest.mark.parametrize("location", ["", "file:///etc/passwd", "http://[", "/v2/team/lab/manifests/latest"])
+@pytest.mark.parametrize(
+    "location",
+    [
+        "",
+        "file:///etc/passwd",
+        "http://[",
+        "http://",
+        "http:///x",
+        "http://h:99999/",
+        "/v2/team/lab/manifests/latest",
+    ],
+)
 async def test_a_redirect_to_nowhere_is_an_error(front: Front, location: str) -> None:
     async def redirect(request: web.Request) -> web.Response:
         return web.Response(status=307, headers={"Location": location})

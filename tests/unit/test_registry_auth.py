@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jhkube.options_form._registry_auth import Credential, RegistryCredentials, parse_challenges
+from jhkube.options_form._docker_config import Credential, RegistryCredentials
+from jhkube.options_form._registry_auth import parse_challenges
 
 CHALLENGES = [
     ("", []),
@@ -128,6 +129,10 @@ def test_the_longest_path_wins_over_the_host() -> None:
     [
         pytest.param({"auths": {"quay.io": {"username": "me", "password": "word"}}}, id="plain"),
         pytest.param({"auths": {"quay.io": {"auth": encoded("me:word")}}}, id="encoded"),
+        pytest.param({"auths": {"quay.io": {"auth": encoded("me:word").rstrip("=")}}}, id="without padding"),
+        pytest.param(
+            {"auths": {"quay.io": {"auth": f"{encoded('me:word')[:5]}\r\n{encoded('me:word')[5:]}\n"}}}, id="wrapped"
+        ),
         pytest.param({"auths": {"quay.io": {"auth": encoded("me:word\0\0")}}}, id="padded as old docker did"),
         pytest.param({"quay.io": {"auth": encoded("me:word"), "email": "me@example.org"}}, id="dockercfg"),
         pytest.param({"auths": {"quay.io": {"auth": encoded("me:word")}}, "credsStore": "pass"}, id="with a store"),
@@ -147,7 +152,7 @@ def test_a_configuration_is_read_from_a_dict_and_from_a_file(config: dict[str, A
     [
         '{"auths": {"quay.io": {"auth": "c2VjcmV0',
         '{"auths": ["secret"]}',
-        '{"auths": {"quay.io": {"auth": "secret!"}}}',
+        '["secret"]',
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_refused_without_being_shown(content: str, tmp_path: Path) -> None:
@@ -160,6 +165,30 @@ def test_a_configuration_that_cannot_be_read_is_refused_without_being_shown(cont
         assert "secret" not in str(error)
         assert "c2VjcmV0" not in repr(error)
         error = error.__cause__
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"auth": "secret!"},
+        {"auth": encoded("secret without a colon")},
+        {"auth": ["secret"]},
+        {"auth": base64.b64encode(b"\xff:secret").decode()},
+        {"registrytoken": "secret\nX-Header: y"},
+    ],
+)
+def test_an_entry_that_cannot_be_read_costs_only_itself(entry: dict[str, Any]) -> None:
+    auths = {"bad.example": entry, "quay.io": {"auth": encoded("me:word")}}
+    credentials = RegistryCredentials.from_docker_config({"auths": auths})
+    assert credentials.find("quay.io", "x") == Credential("me", "word")
+    assert credentials.find("bad.example", "x") is None
+    [fault] = credentials.faults
+    assert "entry for bad.example is left out" in fault
+    assert "secret" not in fault
+
+
+def test_a_configuration_without_any_account_is_one() -> None:
+    assert RegistryCredentials.from_docker_config({"auths": None}) == RegistryCredentials()
 
 
 def test_accounts_are_never_printed() -> None:
