@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import Any
@@ -11,11 +12,9 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HT
 
 from jhkube.login.errors import ProviderUnavailable
 from jhkube.login.outages import Outage
+from jhkube.retry_after import LONGEST_WAIT, retry_after
 
 __all__ = ["answer", "json_body"]
-
-LONGEST_WAIT = 3600.0
-"""Seconds: no wait that a provider asks for is kept for longer."""
 
 
 async def answer(client: AsyncHTTPClient, request: HTTPRequest, outage: Outage, provider: str) -> HTTPResponse:
@@ -40,7 +39,7 @@ async def answer(client: AsyncHTTPClient, request: HTTPRequest, outage: Outage, 
         reason = f"{where}: {response.code}"
     if reason:
         outage.failed(reason)
-        raise ProviderUnavailable(provider, reason, retry_after(response))
+        raise ProviderUnavailable(provider, reason, asked_wait(response))
     outage.answered()
     return response
 
@@ -77,13 +76,12 @@ def is_rate_limit(response: HTTPResponse) -> bool:
     return b"rate limit" in (response.body or b"").lower()
 
 
-def retry_after(response: HTTPResponse, now: float | None = None) -> float:
+def asked_wait(response: HTTPResponse, now: float | None = None) -> float:
     """Return the seconds for which the provider asks not to be asked again, 0 where it does not say."""
     headers = response.headers
-    for text, start in (
-        (headers.get("Retry-After", ""), 0.0),
-        (headers.get("X-RateLimit-Reset", ""), time.time() if now is None else now),
-    ):
-        if text.isdecimal() and (start == 0.0 or headers.get("X-RateLimit-Remaining") == "0"):
-            return min(max(float(text) - start, 0.0), LONGEST_WAIT)
-    return 0.0
+    now = time.time() if now is None else now
+    wait = retry_after(headers.get("Retry-After"), now)
+    if wait is None and headers.get("X-RateLimit-Remaining") == "0":
+        with contextlib.suppress(ValueError, OverflowError):
+            wait = min(max(int(headers.get("X-RateLimit-Reset", "")) - now, 0.0), LONGEST_WAIT)
+    return wait or 0.0
