@@ -210,6 +210,7 @@ class CILogonGroupAuthenticator(CILogonConfig):
         super().__init__(**kwargs)
         self.id_tokens = IdTokens(self.login_service, self.issuer, self.client_id, self._json_at)
         self._registry: IdRegistry | None = None
+        self._told_unusable: dict[str, tuple[str, ...]] = {}
 
     async def get_token_info(self, handler: Any, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the token endpoint's answer, its id token checked."""
@@ -252,18 +253,31 @@ class CILogonGroupAuthenticator(CILogonConfig):
         except (IdError, ClaimError) as error:
             raise self.no_account(auth_model["name"], error) from None
         self.keep(state, identity, (group.name for group in found))
+        self._tell_unusable(identity, account.unusable_groups(self.numbers))
         return auth_model
 
+    def _tell_unusable(self, identity: UserIdentity, reasons: tuple[str, ...]) -> None:
+        if reasons and self._told_unusable.get(identity.subject) != reasons:
+            self._told_unusable[identity.subject] = reasons
+            self.log.error("%s has groups that are no unix groups: %s", identity.name, "; ".join(reasons))
+
     async def check_identity(self, db: Any, auth_model: Mapping[str, Any]) -> None:
-        """Refuse whose number is another's: derived numbers can meet, and so can two providers' claims."""
+        """Refuse whose number is another's: derived numbers can meet, and so can two providers' claims.
+
+        A group whose number is another's is taken from the person, and stays a group of the hub's.
+        """
         await super().check_identity(db, auth_model)
-        registry = self._registry = self._registry or IdRegistry(self.numbers.gids, self.log, self._groups_here)
+        if self._registry is None:
+            named = (self.allowed_groups | self.admin_groups) - self.gids.keys()
+            self._registry = IdRegistry(self.numbers.gids, self.log, self._groups_here, named)
+        registry = self._registry
         await registry.load(lambda: kept_auth_states(db))
         try:
             state = auth_model["auth_state"]
-            registry.note(UserIdentity.from_dict(state[AUTH_STATE_KEY]), self._groups_here(state))
+            identity = registry.note(UserIdentity.from_dict(state[AUTH_STATE_KEY]), self._groups_here(state))
         except IdError as error:
             raise self.no_account(auth_model["name"], error) from None
+        state[AUTH_STATE_KEY] = identity.to_dict()
 
     def _groups_here(self, auth_state: Mapping[str, Any]) -> set[str]:
         return self.rules.apply(auth_state.get(MEMBERSHIPS_KEY) or ())

@@ -134,6 +134,13 @@ SETTINGS: Final = (
         "identity providers, as CILogonOAuthenticator.idps takes them",
     ),
     Setting("cilogon.allowed", "JHKUBE_ALLOWED_GROUPS", WORDS, [], "groups whose members come in"),
+    Setting(
+        "cilogon.numberSecret",
+        "JHKUBE_CILOGON_NUMBER_SECRET",
+        SECRET,
+        "",
+        "a site's secret for derived uids and gids; the same on hubs that share files",
+    ),
     # 20-spawner
     Setting("spawner.namespace", "JHKUBE_NAMESPACE", TEXT, "", "the namespace of the pods; the hub's own if unset"),
     Setting("spawner.connectHost", "JHKUBE_POD_CONNECT_HOST", HOST, "", "the pods' address, if not their own IP"),

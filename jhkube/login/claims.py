@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,7 @@ def groups_in(value: Any, *, name_key: str = "name", gid_key: str = "id") -> tup
     ----------
     value
         A list of strings, one string, a string with `;` between groups, or a list of objects; None for no groups.
+        In a string `\\;` is a semicolon of a group's name, as Shibboleth writes it.
     name_key, gid_key
         Where objects have the group's name and its number; a number that is none is left out.
 
@@ -71,7 +73,7 @@ def groups_in(value: Any, *, name_key: str = "name", gid_key: str = "id") -> tup
     if value is None:
         items = ()
     elif isinstance(value, str):
-        items = value.split(";")
+        items = (part.replace("\\;", ";") for part in re.split(r"(?<!\\);", value))
     elif isinstance(value, Mapping):
         items = (value,)
     elif isinstance(value, (list, tuple, set, frozenset)):

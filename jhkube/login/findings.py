@@ -12,6 +12,9 @@ __all__ = ["Finding", "check_github_names", "cilogon_findings", "common_findings
 _ORGANIZATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _TEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*:[A-Za-z0-9][A-Za-z0-9_.-]*")
 
+SHORTEST_SECRET = 32
+"""Characters of `number_secret`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -102,6 +105,15 @@ def cilogon_findings(config: Any) -> Iterator[Finding]:
         if everybody and config.allowed_groups:
             text = f"lets everybody of {entity} in, so allowed_groups decides nothing for them"
             yield Finding("idps", text, is_error=False)
+    if not config.number_secret:
+        text = (
+            "is not set, so everybody can compute derived gids, and find a group name that has the gid of another "
+            "group; set it before people have files"
+        )
+        yield Finding("number_secret", text, is_error=False)
+    elif len(config.number_secret) < SHORTEST_SECRET:
+        text = f"has fewer than {SHORTEST_SECRET} characters and could be guessed; `openssl rand -hex 32` makes one"
+        yield Finding("number_secret", text)
     try:
         config.numbers  # noqa: B018
     except ValueError as error:

@@ -53,6 +53,7 @@ async def shared_cilogon_hub(shared_cilogon, tmp_path_factory):
                 "denied_groups": ["suspended"],
                 "admin_groups": ["chiefs"],
                 "group_rules": {"CO:COU:(.*):members:active": r"\1", "CO:.*": None, "([^:]+)": r"\1"},
+                "uids": {"http://cilogon.example/serverA/users/listed": 60_100},
                 "gids": {"telescope-ops": 70_001},
                 "auth_refresh_age": 3600,
                 "refresh_timeout": 2.0,
@@ -215,6 +216,41 @@ async def test_two_people_never_share_a_uid(hub, add_claims, browse):
     await logged_in(hub, browse, first)
     assert (await browse(hub, second).log_in()).status == 403
     assert hub.warnings("uid 60001 of cilogon:")
+
+
+@pytest.mark.parametrize("number", [{"uidNumber": 60_100}, {"gidNumber": 60_100}, {"gidNumber": 70_001}])
+async def test_a_number_of_the_tables_is_refused_to_everybody_else_before_its_owner_comes(
+    hub, add_claims, browse, number
+):
+    login = add_claims(**number)
+    assert (await browse(hub, login).log_in()).status == 403
+    assert hub.warnings(f"{login} cannot be given an account: the ")
+    assert await hub.inspect(login) == {}
+
+
+async def test_a_gid_that_is_somebodys_uid_is_refused(hub, add_claims, browse):
+    await logged_in(hub, browse, add_claims(uidNumber=60_201))
+    assert (await browse(hub, add_claims(uidNumber=60_202, gidNumber=60_201)).log_in()).status == 403
+    assert hub.warnings("gid 60201 of cilogon:")
+
+
+async def test_a_group_whose_gid_is_anothers_is_taken_from_the_person_who_comes_in(hub, add_claims, browse):
+    await logged_in(hub, browse, add_claims(uidNumber=60_301))
+    groups = ["observatory", {"name": "found-by-search", "id": 60_301}, {"name": "ops", "id": 70_001}]
+    login = add_claims(isMemberOf=groups)
+    browser = await logged_in(hub, browse, login)
+    assert [group.name for group in (await identity_of(hub, login)).groups] == ["observatory"]
+    assert (await hub.inspect(login))["groups"] == ["found-by-search", "observatory", "ops"]
+    before = await hub.inspect(login)
+    assert await browser.refreshed()
+    assert await hub.inspect(login) == before
+
+
+async def test_an_escaped_semicolon_is_part_of_a_groups_name(hub, add_claims, browse):
+    login = add_claims(isMemberOf=r"observatory;x\;chiefs")
+    await logged_in(hub, browse, login)
+    found = await hub.inspect(login)
+    assert (found["groups"], found["admin"]) == (["observatory", "x;chiefs"], False)
 
 
 async def test_name_and_address_come_from_the_claims(hub, add_claims, browse):
