@@ -111,6 +111,13 @@ SETTINGS: Final = (
     Setting(
         "auth.refreshAge", "JHKUBE_AUTH_REFRESH_AGE", WHOLE_SECONDS, 300, "how old a membership may get, in seconds"
     ),
+    Setting(
+        "auth.stopServersOfLeavers",
+        "JHKUBE_STOP_SERVERS_OF_LEAVERS",
+        FLAG,
+        False,
+        "whether servers stop whose person nothing lets in any more",
+    ),
     Setting("github.url", "JHKUBE_GITHUB_URL", URL, "https://github.com", "GitHub, or a GitHub Enterprise Server"),
     Setting("github.clientId", "GITHUB_CLIENT_ID", TEXT, "", "the OAuth app's client id"),
     Setting("github.clientSecret", "GITHUB_CLIENT_SECRET", SECRET, "", "the OAuth app's client secret"),

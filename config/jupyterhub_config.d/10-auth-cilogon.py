@@ -15,3 +15,4 @@ if settings["auth.provider"] == "cilogon":
     c.CILogonGroupAuthenticator.number_secret = settings["cilogon.numberSecret"]
     c.CILogonGroupAuthenticator.admin_users = set(settings["auth.admins"])
     c.CILogonGroupAuthenticator.auth_refresh_age = settings["auth.refreshAge"]
+    c.CILogonGroupAuthenticator.stop_servers_of_leavers = settings["auth.stopServersOfLeavers"]

@@ -237,7 +237,7 @@ def test_every_trait_of_ours_has_a_help_text(authenticator):
 @pytest.mark.parametrize("eppn", ["ada\n[I 2026] somebody", "ada\x1b[2J", "ada\u202e", "ada\x00"])
 def test_a_name_that_cannot_be_printed_is_refused_before_anything_logs_it(eppn, caplog):
     logging.getLogger("traitlets").propagate = True
-    claims = {"idp": next(iter(IDPS)), "eppn": eppn}
+    claims = {"idp": next(iter(IDPS)), "sub": "http://cilogon.example/1", "eppn": eppn}
     with pytest.raises(Refused):
         cilogon().user_info_to_username(claims)
     assert eppn not in caplog.text
