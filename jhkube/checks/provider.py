@@ -102,9 +102,7 @@ async def _organizations(authenticator: GitHubConfig, prefix: str) -> AsyncItera
         elif found and number:
             yield PROVIDER.passed(f"{prefix}.{trait}: {entry} is {name}")
         elif found:
-            yield PROVIDER.passed(
-                f"{prefix}.{trait}: {name} is {name}#{found}; written so, nobody else can have it after a renaming"
-            )
+            yield PROVIDER.passed(f"{prefix}.{trait}: {name} is {name}#{found}, and with that id nobody else's")
 
 
 async def _cilogon(authenticator: Any, prefix: str) -> AsyncIterator[Result]:

@@ -192,7 +192,7 @@ async def test_an_organization_with_an_id_is_known_by_it_and_not_by_its_name(
     assert (await browse(hub, add_person(ours, bad)).log_in()).status == 403
     # What is hidden cannot be the one that is denied.
     assert (await browse(hub, add_person(ours, add_saml())).log_in()).status == 200
-    github.world.set_organization(ours, login=name)
+    github.world.organization(ours).login = name
     github.world.add_organization(ours)
     assert (await browse(hub, member).log_in()).status == 200
     page = await browse(hub, add_person(ours)).log_in()
