@@ -89,6 +89,7 @@ class GitHubStandIn(StandIn):
             "expire_tokens": self.expire_tokens,
             "issue_token": self.issue_token,
             "rate_limited": self.rate_limited,
+            "use_up_limit": self.use_up_limit,
             "reset": self.reset,
             "revoke_tokens": self.revoke_tokens,
             "state": self.state,
@@ -148,6 +149,10 @@ class GitHubStandIn(StandIn):
         }
         body = json.dumps({"message": "API rate limit exceeded for user ID 1.", "status": "403"})
         return self.fail(path, status=403, headers=headers, body=body, **how)
+
+    def use_up_limit(self, login: str) -> None:
+        """Use up a person's rate limit; what has not changed costs nothing and is still answered."""
+        self.limits.use_up(str(self.world.person(login).id))
 
     def state(self) -> dict[str, Any]:
         """Return who is where, and how many tokens live; no token itself."""

@@ -36,6 +36,10 @@ class RateLimits:
         self.anonymous = anonymous
         self._used: dict[str, tuple[float, int]] = {}
 
+    def use_up(self, caller: str) -> None:
+        """Leave a caller nothing for the next hour."""
+        self._used[caller] = (self._clock(), self.limit)
+
     def headers(self, caller: str, cost: int) -> tuple[bool, dict[str, str]]:
         """Note a request's cost; say whether there was enough left, with the headers that tell so."""
         limit = self.anonymous if caller == "" else self.limit

@@ -6,7 +6,7 @@ After https://docs.github.com/en/rest, which has a chapter for each.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +75,10 @@ class Call:
             return self.token.client_id in organization.granted
         return True
 
+    def needs_sign_on(self, organization: Organization) -> bool:
+        """Say whether the organization asks the caller for single sign-on first (SAML)."""
+        return organization.saml and self.caller.id not in organization.signed_in
+
     def sees_membership(self, organization: Organization, membership: Membership) -> bool:
         """Say whether the caller's own membership is told to this token."""
         return self.reaches(organization) and (membership.public or self.allows("read:org"))
@@ -127,7 +131,14 @@ def user_orgs(call: Call) -> Answer:
         for organization, membership in call.world.memberships(call.caller)
         if membership.state == "active" and call.sees_membership(organization, membership)
     ]
-    return Answer(200, [simple_organization(call.base, each) for each in listed], True)
+    shown = [each for each in listed if not call.needs_sign_on(each)]
+    return Answer(200, [simple_organization(call.base, each) for each in shown], True, sso_headers(call, listed))
+
+
+def sso_headers(call: Call, organizations: Sequence[Organization]) -> dict[str, str]:
+    """Return the header that tells which organizations were left out of a list."""
+    hidden = [str(each.id) for each in organizations if call.needs_sign_on(each)]
+    return {"X-GitHub-SSO": f"partial-results; organizations={','.join(hidden)}"} if hidden else {}
 
 
 def user_teams(call: Call) -> Answer:
@@ -138,10 +149,12 @@ def user_teams(call: Call) -> Answer:
         team_of(call.base, organization, team)
         for organization, membership in call.world.memberships(call.caller)
         if membership.state == "active" and call.sees_membership(organization, membership)
+        if not call.needs_sign_on(organization)
         for team in organization.teams.values()
         if call.caller.id in team.members
     ]
-    return Answer(200, listed, True)
+    homes = [organization for organization, _ in call.world.memberships(call.caller)]
+    return Answer(200, listed, True, sso_headers(call, homes))
 
 
 def user_memberships(call: Call) -> Answer:

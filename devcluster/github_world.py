@@ -82,6 +82,11 @@ class Organization:
     granted: set[str] = field(default_factory=set)
     """Client ids of OAuth Apps that were granted access, and of GitHub Apps that are installed."""
 
+    saml: bool = False
+    """Whether it asks for single sign-on: only tokens of `signed_in` people learn anything of it."""
+
+    signed_in: set[int] = field(default_factory=set)
+
     members: dict[int, Membership] = field(default_factory=dict)
     teams: dict[str, Team] = field(default_factory=dict)
 
@@ -142,7 +147,7 @@ class World:
         """Return what can be done to the world from outside, by name."""
         names = (
             "add_person set_person remove_person rename_person take_login add_organization set_organization "
-            "remove_organization join leave add_team remove_team join_team leave_team add_repository"
+            "remove_organization join sign_in leave add_team remove_team join_team leave_team add_repository"
         )
         return {name: getattr(self, name) for name in names.split()}
 
@@ -276,6 +281,10 @@ class World:
         for team in teams:
             self.join_team(organization, team, login)
         return membership
+
+    def sign_in(self, organization: str, login: str) -> None:
+        """Let a person go through the single sign-on of an organization."""
+        self.organization(organization).signed_in.add(self.person(login).id)
 
     def leave(self, organization: str, login: str) -> None:
         """End a person's membership in an organization and its teams."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,25 +16,34 @@ from jhkube.login.account_config import MEMBERSHIPS_KEY
 from jhkube.login.cilogon_account import CILogonAccount, renamed
 from jhkube.login.cilogon_config import CILogonConfig
 from jhkube.login.claims import (
+    ClaimedGroup,
     ClaimError,
     claim,
     full_name,
     groups_in,
     number_in,
     subject_claim,
+    text_claim,
     verified_email,
 )
-from jhkube.login.errors import ProviderUnavailable, Refused, TokenRejected
+from jhkube.login.errors import ListHidden, ProviderUnavailable, Refused, TokenRejected
 from jhkube.login.github_account import GitHubAccount, email_fields, organization_fields, team_fields
 from jhkube.login.github_api import GitHubApi
 from jhkube.login.github_config import GitHubConfig
 from jhkube.login.id_registry import IdRegistry, kept_auth_states
 from jhkube.login.id_tokens import IdTokens, nonce_of, subject_in
-from jhkube.login.refusals import denied_text, not_admitted_text
+from jhkube.login.organization_lists import Hidden, any_of, may_hide, name_of
+from jhkube.login.refusals import denied_text, not_admitted_text, single_sign_on_text, unknown_idp_text
 from jhkube.login.sessions import MEMORY_KEY, VISIT, Visit
 from jhkube.login.unix_ids import IdError
 
 __all__ = ["CILogonGroupAuthenticator", "GitHubOrgAuthenticator"]
+
+IDS_KEY = "jhkube_membership_ids"
+"""The key of auth_state for GitHub's ids of the organizations and teams that a person is in, by name."""
+
+HIDDEN_KEY = "jhkube_hidden_organizations"
+"""The key of auth_state for the ids of organizations that GitHub hides until a single sign-on; empty if unknown."""
 
 
 class GitHubOrgAuthenticator(GitHubConfig):
@@ -49,6 +58,10 @@ class GitHubOrgAuthenticator(GitHubConfig):
         c.JupyterHub.authenticator_class = "jhkube-github"
         c.GitHubOrgAuthenticator.allowed_organizations = {"observatory", "telescope-ops:night-shift"}
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._links: dict[str, str] = {}
 
     async def token_to_user(self, token_info: dict[str, Any]) -> dict[str, Any]:
         """Return what `/user` says."""
@@ -75,9 +88,12 @@ class GitHubOrgAuthenticator(GitHubConfig):
             raise self.no_account(auth_model["name"], error) from None
         user["email"] = user.get("email") or account.email or None
         state[MEMORY_KEY] = visit.learned | api.learned
+        visit.is_stale = api.is_stale
         self.keep(state, identity, (group.name for group in account.groups))
+        state[IDS_KEY] = {group.name: group.id for group in account.groups}
+        self._note_hidden(state, identity.subject, api.hidden)
         if self.admin_organizations and not auth_model["admin"]:
-            auth_model["admin"] = _any_of(self.admin_organizations, state[MEMBERSHIPS_KEY])
+            auth_model["admin"] = any_of(self.admin_organizations, state[IDS_KEY])
         return auth_model
 
     def subject_of(self, user_info: Mapping[str, Any]) -> str | None:
@@ -86,7 +102,7 @@ class GitHubOrgAuthenticator(GitHubConfig):
 
     def check_blocked_users(self, username: str, auth_model: dict[str, Any] | None = None) -> bool:
         """Say whether nothing denies the person; the hub asks this first, and even where all are allowed."""
-        if auth_model and _any_of(self.denied_organizations, auth_model["auth_state"][MEMBERSHIPS_KEY]):
+        if auth_model and any_of(self.denied_organizations, auth_model["auth_state"][IDS_KEY]):
             self.log.warning("%s is refused: in one of denied_organizations", username)
             raise Refused(
                 denied_text(
@@ -96,6 +112,13 @@ class GitHubOrgAuthenticator(GitHubConfig):
                     operators_text=self.operators_text,
                 )
             )
+        hidden = self._hidden(auth_model) if auth_model else None
+        if hidden and may_hide(hidden, self.denied_organizations):
+            self.log.warning(
+                "%s is refused: organizations that ask for SAML are hidden, and denied_organizations could name one",
+                username,
+            )
+            raise ListHidden("organizations are hidden until a single sign-on", self._sign_on_link(hidden))
         return bool(super().check_blocked_users(username, auth_model))
 
     async def check_allowed(self, username: str, auth_model: dict[str, Any] | None = None) -> bool:
@@ -105,14 +128,17 @@ class GitHubOrgAuthenticator(GitHubConfig):
             return True
         assert auth_model is not None
         admitting = self.allowed_organizations | self.allowed_teams
-        if _any_of(admitting, auth_model["auth_state"][MEMBERSHIPS_KEY]):
+        if any_of(admitting, auth_model["auth_state"][IDS_KEY]):
             return True
         self.log.warning("%s is refused: in none of the allowed organizations and teams", username)
-        hint = (
-            "A private membership counts once the organization has granted this hub's OAuth app access, in its "
-            "settings; you can ask for that at "
-            f"{self.github_url.rstrip('/')}/settings/connections/applications/{self.client_id}."
-        )
+        hidden = self._hidden(auth_model)
+        if hidden and may_hide(hidden, admitting):
+            hint = single_sign_on_text(self._sign_on_link(hidden))
+        else:
+            hint = (
+                "A private membership counts once the organization has granted this hub's OAuth app access, in its "
+                f"settings; you can ask for that at {self._connection_page}."
+            )
         # A GitHub App's token names no scopes at all.
         scope = set(auth_model["auth_state"]["scope"])
         if scope and not scope & {"read:org", "user", "write:org", "admin:org"}:
@@ -122,7 +148,7 @@ class GitHubOrgAuthenticator(GitHubConfig):
                 "GitHub",
                 self._login(auth_model),
                 what="organizations or teams on GitHub",
-                names=admitting if self.show_allowed else (),
+                names={name_of(entry) for entry in admitting} if self.show_allowed else (),
                 hint=hint,
                 operators_text=self.operators_text,
             )
@@ -171,7 +197,30 @@ class GitHubOrgAuthenticator(GitHubConfig):
             self.read_json,
             self.client_id,
             visit.remembered,
+            self.github_url,
         )
+
+    @property
+    def _connection_page(self) -> str:
+        """Where people see what they have granted this hub at GitHub, and grant more."""
+        return f"{self.github_url.rstrip('/')}/settings/connections/applications/{self.client_id}"
+
+    def _note_hidden(self, state: dict[str, Any], subject: str, hidden: Hidden | None) -> None:
+        """Keep what is hidden in auth_state; the link, which is for one use, in memory."""
+        self._links.pop(subject, None)
+        if hidden is not None:
+            state[HIDDEN_KEY] = sorted(hidden.ids)
+            if hidden.link:
+                self._links[subject] = hidden.link
+
+    def _hidden(self, auth_model: Mapping[str, Any]) -> Hidden | None:
+        state = auth_model["auth_state"]
+        if HIDDEN_KEY not in state:
+            return None
+        return Hidden(frozenset(state[HIDDEN_KEY]), self._links.get(state[AUTH_STATE_KEY]["subject"], ""))
+
+    def _sign_on_link(self, hidden: Hidden) -> str:
+        return hidden.link or self._connection_page
 
     def _login(self, auth_model: Mapping[str, Any]) -> str:
         return str(auth_model["auth_state"][self.user_auth_state_key]["login"])
@@ -210,6 +259,7 @@ class CILogonGroupAuthenticator(CILogonConfig):
         super().__init__(**kwargs)
         self.id_tokens = IdTokens(self.login_service, self.issuer, self.client_id, self._json_at)
         self._registry: IdRegistry | None = None
+        self._told_unusable: dict[str, tuple[str, ...]] = {}
 
     async def get_token_info(self, handler: Any, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the token endpoint's answer, its id token checked."""
@@ -233,13 +283,7 @@ class CILogonGroupAuthenticator(CILogonConfig):
         state = auth_model["auth_state"]
         claims = state[self.user_auth_state_key]
         try:
-            found = groups_in(
-                claim(claims, self.groups_claim), name_key=self.group_name_key, gid_key=self.group_gid_key
-            )
-        except ClaimError as error:
-            self.log.error("%s: the claim %s cannot be read: %s", auth_model["name"], self.groups_claim, error)
-            raise ProviderUnavailable("CILogon", str(error)) from None
-        try:
+            found = self._groups_in(claims)
             account = CILogonAccount(
                 subject=subject_claim(claims),
                 name=full_name(claims),
@@ -249,24 +293,55 @@ class CILogonGroupAuthenticator(CILogonConfig):
                 gid=number_in(claims, self.gid_claims),
             )
             identity = account.identity(auth_model["name"], self.numbers)
-        except (IdError, ClaimError) as error:
+        except ClaimError as error:
+            raise self.odd_claim(auth_model["name"], claims, error) from None
+        except IdError as error:
             raise self.no_account(auth_model["name"], error) from None
         self.keep(state, identity, (group.name for group in found))
+        self._tell_unusable(identity, account.unusable_groups(self.numbers))
         return auth_model
 
+    def _groups_in(self, claims: Mapping[str, Any]) -> tuple[ClaimedGroup, ...]:
+        value = claim(claims, self.groups_claim)
+        try:
+            return groups_in(value, name_key=self.group_name_key, gid_key=self.group_gid_key)
+        except ClaimError as error:
+            raise ClaimError(f"the claim {self.groups_claim} cannot be read: {error}") from None
+
+    def _tell_unusable(self, identity: UserIdentity, reasons: tuple[str, ...]) -> None:
+        if reasons and self._told_unusable.get(identity.subject) != reasons:
+            self._told_unusable[identity.subject] = reasons
+            self.log.error("%s has groups that are no unix groups: %s", identity.name, "; ".join(reasons))
+
     async def check_identity(self, db: Any, auth_model: Mapping[str, Any]) -> None:
-        """Refuse whose number is another's: derived numbers can meet, and so can two providers' claims."""
+        """Refuse whose number is another's: derived numbers can meet, and so can two providers' claims.
+
+        A group whose number is another's is taken from the person, and stays a group of the hub's.
+        """
         await super().check_identity(db, auth_model)
-        registry = self._registry = self._registry or IdRegistry(self.numbers.gids, self.log, self._groups_here)
+        if self._registry is None:
+            named = (self.allowed_groups | self.admin_groups) - self.gids.keys()
+            self._registry = IdRegistry(self.numbers.gids, self.log, self._groups_here, named)
+        registry = self._registry
         await registry.load(lambda: kept_auth_states(db))
         try:
             state = auth_model["auth_state"]
-            registry.note(UserIdentity.from_dict(state[AUTH_STATE_KEY]), self._groups_here(state))
+            identity = registry.note(UserIdentity.from_dict(state[AUTH_STATE_KEY]), self._groups_here(state))
         except IdError as error:
             raise self.no_account(auth_model["name"], error) from None
+        state[AUTH_STATE_KEY] = identity.to_dict()
 
     def _groups_here(self, auth_state: Mapping[str, Any]) -> set[str]:
         return self.rules.apply(auth_state.get(MEMBERSHIPS_KEY) or ())
+
+    def check_claims(self, user_info: dict[str, Any]) -> None:
+        """Raise `ClaimError` where what the name is made of cannot be used, `Refused` for others' people."""
+        idp = text_claim(user_info, "idp")
+        if idp not in self.idps:
+            self.log.warning("Somebody of the identity provider %r is refused: it is not in idps", idp)
+            raise Refused(unknown_idp_text(idp, self.operators_text))
+        text_claim(user_info, "sub")
+        text_claim(user_info, self.idps[idp]["username_derivation"]["username_claim"])
 
     def subject_of(self, user_info: Mapping[str, Any]) -> str | None:
         """Return the immutable id in a person's claims."""
@@ -283,6 +358,14 @@ class CILogonGroupAuthenticator(CILogonConfig):
 
     async def check_allowed(self, username: str, auth_model: dict[str, Any] | None = None) -> bool:
         """Say whether the person comes in, by what upstream has, which knows the groups too."""
+        if auth_model is not None and not await OAuthenticator.check_allowed(self, username, auth_model):
+            claims = auth_model["auth_state"][self.user_auth_state_key]
+            idp = self.idps[claims["idp"]]
+            if idp.get("allowed_domains") and idp.get("allowed_domains_claim") and not idp.get("allow_all"):
+                try:
+                    text_claim(claims, idp["allowed_domains_claim"])
+                except ClaimError as error:
+                    raise self.odd_claim(username, claims, error) from None
         if await super().check_allowed(username, auth_model):
             return True
         self.log.warning("%s is refused: nothing allows them", username)
@@ -296,8 +379,3 @@ class CILogonGroupAuthenticator(CILogonConfig):
         if response.code != 200:
             raise ProviderUnavailable("CILogon", f"{url}: {response.code}")
         return dict(self.read_json(response, dict))
-
-
-def _any_of(rule: Collection[str], names: Collection[str]) -> bool:
-    """Say whether a rule names one of the groups; GitHub's names differ by more than their case."""
-    return bool({name.lower() for name in rule} & {name.lower() for name in names})

@@ -20,6 +20,7 @@ __all__ = [
     "POD_TOKEN_UPDATES",
     "PROVIDER_AVAILABLE",
     "PROVIDER_FAILURES",
+    "PROVIDER_LIMITS",
     "SESSION_REFRESHES",
     "START_FAILURES",
     "START_PHASE_SECONDS",
@@ -85,6 +86,11 @@ PROVIDER_AVAILABLE: Final = Gauge(
 )
 PROVIDER_FAILURES: Final = Counter(
     "jhkube_provider_failures", "Requests that the identity provider did not answer as it should.", ["provider"]
+)
+PROVIDER_LIMITS: Final = Counter(
+    "jhkube_provider_limits",
+    "Requests that the provider refused because one person's rate limit is used up; not an outage.",
+    ["provider"],
 )
 
 # Watches of the cluster.

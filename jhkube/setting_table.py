@@ -111,6 +111,13 @@ SETTINGS: Final = (
     Setting(
         "auth.refreshAge", "JHKUBE_AUTH_REFRESH_AGE", WHOLE_SECONDS, 300, "how old a membership may get, in seconds"
     ),
+    Setting(
+        "auth.stopServersOfLeavers",
+        "JHKUBE_STOP_SERVERS_OF_LEAVERS",
+        FLAG,
+        False,
+        "whether servers stop whose person nothing lets in any more",
+    ),
     Setting("github.url", "JHKUBE_GITHUB_URL", URL, "https://github.com", "GitHub, or a GitHub Enterprise Server"),
     Setting("github.clientId", "GITHUB_CLIENT_ID", TEXT, "", "the OAuth app's client id"),
     Setting("github.clientSecret", "GITHUB_CLIENT_SECRET", SECRET, "", "the OAuth app's client secret"),
@@ -134,6 +141,13 @@ SETTINGS: Final = (
         "identity providers, as CILogonOAuthenticator.idps takes them",
     ),
     Setting("cilogon.allowed", "JHKUBE_ALLOWED_GROUPS", WORDS, [], "groups whose members come in"),
+    Setting(
+        "cilogon.numberSecret",
+        "JHKUBE_CILOGON_NUMBER_SECRET",
+        SECRET,
+        "",
+        "a site's secret for derived uids and gids; the same on hubs that share files",
+    ),
     # 20-spawner
     Setting("spawner.namespace", "JHKUBE_NAMESPACE", TEXT, "", "the namespace of the pods; the hub's own if unset"),
     Setting("spawner.connectHost", "JHKUBE_POD_CONNECT_HOST", HOST, "", "the pods' address, if not their own IP"),

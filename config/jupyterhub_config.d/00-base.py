@@ -5,7 +5,7 @@ from pathlib import Path
 from tornado.netutil import is_valid_ip
 
 from jhkube.crypt_keys import crypt_keys
-from jhkube.logs import JSON_LINES
+from jhkube.logs import JSON_LINES, hide_url_secrets
 from jhkube.settings import Settings
 
 settings = Settings.load()
@@ -43,7 +43,8 @@ if settings["hub.dbUrl"]:
 if settings["hub.cryptKeysFile"]:
     c.CryptKeeper.keys = crypt_keys(Path(settings["hub.cryptKeysFile"]))
 
-# The log: one line an event, as text or as JSON.
+# The log: one line an event, as text or as JSON; jhkube's authenticators do this too, others do not.
+hide_url_secrets()
 if settings["log.level"]:
     c.JupyterHub.log_level = settings["log.level"].upper()
 if settings["log.format"] == "json":

@@ -12,5 +12,7 @@ if settings["auth.provider"] == "cilogon":
     c.CILogonGroupAuthenticator.oauth_callback_url = settings["auth.callbackUrl"]
     c.CILogonGroupAuthenticator.idps = settings["cilogon.idps"]
     c.CILogonGroupAuthenticator.allowed_groups = set(settings["cilogon.allowed"])
+    c.CILogonGroupAuthenticator.number_secret = settings["cilogon.numberSecret"]
     c.CILogonGroupAuthenticator.admin_users = set(settings["auth.admins"])
     c.CILogonGroupAuthenticator.auth_refresh_age = settings["auth.refreshAge"]
+    c.CILogonGroupAuthenticator.stop_servers_of_leavers = settings["auth.stopServersOfLeavers"]

@@ -15,3 +15,4 @@ if settings["auth.provider"] == "github":
     c.GitHubOrgAuthenticator.git_access = settings["github.gitAccess"]
     c.GitHubOrgAuthenticator.admin_users = set(settings["auth.admins"])
     c.GitHubOrgAuthenticator.auth_refresh_age = settings["auth.refreshAge"]
+    c.GitHubOrgAuthenticator.stop_servers_of_leavers = settings["auth.stopServersOfLeavers"]

@@ -72,6 +72,37 @@ async def _github(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
         )
     async for result in _client(authenticator, prefix, "GitHub"):
         yield result
+    async for result in _organizations(authenticator, prefix):
+        yield result
+
+
+async def _organizations(authenticator: GitHubConfig, prefix: str) -> AsyncIterator[Result]:
+    """Say the ids of the organizations that the configuration names; asked as anybody may ask."""
+    entries = {
+        entry: trait
+        for trait in ("denied_organizations", "admin_organizations", "allowed_organizations")
+        for entry in sorted(getattr(authenticator, trait))
+        if ":" not in entry
+    }
+    for entry, trait in entries.items():
+        name, _, number = entry.partition("#")
+        try:
+            response = await _ask(authenticator, f"{authenticator.github_api}/orgs/{name}")
+        except ProviderUnavailable as error:
+            yield PROVIDER.skipped(f"the ids of organizations: GitHub does not tell them now ({error.what})")
+            return
+        found = _json(response).get("id") if response.code == 200 else None
+        if response.code == 404 or (found and number and str(found) != number):
+            now = "no organization" if response.code == 404 else f"the organization {name}#{found}"
+            yield PROVIDER.warning(
+                f"{prefix}.{trait}: {name} is the name of {now} at GitHub",
+                f"The organization you mean was renamed or deleted, or {name} is misspelled. "
+                + ("Its id still counts; correct the name." if number else "Take the entry out, or correct it."),
+            )
+        elif found and number:
+            yield PROVIDER.passed(f"{prefix}.{trait}: {entry} is {name}")
+        elif found:
+            yield PROVIDER.passed(f"{prefix}.{trait}: {name} is {name}#{found}, and with that id nobody else's")
 
 
 async def _cilogon(authenticator: Any, prefix: str) -> AsyncIterator[Result]:

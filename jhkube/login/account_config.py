@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from inspect import isawaitable
 from typing import Any, ClassVar
 
@@ -11,10 +11,11 @@ from jupyterhub import crypto
 from traitlets import Bool, Dict, Integer, List, TraitError, Unicode, validate
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
-from jhkube.login.claims import ClaimError, claim, groups_in
-from jhkube.login.errors import Refused
+from jhkube.login.claims import ClaimError, claim, groups_in, text_claim
+from jhkube.login.errors import NoAccount, OddClaim, Refused
 from jhkube.login.findings import Finding
 from jhkube.login.group_rules import GroupRules, check_patterns
+from jhkube.login.known import stamp
 from jhkube.login.same_person import SamePerson
 
 __all__ = ["MEMBERSHIPS_KEY", "AccountConfig"]
@@ -154,11 +155,27 @@ class AccountConfig(SamePerson):
         return proposal["value"]
 
     def user_info_to_username(self, user_info: dict[str, Any]) -> str:
-        """Return upstream's name; refuse one that would be another line of the log, or unreadable in it."""
-        name = str(super().user_info_to_username(user_info))
+        """Return upstream's name; refuse one that would be another line of the log, or unreadable in it.
+
+        Raises
+        ------
+        OddClaim
+            Where the claim that the name is made of is missing, or no text.
+        """
+        try:
+            self.check_claims(user_info)
+            name = str(super().user_info_to_username(user_info))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            # Also what a `username_claim` of the operator's own raises for an answer that it does not expect.
+            raise self.odd_claim("somebody", user_info, error) from None
         if not name.isprintable():
             raise self.no_account(repr(name), ValueError("the name has characters that cannot be printed"))
         return name
+
+    def check_claims(self, user_info: dict[str, Any]) -> None:
+        """Raise `ClaimError` where what the name is made of cannot be used."""
+        if isinstance(self.username_claim, str):
+            text_claim(user_info, self.username_claim)
 
     async def get_user_groups(self, auth_state: dict[str, Any]) -> set[str]:
         """Return the hub's groups: the provider's, or those of `auth_state_groups_key`, as `group_rules` has them."""
@@ -182,6 +199,7 @@ class AccountConfig(SamePerson):
         """Leave in auth_state who the person is, and which of the provider's groups they are in."""
         auth_state[AUTH_STATE_KEY] = identity.to_dict()
         auth_state[MEMBERSHIPS_KEY] = list(memberships)
+        stamp(auth_state, {})
         beyond = [group.name for group in identity.groups[self.group_limit :]] if self.group_limit else []
         if beyond and self._told_beyond.get(identity.subject) != beyond:
             self._told_beyond[identity.subject] = beyond
@@ -193,7 +211,14 @@ class AccountConfig(SamePerson):
     def no_account(self, name: str, error: Exception) -> Refused:
         """Return the refusal of a person for whom there are no numbers, once the operators can read why."""
         self.log.error("%s cannot be given an account: %s", name, error)
-        return Refused("This hub cannot give you an account. Please tell its operators: their log says why.")
+        return NoAccount("This hub cannot give you an account. Please tell its operators: their log says why.")
+
+    def odd_claim(self, name: str, user_info: Mapping[str, Any], error: Exception) -> OddClaim:
+        """Return the refusal of a person about whom the provider's answer is odd, once the log says so."""
+        what = str(error) if isinstance(error, ClaimError) else f"username_claim: {type(error).__name__}"
+        subject = str(user_info.get("sub") or user_info.get("id"))
+        self.log.error("%s cannot be given an account: %s (the answer is about %r)", name, what, subject[:255])
+        return OddClaim(self.login_service, what)
 
     @property
     def operators_text(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from jhkube.identity import UnixGroup, UserIdentity
@@ -40,6 +40,35 @@ class Numbers:
                 other = numbers.setdefault(number, name)
                 if other != name:
                     raise ValueError(f"{trait} gives {number} to {other!r} and {name!r}")
+        people = {number: name for name, number in self.uid_table.items()}
+        for name, number in self.gid_table.items():
+            if number in people:
+                raise ValueError(
+                    f"uids gives {number} to {people[number]!r}, whose own group it is, and gids to {name!r}"
+                )
+
+    def claimed(self, number: int, what: str, *, uids: Container[str] = (), gids: Container[str] = ()) -> int:
+        """Return a number that a claim gives; `what` names it in errors.
+
+        Parameters
+        ----------
+        number
+            The number.
+        what
+            What has it.
+        uids, gids
+            The names in the tables whose number it may be.
+
+        Raises
+        ------
+        IdError
+            Where it is out of range, could be derived for somebody else, or a table gives it to somebody else.
+        """
+        for trait, table, own in (("uids", self.uid_table, uids), ("gids", self.gid_table, gids)):
+            for name, other in table.items():
+                if other == number and name not in own:
+                    raise IdError(f"{what} is {number}, which {trait} gives to {name!r}")
+        return self.given(number, what)
 
     def given(self, number: int, what: str) -> int:
         """Return a number that a claim or a table gives; `what` names it in errors.
@@ -75,19 +104,22 @@ class CILogonAccount:
     """The primary group's number in a claim."""
 
     def identity(self, hub_name: str, numbers: Numbers) -> UserIdentity:
-        """Return who the person is to unix and git.
+        """Return who the person is to unix and git, without the groups that `unusable_groups` tells of.
 
         Raises
         ------
         IdError
-            Where a number cannot be used, two groups have one, or the name is one of the system's.
+            Where the person's own number cannot be used, or the name is one of the system's.
         """
         try:
             name = account_name(hub_name)
         except ValueError as error:
             raise IdError(f"{error}; username_map can give the person another one") from None
         uid = self._uid(numbers)
-        gid = uid if self.gid is None or self.gid == uid else numbers.given(self.gid, f"the gid of {self.subject}")
+        gid = uid
+        if self.gid not in (None, uid):
+            mine = {group.name for group in self.groups}
+            gid = numbers.claimed(self.gid, f"the gid of {self.subject}", gids=mine)
         return UserIdentity(
             name=name,
             uid=uid,
@@ -95,14 +127,41 @@ class CILogonAccount:
             subject=f"cilogon:{self.subject}",
             full_name=self.name,
             email=self.email,
-            groups=tuple(_unix_groups(self.groups, numbers)),
+            groups=self._unix_groups(numbers)[0],
         )
+
+    def unusable_groups(self, numbers: Numbers) -> tuple[str, ...]:
+        """Return, for each group that is no unix group, the reason."""
+        return self._unix_groups(numbers)[1]
+
+    def _unix_groups(self, numbers: Numbers) -> tuple[tuple[UnixGroup, ...], tuple[str, ...]]:
+        found: list[UnixGroup] = []
+        reasons: list[str] = []
+        by_gid: dict[int, str] = {}
+        by_name: dict[str, str] = {}
+        for group in self.groups:
+            unix_name = group_name(group.name)
+            try:
+                gid = _gid(group, unix_name, numbers)
+            except IdError as error:
+                reasons.append(str(error))
+                continue
+            other = by_gid.get(gid) or by_name.get(unix_name)
+            if other is not None:
+                reasons.append(
+                    f"the groups {other!r} and {group.name!r} would be one, {unix_name} with gid {gid}; it stays the "
+                    "first one's"
+                )
+                continue
+            by_gid[gid] = by_name[unix_name] = group.name
+            found.append(UnixGroup(unix_name, gid))
+        return tuple(found), tuple(reasons)
 
     def _uid(self, numbers: Numbers) -> int:
         if self.subject in numbers.uid_table:
             return numbers.uid_table[self.subject]
         if self.uid is not None:
-            return numbers.given(self.uid, f"the uid of {self.subject}")
+            return numbers.claimed(self.uid, f"the uid of {self.subject}")
         return numbers.uids(self.subject)
 
 
@@ -129,16 +188,9 @@ def renamed(
     return tuple(merged.values())
 
 
-def _unix_groups(groups: Iterable[ClaimedGroup], numbers: Numbers) -> Iterable[UnixGroup]:
-    by_gid: dict[int, str] = {}
-    by_name: dict[str, str] = {}
-    for group in groups:
-        unix_name = group_name(group.name)
-        gid = numbers.gid_table.get(group.name)
-        if gid is None:
-            given = group.gid
-            gid = numbers.gids(unix_name) if given is None else numbers.given(given, f"the gid of {group.name!r}")
-        for other in (by_gid.setdefault(gid, group.name), by_name.setdefault(unix_name, group.name)):
-            if other != group.name:
-                raise IdError(f"the groups {other!r} and {group.name!r} would be one, {unix_name} with gid {gid}")
-        yield UnixGroup(unix_name, gid)
+def _gid(group: ClaimedGroup, unix_name: str, numbers: Numbers) -> int:
+    if group.name in numbers.gid_table:
+        return numbers.gid_table[group.name]
+    if group.gid is None:
+        return numbers.gids(unix_name)
+    return numbers.claimed(group.gid, f"the gid of {group.name!r}")

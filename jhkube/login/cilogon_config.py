@@ -34,9 +34,9 @@ class CILogonConfig(AccountConfig, CILogonOAuthenticator):
     groups_claim = Unicode(
         "isMemberOf",
         config=True,
-        help="""
+        help=r"""
         The claim with a person's groups: a list of strings, one string, a string with `;` between groups, or a list
-        of objects. Dots lead into objects.
+        of objects. In a string `\;` is a semicolon of a group's name. Dots lead into objects.
 
         Example::
 
@@ -159,11 +159,28 @@ class CILogonConfig(AccountConfig, CILogonOAuthenticator):
         config=True,
         help="""
         The first and the last gid that is derived from a group's unix name, in the same way as `uid_range`, from
-        `jhkube:gid:<name>`.
+        `jhkube:gid:<name>`. Set `number_secret`: this hash has no key, so it keeps nobody from choosing a name by its
+        number.
 
         Example::
 
             c.CILogonGroupAuthenticator.gid_range = (1_000_000, 1_999_999)
+        """,
+    )
+
+    number_secret = Unicode(
+        config=True,
+        help="""
+        A secret of the site from which uids and gids are derived together with the name: HMAC-SHA-256 instead of
+        SHA-256. Use the same on all hubs that share files, keep it as long as the files, and tell it to nobody.
+
+        It is recommended wherever people can name groups. Without it everybody can compute the numbers: a group name
+        whose gid is that of a group of yours is found in seconds. At least 32 characters, as `openssl rand -hex 32`
+        makes them. Set it before people have files: it changes all derived numbers.
+
+        Example::
+
+            c.CILogonGroupAuthenticator.number_secret = "…"  # 64 characters
         """,
     )
 
@@ -187,8 +204,8 @@ class CILogonConfig(AccountConfig, CILogonOAuthenticator):
     def numbers(self) -> Numbers:
         """Where uids and gids come from."""
         return Numbers(
-            uids=DerivedIds("uid", *self.uid_range),
-            gids=DerivedIds("gid", *self.gid_range),
+            uids=DerivedIds("uid", *self.uid_range, secret=self.number_secret),
+            gids=DerivedIds("gid", *self.gid_range, secret=self.number_secret),
             minimum=self.minimum_id,
             maximum=self.maximum_id,
             uid_table=self.uids,

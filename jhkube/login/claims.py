@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ __all__ = [
     "groups_in",
     "number_in",
     "subject_claim",
+    "text_claim",
     "verified_email",
 ]
 
@@ -54,6 +56,7 @@ def groups_in(value: Any, *, name_key: str = "name", gid_key: str = "id") -> tup
     ----------
     value
         A list of strings, one string, a string with `;` between groups, or a list of objects; None for no groups.
+        In a string `\\;` is a semicolon of a group's name, as Shibboleth writes it.
     name_key, gid_key
         Where objects have the group's name and its number; a number that is none is left out.
 
@@ -71,7 +74,7 @@ def groups_in(value: Any, *, name_key: str = "name", gid_key: str = "id") -> tup
     if value is None:
         items = ()
     elif isinstance(value, str):
-        items = value.split(";")
+        items = (part.replace("\\;", ";") for part in re.split(r"(?<!\\);", value))
     elif isinstance(value, Mapping):
         items = (value,)
     elif isinstance(value, (list, tuple, set, frozenset)):
@@ -127,26 +130,33 @@ def _number(value: Any) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
+    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,20}\s*", value):
         return int(value)
     return None
 
 
+def text_claim(claims: Mapping[str, Any], name: str) -> str:
+    """Return a claim that is one text, or a number; raises `ClaimError` where it is missing or anything else."""
+    value = claims.get(name)
+    if value is None or value == "":
+        raise ClaimError(f"the claim {name} is missing")
+    if not isinstance(value, (str, int)) or isinstance(value, bool):
+        raise ClaimError(f"the claim {name} is a {type(value).__name__}, and not one text")
+    return str(value)
+
+
 def subject_claim(claims: Mapping[str, Any]) -> str:
     """Return the immutable `sub`; raises `ClaimError` where there is none."""
-    subject = claims.get("sub")
-    if not isinstance(subject, str) or not subject:
-        raise ClaimError("the claims have no sub")
-    return subject
+    return text_claim(claims, "sub")
 
 
 def full_name(claims: Mapping[str, Any]) -> str:
     """Return the display name: `name`, or the given and the family name; empty where there is none."""
     parts = [claims.get("name")] if claims.get("name") else [claims.get("given_name"), claims.get("family_name")]
-    return " ".join(str(part) for part in parts if part)
+    return " ".join(part for part in parts if isinstance(part, str) and part)
 
 
 def verified_email(claims: Mapping[str, Any]) -> str:
     """Return the e-mail address; empty where there is none, or the provider says that it is not verified."""
-    verified = claims.get("email_verified")
-    return "" if verified is False or verified == "false" else str(claims.get("email") or "")
+    verified, email = claims.get("email_verified"), claims.get("email")
+    return email if isinstance(email, str) and verified not in (False, "false") else ""

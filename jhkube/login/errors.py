@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tornado import web
 
-__all__ = ["ProviderUnavailable", "Refused", "TokenRejected"]
+from jhkube.login.refusals import single_sign_on_text
+
+__all__ = ["ListHidden", "NoAccount", "OddClaim", "ProviderUnavailable", "Refused", "TokenLimited", "TokenRejected"]
 
 
 class _Shown(web.HTTPError):
@@ -26,12 +28,48 @@ class ProviderUnavailable(_Shown):
 
     status = 503
 
-    def __init__(self, provider: str, what: str, retry_after: float = 0.0) -> None:
-        super().__init__(f"{provider} did not answer as it should. Please try again in a minute.")
+    def __init__(self, provider: str, what: str, retry_after: float = 0.0, *, message: str = "") -> None:
+        super().__init__(message or f"{provider} did not answer as it should. Please try again in a minute.")
         self.what = what
         """What happened, for the log; not `reason`, which tornado would send to the browser."""
         self.retry_after = retry_after
         """Seconds for which the provider asked not to be asked again; 0 where it named none."""
+
+
+class TokenLimited(ProviderUnavailable):
+    """One person's rate limit at the provider is used up; it answers everybody else."""
+
+    def __init__(self, provider: str, what: str, retry_after: float = 0.0) -> None:
+        super().__init__(
+            provider,
+            what,
+            retry_after,
+            message=f"{provider} limits how often it may be asked about you, and that limit is used up. "
+            "Please try again later: within an hour it starts again.",
+        )
+
+
+class OddClaim(ProviderUnavailable):
+    """The provider's answer about one person lacks what an account is made of; it answers everybody else."""
+
+    status = 403
+
+    def __init__(self, provider: str, what: str) -> None:
+        super().__init__(
+            provider,
+            what,
+            message=f"{provider} did not tell this hub what your account is made of: {what}. Please tell the hub's "
+            "operators this sentence: your identity provider has to release that claim, as one value.",
+        )
+
+
+class ListHidden(ProviderUnavailable):
+    """GitHub leaves organizations out of its answer until the person signs in to them (SAML)."""
+
+    status = 403
+
+    def __init__(self, what: str, link: str) -> None:
+        super().__init__("GitHub", what, message=single_sign_on_text(link))
 
 
 class TokenRejected(_Shown):
@@ -44,3 +82,7 @@ class Refused(_Shown):
     """The person is known, and may not come in; the message says why and what would help."""
 
     status = 403
+
+
+class NoAccount(Refused):
+    """The person may come in, but there is no name or number for them."""

@@ -7,10 +7,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from jhkube.login.organization_lists import name_of
+
 __all__ = ["Finding", "check_github_names", "cilogon_findings", "common_findings", "github_findings"]
 
-_ORGANIZATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_TEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*:[A-Za-z0-9][A-Za-z0-9_.-]*")
+_ORGANIZATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(#[0-9]{1,18})?")
+_TEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*:[A-Za-z0-9][A-Za-z0-9_.-]*(#[0-9]{1,18})?")
+
+SHORTEST_SECRET = 32
+"""Characters of `number_secret`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ def check_github_names(names: Iterable[str], *, teams_only: bool = False) -> Non
     for name in names:
         if _TEAM.fullmatch(name) or (not teams_only and _ORGANIZATION.fullmatch(name)):
             continue
-        shape = "`org:team`" if teams_only else "`org` or `org:team`"
+        shape = "`org:team` or `org:team#id`" if teams_only else "`org`, `org#id`, `org:team` or `org:team#id`"
         raise ValueError(f"{name!r} can never match: it should be {shape}, with the names that GitHub's URLs have")
 
 
@@ -49,8 +54,9 @@ def common_findings(config: Any, allowed: Iterable[str], denied: Iterable[str]) 
     # allowed_groups are names after group_rules, which a provider's name need not be.
     for trait in (each for each in lists if each != "allowed_groups" or not config.group_rules):
         for name in sorted(getattr(config, trait)):
-            if name.lower() in kept_out:
-                yield Finding(trait, f"{name!r} can never let anybody in: it is in {kept_out[name.lower()]} as well")
+            by = kept_out.get(name.lower()) or kept_out.get(name_of(name.lower()))
+            if by:
+                yield Finding(trait, f"{name!r} can never let anybody in: it is in {by} as well")
     if not config.enable_auth_state:
         text = "is off, so nobody's identity, groups or token outlive the login, and nobody is refreshed"
         yield Finding("enable_auth_state", text, is_error=False)
@@ -102,6 +108,15 @@ def cilogon_findings(config: Any) -> Iterator[Finding]:
         if everybody and config.allowed_groups:
             text = f"lets everybody of {entity} in, so allowed_groups decides nothing for them"
             yield Finding("idps", text, is_error=False)
+    if not config.number_secret:
+        text = (
+            "is not set, so everybody can compute derived gids, and find a group name that has the gid of another "
+            "group; set it before people have files"
+        )
+        yield Finding("number_secret", text, is_error=False)
+    elif len(config.number_secret) < SHORTEST_SECRET:
+        text = f"has fewer than {SHORTEST_SECRET} characters and could be guessed; `openssl rand -hex 32` makes one"
+        yield Finding("number_secret", text)
     try:
         config.numbers  # noqa: B018
     except ValueError as error:

@@ -72,7 +72,7 @@ class GitHubAccount:
                 email=_primary(emails) or str(user.get("email") or ""),
                 groups=tuple(sorted(groups, key=lambda group: (group.is_team, group.name.lower()))),
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"an answer is not as GitHub documents it: {error!r}") from None
 
     @property

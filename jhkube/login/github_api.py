@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from tornado.httpclient import HTTPResponse
 
 from jhkube.login.errors import ProviderUnavailable, TokenRejected
+from jhkube.login.organization_lists import Hidden
 
 __all__ = ["GitHubApi"]
 
@@ -40,6 +41,8 @@ class GitHubApi:
         The hub's own client: an answer that GitHub gives to another's token is not taken.
     remembered
         The `learned` of the last visit; empty at a login.
+    github_url
+        Where people go for single sign-on.
     """
 
     def __init__(
@@ -48,9 +51,14 @@ class GitHubApi:
         read_json: Callable[[HTTPResponse, type], Any],
         client_id: str,
         remembered: Mapping[str, Any],
+        github_url: str = "https://github.com",
     ) -> None:
         self._fetch, self._read_json, self._client_id = fetch, read_json, client_id
-        self._remembered = remembered
+        self._remembered, self._github_url = remembered, github_url
+        self.hidden: Hidden | None = None
+        """What is missing from the answers so far, since it asks for single sign-on."""
+        self.is_stale = False
+        """Whether one of the lists is as it was the last time, since it did not come now."""
         self.learned: dict[str, Any] = {}
         """By URL: the ETag, the body as far as it is used, and where the list goes on; plain JSON values."""
 
@@ -96,6 +104,9 @@ class GitHubApi:
             pages[here] = page
             if not page["more"]:
                 self.learned |= pages
+                self.is_stale = True
+                for each in pages.values():
+                    self._note_hidden(_hidden_in(each))
                 return [item for page in pages.values() for item in page["body"]]
         return None
 
@@ -109,8 +120,11 @@ class GitHubApi:
             raise TokenRejected("GitHub does not accept the token of this login any more.")
         if response.headers.get("X-OAuth-Client-Id", self._client_id) != self._client_id:
             raise TokenRejected("GitHub knows the token of this login as another application's.")
+        missing = Hidden.parse(response.headers.get("X-GitHub-SSO"), self._github_url)
+        self._note_hidden(missing)
         if known and response.code == 304:
             self.learned[url] = known
+            self._note_hidden(_hidden_in(known))
             return known
         if response.code in hidden:
             return None
@@ -120,12 +134,22 @@ class GitHubApi:
         if fields is not None:
             try:
                 body = [fields(item) for item in body]
-            except (KeyError, TypeError) as error:
+            except (KeyError, TypeError, AttributeError) as error:
                 raise ProviderUnavailable("GitHub", f"{urlsplit(url).path}: an item without {error}") from None
         page = {"etag": response.headers.get("ETag", ""), "kept": kept, "body": body, **_links(response)}
+        if missing is not None:
+            page["hidden"] = sorted(missing.ids)
         if page["etag"]:
             self.learned[url] = page
         return page
+
+    def _note_hidden(self, hidden: Hidden | None) -> None:
+        if hidden is not None:
+            self.hidden = hidden | self.hidden
+
+
+def _hidden_in(page: Mapping[str, Any]) -> Hidden | None:
+    return Hidden(frozenset(page["hidden"])) if page.get("hidden") is not None else None
 
 
 def _numbered(url: str, number: int) -> str:

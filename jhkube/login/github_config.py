@@ -62,11 +62,27 @@ class GitHubConfig(AccountConfig, GitHubOAuthenticator):
         """,
     )
 
+    allowed_organizations = Set(
+        Unicode(),
+        config=True,
+        help="""
+        Organizations (`org`) and teams (`org:team`) whose members come in, by the names that GitHub's URLs have.
+
+        A name can change hands: when an organization is renamed, anybody can found another under the old name. Write
+        `org#id`, and only the id counts, which never changes; the name says to people which one it is. `jhkube check`
+        prints the ids.
+
+        Example::
+
+            c.GitHubOrgAuthenticator.allowed_organizations = {"observatory#21955855", "telescope-ops:night-shift"}
+        """,
+    )
+
     allowed_teams = Set(
         Unicode(),
         config=True,
         help="""
-        Teams whose members come in, as `org:team`, both as URLs have them.
+        Teams whose members come in, as `org:team`, both as URLs have them, or as `org:team#id` with the team's id.
 
         Example::
 
@@ -82,7 +98,9 @@ class GitHubConfig(AccountConfig, GitHubOAuthenticator):
         wins over every kind of allowing, also over `allow_all` and `admin_users`.
 
         Only what GitHub shows to the hub can be denied: an organization that has not granted the hub's OAuth app
-        access keeps its private members to itself.
+        access keeps its private members to itself. Where an organization asks for single sign-on (SAML), GitHub says
+        that it leaves something out. Then nobody comes in who could be in one that is denied; entries with an id
+        (`org#id`) tell which ones those are.
 
         Example::
 
@@ -94,7 +112,7 @@ class GitHubConfig(AccountConfig, GitHubOAuthenticator):
         Unicode(),
         config=True,
         help="""
-        Organizations and teams whose members are administrators of the hub, by GitHub's names, whatever
+        Organizations and teams whose members are administrators of the hub, by GitHub's names or ids, whatever
         `group_rules` makes of them. They come in as well. Where it is set, somebody who leaves stops being one.
 
         Example::

@@ -7,12 +7,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from jupyterhub import crypto, orm
 
-from jhkube.identity import AUTH_STATE_KEY, UserIdentity
+from jhkube.identity import AUTH_STATE_KEY, UnixGroup, UserIdentity
 from jhkube.login.unix_ids import DerivedIds, IdError
 from jhkube.login.unix_names import group_name
 
@@ -41,8 +42,8 @@ async def _decrypted(encrypted: bytes) -> AuthState:
 class IdRegistry:
     """The numbers of everybody whom the hub knows, learned once from its database and kept in memory.
 
-    Numbers from claims and tables are somebody else's to keep apart for groups; for people they are checked too,
-    since two identity providers may number from one.
+    Gids from claims and tables are the provider's to keep apart, but none may be that of a person's own group. Uids
+    are all checked, since two identity providers may number from one.
 
     Parameters
     ----------
@@ -53,6 +54,8 @@ class IdRegistry:
     groups_of
         Returns the groups in an auth_state as they are called here: different ones can have one unix name, which
         takes `night:ops` and `night_ops` for the same.
+    configured
+        Groups whose derived numbers are theirs before any login: those that the configuration names.
     """
 
     def __init__(
@@ -60,10 +63,15 @@ class IdRegistry:
         gids: DerivedIds,
         log: logging.Logger,
         groups_of: Callable[[Mapping[str, Any]], Iterable[str]] = lambda auth_state: (),
+        configured: Iterable[str] = (),
     ) -> None:
         self._gids, self._log, self._groups_of = gids, log, groups_of
         self._people: dict[int, tuple[str, str]] = {}
+        self._primary: dict[str, tuple[int, int]] = {}
         self._groups: dict[int, str] = {}
+        for name in sorted(configured):
+            self._groups.setdefault(gids(group_name(name)), name)
+        self._told: set[tuple[int, str]] = set()
         self._loading = asyncio.Lock()
         self._is_loaded = False
 
@@ -93,8 +101,8 @@ class IdRegistry:
         except ValueError as error:
             self._log.error("among the users known so far: %s", error)
 
-    def note(self, identity: UserIdentity, names: Iterable[str] = ()) -> None:
-        """Keep a person's numbers.
+    def note(self, identity: UserIdentity, names: Iterable[str] = ()) -> UserIdentity:
+        """Keep a person's numbers; return the person without the groups whose number is another's.
 
         Parameters
         ----------
@@ -106,20 +114,57 @@ class IdRegistry:
         Raises
         ------
         IdError
-            Where one of them is another person's or group's.
+            Where the person's own number is another person's, or an own group's is.
         """
         called = {group_name(name): name for name in names}
-        groups = {each.gid: called.get(each.name, each.name) for each in identity.groups if each.gid in self._gids}
         name, owner = self._people.get(identity.uid, (identity.name, identity.subject))
         # A person may have two names here, and an account that was handed over another person.
         if owner != identity.subject and name != identity.name:
             raise IdError(f"uid {identity.uid} of {identity.subject} is {owner}'s already; set it in `uids`")
-        for gid, group in groups.items():
-            other = self._groups.get(gid, group)
-            if other != group:
-                raise IdError(
-                    f"gid {gid} of the group {group} is {other}'s already; set it in `gids`, or make them one by "
-                    "`group_rules`"
-                )
+        self._check_own_group(identity)
+        kept = tuple(
+            each for each in identity.groups if self._is_free(each, called.get(each.name, each.name), identity)
+        )
         self._people[identity.uid] = (identity.name, identity.subject)
-        self._groups.update(groups)
+        self._primary[identity.subject] = (identity.uid, identity.gid)
+        self._groups.update({each.gid: called.get(each.name, each.name) for each in kept if each.gid in self._gids})
+        return replace(identity, groups=kept)
+
+    def _check_own_group(self, identity: UserIdentity) -> None:
+        """Refuse a primary group that is another person's own, and an own group that others have as theirs."""
+        if identity.gid != identity.uid:
+            owner = self._own_group(identity.gid, identity)
+            if owner is not None:
+                raise IdError(
+                    f"gid {identity.gid} of {identity.subject} is the uid of {owner}, whose own group it is"
+                )
+            return
+        for subject, (uid, gid) in self._primary.items():
+            if gid == identity.uid != uid and subject != identity.subject:
+                raise IdError(
+                    f"uid {identity.uid} of {identity.subject} is the gid of {subject}, so their own group would be "
+                    "another's; set it in `uids`"
+                )
+
+    def _own_group(self, gid: int, identity: UserIdentity) -> str | None:
+        """Return another person whose own group has this number."""
+        name, subject = self._people.get(gid, ("", ""))
+        if subject in ("", identity.subject) or name == identity.name or self._primary[subject] != (gid, gid):
+            return None
+        return subject
+
+    def _is_free(self, group: UnixGroup, called: str, identity: UserIdentity) -> bool:
+        owner = self._own_group(group.gid, identity)
+        if owner is None and group.gid in self._gids:
+            other = self._groups.get(group.gid, called)
+            owner = f"the group {other}" if other != called else None
+        if owner is None:
+            return True
+        if (group.gid, called) not in self._told:
+            self._told.add((group.gid, called))
+            self._log.error(
+                "the group %s is no unix group here: its gid %d is that of %s; set it in `gids`, or make them one by "
+                "`group_rules`",
+                *(called, group.gid, owner),
+            )
+        return False

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from jhkube.metrics import PROVIDER_AVAILABLE, PROVIDER_FAILURES
+from jhkube.metrics import PROVIDER_AVAILABLE, PROVIDER_FAILURES, PROVIDER_LIMITS
 
 __all__ = ["Outage"]
 
@@ -40,6 +40,7 @@ class Outage:
         self._last = 0.0
         PROVIDER_AVAILABLE.labels(provider).set(1)
         PROVIDER_FAILURES.labels(provider)
+        PROVIDER_LIMITS.labels(provider)
         self._failures = 0
 
     @property
@@ -60,6 +61,10 @@ class Outage:
             )
         else:
             self._log.debug("%s still does not answer: %s", self._provider, reason)
+
+    def limited(self) -> None:
+        """Note an answer that one person's rate limit was instead of: it says nothing about the provider."""
+        PROVIDER_LIMITS.labels(self._provider).inc()
 
     def answered(self) -> None:
         """Note an answer."""

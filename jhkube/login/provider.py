@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -16,11 +17,15 @@ from traitlets import default
 from jhkube.login.errors import ProviderUnavailable, TokenRejected
 from jhkube.login.http import answer, json_body
 from jhkube.login.outages import Outage
+from jhkube.logs import hide_url_secrets
 
 __all__ = ["Provider"]
 
 CONNECTIONS = 32
 """Requests to the provider at once; with tornado's own default of 10 the people of a class wait for each other."""
+
+LONGEST_LIFE = 10 * 365 * 24 * 3600
+"""Seconds: a token that is said to live longer is taken for one that does not end."""
 
 ENDED = frozenset({"bad_refresh_token", "bad_verification_code", "invalid_grant", "redirect_uri_mismatch"})
 """Errors of a token endpoint that say that a grant is over; others are the operator's, not the person's."""
@@ -35,6 +40,8 @@ class Provider(OAuthenticator):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if self.parent is not None and isinstance(self.log, logging.Logger):
+            hide_url_secrets(self.log)
         self.outage = Outage(self.login_service, self.log)
         # Waits without a limit: the client's own queue would fail the last of a class after 20 s.
         self._connections = asyncio.Semaphore(CONNECTIONS)
@@ -85,7 +92,7 @@ class Provider(OAuthenticator):
         headers = self.build_token_info_request_headers()
         response = await self.ask(self.token_url, headers, method="POST", body=body)
         info: dict[str, Any] = self.read_json(response, dict)
-        if "access_token" not in info:
+        if not _is_token(info.get("access_token")):
             error = str(info.get("error") or response.code)
             if error in ENDED:
                 raise TokenRejected(
@@ -93,13 +100,31 @@ class Provider(OAuthenticator):
                 )
             self.log.error("%s gives this hub no token: %s", self.login_service, error)
             raise ProviderUnavailable(self.login_service, f"no token: {error}")
-        if info.get("expires_in"):
-            info["expires_at"] = int(time.time()) + int(info["expires_in"])
+        kind = info.get("token_type")
+        info |= {"token_type": kind if isinstance(kind, str) and kind.isalpha() else "Bearer"}
+        lifetime = _seconds(info.pop("expires_in", None))
+        if lifetime:
+            info |= {"expires_in": lifetime, "expires_at": int(time.time()) + lifetime}
         return info
 
     def build_auth_state_dict(self, token_info: dict[str, Any], user_info: dict[str, Any]) -> dict[str, Any]:
         """Return upstream's auth_state, with scopes understood whether spaces or commas separate them."""
         auth_state: dict[str, Any] = super().build_auth_state_dict(token_info, user_info)
         scope = token_info.get("scope") or ""
-        auth_state["scope"] = scope.replace(",", " ").split() if isinstance(scope, str) else list(scope)
+        words = scope.replace(",", " ").split() if isinstance(scope, str) else scope
+        auth_state["scope"] = [each for each in words if isinstance(each, str)] if isinstance(words, list) else []
         return auth_state
+
+
+def _is_token(value: Any) -> bool:
+    """Say whether a value can be a token (RFC 6749, appendix A.12)."""
+    return isinstance(value, str) and value.isascii() and value.isprintable() and value != ""
+
+
+def _seconds(value: Any) -> int | None:
+    """Return a token's lifetime; None where the provider names none that can be."""
+    try:
+        seconds = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return seconds if 0 < seconds < LONGEST_LIFE else None

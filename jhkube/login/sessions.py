@@ -16,8 +16,9 @@ from tornado.httpclient import HTTPClientError
 from traitlets import Float, Integer, default
 
 from jhkube.identity import AUTH_STATE_KEY
-from jhkube.login.errors import ProviderUnavailable, Refused, TokenRejected
-from jhkube.login.provider import Provider
+from jhkube.login.errors import NoAccount, ProviderUnavailable, Refused, TokenLimited, TokenRejected
+from jhkube.login.known import KNOWN_KEY, Known, stamp
+from jhkube.login.leavers import Leavers
 from jhkube.metrics import POD_TOKEN_UPDATES, SESSION_REFRESHES, TOKEN_RENEWALS
 
 __all__ = ["MEMORY_KEY", "VISIT", "Sessions", "Visit"]
@@ -39,12 +40,15 @@ class Visit:
     learned: dict[str, Any] = field(default_factory=dict)
     """What it answered now, in the same shape."""
 
+    is_stale: bool = False
+    """Whether part of the answer is that of the last time."""
+
 
 VISIT: ContextVar[Visit] = ContextVar("jhkube_visit")
 """The visit under way: upstream's methods, which stand in between, have no parameter for it."""
 
 
-class Sessions(Provider):
+class Sessions(Leavers, Known):
     """Refreshes as both authenticators make them."""
 
     refresh_timeout = Float(
@@ -108,6 +112,7 @@ class Sessions(Provider):
         super().__init__(**kwargs)
         self._flights: dict[int, asyncio.Future[bool | dict[str, Any]]] = {}
         self._pauses: dict[int, float] = {}
+        self._late: dict[int, _Late] = {}
         self._tasks: set[asyncio.Future[None]] = set()
 
     async def check_identity(self, db: Any, auth_model: Mapping[str, Any]) -> None:
@@ -121,20 +126,43 @@ class Sessions(Provider):
         if not self.enable_auth_state:
             return True
         flight = self._flights.get(user.id)
-        if flight is None:
-            flight = asyncio.ensure_future(self._refresh(user, handler))
-            self._flights[user.id] = flight
-            flight.add_done_callback(lambda _: self._flights.pop(user.id, None))
-        # Not cancelled when time is up: a new token that is under way would be lost with it.
-        done, _ = await asyncio.wait({flight}, timeout=self.refresh_timeout)
-        if not done:
-            self.outage.failed(f"a refresh took longer than {self.refresh_timeout} s")
-            return True
-        outcome = flight.result()
+        outcome = None if flight else await self._late_outcome(user)
+        if outcome is None:
+            if flight is None:
+                flight = asyncio.ensure_future(self._refresh(user, handler))
+                self._flights[user.id] = flight
+                flight.add_done_callback(lambda _: self._flights.pop(user.id, None))
+            # Not cancelled when time is up: a new token that is under way would be lost with it.
+            done, _ = await asyncio.wait({flight}, timeout=self.refresh_timeout)
+            outcome = flight.result() if done else await self._overdue(user, flight)
         if outcome is False and handler is not None and not hasattr(handler, "_token_authenticated"):
             # jupyterhub 6.1 reads this attribute next, and its pages without API tokens never set it.
             handler._token_authenticated = False
         return dict(outcome) if isinstance(outcome, dict) else outcome
+
+    async def _overdue(self, user: Any, flight: asyncio.Future[bool | dict[str, Any]]) -> bool:
+        """Let a refresh end in the background, its outcome being that of the next one."""
+        self.log.info("%s: a refresh took longer than %s s; it goes on", user.name, self.refresh_timeout)
+        auth_state = await user.get_auth_state() or {}
+        token = auth_state.get("access_token")
+
+        def keep(flight: asyncio.Future[bool | dict[str, Any]]) -> None:
+            # That nothing was learned, or nothing new, is no news for later.
+            if not flight.cancelled() and flight.exception() is None and flight.result() is not True:
+                self._late[user.id] = _Late(flight.result(), token, time.monotonic())
+
+        flight.add_done_callback(keep)
+        self._count("unknown")
+        return await self.still_known(user, auth_state)
+
+    async def _late_outcome(self, user: Any) -> bool | dict[str, Any] | None:
+        """Return what a refresh found out after its time was up; None where that is old, or of another login."""
+        late = self._late.pop(user.id, None)
+        if late is None or time.monotonic() - late.since > self.auth_refresh_age + self.refresh_timeout:
+            return None
+        token = (await user.get_auth_state() or {}).get("access_token")
+        renewed = late.outcome["auth_state"].get("access_token") if isinstance(late.outcome, dict) else None
+        return late.outcome if token in (late.token, renewed) else None
 
     async def _refresh(self, user: Any, handler: Any) -> bool | dict[str, Any]:
         auth_state = await user.get_auth_state()
@@ -147,8 +175,7 @@ class Sessions(Provider):
             self._count("ended")
             return False
         if self._pauses.get(user.id, 0.0) > time.monotonic():
-            self._count("unknown")
-            return True
+            return await self._unknown(user, auth_state)
         try:
             model = await self._current_model(user, auth_state, handler)
             if not await self._may_stay(user, model):
@@ -156,26 +183,43 @@ class Sessions(Provider):
             await self.check_identity(user.db, model)
         except ProviderUnavailable as problem:
             self._pauses[user.id] = time.monotonic() + problem.retry_after
-            self._count("unknown")
-            return True
+            if isinstance(problem, TokenLimited):
+                self.log.info(
+                    "%s: %s limits the requests about them: %s", user.name, self.login_service, problem.what
+                )
+            return await self._unknown(user, auth_state)
         except TokenRejected as error:
-            if self._is_in_grace(auth_state):
+            if self.is_in_grace(auth_state):
                 self.log.debug("%s: the token has ended, and there is no refresh token to ask with", user.name)
                 self._count("unknown")
                 return True
             self.log.warning("%s: the session ends: %s", user.name, error)
             self._count("ended")
+            if not _has_ended(auth_state):
+                self.stop_servers(user, handler)
             return False
         except (web.HTTPError, HTTPClientError) as error:
             self.log.warning("%s: the session ends: %s", user.name, error)
             self._count("ended")
+            if isinstance(error, Refused) and not isinstance(error, NoAccount):
+                self.stop_servers(user, handler)
             return False
         self._pauses.pop(user.id, None)
-        if _is_known(user, auth_state, model):
-            self._count("unchanged")
-            return True
-        self._count("changed")
-        return model
+        if VISIT.get().is_stale:
+            if not await self.still_known(user, auth_state):
+                self._count("ended")
+                return False
+            model["auth_state"][KNOWN_KEY] = auth_state.get(KNOWN_KEY, int(time.time()))
+        else:
+            stamp(model["auth_state"], auth_state)
+        is_known = _is_known(user, auth_state, model)
+        self._count("unchanged" if is_known else "changed")
+        return True if is_known and model["auth_state"] == auth_state else model
+
+    async def _unknown(self, user: Any, auth_state: dict[str, Any]) -> bool:
+        goes_on = await self.still_known(user, auth_state)
+        self._count("unknown" if goes_on else "ended")
+        return goes_on
 
     def _count(self, result: str) -> None:
         SESSION_REFRESHES.labels(self.login_service, result).inc()
@@ -280,18 +324,36 @@ class Sessions(Provider):
         margin = min(self.token_renewal_margin, int(info["expires_in"]) // 2)
         return bool(time.time() >= info["expires_at"] - margin)
 
-    def _is_in_grace(self, auth_state: Mapping[str, Any]) -> bool:
+    def is_in_grace(self, auth_state: Mapping[str, Any]) -> bool:
+        """Say whether the token has ended by itself, and `expired_token_grace` has not."""
         ended = (auth_state.get("token_response") or {}).get("expires_at")
         if not ended or auth_state.get("refresh_token"):
             return False
         return bool(ended <= time.time() < ended + self.expired_token_grace)
 
 
+@dataclass(frozen=True, slots=True)
+class _Late:
+    """The outcome of a refresh whose time was up."""
+
+    outcome: bool | dict[str, Any]
+    token: str | None
+    """The access token when the time was up."""
+
+    since: float
+
+
+def _has_ended(auth_state: Mapping[str, Any]) -> bool:
+    """Say whether a token has ended by itself, which no one need have revoked."""
+    ended = (auth_state.get("token_response") or {}).get("expires_at")
+    return bool(ended and ended <= time.time())
+
+
 def _is_known(user: Any, auth_state: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
     """Say whether the hub has nothing to write: every dict that a refresh returns is encrypted and saved again."""
     groups = model.get("groups")
     return bool(
-        model["auth_state"] == auth_state
+        model["auth_state"] == {**auth_state, KNOWN_KEY: model["auth_state"][KNOWN_KEY]}
         and model["admin"] in (None, user.admin)
         and (groups is None or set(groups) == {group.name for group in user.groups})
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import hmac
+from dataclasses import dataclass, field
 
 __all__ = ["DerivedIds", "IdError", "NumericIds"]
 
@@ -101,8 +102,10 @@ class DerivedIds:
     """Numbers derived from names, for providers that have none.
 
     The number is `first + h mod (last - first + 1)`, h being the first 8 bytes, big-endian, of the SHA-256 of
-    `jhkube:<kind>:<name>` in UTF-8. The rule is part of jhkube's contract: the same name has the same number on
-    every hub with the same range, for good.
+    `jhkube:<kind>:<name>` in UTF-8, or with a secret of the HMAC-SHA-256 (RFC 2104). The rule is part of jhkube's
+    contract: the same name has the same number on every hub with the same range and secret, for good.
+
+    Without a secret everybody can compute the numbers, and find a name that has a certain number.
     """
 
     kind: str
@@ -110,6 +113,8 @@ class DerivedIds:
 
     first: int
     last: int
+    secret: str = field(default="", repr=False, kw_only=True)
+    """The key of the HMAC; empty for the plain hash."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.first <= self.last <= 2**31 - 1:
@@ -120,7 +125,8 @@ class DerivedIds:
 
     def __call__(self, name: str) -> int:
         """Return the number of a name."""
-        digest = hashlib.sha256(f"jhkube:{self.kind}:{name}".encode()).digest()
+        text = f"jhkube:{self.kind}:{name}".encode()
+        digest = hmac.digest(self.secret.encode(), text, "sha256") if self.secret else hashlib.sha256(text).digest()
         return self.first + int.from_bytes(digest[:8], "big") % (self.last - self.first + 1)
 
 

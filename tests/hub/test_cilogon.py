@@ -53,6 +53,7 @@ async def shared_cilogon_hub(shared_cilogon, tmp_path_factory):
                 "denied_groups": ["suspended"],
                 "admin_groups": ["chiefs"],
                 "group_rules": {"CO:COU:(.*):members:active": r"\1", "CO:.*": None, "([^:]+)": r"\1"},
+                "uids": {"http://cilogon.example/serverA/users/listed": 60_100},
                 "gids": {"telescope-ops": 70_001},
                 "auth_refresh_age": 3600,
                 "refresh_timeout": 2.0,
@@ -129,7 +130,9 @@ async def test_one_string_is_one_group_and_not_its_letters(hub, add_claims, brow
 
 
 async def test_a_claim_that_cannot_be_read_admits_nobody(hub, add_claims, browse):
-    assert (await browse(hub, add_claims(isMemberOf=[["observatory"]])).log_in()).status == 503
+    page = await browse(hub, add_claims(isMemberOf=[["observatory"]])).log_in()
+    assert page.status == 403
+    assert "the claim isMemberOf cannot be read" in page.message
 
 
 @pytest.mark.parametrize("claim", [None, [], "", ["observatory2"]])
@@ -167,6 +170,62 @@ async def test_hub_names_that_unix_cannot_have_are_made_valid_and_stay_distinct(
 
 async def test_somebody_of_an_identity_provider_that_is_not_configured_does_not_come_in(hub, add_claims, browse):
     assert (await browse(hub, add_claims(idp="https://elsewhere.example")).log_in()).status == 403
+
+
+async def test_the_page_for_such_a_person_is_the_hubs_own(hub, add_claims, browse):
+    page = await browse(hub, add_claims(idp="https://elsewhere.example")).log_in()
+    assert (
+        "You came from the identity provider https://elsewhere.example, and this hub lets in nobody" in page.message
+    )
+
+
+ODD_CLAIMS = [
+    ({"eppn": None}, "the claim eppn is missing"),
+    ({"eppn": ""}, "the claim eppn is missing"),
+    ({"eppn": ["a@laboratory.example", "b@laboratory.example"]}, "the claim eppn is a list, and not one text"),
+    ({"idp": None}, "the claim idp is missing"),
+    ({"idp": [LABORATORY]}, "the claim idp is a list, and not one text"),
+    ({"uidNumber": "9" * 5000}, "the claim uidNumber is no number"),
+    ({"isMemberOf": 7}, "the claim isMemberOf cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("claims", "says"), ODD_CLAIMS, ids=[says for _, says in ODD_CLAIMS])
+async def test_a_claim_that_an_account_is_made_of_and_cannot_be_used_is_a_refusal_that_names_it(
+    hub, add_claims, browse, claims, says
+):
+    seen = len(hub.log)
+    page = await browse(hub, add_claims(**claims)).log_in()
+    assert page.status == 403
+    assert says in page.message
+    assert "Traceback" not in hub.log[seen:]
+
+
+@pytest.mark.parametrize(("claims", "says"), ODD_CLAIMS, ids=[says for _, says in ODD_CLAIMS])
+async def test_a_session_goes_on_for_a_time_with_an_odd_claim_and_it_is_no_outage(
+    hub, cilogon, add_claims, browse, claims, says
+):
+    browser = await logged_in(hub, browse, add_claims())
+    seen = len(hub.log)
+    cilogon.set_claims(browser.login, **claims)
+    assert await browser.refreshed()
+    assert says in hub.log[seen:]
+    assert "does not answer" not in hub.log[seen:]
+    state = (await hub.inspect(browser.login))["auth_state"]
+    state["jhkube_known_at"] -= 8 * 3600 + 1
+    await hub.change(browser.login, state)
+    assert not await browser.refreshed()
+
+
+@pytest.mark.parametrize("expires_in", ["soon", [900], 1e400, -5, None])
+async def test_a_lifetime_that_is_none_stops_no_login(hub, cilogon, add_claims, browse, expires_in):
+    login = add_claims()
+    browser = browse(hub, login)
+    page = await browser.open("/hub/oauth_login", stop_at="/authorize")
+    cilogon.bend_id_token(nonce=query_of(page.url)["nonce"])
+    answer = cilogon.issue_token(login) | {"expires_in": expires_in, "token_type": ["Bearer"], "scope": 5}
+    cilogon.fail("/oauth2/token", body=json.dumps(answer))
+    assert (await browser.open(page.url)).status == 200
 
 
 async def test_a_group_makes_administrators(hub, add_claims, browse):
@@ -215,6 +274,41 @@ async def test_two_people_never_share_a_uid(hub, add_claims, browse):
     await logged_in(hub, browse, first)
     assert (await browse(hub, second).log_in()).status == 403
     assert hub.warnings("uid 60001 of cilogon:")
+
+
+@pytest.mark.parametrize("number", [{"uidNumber": 60_100}, {"gidNumber": 60_100}, {"gidNumber": 70_001}])
+async def test_a_number_of_the_tables_is_refused_to_everybody_else_before_its_owner_comes(
+    hub, add_claims, browse, number
+):
+    login = add_claims(**number)
+    assert (await browse(hub, login).log_in()).status == 403
+    assert hub.warnings(f"{login} cannot be given an account: the ")
+    assert await hub.inspect(login) == {}
+
+
+async def test_a_gid_that_is_somebodys_uid_is_refused(hub, add_claims, browse):
+    await logged_in(hub, browse, add_claims(uidNumber=60_201))
+    assert (await browse(hub, add_claims(uidNumber=60_202, gidNumber=60_201)).log_in()).status == 403
+    assert hub.warnings("gid 60201 of cilogon:")
+
+
+async def test_a_group_whose_gid_is_anothers_is_taken_from_the_person_who_comes_in(hub, add_claims, browse):
+    await logged_in(hub, browse, add_claims(uidNumber=60_301))
+    groups = ["observatory", {"name": "found-by-search", "id": 60_301}, {"name": "ops", "id": 70_001}]
+    login = add_claims(isMemberOf=groups)
+    browser = await logged_in(hub, browse, login)
+    assert [group.name for group in (await identity_of(hub, login)).groups] == ["observatory"]
+    assert (await hub.inspect(login))["groups"] == ["found-by-search", "observatory", "ops"]
+    before = await hub.inspect(login)
+    assert await browser.refreshed()
+    assert await hub.inspect(login) == before
+
+
+async def test_an_escaped_semicolon_is_part_of_a_groups_name(hub, add_claims, browse):
+    login = add_claims(isMemberOf=r"observatory;x\;chiefs")
+    await logged_in(hub, browse, login)
+    found = await hub.inspect(login)
+    assert (found["groups"], found["admin"]) == (["observatory", "x;chiefs"], False)
 
 
 async def test_name_and_address_come_from_the_claims(hub, add_claims, browse):

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from tests.hub.conftest import github_settings
+
 pytestmark = pytest.mark.hub_versions
 
 OUTAGES = {
@@ -41,6 +43,127 @@ async def test_people_keep_working_when_the_rate_limit_is_used_up(hub, github, a
     assert await browser.refreshed()
 
 
+async def known_for(hub, browser, seconds):
+    """Let what the hub knows of a person be so much older."""
+    state = (await hub.inspect(browser.login))["auth_state"]
+    state["jhkube_known_at"] -= seconds
+    await hub.change(browser.login, state)
+
+
+NOTHING_LEARNED = {
+    "rate limit": {"status": 403, "headers": {"X-RateLimit-Remaining": "0"}, "body": "{}"},
+    "error": {"status": 500},
+    "slow": {"delay": 4.0, "status": 500},
+    "odd": {"body": "{}"},
+}
+
+
+@pytest.mark.parametrize("path", ["/api/v3/user", "/api/v3/user/orgs"])
+@pytest.mark.parametrize("failure", NOTHING_LEARNED)
+async def test_a_session_of_whom_nothing_can_be_learned_ends_after_a_time(
+    hub, github, add_person, browse, failure, path
+):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    github.world.leave("lab", browser.login)
+    github.fail(path, **NOTHING_LEARNED[failure])
+    await known_for(hub, browser, 8 * 3600 - 60)
+    assert await browser.refreshed()
+    if failure == "slow":
+        # The refresh under way began when less time had passed.
+        await asyncio.sleep(4)
+    await known_for(hub, browser, 61)
+    assert not await browser.refreshed()
+
+
+async def test_who_has_left_and_uses_up_their_own_rate_limit_is_out_after_a_time(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    github.world.leave("lab", browser.login)
+    github.use_up_limit(browser.login)
+    assert await browser.refreshed()
+    await known_for(hub, browser, 8 * 3600 + 1)
+    assert not await browser.refreshed()
+    assert hub.warnings(f"{browser.login}: the session ends: nothing could be learned about them for 288")
+    assert (await browser.log_in()).status != 200
+
+
+async def test_a_session_from_before_that_was_written_down_has_its_time_from_now(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    state = (await hub.inspect(browser.login))["auth_state"]
+    del state["jhkube_known_at"]
+    await hub.change(browser.login, state)
+    github.fail("/api/v3/user", status=500)
+    assert await browser.refreshed()
+    await known_for(hub, browser, 8 * 3600 + 1)
+    assert not await browser.refreshed()
+
+
+async def test_an_answer_makes_what_is_known_new_again(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    await known_for(hub, browser, 9 * 3600)
+    assert await browser.refreshed()
+    github.fail("/api/v3/user", status=500)
+    assert await browser.refreshed()
+
+
+async def test_nothing_is_started_with_what_was_known_an_hour_ago(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    github.rate_limited(reset_in=60)
+    await known_for(hub, browser, 3600 + 1)
+    assert await browser.refreshed()
+    status, answer = await hub.api("POST", f"/users/{browser.login}/server", json={})
+    assert status == 403
+    assert "GitHub has not answered about you for 60 minutes" in answer["message"]
+    assert not [note for note in hub.spawner_notes if note[:2] == ["start", browser.login]]
+
+
+async def test_a_limit_on_one_persons_token_is_no_outage(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    seen = len(hub.log)
+    github.rate_limited(reset_in=60)
+    assert await browser.refreshed()
+    log = hub.log[seen:]
+    assert f"{browser.login}: GitHub limits the requests about them: GET /api/v3/user: 403" in log
+    assert "does not answer" not in log
+    assert not [line for line in hub.warnings("") if line in log]
+
+
+@pytest.mark.parametrize("body", ["[]", '{"id": 5}', '{"login": ["ada"], "id": 5}', '{"login": "ada", "id": 1e400}'])
+async def test_an_odd_answer_about_one_person_is_no_outage(hub, github, add_person, browse, body):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    seen = len(hub.log)
+    github.fail("/api/v3/user", body=body)
+    assert await browser.refreshed()
+    assert "does not answer" not in hub.log[seen:]
+    assert "Traceback" not in hub.log[seen:]
+
+
+async def test_a_login_over_ones_limit_is_told_so(hub, github, add_person, browse):
+    github.fail("/api/v3/user", status=403, headers={"X-RateLimit-Remaining": "0"}, body="{}")
+    page = await browse(hub, add_person("lab")).log_in()
+    assert page.status == 503
+    assert "limits how often it may be asked about you, and that limit is used up" in page.message
+
+
+async def test_who_has_left_is_out_though_each_refresh_is_slower_than_is_waited_for(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    github.world.leave("lab", browser.login)
+    github.fail("/api/v3/user/orgs", delay=3.0)
+    assert await browser.refreshed()
+    await asyncio.sleep(2)
+    assert not await browser.refreshed()
+
+
+async def test_a_slow_refresh_of_before_a_login_does_not_end_the_new_session(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    github.world.leave("lab", browser.login)
+    github.fail("/api/v3/user/orgs", delay=3.0, times=1)
+    assert await browser.refreshed()
+    github.world.join("lab", browser.login)
+    assert (await browser.log_in()).status == 200
+    await asyncio.sleep(2)
+    assert await browser.refreshed()
+
+
 async def test_github_is_not_asked_again_before_the_time_that_it_names(hub, github, add_person, browse):
     browser = await logged_in(hub, browse, add_person("lab"))
     github.rate_limited(reset_in=60)
@@ -48,6 +171,31 @@ async def test_github_is_not_asked_again_before_the_time_that_it_names(hub, gith
     github.requests.clear()
     assert await browser.refreshed()
     assert github.requests.counts.total() == 0
+
+
+@pytest.mark.parametrize("stops", [False, True])
+async def test_the_servers_of_who_has_left_go_on_unless_a_trait_stops_them(
+    github, shared_github, add_person, browse, start_hub, stops
+):
+    traits = {"allowed_organizations": ["lab"], "stop_servers_of_leavers": stops}
+    hub = await start_hub(github_settings(shared_github, **traits))
+    left, stayed = [await logged_in(hub, browse, add_person("lab")) for _ in range(2)]
+    for each in (left, stayed):
+        assert (await hub.api("POST", f"/users/{each.login}/server", json={}))[0] in (201, 202)
+    github.fail("/api/v3/user", status=500)
+    assert await left.refreshed()
+    assert (await hub.api("GET", f"/users/{left.login}"))[1]["servers"]
+    github.heal()
+    github.world.leave("lab", left.login)
+    assert not await left.refreshed()
+    runs = True
+    for _ in range(100 if stops else 10):
+        runs = bool((await hub.api("GET", f"/users/{left.login}"))[1]["servers"])
+        if not runs:
+            break
+        await asyncio.sleep(0.1)
+    assert runs is not stops
+    assert (await hub.api("GET", f"/users/{stayed.login}"))[1]["servers"]
 
 
 async def test_a_slow_provider_holds_nobody_up_for_long(hub, github, add_person, browse):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.hub.conftest import github_settings
 from tests.hub.running import query_of
 
 pytestmark = pytest.mark.hub_versions
@@ -106,3 +107,105 @@ async def test_a_low_id_is_moved_where_an_offset_is_configured(narrow_hub, githu
     github.world.join("lab", login, public=True)
     await browse(narrow_hub, login).log_in()
     assert (await narrow_hub.inspect(login))["auth_state"]["jhkube_identity"]["uid"] == 1_950_000_018
+
+
+@pytest.fixture
+def add_saml(github, next_login):
+    """Makes an organization that asks for single sign-on."""
+
+    def add(**more):
+        login = f"{next_login()}-org"
+        github.world.add_organization(login, saml=True, **more)
+        return login
+
+    return add
+
+
+async def test_half_a_list_is_no_list_for_denying(hub, github, add_person, add_saml, browse):
+    organization = add_saml()
+    login = add_person("lab", organization)
+    browser = browse(hub, login)
+    page = await browser.log_in()
+    assert page.status == 403
+    assert "the others ask for single sign-on (SAML)" in page.message
+    assert "/settings/connections/applications/" in page.message
+    github.world.sign_in(organization, login)
+    assert (await browser.log_in()).status == 200
+
+
+async def test_the_refusal_has_githubs_own_link_to_sign_in(hub, github, add_person, browse):
+    link = f"{github.url}/orgs/lab/sso?authorization_request=A1"
+    github.fail("/api/v3/user/orgs", status=403, headers={"X-GitHub-SSO": f"required; url={link}"})
+    page = await browse(hub, add_person("lab")).log_in()
+    assert page.status == 403
+    assert f"Sign in at {link}" in page.message
+
+
+async def test_a_link_to_elsewhere_is_not_shown(hub, github, add_person, browse):
+    headers = {"X-GitHub-SSO": "required; url=https://evil.example/orgs/lab/sso"}
+    github.fail("/api/v3/user/orgs", status=403, headers=headers)
+    page = await browse(hub, add_person("lab")).log_in()
+    assert page.status == 403
+    assert "SAML" in page.message
+    assert "evil" not in page.message
+
+
+async def test_a_session_with_half_a_list_goes_on_for_a_time(hub, github, add_person, add_saml, browse):
+    browser = browse(hub, add_person("lab"))
+    assert (await browser.log_in()).status == 200
+    github.world.join(add_saml(), browser.login)
+    assert await browser.refreshed()
+    state = (await hub.inspect(browser.login))["auth_state"]
+    state["jhkube_known_at"] -= 8 * 3600 + 1
+    await hub.change(browser.login, state)
+    assert not await browser.refreshed()
+
+
+async def test_who_could_be_let_in_by_what_is_hidden_reads_about_single_sign_on(
+    github, shared_github, add_person, add_saml, browse, start_hub
+):
+    organization = add_saml()
+    hub = await start_hub(github_settings(shared_github, allowed_organizations=[organization]))
+    login = add_person(organization)
+    page = await browse(hub, login).log_in()
+    assert page.status == 403
+    assert "SAML" in page.message
+    github.world.sign_in(organization, login)
+    assert (await browse(hub, login).log_in()).status == 200
+
+
+async def test_an_organization_with_an_id_is_known_by_it_and_not_by_its_name(
+    github, shared_github, add_person, add_saml, browse, start_hub, next_login
+):
+    ours, bad, name = next_login(), next_login(), f"{next_login()}-new"
+    numbers = {each: github.world.add_organization(each).id for each in (ours, bad)}
+    hub = await start_hub(
+        github_settings(
+            shared_github,
+            allowed_organizations=[f"{ours}#{numbers[ours]}"],
+            denied_organizations=[f"{bad}#{numbers[bad]}"],
+            show_allowed=True,
+        )
+    )
+    member = add_person(ours)
+    assert (await browse(hub, member).log_in()).status == 200
+    assert (await browse(hub, add_person(ours, bad)).log_in()).status == 403
+    # What is hidden cannot be the one that is denied.
+    assert (await browse(hub, add_person(ours, add_saml())).log_in()).status == 200
+    github.world.organization(ours).login = name
+    github.world.add_organization(ours)
+    assert (await browse(hub, member).log_in()).status == 200
+    page = await browse(hub, add_person(ours)).log_in()
+    assert page.status == 403
+    assert f"are let in: {ours}." in page.message
+
+
+async def test_no_authorization_code_stands_in_the_log(hub, add_person, browse):
+    browser = browse(hub, add_person("elsewhere"))
+    assert (await browser.log_in()).status == 403
+    code = query_of(next(url for url in browser.visited if "/hub/oauth_callback" in url))["code"]
+    assert (await browser.open(f"/hub/oauth_callback?code=made-up-5f1c&state={'e30' * 9}")).status == 400
+    assert hub.warnings("403 GET /hub/oauth_callback?code=[secret]&state=[secret]")
+    assert hub.warnings("400 GET /hub/oauth_callback?code=[secret]&state=[secret]")
+    assert code not in hub.log
+    assert "5f1c" not in hub.log

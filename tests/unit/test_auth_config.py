@@ -111,6 +111,7 @@ def test_nobody_let_in_is_upstreams_warning(caplog):
         ({"uid_range": (5, 10)}, r"uid_range is not within minimum_id"),
         ({"gid_range": (500_000_000, 600_000_000)}, r"uid_range and gid_range overlap"),
         ({"uids": {"a": 5000, "b": 5000}}, r"uids gives 5000 to 'a' and 'b'"),
+        ({"number_secret": "short"}, r"number_secret: has fewer than 32 characters"),
     ],
 )
 def test_a_mistake_about_cilogon_is_an_error_with_the_traits_name(traits, says):
@@ -124,6 +125,13 @@ def test_an_identity_provider_that_lets_everybody_in_is_a_warning(everybody, cap
     idps = {entity: settings | everybody for entity, settings in IDPS.items()}
     cilogon(idps=idps)
     assert "idps: lets everybody of https://idp.example/shibboleth in" in caplog.text
+
+
+@pytest.mark.parametrize(("secret", "warns"), [("", True), ("5" * 64, False)])
+def test_numbers_without_a_secret_are_a_warning(secret, warns, caplog):
+    logging.getLogger("traitlets").propagate = True
+    cilogon(number_secret=secret)
+    assert ("number_secret: is not set, so everybody can compute derived gids" in caplog.text) is warns
 
 
 def test_a_missing_identity_provider_is_an_error():
@@ -229,7 +237,7 @@ def test_every_trait_of_ours_has_a_help_text(authenticator):
 @pytest.mark.parametrize("eppn", ["ada\n[I 2026] somebody", "ada\x1b[2J", "ada\u202e", "ada\x00"])
 def test_a_name_that_cannot_be_printed_is_refused_before_anything_logs_it(eppn, caplog):
     logging.getLogger("traitlets").propagate = True
-    claims = {"idp": next(iter(IDPS)), "eppn": eppn}
+    claims = {"idp": next(iter(IDPS)), "sub": "http://cilogon.example/1", "eppn": eppn}
     with pytest.raises(Refused):
         cilogon().user_info_to_username(claims)
     assert eppn not in caplog.text

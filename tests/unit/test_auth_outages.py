@@ -9,7 +9,7 @@ import pytest
 from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 
-from jhkube.login.http import is_rate_limit, retry_after
+from jhkube.login.http import asked_wait, is_rate_limit
 from jhkube.login.outages import Outage
 
 
@@ -86,10 +86,13 @@ def test_a_403_is_a_rate_limit_where_github_says_so(answer, is_limit):
         (response(403, X_RateLimit_Remaining="0", X_RateLimit_Reset="1090"), 90),
         (response(403, X_RateLimit_Remaining="0", X_RateLimit_Reset="900"), 0),
         (response(500, X_RateLimit_Remaining="4999", X_RateLimit_Reset="1090"), 0),
-        (response(429, Retry_After="Wed, 21 Oct 2026 07:28:00 GMT"), 0),
-        (response(429, Retry_After="999999"), 3600),
+        (response(429, Retry_After="Thu, 01 Jan 1970 00:17:20 GMT"), 40),
+        (response(429, Retry_After="999999"), 300),
+        (response(429, Retry_After="1e400"), 0),
+        (response(403, X_RateLimit_Remaining="0", X_RateLimit_Reset="99999999999"), 300),
+        (response(403, X_RateLimit_Remaining="0", X_RateLimit_Reset="soon"), 0),
         (response(503), 0),
     ],
 )
-def test_the_time_to_wait_is_githubs_but_never_more_than_an_hour(answer, seconds):
-    assert retry_after(answer, now=1000.0) == seconds
+def test_the_time_to_wait_is_githubs_but_never_more_than_five_minutes(answer, seconds):
+    assert asked_wait(answer, now=1000.0) == seconds
