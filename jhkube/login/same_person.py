@@ -148,7 +148,7 @@ class SamePerson(Sessions):
             for spawner in user.spawners.values()
             if spawner.active and (is_handed_over or getattr(spawner, "made_for", "") not in ("", subject))
         ]
-        running = [asyncio.ensure_future(self._stop(handler, user, each)) for each in others if not each.pending]
+        running = [asyncio.ensure_future(self._end_anothers(handler, user, each)) for each in others if not each.pending]
         ending: set[asyncio.Future[Any]] = set(running)
         if is_handed_over and user.id in self._flights:
             # A refresh of the old owner that is under way would write their auth_state over the new one's.
@@ -165,7 +165,7 @@ class SamePerson(Sessions):
                 # They remember what the old owner chose.
                 del user.spawners[name]
 
-    async def _stop(self, handler: Any, user: Any, spawner: Any) -> None:
+    async def _end_anothers(self, handler: Any, user: Any, spawner: Any) -> None:
         self.log.warning("%s was made for somebody else, and is stopped", spawner._log_name)
         spawner._stop_pending = True
         try:
