@@ -85,7 +85,7 @@ class Hub:
             **self.environ,
         }
 
-    async def start(self, timeout: float = 60) -> None:
+    async def start(self, timeout: float = 240) -> None:
         """Start the hub and return when it answers; raise with its log's end where it does not."""
         with self.lines.open("ab") as log:
             self.process = subprocess.Popen(

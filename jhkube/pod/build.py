@@ -10,12 +10,12 @@ from kubernetes_asyncio.client.models import V1Pod
 from jhkube.identity import UserIdentity
 from jhkube.pod.accounts import Accounts, account_files, account_parts
 from jhkube.pod.git import GitSettings, git_files, git_parts
-from jhkube.pod.home import Home, home_parts, home_path
+from jhkube.pod.home import FolderMaker, Home, HomeKind, home_parts, home_path
 from jhkube.pod.labels import ServerFacts, label_parts
 from jhkube.pod.mounts import Mount, mount_parts, mounts_for
 from jhkube.pod.parts import apply_parts, user_container
 from jhkube.pod.secret import SecretFiles, secret_name, secret_parts
-from jhkube.pod.security import run_as, with_umask
+from jhkube.pod.security import run_as, with_umask, without_fs_group
 
 __all__ = ["PodSettings", "build_pod", "secret_files"]
 
@@ -67,16 +67,30 @@ def build_pod(
     name = pod.metadata.name
     home = home_path(settings.home, identity)
     container = user_container(pod)
+    mounts = mounts_for(settings.mounts, facts.hub_groups)
+    shares = shares_volumes(settings.home, mounts)
     apply_parts(
         pod,
-        secret_parts(secret_name(name), secret_files(settings, identity, {})),
+        secret_parts(secret_name(name), secret_files(settings, identity, {}), has_fs_group=not shares),
         home_parts(settings.home, identity, claim_name=claim_name, pod_name=name, container=container),
-        mount_parts(mounts_for(settings.mounts, facts.hub_groups), identity),
+        mount_parts(mounts, identity),
         account_parts(settings.accounts, identity, home),
         git_parts(settings.git),
         label_parts(facts, identity),
     )
+    if shares:
+        without_fs_group(pod)
     return with_umask(pod, settings.umask)
+
+
+def shares_volumes(home: Home, mounts: tuple[Mount, ...]) -> bool:
+    """Return whether a pod has claims that other people's pods have too, and none that needs an fsGroup.
+
+    A home on a claim of the person's own needs one, unless root makes it.
+    """
+    if home.kind is HomeKind.PVC and home.made_by is not FolderMaker.ROOT:
+        return False
+    return home.kind is HomeKind.SHARED_PVC or any(isinstance(mount.source, str) for mount in mounts)
 
 
 def secret_files(settings: PodSettings, identity: UserIdentity, tokens: Mapping[str, str]) -> SecretFiles:

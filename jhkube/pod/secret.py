@@ -44,7 +44,8 @@ SECRET_VOLUME = "jhkube-secret"  # noqa: S105
 """The name of the pod's volume that the Secret is mounted by."""
 
 PRIVATE = 0o400
-"""Asked for files with a token; with the pod's fsGroup kubelet makes it 0440, root and the user's group."""
+"""Asked for files with a token; with the pod's fsGroup kubelet makes it 0440, root and the user's group. Without an
+fsGroup they are asked for as `PUBLIC`, since they are root's and the user is not."""
 
 PUBLIC = 0o444
 """Asked for files that every process of the pod may read, such as passwd entries."""
@@ -115,14 +116,15 @@ def secret_name(pod_name: str) -> str:
     return f"{pod_name}.jhkube"
 
 
-def secret_parts(name: str, files: SecretFiles) -> PodParts:
+def secret_parts(name: str, files: SecretFiles, *, has_fs_group: bool = True) -> PodParts:
     """Return the volume and the directory mount that bring the Secret `name` into the pod.
 
     A directory mount, because kubelet refreshes that in place when the Secret changes, and a subPath
     mount never (https://kubernetes.io/docs/concepts/configuration/secret/#mounted-secrets-are-updated-automatically).
     """
+    private = PRIVATE if has_fs_group else PUBLIC
     items = [
-        V1KeyToPath(key=key, path=key, mode=PRIVATE if key in files.private else PUBLIC)
+        V1KeyToPath(key=key, path=key, mode=private if key in files.private else PUBLIC)
         for key in sorted(files.contents)
     ]
     return PodParts(

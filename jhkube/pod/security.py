@@ -12,7 +12,7 @@ from kubernetes_asyncio.client.models import V1Pod
 from jhkube.identity import UserIdentity
 from jhkube.pod.parts import user_container
 
-__all__ = ["ROOT_HOME_CONTEXT", "parse_umask", "run_as", "with_umask"]
+__all__ = ["ROOT_HOME_CONTEXT", "parse_umask", "run_as", "with_umask", "without_fs_group"]
 
 _RESTRICTED: dict[str, Any] = {
     "runAsNonRoot": True,
@@ -62,6 +62,18 @@ def run_as(pod: V1Pod, identity: UserIdentity) -> V1Pod:
         "supplementalGroups": list(dict.fromkeys(gid for gid in gids if gid != identity.gid)),
     }
     pod.spec.security_context = of_pod
+    return pod
+
+
+def without_fs_group(pod: V1Pod) -> V1Pod:
+    """Leave the volumes of `pod` as they are, in place, and return it.
+
+    With an fsGroup kubelet gives all files of a volume to that group, and lets it write to them, where the volume's
+    driver takes part (CSIDriver's `fsGroupPolicy`). On a volume that several people share that is everybody's home.
+    """
+    context = _as_dict(pod.spec.security_context)
+    left: Any = {key: value for key, value in context.items() if key not in ("fsGroup", "fsGroupChangePolicy")}
+    pod.spec.security_context = left
     return pod
 
 

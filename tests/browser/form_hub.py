@@ -152,7 +152,7 @@ class FormHub:
         self._log.close()
 
     def _wait(self) -> None:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 240
         while time.monotonic() < until:
             if self._process.poll() is not None:
                 break

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from kubernetes_asyncio import client
 from kubespawner.objects import make_pod
 
@@ -18,6 +16,7 @@ from jhkube.pod.home import parse_home
 from jhkube.pod.labels import ServerFacts
 from jhkube.pod.mounts import parse_mounts
 from jhkube.watch._admission import admission_failure
+from tests.accounts import features, rendered
 from tests.cluster.pod_fixtures import ADA, Pods, claim, image, pods
 from tests.conftest import Cluster
 from tests.pods import new_namespace
@@ -185,7 +184,12 @@ async def test_pod_security_takes_what_the_documentation_says_and_refuses_the_re
 async def test_the_charts_policies_let_pass_what_they_say_and_nothing_else(
     cluster: Cluster, namespace: str, image: str
 ) -> None:
-    policies = list(yaml.safe_load_all(Path("chart/network-policy.yaml").read_text()))
+    values = {
+        "networkPolicies": {"servers": {"enabled": True}, "hub": {"enabled": True}},
+        "roles": features()["roles"],
+    }
+    policies = [each for each in rendered(namespace, values) if each["kind"] == "NetworkPolicy"]
+    assert len(policies) == 2
     pods = Pods(cluster.core, namespace, image)
     labels = {
         "server": {"component": "singleuser-server"},

@@ -256,12 +256,14 @@ async def test_a_new_token_reaches_the_running_pod(new_hub, github, someone, clu
 
 
 async def test_a_claim_smaller_than_configured_grows_where_its_class_allows_it(new_hub, someone, cluster):
+    storage = StorageV1Api(cluster.core.api_client)
+    classes = (await storage.list_storage_class()).items
+    default = "storageclass.kubernetes.io/is-default-class"
     kind = {
         "metadata": {"name": f"{cluster.namespace}-growing"},
-        "provisioner": "kubernetes.io/host-path",
+        "provisioner": next(each.provisioner for each in classes if (each.metadata.annotations or {}).get(default)),
         "allowVolumeExpansion": True,
     }
-    storage = StorageV1Api(cluster.core.api_client)
     await storage.create_storage_class(kind)
     try:
         extra = f"c.KubeSpawner.storage_class = {kind['metadata']['name']!r}"
@@ -280,6 +282,10 @@ async def test_a_claim_smaller_than_configured_grows_where_its_class_allows_it(n
         )
         claim = await cluster.core.read_namespaced_persistent_volume_claim(name, cluster.namespace)
         assert claim.spec.resources.requests["storage"] == "20Mi"
+        async with asyncio.timeout(60):
+            while claim.status.capacity["storage"] != "20Mi":
+                await asyncio.sleep(0.2)
+                claim = await cluster.core.read_namespaced_persistent_volume_claim(name, cluster.namespace)
         assert "Your home volume grows from" in large.log
     finally:
         await storage.delete_storage_class(kind["metadata"]["name"])

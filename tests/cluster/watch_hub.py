@@ -185,7 +185,7 @@ class WatchHub:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        until = time.monotonic() + 60
+        until = time.monotonic() + 240
         while time.monotonic() < until:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the hub ended:\n{self.log[-4000:]}")

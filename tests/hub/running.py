@@ -107,7 +107,7 @@ class RunningHub:
             )
         return self.process
 
-    async def start(self, timeout: float = 120) -> None:
+    async def start(self, timeout: float = 240) -> None:
         """Start the hub and return when it answers; raise with the end of its log where it does not."""
         process = self.launch()
         until = time.monotonic() + timeout
@@ -134,7 +134,7 @@ class RunningHub:
     async def refused_start(self) -> str:
         """Start a hub that must not come up; return its log once it has ended by itself with an error."""
         process = self.launch()
-        status = await asyncio.to_thread(process.wait, 60)
+        status = await asyncio.to_thread(process.wait, 240)
         assert status != 0, self.log
         return self.log
 

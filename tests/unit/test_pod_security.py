@@ -10,8 +10,10 @@ from kubespawner.objects import make_pod
 
 from jhkube.identity import UnixGroup, UserIdentity
 from jhkube.pod.build import PodSettings, build_pod
+from jhkube.pod.git import GitSettings, parse_git_hosts
 from jhkube.pod.home import parse_home
 from jhkube.pod.labels import ServerFacts
+from jhkube.pod.mounts import parse_mounts
 from jhkube.pod.security import parse_umask, run_as, with_umask
 from tests.unit.pod_security import baseline_violations, restricted_violations, serialized
 
@@ -60,6 +62,29 @@ def test_a_security_context_that_is_a_model_is_understood() -> None:
     container = serialized(run_as(pod, ADA))["spec"]["containers"][0]["securityContext"]
     assert container["readOnlyRootFilesystem"] is True
     assert container["runAsUser"] == 7001
+
+
+@pytest.mark.parametrize(
+    ("home", "mounts", "group", "mode"),
+    [
+        ({"kind": "pvc"}, [], 7002, 0o400),
+        ({"kind": "pvc"}, [{"path": "/data", "claim": "survey"}], 7002, 0o400),
+        ({"kind": "pvc", "made_by": "root"}, [{"path": "/data", "claim": "survey"}], None, 0o444),
+        ({"kind": "shared-pvc", "claim": "homes"}, [], None, 0o444),
+        ({"kind": "shared-pvc", "claim": "homes", "made_by": "nobody"}, [], None, 0o444),
+    ],
+)
+def test_kubelet_gives_no_volume_that_people_share_to_one_of_them(
+    home: dict[str, Any], mounts: list[dict[str, str]], group: int | None, mode: int
+) -> None:
+    settings = PodSettings(
+        home=parse_home(**home), mounts=parse_mounts(mounts), git=GitSettings(parse_git_hosts(["github.com"]))
+    )
+    spec = serialized(build_pod(kubespawner_pod(), settings, ADA, ServerFacts(), claim_name="claim-ada"))["spec"]
+    assert spec["securityContext"].get("fsGroup") == group
+    assert ("fsGroupChangePolicy" in spec["securityContext"]) == (group is not None)
+    items = next(volume["secret"] for volume in spec["volumes"] if "secret" in volume)["items"]
+    assert {item["mode"] for item in items if item["key"].startswith("token-")} == {mode}
 
 
 def test_the_operators_own_groups_stay() -> None:
