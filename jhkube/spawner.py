@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
@@ -108,9 +109,9 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
 
     async def _asked(self, ask: Callable[[], Awaitable[Any]]) -> bool:
         """Whether the API server did what it was asked; false where it is to be asked again (`Start.asking`)."""
-        assert self.pod_start is not None
         try:
-            with self.pod_start.asking():
+            # Without a hub's record of the server KubeSpawner starts it, and there is no start of ours to tell.
+            with self.pod_start.asking() if self.pod_start else nullcontext():
                 return await ask() is not False
         except TimeoutError:
             return False

@@ -148,8 +148,9 @@ class SamePerson(Sessions):
             for spawner in user.spawners.values()
             if spawner.active and (is_handed_over or getattr(spawner, "made_for", "") not in ("", subject))
         ]
-        running = [asyncio.ensure_future(self._end_anothers(handler, user, each)) for each in others if not each.pending]
-        ending: set[asyncio.Future[Any]] = set(running)
+        ending: set[asyncio.Future[Any]] = {
+            asyncio.ensure_future(self._end_anothers(handler, user, each)) for each in others if not each.pending
+        }
         if is_handed_over and user.id in self._flights:
             # A refresh of the old owner that is under way would write their auth_state over the new one's.
             ending.add(self._flights[user.id])
