@@ -221,7 +221,7 @@ async def test_a_session_goes_on_for_a_time_with_an_odd_claim_and_it_is_no_outag
 async def test_a_lifetime_that_is_none_stops_no_login(hub, cilogon, add_claims, browse, expires_in):
     login = add_claims()
     browser = browse(hub, login)
-    page = await browser.open("/hub/oauth_login", stop_at="/authorize")
+    page = await browser.open("/hub/oauth_login?next=%2Fhub%2Fhome", stop_at="/authorize")
     cilogon.bend_id_token(nonce=query_of(page.url)["nonce"])
     answer = cilogon.issue_token(login) | {"expires_in": expires_in, "token_type": ["Bearer"], "scope": 5}
     cilogon.fail("/oauth2/token", body=json.dumps(answer))
