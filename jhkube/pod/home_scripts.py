@@ -51,7 +51,8 @@ if [ "$owner" = 0 ]; then
   look .
 fi
 if [ "$owner" = 0 ]; then
-  chmod 0700 . && chown "$JHKUBE_UID:$JHKUBE_GID" . ||
+  # A volume with fsGroup hands its setgid bit down, which is for the top of it only.
+  chmod 0700 . && chmod g-s . && chown "$JHKUBE_UID:$JHKUBE_GID" . ||
     fail "$home cannot be given to its user: does the export squash root?"
 elif [ "$owner" != "$JHKUBE_UID" ]; then
   fail "$home belongs to user $owner, not to $JHKUBE_UID; ask an administrator."
