@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from kubespawner.objects import make_pod
@@ -56,15 +58,35 @@ async def test_a_folder_of_somebody_else_is_refused_with_a_sentence(pods: Pods, 
     assert pods.complaint(pod) == "The home folder 'ada' belongs to user 70001, not to 80000; ask an administrator."
 
 
-async def test_without_fsgroup_and_without_root_the_pod_says_what_is_wrong(pods: Pods, claim: str) -> None:
-    await as_root(pods, claim, "chmod 755 /volume")
-    name = await pods.create(PodSettings(home=parse_home("pvc", sub_path="home")), claim=claim)
+@pytest.fixture
+async def host_path_claim(pods: Pods, tmp_path: Path) -> AsyncIterator[str]:
+    """A claim on a host path, which knows no fsGroup."""
+    name = f"host-path-{secrets.token_hex(3)}"
+    common = {"storageClassName": "", "accessModes": ["ReadWriteOnce"]}
+    volume = {
+        **common,
+        "capacity": {"storage": "1Mi"},
+        "hostPath": {"path": str(tmp_path / "volume"), "type": "DirectoryOrCreate"},
+        "claimRef": {"namespace": pods.namespace, "name": name},
+    }
+    await pods.core.create_persistent_volume({"metadata": {"name": name}, "spec": volume})
+    claim = {**common, "volumeName": name, "resources": {"requests": {"storage": "1Mi"}}}
+    await pods.core.create_namespaced_persistent_volume_claim(
+        pods.namespace, {"metadata": {"name": name}, "spec": claim}
+    )
+    yield name
+    await pods.core.delete_namespaced_persistent_volume_claim(name, pods.namespace)
+    await pods.core.delete_persistent_volume(name)
+
+
+async def test_without_fsgroup_and_without_root_the_pod_says_what_is_wrong(pods: Pods, host_path_claim: str) -> None:
+    name = await pods.create(PodSettings(home=parse_home("pvc", sub_path="home")), claim=host_path_claim)
     pod = await pods.until(name, pods.complaint)
     assert pods.complaint(pod).startswith("The home folder cannot be made on its volume")
 
 
 async def test_on_an_own_claim_no_root_is_needed(pods: Pods, claim: str) -> None:
-    # As kubelet leaves the top of a volume that honours fsGroup, which this class's may not do.
+    # As kubelet leaves the top of a volume that honours fsGroup, which another cluster's class may not do.
     await as_root(pods, claim, f"chgrp {ADA.gid} /volume; chmod 2770 /volume; mkdir /volume/lost+found")
     home = parse_home("pvc", sub_path="home", skeleton=True)
     name = await pods.start(PodSettings(home=home), claim=claim)

@@ -105,7 +105,8 @@ async def test_nothing_about_the_pod_shows_the_token(pods: Pods, claim: str) -> 
 async def test_a_renewed_token_reaches_the_running_pod(pods: Pods, claim: str) -> None:
     settings = PodSettings(home=HOME, git=GIT)
     name = await pods.start(settings, claim=claim, tokens={"github.com": TOKEN})
-    patch = secret_patch(secret_files(settings, ADA, {"github.com": "gho_new", "git.example.org:3000": "first"}))
+    renewed = secret_files(settings, ADA, {"github.com": "gho_new", "git.example.org:3000": "first"})
+    patch = secret_patch(renewed, (await pods.core.read_namespaced_pod(name, pods.namespace)).metadata.uid)
     await pods.core.patch_namespaced_secret(secret_name(name), pods.namespace, patch)
     # Kubelet looks once a minute, and at once where the pod itself changes.
     await pods.core.patch_namespaced_pod(name, pods.namespace, {"metadata": {"annotations": {"jhkube/renewed": "1"}}})
