@@ -36,6 +36,10 @@ class Api:
         if self.get(f"{path}/{manifest['metadata']['name']}") is None:
             self._request("POST", path, manifest, strict=True)
 
+    def delete(self, path: str) -> None:
+        """Delete the object at a path, if it is there."""
+        self._request("DELETE", path, None)
+
     def ready(self) -> bool:
         """Return whether the API server says that it is ready."""
         context = _context(self._authority)

@@ -68,6 +68,9 @@ def up(settings: Settings) -> None:
             for names in STAGES:
                 if "kubelet" in names:
                     _prepare_containerd(settings)
+                    if not processes.alive(settings.run, "kubelet", parts["kubelet"].fingerprint):
+                        # The kubelet before this one has noted there that it knows the driver of the volumes.
+                        api.Api(settings).delete(f"/apis/storage.k8s.io/v1/csinodes/{configuration.NODE}")
                 if "kubelet" in names:
                     began = time.time()
                 started |= lifecycle.ensure(settings, [parts[name] for name in names])
@@ -77,6 +80,10 @@ def up(settings: Settings) -> None:
             heard_since = began if "kubelet" in started else 0
             wait_for("the node", lambda: _node_is_ready(settings, heard_since), READY_TIMEOUT, lambda: True)
             wait_for("the namespace", lambda: _namespace_is_ready(settings), READY_TIMEOUT, lambda: True)
+            # The driver of the volumes is ready once the kubelet of now knows it.
+            wait_for(
+                "every component", lambda: all(part.ready() for part in parts.values()), READY_TIMEOUT, lambda: True
+            )
         say(f"the cluster is up: export KUBECONFIG={settings.kubeconfig}")
 
 

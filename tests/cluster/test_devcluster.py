@@ -153,7 +153,8 @@ def test_up_recovers_from_everything_killed_at_once(other, then):
     assert other.devcluster("status")[0] == 3
 
     other.up()
-    assert other.devcluster("status")[0] == 0
+    status, said = other.devcluster("status")
+    assert status == 0, said
     other.running_pod(unlike=before)
     assert (volume / "someone" / "kept").read_text() == "work"
 

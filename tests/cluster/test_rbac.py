@@ -16,7 +16,6 @@ RARE = {
     ("patch", "", "pods"),
     ("delete", "", "secrets"),
     ("patch", "", "secrets"),
-    ("get", "", "persistentvolumeclaims"),
     ("delete", "", "persistentvolumeclaims"),
     ("patch", "", "persistentvolumeclaims"),
     ("get", "storage.k8s.io", "storageclasses"),
