@@ -26,8 +26,8 @@ DEMO_NAMESPACE: Final = "jhkube-demo"
 STAGES: Final = (
     ("registry", "relay", "etcd", "containerd"),
     ("apiserver",),
-    ("controller-manager", "scheduler", "kubelet", "dns"),
-    ("proxy", "volumes", "network-policies"),
+    ("controller-manager", "scheduler", "volumes", "kubelet", "dns"),
+    ("proxy", "network-policies"),
 )
 """What starts side by side, and after what."""
 
@@ -68,10 +68,7 @@ def up(settings: Settings) -> None:
             for names in STAGES:
                 if "kubelet" in names:
                     _prepare_containerd(settings)
-                    if not processes.alive(settings.run, "kubelet", parts["kubelet"].fingerprint):
-                        # The kubelet before this one has noted there that it knows the driver of the volumes.
-                        api.Api(settings).delete(f"/apis/storage.k8s.io/v1/csinodes/{configuration.NODE}")
-                if "kubelet" in names:
+                    _forget_driver(settings, parts)
                     began = time.time()
                 started |= lifecycle.ensure(settings, [parts[name] for name in names])
                 if "apiserver" in names:
@@ -221,6 +218,15 @@ def _create_objects(settings: Settings) -> None:
     )
     for path, manifest in configuration.objects(settings):
         server.create(path, manifest)
+
+
+def _forget_driver(settings: Settings, parts: dict[str, Component]) -> None:
+    """Have a new kubelet register the volumes' driver once, and nobody take an earlier registration for it."""
+    if not processes.alive(settings.run, "volumes", parts["volumes"].fingerprint):
+        for stale in (settings.run / "kubelet" / "root" / "plugins_registry").glob("*.sock"):
+            stale.unlink()
+    if not processes.alive(settings.run, "kubelet", parts["kubelet"].fingerprint):
+        api.Api(settings).delete(f"/apis/storage.k8s.io/v1/csinodes/{configuration.NODE}")
 
 
 def _prepare_containerd(settings: Settings) -> None:
