@@ -62,7 +62,9 @@ def write_all(settings: Settings) -> None:
     write(run_folder / "apiserver" / "audit-policy.json", json.dumps(AUDIT_POLICY, indent=1))
     write(run_folder / "cni" / "conf" / "10-bridge.conflist", json.dumps(_cni(settings), indent=1))
     write(run_folder / "containerd" / "config.toml", _containerd(settings))
-    write(run_folder / "containerd" / "registries" / settings.registry / "hosts.toml", _hosts(settings))
+    for name in (settings.registry, f"{settings.host}:{settings.registry_port}"):
+        # Under its second name pods reach it, too: a hub in a pod asks it for tags.
+        write(run_folder / "containerd" / "registries" / name / "hosts.toml", _hosts(settings))
     write(run_folder / "kubelet" / "config.yaml", json.dumps(_kubelet(settings), indent=1))
     write(run_folder / "proxy" / "config.yaml", json.dumps(_proxy(settings), indent=1))
     write(run_folder / "dns" / "Corefile", _corefile(settings))

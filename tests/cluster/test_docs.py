@@ -62,7 +62,8 @@ async def test_the_tutorial_is_walked_in_a_lab(hub, someone, cluster, git_server
     pod = await pod_of(cluster.core, cluster.namespace, "ada")
     commands = [typed for block in LAB for typed in block.commands]
     marker = "-- next --"
-    script = "cd; rm -rf notes; set -e; export GIT_TERMINAL_PROMPT=0\n"
+    # In one stream, as a terminal has it: two may come in another order.
+    script = "exec 2>&1; cd; rm -rf notes; set -e; export GIT_TERMINAL_PROMPT=0\n"
     script += "".join(f"{command}\necho '{marker}'\n" for command, _ in commands)
     demo = "http://10.246.0.1:9011"
     assert demo in script
