@@ -12,7 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from devcluster import api, build, cgroups, configuration, images, leftovers, lifecycle, network, packages, processes
+from devcluster import (
+    api,
+    build,
+    cgroups,
+    configuration,
+    images,
+    leftovers,
+    lifecycle,
+    network,
+    objects,
+    packages,
+    processes,
+)
 from devcluster.commands import locked, output, run, wait_for
 from devcluster.components import Component, components
 from devcluster.progress import say, step
@@ -216,7 +228,7 @@ def _create_objects(settings: Settings) -> None:
         READY_TIMEOUT,
         lambda: True,
     )
-    for path, manifest in configuration.objects(settings):
+    for path, manifest in objects.objects(settings):
         server.create(path, manifest)
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from devcluster import api
 from devcluster.build import binaries
 from devcluster.commands import succeeds
-from devcluster.configuration import DRIVER, NODE, kubeconfig
+from devcluster.configuration import NODE, kubeconfig
 from devcluster.network import enter
+from devcluster.objects import DRIVER
 from devcluster.packages import SYSTEM_PATH
 from devcluster.settings import Settings
 

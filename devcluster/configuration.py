@@ -15,13 +15,10 @@ from devcluster.commands import run, write
 from devcluster.network import BRIDGE, leases
 from devcluster.settings import Settings
 
-__all__ = ["DRIVER", "NODE", "PAUSE_IMAGE", "kubeconfig", "objects", "write_all"]
+__all__ = ["NODE", "PAUSE_IMAGE", "kubeconfig", "write_all"]
 
 NODE: Final = "node1"
 """The node's name."""
-
-DRIVER: Final = "folders.devcluster"
-"""The CSI driver of the volumes; kubernetes/volumes/driver.go has the same name."""
 
 PAUSE_IMAGE: Final = "localhost/devcluster-pause:1"
 """The image that holds a pod's network while its containers come and go."""
@@ -138,67 +135,6 @@ def _kubeconfig(settings: Settings, name: str) -> None:
         "current-context": settings.name,
     }
     write(kubeconfig(settings, name), json.dumps(content, indent=1), 0o600)
-
-
-def objects(settings: Settings) -> list[tuple[str, dict[str, Any]]]:
-    """Return what every cluster has from its first minute: (the collection's path, the object)."""
-    dns = {"name": "kube-dns", "namespace": "kube-system"}
-    slices = "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices"
-    return [
-        (
-            "/apis/storage.k8s.io/v1/storageclasses",
-            {
-                "apiVersion": "storage.k8s.io/v1",
-                "kind": "StorageClass",
-                "metadata": {
-                    "name": "standard",
-                    "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-                },
-                "provisioner": DRIVER,
-                "reclaimPolicy": "Delete",
-                "volumeBindingMode": "Immediate",
-                "allowVolumeExpansion": True,
-            },
-        ),
-        (
-            "/apis/storage.k8s.io/v1/csidrivers",
-            {
-                "apiVersion": "storage.k8s.io/v1",
-                "kind": "CSIDriver",
-                "metadata": {"name": DRIVER},
-                "spec": {"attachRequired": False, "fsGroupPolicy": "File", "volumeLifecycleModes": ["Persistent"]},
-            },
-        ),
-        (
-            "/api/v1/namespaces/kube-system/services",
-            {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": {**dns, "labels": {"k8s-app": "kube-dns"}},
-                "spec": {
-                    "clusterIP": settings.dns_service,
-                    "ports": [
-                        {"name": "dns", "port": 53, "protocol": "UDP"},
-                        {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
-                    ],
-                },
-            },
-        ),
-        (
-            slices,
-            {
-                "apiVersion": "discovery.k8s.io/v1",
-                "kind": "EndpointSlice",
-                "metadata": {**dns, "labels": {"kubernetes.io/service-name": "kube-dns"}},
-                "addressType": "IPv4",
-                "endpoints": [{"addresses": [settings.node_address], "conditions": {"ready": True}}],
-                "ports": [
-                    {"name": "dns", "port": 53, "protocol": "UDP"},
-                    {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
-                ],
-            },
-        ),
-    ]
 
 
 def _cni(settings: Settings) -> dict[str, Any]:
