@@ -218,10 +218,10 @@ def _base(settings: Settings) -> None:
     folder, log = settings.cache / "base", settings.cache / "logs" / "base.log"
     with step("Making a Debian base image", 40):
         leftovers.discard(folder)
-        mirrors = output(
-            "apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Codename: bookworm"
-        ).split()
-        run("debootstrap", "--variant=minbase", "bookworm", folder, *mirrors[:1], log=log)
+        # Whatever release this machine is of, its mirror has that of the image.
+        mirrors = output("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)", "Created-By: Packages")
+        own = [uri for uri, codename in map(str.split, mirrors.splitlines()) if codename in ("bookworm", "trixie")]
+        run("debootstrap", "--variant=minbase", "bookworm", folder, *own[:1], log=log)
         for pattern in (
             "var/cache/apt/archives/*.deb",
             "var/cache/apt/*.bin",
