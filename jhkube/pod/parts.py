@@ -188,8 +188,8 @@ def _claim(volume: Any) -> str | None:
 def _with_each_claim_once(pod: V1Pod, parts: tuple[PodParts, ...]) -> tuple[PodParts, ...]:
     """Return `parts` with mounts of the pod's one volume wherever two volumes would be the same claim.
 
-    Kubelet (seen with 1.20) knows a pod's volume by its claim, never sees the second one mounted, and waits for
-    it until the start times out.
+    Older kubelets know a pod's volume by its claim, never see the second one mounted, and wait for it until the start
+    times out. Kubernetes 1.37 mounts both.
     """
     by_claim = {claim: _name(volume) for volume in pod.spec.volumes or () if (claim := _claim(volume))}
     renamed: dict[str, str] = {}
