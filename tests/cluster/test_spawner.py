@@ -215,6 +215,9 @@ async def test_a_pod_and_a_secret_that_were_left_over_do_not_stand_in_the_way(hu
 async def test_a_start_that_is_stopped_in_the_middle_can_be_started_again(hub, someone, after):
     person = await someone(hub, "guest-10")
     starting = asyncio.create_task(person.start())
+    async with asyncio.timeout(60):
+        while not await person.server():
+            await asyncio.sleep(0.02)
     await asyncio.sleep(after)
     await person.stop()
     await starting
