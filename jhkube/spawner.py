@@ -84,6 +84,9 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
         await super().load_user_options()
         # Here, since the options may have set the namespace.
         if self.storage_pvc_ensure:
+            if self.enable_user_namespaces:
+                # Before anything is written in there.
+                await self._answered(self._check_namespace)
             await self._ensure_home()
 
     def start(self) -> Any:

@@ -45,7 +45,8 @@ class Known(Provider):
         min=0,
         config=True,
         help="""
-        The same before the start of a server: with older knowledge nothing is started, and what runs goes on. It has
+        The same before the start of a server: with older knowledge nothing is started, and what runs goes on. Less
+        than a quarter of an hour (900) counts as that. It has
         no effect where there is no refresh before a start (`refresh_pre_spawn`, `auth_refresh_age`), and with a
         `refresh_user_hook`.
 
@@ -67,7 +68,8 @@ class Known(Provider):
         if hook is not None or self.is_in_grace(auth_state):
             return
         age = known_age(auth_state)
-        if age is not None and age > self.known_max_age_at_start:
+        # A stamp that is young enough is not written again, so it may be this old while the provider answers.
+        if age is not None and age > max(self.known_max_age_at_start, STAMP_LASTS):
             self.log.warning(
                 "%s may not start a server: %s was last known %.0f s ago, more than known_max_age_at_start",
                 *(spawner._log_name, user.name, age),
@@ -83,9 +85,13 @@ class Known(Provider):
 
     async def still_known(self, user: Any, auth_state: dict[str, Any]) -> bool:
         """Say whether a session may go on with what is known, when nothing new can be learned."""
+        if self.is_in_grace(auth_state):
+            return True
         age = known_age(auth_state)
         if age is None:
-            await user.save_auth_state(auth_state | {KNOWN_KEY: int(time.time())})
+            # Read again: a renewal may have kept new tokens meanwhile. Where there is none, nothing is written.
+            if now := await user.get_auth_state():
+                await user.save_auth_state(now | {KNOWN_KEY: int(time.time())})
             return True
         if age <= self.known_max_age:
             return True

@@ -153,7 +153,8 @@ class Sessions(Leavers, Known):
 
         flight.add_done_callback(keep)
         self._count("unknown")
-        return await self.still_known(user, auth_state)
+        hook: Any = self.refresh_user_hook
+        return hook is not None or await self.still_known(user, auth_state)
 
     async def _late_outcome(self, user: Any) -> bool | dict[str, Any] | None:
         """Return what a refresh found out after its time was up; None where that is old, or of another login."""
@@ -161,7 +162,10 @@ class Sessions(Leavers, Known):
         if late is None or time.monotonic() - late.since > self.auth_refresh_age + self.refresh_timeout:
             return None
         token = (await user.get_auth_state() or {}).get("access_token")
-        renewed = late.outcome["auth_state"].get("access_token") if isinstance(late.outcome, dict) else None
+        # A hook's outcome may leave auth_state out.
+        renewed = (
+            (late.outcome.get("auth_state") or {}).get("access_token") if isinstance(late.outcome, dict) else None
+        )
         return late.outcome if token in (late.token, renewed) else None
 
     async def _refresh(self, user: Any, handler: Any) -> bool | dict[str, Any]:

@@ -167,6 +167,8 @@ class Start:
         meanwhile = "The cluster does not answer at the moment; trying again."
         try:
             yield
+            # What was refused for a moment is not the reason of a later failure.
+            self.finding = None
             return
         except ApiException as error:
             if not is_momentary(error):
