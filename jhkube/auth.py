@@ -33,7 +33,7 @@ from jhkube.login.github_config import GitHubConfig
 from jhkube.login.id_registry import IdRegistry, kept_auth_states
 from jhkube.login.id_tokens import IdTokens, nonce_of, subject_in
 from jhkube.login.organization_lists import Hidden, any_of, may_hide, name_of
-from jhkube.login.refusals import denied_text, not_admitted_text, single_sign_on_text, unknown_idp_text
+from jhkube.login.refusals import denied_text, not_admitted_text, unknown_idp_text
 from jhkube.login.sessions import MEMORY_KEY, VISIT, Visit
 from jhkube.login.unix_ids import IdError
 
@@ -133,12 +133,12 @@ class GitHubOrgAuthenticator(GitHubConfig):
         self.log.warning("%s is refused: in none of the allowed organizations and teams", username)
         hidden = self._hidden(auth_model)
         if hidden and may_hide(hidden, admitting):
-            hint = single_sign_on_text(self._sign_on_link(hidden))
-        else:
-            hint = (
-                "A private membership counts once the organization has granted this hub's OAuth app access, in its "
-                f"settings; you can ask for that at {self._connection_page}."
-            )
+            # Unknown, and no refusal: a session goes on for as long as what is known may be old.
+            raise ListHidden("organizations are hidden until a single sign-on", self._sign_on_link(hidden))
+        hint = (
+            "A private membership counts once the organization has granted this hub's OAuth app access, in its "
+            f"settings; you can ask for that at {self._connection_page}."
+        )
         # A GitHub App's token names no scopes at all.
         scope = set(auth_model["auth_state"]["scope"])
         if scope and not scope & {"read:org", "user", "write:org", "admin:org"}:
