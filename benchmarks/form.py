@@ -14,13 +14,13 @@ from pathlib import Path
 import kubespawner
 from jinja2 import Environment, FileSystemLoader
 
+from jhkube.images.entries import Menu, MenuEntry
+from jhkube.images.offers import DEFAULT_OFFERS, offer_for, parse_offers
+from jhkube.images.tags import parse_tag, sort_tags
 from jhkube.options_form import tag_index
-from jhkube.options_form.entries import Menu, MenuEntry
 from jhkube.options_form.form import render
-from jhkube.options_form.offer import DEFAULT_OFFERS, offer_for, parse_offers
 from jhkube.options_form.profiles import Available, available_for, chosen, profile_list
 from jhkube.options_form.sizes import DEFAULT_SIZES, parse_sizes
-from jhkube.options_form.tags import parse_tag, sort_tags
 
 from .rows import Row, Target, emit
 from .tags import lsst_tags

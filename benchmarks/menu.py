@@ -29,8 +29,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from jhkube.options_form.menu import ImageMenu
-from jhkube.options_form.registry import Registry
+from jhkube.images.menu import ImageMenu
+from jhkube.images.registry.client import Registry
 from tests.registry.servers import RealRegistry
 
 from ._paged_registry import PAGE

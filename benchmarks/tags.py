@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from packaging.version import Version
 
-from jhkube.options_form.tags import parse_tag, sort_tags
+from jhkube.images.tags import parse_tag, sort_tags
 
 from .rows import Row, Target, emit
 

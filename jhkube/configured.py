@@ -14,7 +14,7 @@ from kubernetes_asyncio.config import kube_config
 from kubespawner.clients import load_config
 from traitlets.config import Config
 
-from jhkube.options_form.menu import ImageMenu
+from jhkube.images.menu import ImageMenu
 from jhkube.spawner import JHKubeSpawner
 
 __all__ = ["ConfiguredHub", "NoClusterConfigured", "load_cluster_configuration"]

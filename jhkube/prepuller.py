@@ -20,8 +20,8 @@ from typing import Any, Final
 import aiohttp
 from kubernetes_asyncio.client import ApiException
 
-from jhkube.options_form.menu import ImageMenu
-from jhkube.options_form.pull_secret import own_namespace
+from jhkube.images.menu import ImageMenu
+from jhkube.images.registry.pull_secret import own_namespace
 from jhkube.prepull.config import PrepullerConfig
 from jhkube.prepull.helper import HELPERS
 from jhkube.prepull.manifests import PLAN_ANNOTATION, PodSettings, selector

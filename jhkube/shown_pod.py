@@ -19,7 +19,7 @@ from sqlalchemy.pool import StaticPool
 
 from jhkube.configured import ConfiguredHub, load_cluster_configuration
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
-from jhkube.options_form.menu import ImageMenu
+from jhkube.images.menu import ImageMenu
 
 __all__ = ["TOKEN", "Request", "shown_pod"]
 

@@ -14,10 +14,10 @@ from kubespawner import KubeSpawner
 from tornado.web import HTTPError
 from traitlets import TraitError, default
 
+from jhkube.images.entries import MenuEntry
+from jhkube.images.menu import ImageMenu, NoSuchImage
 from jhkube.options_form import form
-from jhkube.options_form.entries import MenuEntry
 from jhkube.options_form.links import check_link
-from jhkube.options_form.menu import ImageMenu, NoSuchImage
 from jhkube.options_form.profiles import (
     Available,
     Choice,

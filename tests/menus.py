@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from jhkube.options_form.entries import Menu, MenuEntry
-from jhkube.options_form.image_details import ImageDetails
-from jhkube.options_form.tags import TagKind, parse_tag, sort_tags
+from jhkube.images.details import ImageDetails
+from jhkube.images.entries import Menu, MenuEntry
+from jhkube.images.tags import TagKind, parse_tag, sort_tags
 
 
 def menu(

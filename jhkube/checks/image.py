@@ -16,7 +16,7 @@ from kubernetes_asyncio.client import ApiException, CoreV1Api, V1DeleteOptions
 
 from jhkube.checks.cluster import FORBIDDEN, NOT_FOUND, REQUEST_TIMEOUT, Cluster, explained
 from jhkube.checks.result import Result, Subject
-from jhkube.options_form.menu import ImageMenu
+from jhkube.images.menu import ImageMenu
 from jhkube.plain_requests import plain_items
 from jhkube.watch.failures import Failure, admission_failure, pod_failure, unreachable_failure
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from jhkube.checks.result import Result, Subject
-from jhkube.options_form.menu import ImageMenu
-from jhkube.options_form.offer import offered_to_anybody
-from jhkube.options_form.registry import (
+from jhkube.images.menu import ImageMenu
+from jhkube.images.offers import offered_to_anybody
+from jhkube.images.registry.client import (
     RegistryDenied,
     RegistryError,
     RegistryNotFound,

@@ -13,9 +13,9 @@ from traitlets.config import Config
 
 from jhkube.commands.configuration import ConfigurationError
 from jhkube.commands.frame import add_command
-from jhkube.options_form.entries import MenuEntry
-from jhkube.options_form.menu import ImageMenu
-from jhkube.options_form.offer import Offer
+from jhkube.images.entries import MenuEntry
+from jhkube.images.menu import ImageMenu
+from jhkube.images.offers import Offer
 
 __all__ = ["add_parser", "run"]
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .entries import MenuEntry
-from .offer import Offer
+from jhkube.images.entries import MenuEntry
+from jhkube.images.offers import Offer
+from jhkube.images.tags import TagKind
+
 from .option_values import OptionError, profile_values, question, shown, text_value, there_are
 from .presets import Preset, presets_for
 from .sizes import Size, default_size, sizes_for
-from .tags import TagKind
 
 __all__ = [
     "LAB",

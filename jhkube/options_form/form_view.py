@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from jhkube.images.entries import MenuEntry
+from jhkube.images.offers import Offer
+from jhkube.images.tags import TagKind
+
 from .choice import Available, Choice, OptionError, entry_value, nearest_choice
-from .entries import MenuEntry
-from .offer import Offer
 from .tag_index import KIND_TITLES
-from .tags import TagKind
 
 __all__ = ["CUSTOM_IMAGE", "SEARCHED_IMAGE", "FormView", "age_text", "form_view", "size_text"]
 

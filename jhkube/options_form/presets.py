@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ._config import ConfigError, Fields, read_items
+from jhkube.operator_fields import ConfigError, Fields, read_items
 
 __all__ = ["ConfigError", "Preset", "parse_presets", "presets_for"]
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from slugify import slugify
 
-from ._config import ConfigError, Fields, read_items
+from jhkube.operator_fields import ConfigError, Fields, read_items
+
 from .choice import LAB, Available, Choice, OptionError, available_for, chosen, entry_value, nearest_choice
 from .overrides import merged, option_overrides, preset_overrides, size_overrides
 from .sizes import default_size

@@ -8,8 +8,8 @@ from typing import Any, Final
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from .entries import MenuEntry
-from .tags import TagKind
+from jhkube.images.entries import MenuEntry
+from jhkube.images.tags import TagKind
 
 __all__ = ["KIND_TITLES", "LARGEST", "TagIndex", "tag_index"]
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from jhkube.options_form.entries import Menu
-from jhkube.options_form.offer import OfferRule, offered_to_anybody
+from jhkube.images.entries import Menu
+from jhkube.images.offers import OfferRule, offered_to_anybody
 
 __all__ = ["Plan", "PulledImage", "Setback", "plan_of", "wanted_images"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jhkube.options_form.image_name import NoSuchImage, is_digest, split_image
+from jhkube.images.image_name import NoSuchImage, is_digest, split_image
 
 __all__ = ["image_key", "images_of"]
 

@@ -13,9 +13,9 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler
 
+from jhkube.images.details import ImageDetails
+from jhkube.images.offers import offer_for, parse_offers
 from jhkube.options_form import form
-from jhkube.options_form.image_details import ImageDetails
-from jhkube.options_form.offer import offer_for, parse_offers
 from jhkube.options_form.presets import parse_presets
 from jhkube.options_form.profiles import OptionError, available_for, chosen, parse_profiles, profile_list
 from jhkube.options_form.sizes import parse_sizes

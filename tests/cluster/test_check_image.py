@@ -16,7 +16,7 @@ from jhkube.checks.image import image_results
 from jhkube.checks.result import Result
 from jhkube.commands.configuration import load_configuration
 from jhkube.configured import ConfiguredHub
-from jhkube.options_form.registry import ACCEPT
+from jhkube.images.registry.client import ACCEPT
 from tests.cluster.check_fixtures import cilogon, configured, failed, places
 from tests.registry.servers import Pusher, digest_of
 

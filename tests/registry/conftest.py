@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from jhkube.options_form.menu import ImageMenu
+from jhkube.images.menu import ImageMenu
 
 from .servers import Front, Pusher, RealRegistry
 

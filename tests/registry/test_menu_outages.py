@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from jhkube.options_form.menu import ImageMenu, NoSuchImage
+from jhkube.images.menu import ImageMenu, NoSuchImage
 from tests.ports import free_port
 
 from .conftest import ONE_OF_EACH, MakeMenu, StartRegistry, until, weeklies

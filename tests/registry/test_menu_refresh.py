@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from jhkube.options_form._menu_cache import Missing
-from jhkube.options_form.menu import Menu
-from jhkube.options_form.tags import TagKind
+from jhkube.images._menu_cache import Missing
+from jhkube.images.menu import Menu
+from jhkube.images.tags import TagKind
 from jhkube.prepull.plan import wanted_images
 
 from .conftest import MakeMenu, StartRegistry, until, weeklies

@@ -13,9 +13,9 @@ from aiohttp import web
 from kubernetes_asyncio import client
 
 from jhkube.checks.registry import registry_results
-from jhkube.options_form.menu import ImageMenu, NoSuchImage
-from jhkube.options_form.pull_secret import pull_secret_content
-from jhkube.options_form.registry import Registry
+from jhkube.images.menu import ImageMenu, NoSuchImage
+from jhkube.images.registry.client import Registry
+from jhkube.images.registry.pull_secret import pull_secret_content
 
 from .conftest import MakeMenu, weeklies
 from .servers import Front, RealRegistry, SlowPipe

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
-from jhkube.options_form.image_details import read_details
-from jhkube.options_form.registry import (
+from jhkube.images.details import read_details
+from jhkube.images.registry.client import (
     Registry,
     RegistryCredentials,
     RegistryDenied,
@@ -203,8 +203,8 @@ async def test_a_link_behind_a_redirect_is_followed_there_without_credentials(
 
 
 async def test_pages_without_end_are_given_up(front: Front, repository: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jhkube.options_form._tag_pages.MAX_PAGES", 20)
-    monkeypatch.setattr("jhkube.options_form._tag_pages.MAX_TAGS", 100)
+    monkeypatch.setattr("jhkube.images.registry.tag_pages.MAX_PAGES", 20)
+    monkeypatch.setattr("jhkube.images.registry.tag_pages.MAX_TAGS", 100)
 
     async def endless(request: web.Request) -> web.Response:
         page = int(request.query.get("page", "0"))

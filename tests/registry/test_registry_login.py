@@ -17,7 +17,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from jhkube.options_form.registry import (
+from jhkube.images.registry.client import (
     Registry,
     RegistryCredentials,
     RegistryDenied,

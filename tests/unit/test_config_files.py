@@ -14,7 +14,7 @@ from traitlets.config import Config
 from jhkube import culler
 from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
 from jhkube.commands.configuration import ConfigurationError, load_configuration
-from jhkube.options_form.menu import ImageMenu
+from jhkube.images.menu import ImageMenu
 from jhkube.prepuller import Prepuller
 from jhkube.settings import SETTINGS
 from jhkube.spawner import JHKubeSpawner

@@ -14,9 +14,9 @@ from kubernetes_asyncio.client import ApiClient
 from traitlets.config import Config
 
 from devcluster.settings import VARIABLES
+from jhkube.images.menu import ImageMenu
+from jhkube.images.offers import offer_for, parse_offers
 from jhkube.options_form.choice import KEYS
-from jhkube.options_form.menu import ImageMenu
-from jhkube.options_form.offer import offer_for, parse_offers
 from jhkube.options_form.overrides import FRESH_ENVIRONMENT
 from jhkube.options_form.profiles import OptionError, available_for, chosen
 from jhkube.options_form.sizes import parse_sizes
@@ -31,7 +31,7 @@ CONFIGURABLES = {
     "ConfigurableHTTPProxy": "jupyterhub.proxy",
     "GitHubOAuthenticator": "oauthenticator.github",
     "GitHubOrgAuthenticator": "jhkube.auth",
-    "ImageMenu": "jhkube.options_form.menu",
+    "ImageMenu": "jhkube.images.menu",
     "JHKubeSpawner": "jhkube.spawner",
     "JupyterHub": "jupyterhub.app",
     "KubeSpawner": "kubespawner",

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jhkube.options_form.entries import MenuEntry
+from jhkube.images.details import ImageDetails
+from jhkube.images.entries import MenuEntry
+from jhkube.images.offers import offer_for, parse_offers
+from jhkube.images.tags import parse_tag
 from jhkube.options_form.form import options_from_form, render
 from jhkube.options_form.form_view import age_text, size_text
-from jhkube.options_form.image_details import ImageDetails
-from jhkube.options_form.offer import offer_for, parse_offers
 from jhkube.options_form.presets import parse_presets
 from jhkube.options_form.profiles import Available, OptionError, available_for, chosen, parse_profiles
 from jhkube.options_form.sizes import parse_sizes
 from jhkube.options_form.tag_index import LARGEST, tag_index
-from jhkube.options_form.tags import parse_tag
 from tests.menus import menu
 
 NOW = 1_795_000_000.0

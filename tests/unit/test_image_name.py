@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from jhkube.images.image_name import ATTACHED_TAG, NoSuchImage, is_repository, split_image, split_repository
 from jhkube.options_form.choice import REFERENCE
-from jhkube.options_form.image_name import ATTACHED_TAG, NoSuchImage, is_repository, split_image, split_repository
 from jhkube.pod.labels import ServerFacts, label_parts
 from jhkube.prepull.present import image_key
 

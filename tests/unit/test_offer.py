@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from jhkube.options_form.entries import Menu, MenuEntry
-from jhkube.options_form.menu import split_image
-from jhkube.options_form.offer import DEFAULT_OFFERS, Offer, offer_for, parse_offers
-from jhkube.options_form.tags import parse_tag, sort_tags
+from jhkube.images.entries import Menu, MenuEntry
+from jhkube.images.menu import split_image
+from jhkube.images.offers import DEFAULT_OFFERS, Offer, offer_for, parse_offers
+from jhkube.images.tags import parse_tag, sort_tags
 
 LAB, GPU = "registry.example/lab", "registry.example/gpu"
 TODAY = date(2026, 11, 20)

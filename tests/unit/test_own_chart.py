@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from jhkube import __version__
 from jhkube.commands.configuration import load_configuration
-from jhkube.options_form.menu import ImageMenu
+from jhkube.images.menu import ImageMenu
 from jhkube.permissions import HubFacts, permissions, role_rules
 from jhkube.prepull.placement import placement_of
 from jhkube.prepuller import RULES, STATUS_RULES, Prepuller

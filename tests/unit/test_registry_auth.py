@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jhkube.options_form._docker_config import Credential, RegistryCredentials
-from jhkube.options_form._registry_auth import parse_challenges
+from jhkube.images.registry.auth import parse_challenges
+from jhkube.images.registry.credentials import Credential, RegistryCredentials
 
 CHALLENGES = [
     ("", []),

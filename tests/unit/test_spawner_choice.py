@@ -14,11 +14,11 @@ from traitlets.config import Config
 from jhkube import spawner_options
 from jhkube.checks.configuration import configuration_results
 from jhkube.configured import ConfiguredHub
+from jhkube.images.entries import MenuEntry
+from jhkube.images.menu import ImageMenu
+from jhkube.images.tags import parse_tag
 from jhkube.options_form import form
-from jhkube.options_form.entries import MenuEntry
-from jhkube.options_form.menu import ImageMenu
 from jhkube.options_form.profiles import parse_profiles
-from jhkube.options_form.tags import parse_tag
 from jhkube.spawner import JHKubeSpawner
 from jhkube.spawner_options import Refused, _computed_profiles
 from jhkube.watch.starts import Start

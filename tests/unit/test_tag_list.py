@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jhkube.options_form import _tag_list
-from jhkube.options_form._gently import at_once
-from jhkube.options_form._tag_list import MAX_BRACKETS, decoded, tags_in
+from jhkube.images._gently import at_once
+from jhkube.images.registry import tag_list
+from jhkube.images.registry.tag_list import MAX_BRACKETS, decoded, tags_in
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -23,7 +23,7 @@ JSON = st.recursive(
 def read(body: bytes, *, in_steps: bool) -> list[str] | str:
     """Return the tags, or why there are none."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_tag_list, "SMALL", 0 if in_steps else 2**30)
+        patch.setattr(tag_list, "SMALL", 0 if in_steps else 2**30)
         try:
             return at_once(tags_in(body))
         except ValueError as error:

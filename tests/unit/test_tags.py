@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from jhkube.options_form.tags import TagKind, parse_tag
+from jhkube.images.tags import TagKind, parse_tag
 
 HEX40 = "0123456789abcdef0123456789abcdef01234567"
 

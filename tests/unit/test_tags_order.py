@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jhkube.options_form.tags import ImageTag, TagKind, parse_tag, sort_tags
+from jhkube.images.tags import ImageTag, TagKind, parse_tag, sort_tags
 
 OLDEST_FIRST = {
     "releases": ["r170", "r17_0", "r17_0_1", "r18_0_0", "r27_0_0", "r27_0_1", "r100_0"],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jhkube.options_form.tags import DEFAULT_SCHEMES, TagKind, parse_tag, schemes_from_config, sort_tags
+from jhkube.images.tags import DEFAULT_SCHEMES, TagKind, parse_tag, schemes_from_config, sort_tags
 
 NIGHTLY = {
     "name": "nightly",

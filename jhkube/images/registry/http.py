@@ -20,7 +20,7 @@ from yarl import URL
 from jhkube._version import __version__
 from jhkube.retry_after import retry_after
 
-from ._proxies import proxy_for
+from .proxies import proxy_for
 
 __all__ = [
     "Answer",

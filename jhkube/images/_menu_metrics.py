@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from jhkube.metrics import MENU_IMAGES, MENU_REFRESH_ERRORS, MENU_REFRESH_SECONDS, MENU_REFRESHED
 
 from ._menu_source import MenuSource
-from .registry import RegistryDenied, RegistryError, RegistryNotFound, RegistryUnreachable
+from .registry.client import RegistryDenied, RegistryError, RegistryNotFound, RegistryUnreachable
 
 __all__ = ["REASONS", "measured", "note_state"]
 

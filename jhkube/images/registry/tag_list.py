@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from ._gently import STEP, Steps
+from .._gently import STEP, Steps
 
 __all__ = ["decoded", "tags_in"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from .image_tag import ARCHITECTURES, LEGAL_TAG, ImageTag, TagKind
-from .lsst_tags import LSST
+from .lsst import LSST
 from .schemes import (
     CALVER,
     DEFAULT_ALIASES,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 
-from .registry import Registry, RegistryCredentials
+from .registry.client import Registry, RegistryCredentials
 
 __all__ = ["MenuClients"]
 

@@ -17,8 +17,8 @@ from ._menu_metrics import measured, note_state
 from ._menu_source import MenuSource, SourceSettings
 from .entries import Menu, MenuEntry
 from .image_name import NoSuchImage, split_image
-from .offer import Offer, OfferRule, offer_for, parse_offers
-from .registry import (
+from .offers import Offer, OfferRule, offer_for, parse_offers
+from .registry.client import (
     Registry,
     RegistryCredentials,
     RegistryDenied,

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from yarl import URL
 
-from ._gently import gently
-from ._registry_http import (
+from .._gently import gently
+from ..image_tag import LEGAL_TAG
+from .http import (
     Answer,
     Recent,
     RegistryError,
@@ -17,8 +18,7 @@ from ._registry_http import (
     RegistryUnreachable,
     place_of,
 )
-from ._tag_list import MAX_TAGS, tags_in
-from .image_tag import LEGAL_TAG
+from .tag_list import MAX_TAGS, tags_in
 
 __all__ = ["TagPages"]
 

@@ -11,7 +11,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 
-from ._config import ConfigError, Fields, nearest, read_items
+from jhkube.operator_fields import ConfigError, Fields, nearest, read_items
+
 from .entries import Menu, MenuEntry, MenuPart
 from .tags import ImageTag, TagKind
 

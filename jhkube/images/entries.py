@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from ._gently import STEP, Steps
-from .image_details import ImageDetails
+from .details import ImageDetails
 from .tags import ImageTag, TagKind, sort_tags
 
 __all__ = ["Menu", "MenuEntry", "MenuPart", "build_part"]

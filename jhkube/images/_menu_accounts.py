@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 
-from ._docker_config import RegistryCredentials
 from ._menu_config import ImageMenuConfig
-from .pull_secret import pull_secret_content
+from .registry.credentials import RegistryCredentials
+from .registry.pull_secret import pull_secret_content
 
 __all__ = ["configured_accounts"]
 

@@ -7,9 +7,10 @@ from typing import Any
 from traitlets import Bool, Callable, Dict, Float, Integer, List, TraitError, Unicode, default, validate
 from traitlets.config import LoggingConfigurable
 
-from ._config import ConfigError
+from jhkube.operator_fields import ConfigError
+
 from .image_name import is_repository
-from .offer import DEFAULT_OFFERS, parse_offers
+from .offers import DEFAULT_OFFERS, parse_offers
 from .scheme_config import DEFAULT_NAMES
 from .schemes import DEFAULT_ALIASES
 

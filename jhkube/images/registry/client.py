@@ -12,9 +12,11 @@ from typing import Any
 
 from yarl import URL
 
-from ._docker_config import RegistryCredentials
-from ._registry_auth import Authorizer
-from ._registry_http import (
+from ..details import ImageDetails, described_config, platform_digests, read_details
+from ..image_name import is_digest
+from .auth import Authorizer
+from .credentials import RegistryCredentials
+from .http import (
     Answer,
     RegistryDenied,
     RegistryError,
@@ -24,10 +26,8 @@ from ._registry_http import (
     Transport,
     place_of,
 )
-from ._tag_list import decoded
-from ._tag_pages import TagPages
-from .image_details import ImageDetails, described_config, platform_digests, read_details
-from .image_name import is_digest
+from .tag_list import decoded
+from .tag_pages import TagPages
 
 __all__ = [
     "ImageDetails",

@@ -11,8 +11,8 @@ from typing import Any
 
 from yarl import URL
 
-from ._docker_config import Credential, RegistryCredentials
-from ._registry_http import Recent, place_of
+from .credentials import Credential, RegistryCredentials
+from .http import Recent, place_of
 
 __all__ = ["Authorizer", "Challenge", "parse_challenges"]
 

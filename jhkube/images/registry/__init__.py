@@ -1,0 +1,1 @@
+"""The OCI distribution API: the only code that talks to a registry."""
