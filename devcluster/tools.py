@@ -40,9 +40,7 @@ def virtual_environment(settings: Settings, folder: Path, requirements: Sequence
     with step(f"Making {folder.name}: {' '.join(requirements)}", 40):
         if part.exists() or not succeeds(python, "-m", "pip", "--version"):
             # An environment that was interrupted may be anything: start from an empty one.
-            if not succeeds(sys.executable, "-c", "import ensurepip"):
-                packages.install(packages.VENV)
-            run(sys.executable, "-m", "venv", "--clear", folder, log=log)
+            packages.new_environment(folder, log)
         part.touch()
         if not (folder / "bin" / "uv").exists():
             run(python, "-m", "pip", "install", "-q", "uv", log=log)
