@@ -128,7 +128,7 @@ class RunningHub:
         """End the hub and wait for its end."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(self.process.wait, 30)
+            await asyncio.to_thread(self.process.wait, 120)
         self.process = None
 
     async def refused_start(self) -> str:
