@@ -49,15 +49,6 @@ BUILD: Final = {
 }
 """What the image that holds a pod's network is compiled with."""
 
-IMAGES: Final = {
-    "buildah": "buildah",
-    "skopeo": "skopeo",
-    "debootstrap": "debootstrap",
-    "fuse-overlayfs": "fuse-overlayfs",
-    "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
-}
-"""What building and pushing images needs."""
-
 RELEASES: Final = {"12": 15, "13": 17}
 """The releases of Debian that the cluster runs on, each with its PostgreSQL."""
 
@@ -71,7 +62,20 @@ def _os_release() -> dict[str, str]:
     return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}
 
 
-POSTGRESQL: Final = Path(f"/usr/lib/postgresql/{RELEASES.get(_os_release().get('VERSION_ID', ''), 15)}/bin")
+_RELEASE: Final = _os_release().get("VERSION_ID", "")
+
+IMAGES: Final = {
+    "buildah": "buildah",
+    "skopeo": "skopeo",
+    "debootstrap": "debootstrap",
+    "fuse-overlayfs": "fuse-overlayfs",
+    # Buildah 1.31 and newer looks for it at each build, even without a network.
+    **({} if _RELEASE == "12" else {"/usr/lib/podman/netavark": "netavark"}),
+    "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
+}
+"""What building and pushing images needs."""
+
+POSTGRESQL: Final = Path(f"/usr/lib/postgresql/{RELEASES.get(_RELEASE, 15)}/bin")
 """Where Debian has the programs of PostgreSQL."""
 
 TESTS: Final = {
