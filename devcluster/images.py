@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import shutil
 import urllib.error
 import urllib.request
@@ -258,6 +259,7 @@ def _build(settings: Settings, build: Build) -> str:
         *_buildah(settings),
         "bud",
         *("--isolation=chroot", "--network=host", "--layers", "--pull-never", "--format=oci"),
+        *_own_limits(),
         *("--volume", f"{CERTIFICATES}:/host-ca.crt:ro", "--build-arg", "PIP_CERT=/host-ca.crt"),
         *arguments,
         *("-f", build.folder / "Dockerfile", "-t", target, build.context),
@@ -265,6 +267,15 @@ def _build(settings: Settings, build: Build) -> str:
     )
     run(*_buildah(settings), "push", "-q", f"--tls-verify={_secure(settings)}", target, log=log)
     return digest_of(settings, build.repository, build.tag)
+
+
+def _own_limits() -> list[str]:
+    """Return the options that leave a build the limits of this process: root in a container may not raise them."""
+    words = []
+    for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
+        soft, hard = resource.getrlimit(kind)
+        words.append(f"--ulimit={name}={soft}:{hard}")
+    return words
 
 
 def _retag(settings: Settings, repository: str, tag: str, alias: str) -> None:
