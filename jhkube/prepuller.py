@@ -11,17 +11,13 @@ status.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-import aiohttp
-from kubernetes_asyncio.client import ApiException
-
 from jhkube.images.menu import ImageMenu
-from jhkube.images.registry.pull_secret import own_namespace
+from jhkube.kube import API_ERRORS, error_text, own_namespace
 from jhkube.prepull.config import PrepullerConfig
 from jhkube.prepull.helper import HELPERS
 from jhkube.prepull.manifests import PLAN_ANNOTATION, PodSettings, selector
@@ -54,10 +50,6 @@ FIRST_PODS: Final = 60.0
 
 LONGEST_DELAY: Final = 60.0
 """Seconds after which an API server that refused is asked again at the latest."""
-
-
-API_ERRORS: Final = (ApiException, aiohttp.ClientError, OSError, TimeoutError)
-"""How the API server refuses, or does not answer."""
 
 
 class PrepullerError(Exception):
@@ -135,7 +127,7 @@ class Prepuller(PrepullerConfig):
         try:
             await remove(self.settings)
         except API_ERRORS as error:
-            raise PrepullerError(f"the DaemonSet {self._key} is not removed: {api_reason(error)}") from None
+            raise PrepullerError(f"the DaemonSet {self._key} is not removed: {error_text(error)}") from None
         self.log.info("Removed the DaemonSet %s", self._key)
 
     async def _begin(self, daemon_sets: DaemonSetReflector, pods: WakingPodReflector) -> None:
@@ -147,7 +139,7 @@ class Prepuller(PrepullerConfig):
             await pods.start()
         except API_ERRORS as error:
             what = f"the prepuller cannot begin in the namespace {self.settings.namespace}"
-            raise PrepullerError(f"{what}: {api_reason(error)}") from None
+            raise PrepullerError(f"{what}: {error_text(error)}") from None
         # Two that write the same object would undo each other's work for ever, and start all pods anew each time.
         if other := other_owner(daemon_sets.daemon_sets.get(self._key), self.settings.owner):
             raise PrepullerError(
@@ -172,7 +164,7 @@ class Prepuller(PrepullerConfig):
                 delay = min(LONGEST_DELAY, 2.0**failures)
                 if failures == 1 or failures % 10 == 0:
                     self.log.error(
-                        "The DaemonSet %s is not as it should be: %s; trying again", self._key, api_reason(error)
+                        "The DaemonSet %s is not as it should be: %s; trying again", self._key, error_text(error)
                     )
             try:
                 await asyncio.wait_for(self._wake.wait(), delay)
@@ -221,17 +213,6 @@ class Prepuller(PrepullerConfig):
             self.log.warning(
                 "Leaving out %s (%s) until %s: %s", references[image], image, setback.until_text, setback.why
             )
-
-
-def api_reason(error: Exception) -> str:
-    """Return what the API server said, or why it could not be asked, for the operator."""
-    if not isinstance(error, ApiException):
-        return str(error) or type(error).__name__
-    try:
-        said = str(json.loads(error.body or "")["message"])
-    except (TypeError, ValueError, KeyError):
-        said = str(error.reason)
-    return f"{error.status} {said}"
 
 
 def _plan_text(daemon_set: Mapping[str, Any]) -> str:

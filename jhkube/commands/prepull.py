@@ -20,17 +20,15 @@ from traitlets.config import Config
 from jhkube.commands.configuration import CommandError
 from jhkube.commands.frame import add_command
 from jhkube.configured import load_cluster_configuration
-from jhkube.plain_requests import plain_items
+from jhkube.kube import API_ERRORS, FORBIDDEN, error_text, plain_items
 from jhkube.prepull.manifests import selector
 from jhkube.prepull.observed import ImageOnNode, ImageState, images_on_nodes
-from jhkube.prepuller import API_ERRORS, Prepuller, PrepullerError, api_reason
+from jhkube.prepuller import Prepuller, PrepullerError
 
 __all__ = ["add_parser", "run"]
 
 DONE, INCOMPLETE = 0, 1
 """The exit status: all images are on all nodes, or the prepuller was ended; some are not."""
-
-FORBIDDEN = 403
 
 
 def add_parser(commands: Any) -> None:
@@ -74,7 +72,7 @@ async def _status(config: Config, as_json: bool) -> int:
     try:
         rows = await _rows(settings.name, settings.namespace)
     except API_ERRORS as error:
-        raise PrepullerError(f"the status of {where} cannot be read: {api_reason(error)}") from None
+        raise PrepullerError(f"the status of {where} cannot be read: {error_text(error)}") from None
     if rows is None:
         print(f"There is no DaemonSet {where}: no prepuller runs.", file=sys.stderr)
         if as_json:

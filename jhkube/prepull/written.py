@@ -8,12 +8,11 @@ from typing import Any
 from kubernetes_asyncio.client import ApiException
 from kubespawner.clients import shared_client
 
+from jhkube.kube import CONFLICT, NOT_FOUND
 from jhkube.prepull.manifests import HASH_ANNOTATION, PodSettings, daemon_set, helper_config_map
 from jhkube.prepull.plan import Plan
 
 __all__ = ["is_rolled_out", "other_owner", "owner_reference", "remove", "write"]
-
-_NOT_FOUND, _CONFLICT = 404, 409
 
 
 async def owner_reference(deployment: str, namespace: str) -> dict[str, Any]:
@@ -51,7 +50,7 @@ async def write(settings: PodSettings, plan: Plan, current: Mapping[str, Any] | 
     try:
         await core.create_namespaced_config_map(settings.namespace, helper)
     except ApiException as error:
-        if error.status != _CONFLICT:
+        if error.status != CONFLICT:
             raise
         # One that an earlier prepuller left may have another owner, and would go with that.
         await core.replace_namespaced_config_map(settings.name, settings.namespace, helper)
@@ -72,7 +71,7 @@ async def remove(settings: PodSettings) -> None:
         try:
             await delete(settings.name, settings.namespace)
         except ApiException as error:
-            if error.status != _NOT_FOUND:
+            if error.status != NOT_FOUND:
                 raise
 
 
