@@ -22,10 +22,10 @@ from kubernetes_asyncio.client import (
     VersionApi,
 )
 
+from jhkube.checks.configured import ConfiguredHub, NoClusterConfigured
+from jhkube.checks.permissions import HubFacts, Permission, permissions, role_rules
 from jhkube.checks.result import Result, Subject
-from jhkube.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.kube import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, error_text, own_namespace
-from jhkube.permissions import HubFacts, Permission, permissions, role_rules
 from jhkube.pod.home import HomeKind
 
 __all__ = [

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 import jwt
 from tornado.httpclient import HTTPResponse
 
+from jhkube.checks.configured import ConfiguredHub
 from jhkube.checks.result import Result, Subject
-from jhkube.configured import ConfiguredHub
 from jhkube.login.cilogon_config import CILogonConfig
 from jhkube.login.errors import ProviderUnavailable
 from jhkube.login.github_config import GitHubConfig

@@ -23,13 +23,13 @@ from jhkube.checks.cluster import (
     permission_results,
 )
 from jhkube.checks.configuration import CONFIGURATION, ENCRYPTION, configuration_results, encryption_results
+from jhkube.checks.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.checks.image import IMAGE, default_image, image_results
 from jhkube.checks.provider import PROVIDER, provider_results
 from jhkube.checks.registry import REGISTRY, registry_results
 from jhkube.checks.report import sentence
 from jhkube.checks.result import Result, Subject
 from jhkube.checks.storage import STORAGE, storage_results
-from jhkube.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.kube import error_text
 
 __all__ = ["ImageChoice", "check_hub"]

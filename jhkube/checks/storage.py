@@ -11,8 +11,8 @@ from typing import Any
 from kubernetes_asyncio.client import ApiException, CoreV1Api, StorageV1Api
 
 from jhkube.checks.cluster import REQUEST_TIMEOUT, Cluster
+from jhkube.checks.configured import ConfiguredHub
 from jhkube.checks.result import Result, Subject
-from jhkube.configured import ConfiguredHub
 from jhkube.kube import FORBIDDEN, NOT_FOUND, error_text
 from jhkube.pod.home import Home, HomeKind
 from jhkube.pod.mounts import Mount

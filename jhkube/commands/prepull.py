@@ -11,34 +11,30 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from kubernetes_asyncio.client import ApiException
 from kubespawner.clients import shared_client
 from traitlets.config import Config
 
-from jhkube.commands.configuration import CommandError
-from jhkube.commands.frame import add_command
-from jhkube.configured import load_cluster_configuration
+from jhkube.checks.configured import load_cluster_configuration
+from jhkube.commands.frame import CommandError, set_up
 from jhkube.kube import API_ERRORS, FORBIDDEN, error_text, plain_items
 from jhkube.prepull.manifests import selector
 from jhkube.prepull.observed import ImageOnNode, ImageState, images_on_nodes
 from jhkube.prepuller import Prepuller, PrepullerError
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_arguments", "run"]
 
 DONE, INCOMPLETE = 0, 1
 """The exit status: all images are on all nodes, or the prepuller was ended; some are not."""
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line's parser."""
-    parser = add_command(
-        commands,
-        "prepull",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command is told to its parser."""
+    set_up(
+        parser,
         run,
-        help="keep the menu's images on the nodes",
-        description="Keep the first images of the menu on every node that labs can run on, until it is ended; what it"
+        "Keep the first images of the menu on every node that labs can run on, until it is ended; what it"
         " made goes with it. With --status, print which image is on which node: the exit status is 0 where all are"
         " on all, 1 where one is not, 2 where that cannot be told.",
     )

@@ -7,11 +7,11 @@ from traitlets import List
 from traitlets.config import Config, Configurable
 
 from jhkube.checks.configuration import unknown_settings
+from jhkube.checks.configured import ConfigurationError, load_configuration
 from jhkube.checks.image import _judged
 from jhkube.checks.report import as_json, table
 from jhkube.checks.result import Status, Subject
-from jhkube.checks.secrets import redactor
-from jhkube.commands.configuration import ConfigurationError, load_configuration
+from jhkube.redaction import redactor
 from jhkube.spawner import JHKubeSpawner
 
 STORAGE = Subject("storage")

@@ -5,7 +5,8 @@ import logging
 import pytest
 from tornado.log import access_log, app_log, gen_log
 
-from jhkube.logs import hide_url_secrets, without_url_secrets
+from jhkube.logs import hide_url_secrets
+from jhkube.redaction import without_url_secrets
 
 
 @pytest.mark.parametrize(
