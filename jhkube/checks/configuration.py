@@ -15,7 +15,7 @@ from jhkube.checks.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.checks.report import sentence
 from jhkube.checks.result import Result, Subject
 from jhkube.login.account_config import KEY_HELP
-from jhkube.prepuller import Prepuller
+from jhkube.prepull.prepuller import Prepuller
 
 __all__ = [
     "CONFIGURATION",

@@ -20,8 +20,9 @@ from jhkube.checks.configured import load_cluster_configuration
 from jhkube.commands.frame import CommandError, set_up
 from jhkube.kube import API_ERRORS, FORBIDDEN, error_text, plain_items
 from jhkube.prepull.manifests import selector
-from jhkube.prepull.observed import ImageOnNode, ImageState, images_on_nodes
-from jhkube.prepuller import Prepuller, PrepullerError
+from jhkube.prepull.observed import ImageOnNode, images_on_nodes
+from jhkube.prepull.plan import ImageState
+from jhkube.prepull.prepuller import Prepuller, PrepullerError
 
 __all__ = ["add_arguments", "run"]
 

@@ -1,11 +1,19 @@
-"""How images are named: `registry.example.org/team/lab:tag`; pure."""
+"""How images are named: `registry.example.org/team/lab:tag`."""
 
 from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address
 
-__all__ = ["ATTACHED_TAG", "NoSuchImage", "is_digest", "is_repository", "split_image", "split_repository"]
+__all__ = [
+    "ATTACHED_TAG",
+    "NoSuchImage",
+    "full_name",
+    "is_digest",
+    "is_repository",
+    "split_image",
+    "split_repository",
+]
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _PATH_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -59,6 +67,21 @@ def split_image(image: str) -> tuple[str, str, str]:
     if match is None or not _is_host(host):
         raise NoSuchImage("This is not an image: one is written like registry.example.org/team/lab:tag.")
     return *split_repository(f"{host}/{match['path']}"), match["digest"] or match["tag"] or "latest"
+
+
+def full_name(image: str) -> str:
+    """Return an image as nodes name it: Docker Hub's short names written out.
+
+    Examples
+    --------
+    >>> full_name("docker.io/debian@sha256:" + "0" * 64)[:33]
+    'docker.io/library/debian@sha256:0'
+    """
+    try:
+        host, path, reference = split_image(image)
+    except NoSuchImage:
+        return image
+    return f"{host}/{path}{'@' if is_digest(reference) else ':'}{reference}"
 
 
 def split_repository(name: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from jhkube import culler
 from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
 from jhkube.checks.configured import ConfigurationError, load_configuration
 from jhkube.images.menu import ImageMenu
-from jhkube.prepuller import Prepuller
+from jhkube.prepull.prepuller import Prepuller
 from jhkube.settings import SETTINGS
 from jhkube.spawner import JHKubeSpawner
 from jhkube.spawner_config import SpawnerConfig

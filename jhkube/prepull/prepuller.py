@@ -16,20 +16,28 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from kubernetes_asyncio.client import ApiException
+from kubespawner.clients import shared_client
+
 from jhkube.images.menu import ImageMenu
-from jhkube.kube import API_ERRORS, error_text, own_namespace
+from jhkube.kube import API_ERRORS, CONFLICT, NOT_FOUND, error_text, own_namespace
+from jhkube.pod.nodes import Placement
 from jhkube.prepull.config import PrepullerConfig
-from jhkube.prepull.helper import HELPERS
-from jhkube.prepull.manifests import PLAN_ANNOTATION, PodSettings, selector
+from jhkube.prepull.manifests import (
+    HASH_ANNOTATION,
+    HELPERS,
+    PLAN_ANNOTATION,
+    PodSettings,
+    daemon_set,
+    helper_config_map,
+    selector,
+)
 from jhkube.prepull.observed import observed
-from jhkube.prepull.placement import Placement
-from jhkube.prepull.plan import Plan, PulledImage, plan_of, wanted_images
-from jhkube.prepull.setbacks import Setbacks
-from jhkube.prepull.written import is_rolled_out, other_owner, owner_reference, remove, write
+from jhkube.prepull.plan import Backoffs, Plan, PulledImage, plan_of, wanted_images
 from jhkube.spawner import JHKubeSpawner
 from jhkube.watch.daemon_sets import DaemonSetReflector, WakingPodReflector
 
-__all__ = ["RULES", "STATUS_RULES", "Prepuller", "PrepullerError"]
+__all__ = ["RULES", "STATUS_RULES", "Prepuller", "PrepullerError", "other_owner"]
 
 RULES: Final = (
     {"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["create", "delete", "list", "update", "watch"]},
@@ -68,7 +76,7 @@ class Prepuller(PrepullerConfig):
         self.menu = ImageMenu(config=self.config, cache_file="", describe_images=False)
         labs = JHKubeSpawner(_mock=True, config=self.config)
         self.settings = self._pod_settings(labs)
-        self._setbacks = Setbacks(self.retry_after)
+        self._backoffs = Backoffs(self.retry_after)
         self._wake = asyncio.Event()
         self._first_pods_until = 0.0
         self._complete = False
@@ -195,7 +203,7 @@ class Prepuller(PrepullerConfig):
                 *(self._key, self.settings.namespace, self.settings.name),
             )
         self._first_pods_until = 0.0
-        plan = plan_of(wanted, self._setbacks.by_image, now)
+        plan = plan_of(wanted, self._backoffs.by_image, now)
         if await write(self.settings, plan, current):
             self._complete = False
             self.log.info("Pulling to the nodes: %s", ", ".join(each.reference for each in plan.images) or "nothing")
@@ -203,17 +211,99 @@ class Prepuller(PrepullerConfig):
             self._complete = True
             count = current.get("status", {}).get("desiredNumberScheduled", 0)
             self.log.info("All of it is on the nodes: %d images, %d nodes", len(plan.images), count)
-        return self._setbacks.next_look(self.patience, now)
+        return self._backoffs.next_look(self.patience, now)
 
     def _note_failures(self, pods: WakingPodReflector, wanted: tuple[PulledImage, ...], now: float) -> None:
         live = (pod for pod in pods.pods.values() if not pod["metadata"].get("deletionTimestamp"))
         references = {each.image: each.reference for each in wanted}
-        for image in self._setbacks.note((observed(pod, self.patience) for pod in live), references, now):
-            setback = self._setbacks.by_image[image]
+        for image in self._backoffs.note((observed(pod, self.patience) for pod in live), references, now):
+            backoff = self._backoffs.by_image[image]
             self.log.warning(
-                "Leaving out %s (%s) until %s: %s", references[image], image, setback.until_text, setback.why
+                "Leaving out %s (%s) until %s: %s", references[image], image, backoff.until_text, backoff.why
             )
 
 
 def _plan_text(daemon_set: Mapping[str, Any]) -> str:
     return str((daemon_set["metadata"].get("annotations") or {}).get(PLAN_ANNOTATION))
+
+
+async def owner_reference(deployment: str, namespace: str) -> dict[str, Any]:
+    """Return a Deployment as an owner of other objects.
+
+    Raises
+    ------
+    ApiException
+        Where there is none, or it may not be read.
+    """
+    found = await shared_client("AppsV1Api").read_namespaced_deployment(deployment, namespace)
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment, "uid": found.metadata.uid}
+
+
+async def write(settings: PodSettings, plan: Plan, current: Mapping[str, Any] | None) -> bool:
+    """Make the DaemonSet what the plan says; whether anything had to be changed.
+
+    Parameters
+    ----------
+    settings, plan
+        What is to be.
+    current
+        The DaemonSet that there is, as the API's JSON.
+
+    Raises
+    ------
+    ApiException
+        Where the API server refuses.
+    """
+    desired = daemon_set(settings, plan)
+    before = (current or {"metadata": {}})["metadata"].get("annotations") or {}
+    if before.get(HASH_ANNOTATION) == desired["metadata"]["annotations"][HASH_ANNOTATION]:
+        return False
+    core, helper = shared_client("CoreV1Api"), helper_config_map(settings)
+    try:
+        await core.create_namespaced_config_map(settings.namespace, helper)
+    except ApiException as error:
+        if error.status != CONFLICT:
+            raise
+        # One that an earlier prepuller left may have another owner, and would go with that.
+        await core.replace_namespaced_config_map(settings.name, settings.namespace, helper)
+    apps = shared_client("AppsV1Api")
+    if current is None:
+        await apps.create_namespaced_daemon_set(settings.namespace, desired)
+    else:
+        await apps.replace_namespaced_daemon_set(settings.name, settings.namespace, desired)
+    return True
+
+
+async def remove(settings: PodSettings) -> None:
+    """Delete the DaemonSet, with its pods, and the ConfigMap; what is gone already is no error."""
+    for delete in (
+        shared_client("AppsV1Api").delete_namespaced_daemon_set,
+        shared_client("CoreV1Api").delete_namespaced_config_map,
+    ):
+        try:
+            await delete(settings.name, settings.namespace)
+        except ApiException as error:
+            if error.status != NOT_FOUND:
+                raise
+
+
+def other_owner(daemon_set: Mapping[str, Any] | None, owner: Mapping[str, Any] | None) -> str | None:
+    """Return what a DaemonSet, as the API's JSON, belongs to, where that is not `owner`: `Deployment hub-b`.
+
+    By name: a Deployment that was made anew takes over what the one before has left.
+    """
+    mine = (owner["kind"], owner["name"]) if owner else None
+    owners = (daemon_set or {"metadata": {}})["metadata"].get("ownerReferences") or ()
+    others = [f"{each['kind']} {each['name']}" for each in owners if (each["kind"], each["name"]) != mine]
+    return next(iter(others), None)
+
+
+def is_rolled_out(daemon_set: Mapping[str, Any]) -> bool:
+    """Whether all pods of a DaemonSet, as the API's JSON, are those of its last change, and run."""
+    status = daemon_set.get("status") or {}
+    wanted = int(status.get("desiredNumberScheduled", 0))
+    return (
+        int(status.get("observedGeneration", 0)) >= int(daemon_set["metadata"].get("generation", 1))
+        and int(status.get("updatedNumberScheduled", 0)) >= wanted
+        and int(status.get("numberAvailable", 0)) >= wanted
+    )
