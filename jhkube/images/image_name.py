@@ -10,6 +10,7 @@ __all__ = [
     "NoSuchImage",
     "full_name",
     "is_digest",
+    "is_image",
     "is_repository",
     "split_image",
     "split_repository",
@@ -98,6 +99,15 @@ def split_repository(name: str) -> tuple[str, str]:
         host = "docker.io"
         path = path if "/" in path else f"library/{path}"
     return host, path
+
+
+def is_image(text: str) -> bool:
+    """Return whether a text is an image: a path, with or without a registry's host, a tag and a digest."""
+    try:
+        split_image(text)
+    except NoSuchImage:
+        return False
+    return True
 
 
 def is_repository(text: str) -> bool:
