@@ -96,7 +96,7 @@ async def _rows(name: str, namespace: str) -> tuple[ImageOnNode, ...] | None:
     except ApiException as error:
         if error.status != FORBIDDEN:
             raise
-        print("The nodes may not be read: this is what the pods say alone.", file=sys.stderr)
+        print("This account may not list nodes: the table shows only what the pods say.", file=sys.stderr)
         nodes = []
     return images_on_nodes(found[0], pods, nodes)
 

@@ -17,7 +17,7 @@ __all__ = [
     "HASH_ANNOTATION",
     "HELPERS",
     "PLAN_ANNOTATION",
-    "PodSettings",
+    "PrepullSettings",
     "container_name",
     "daemon_set",
     "helper_config_map",
@@ -51,7 +51,7 @@ HELPERS: Final = tuple(_MACHINES)
 
 
 @dataclass(frozen=True, slots=True)
-class PodSettings:
+class PrepullSettings:
     """What an operator decides about the pods that pull."""
 
     name: str
@@ -85,7 +85,7 @@ def container_name(image: PulledImage) -> str:
     return f"pull-{hashlib.sha256(image.image.encode()).hexdigest()[:16]}"
 
 
-def daemon_set(settings: PodSettings, plan: Plan) -> dict[str, Any]:
+def daemon_set(settings: PrepullSettings, plan: Plan) -> dict[str, Any]:
     """Return the DaemonSet: one init container an image, one after the other, and then a pod that rests.
 
     The pod's resting keeps the images: kubelet does not remove what a pod of the node names.
@@ -111,7 +111,7 @@ def daemon_set(settings: PodSettings, plan: Plan) -> dict[str, Any]:
     }
 
 
-def helper_config_map(settings: PodSettings) -> dict[str, Any]:
+def helper_config_map(settings: PrepullSettings) -> dict[str, Any]:
     """Return the ConfigMap with the program for each architecture."""
     return {
         "apiVersion": "v1",
@@ -161,7 +161,7 @@ def placement_in(daemon_set: Mapping[str, Any]) -> Placement:
     return Placement(tuple(required["nodeSelectorTerms"]), tuple(pod.get("tolerations") or ()))
 
 
-def _metadata(settings: PodSettings, name: str) -> dict[str, Any]:
+def _metadata(settings: PrepullSettings, name: str) -> dict[str, Any]:
     labels = {"app.kubernetes.io/name": "jhkube", "app.kubernetes.io/component": "prepuller"}
     metadata: dict[str, Any] = {"name": name, "namespace": settings.namespace, "labels": labels}
     if settings.owner is not None:
@@ -169,7 +169,7 @@ def _metadata(settings: PodSettings, name: str) -> dict[str, Any]:
     return metadata
 
 
-def _pod(settings: PodSettings, images: Sequence[PulledImage]) -> dict[str, Any]:
+def _pod(settings: PrepullSettings, images: Sequence[PulledImage]) -> dict[str, Any]:
     """Return the pod: as nobody, with nothing to write to and no rights, fit for Pod Security "restricted"."""
     pod: dict[str, Any] = {
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _required(settings)}},
@@ -195,7 +195,7 @@ def _pod(settings: PodSettings, images: Sequence[PulledImage]) -> dict[str, Any]
     return pod
 
 
-def _required(settings: PodSettings) -> dict[str, Any]:
+def _required(settings: PrepullSettings) -> dict[str, Any]:
     architecture = {"key": _ARCHITECTURE, "operator": "In", "values": [settings.architecture]}
     return {
         "nodeSelectorTerms": [
@@ -205,7 +205,7 @@ def _required(settings: PodSettings) -> dict[str, Any]:
     }
 
 
-def _pulling(settings: PodSettings, image: PulledImage) -> dict[str, Any]:
+def _pulling(settings: PrepullSettings, image: PulledImage) -> dict[str, Any]:
     return _container(settings, container_name(image), image.image) | {
         "command": [f"{_MOUNT}/{settings.architecture}"],
         "volumeMounts": [{"name": "helper", "mountPath": _MOUNT, "readOnly": True}],
@@ -214,7 +214,7 @@ def _pulling(settings: PodSettings, image: PulledImage) -> dict[str, Any]:
     }
 
 
-def _container(settings: PodSettings, name: str, image: str) -> dict[str, Any]:
+def _container(settings: PrepullSettings, name: str, image: str) -> dict[str, Any]:
     return {
         "name": name,
         "image": image,

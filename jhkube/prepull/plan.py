@@ -49,7 +49,7 @@ class PulledImage:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """An image that could not be had."""
+    """Why an image could not be pulled, and until when it is left out."""
 
     why: str
     """What the node said."""
@@ -145,8 +145,8 @@ def plan_of(wanted: Sequence[PulledImage], backoffs: Mapping[str, Backoff], now:
 class Backoffs:
     """What failed, and when it is to be tried again.
 
-    An image that failed once keeps its place at the end of the row also when it has come: to move it would change
-    the DaemonSet, and each change starts all of its pods anew.
+    An image that failed once stays last even after it was pulled: to move it would change the DaemonSet, and each
+    change restarts all of its pods.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ class Backoffs:
         self._failing: dict[str, float] = {}
 
     def note(self, seen: Iterable[Mapping[str, Observed]], wanted: Collection[str], now: float) -> list[str]:
-        """Take in what the pods say; return the images that are left out from now on.
+        """Note what the pods say; return the images that are left out from now on.
 
         Parameters
         ----------
@@ -181,8 +181,8 @@ class Backoffs:
                     somewhere.add(image)
                 elif what.state is ImageState.FAILED and (known is None or what.patience < known.patience):
                     failures[image] = what
-        # What can pass, of an image that another node has, is the trouble of one node, where kubelet goes on trying:
-        # a single disk that is full would empty the plan of all.
+        # A temporary failure of an image that another node has concerns one node, where kubelet goes on trying: a
+        # single full disk would otherwise empty the plan of all nodes.
         failures = {image: what for image, what in failures.items() if not what.patience or image not in somewhere}
         self.by_image = {image: backoff for image, backoff in self.by_image.items() if image in wanted}
         self._failing = {image: self._failing.get(image, now) for image in failures if image in wanted}
@@ -195,7 +195,7 @@ class Backoffs:
         return left_out
 
     def next_look(self, patience: float, now: float) -> float | None:
-        """Return in how many seconds something may change by itself; None where nothing will."""
+        """Return the seconds until something may change by itself; None where nothing will."""
         times = [backoff.until for backoff in self.by_image.values() if backoff.until > now]
         times += [since + patience for image, since in self._failing.items() if not self._is_out(image, now)]
         return max(min(times) - now, 0.1) if times else None

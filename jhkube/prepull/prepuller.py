@@ -1,11 +1,8 @@
 """The menu's images, on the nodes before anybody asks.
 
 One DaemonSet has the images as init containers, so that kubelet pulls them, one after the other. Kubernetes does the
-rest: it brings them to nodes that join, and keeps them there. This module follows the menu, writes the DaemonSet when
-the menu changes, leaves out for a while what cannot be pulled, and removes everything when it goes.
-
-What its ServiceAccount needs is in `RULES`, in the namespace of the pods; `STATUS_RULES` is for whoever asks for the
-status.
+rest: it runs the DaemonSet on nodes that join, and keeps the images there. The prepuller follows the menu, updates
+the DaemonSet when the menu changes, leaves out for a while what cannot be pulled, and deletes everything at its end.
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ from jhkube.prepull.manifests import (
     HASH_ANNOTATION,
     HELPERS,
     PLAN_ANNOTATION,
-    PodSettings,
+    PrepullSettings,
     daemon_set,
     helper_config_map,
     selector,
@@ -45,19 +42,19 @@ RULES: Final = (
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
     {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]},
 )
-"""What the prepuller may do, in the namespace of its pods: the rules of its Role. The last is for `deployment`."""
+"""The rules of the Role that the prepuller needs in the namespace of its pods. The last is for `deployment`."""
 
 STATUS_RULES: Final = ({"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]},)
-"""What `jhkube prepull --status` may do besides, in the whole cluster: the rules of a ClusterRole."""
+"""The rules of the ClusterRole that `jhkube prepull --status` also needs."""
 
 SETTLING: Final = 0.5
 """Seconds in which changes are put together: a rollout changes hundreds of pods."""
 
 FIRST_PODS: Final = 60.0
-"""Seconds that the pods of a new DaemonSet may take to run before images are put into it all the same."""
+"""Seconds for which the pods of a new DaemonSet are waited for before images are added to it in any case."""
 
 LONGEST_DELAY: Final = 60.0
-"""Seconds after which an API server that refused is asked again at the latest."""
+"""The longest delay, in seconds, before an API server that refused is asked again."""
 
 
 class PrepullerError(Exception):
@@ -67,7 +64,7 @@ class PrepullerError(Exception):
 class Prepuller(PrepullerConfig):
     """Keeps the first images of the menu on every node that labs can run on.
 
-    To be made where an event loop runs.
+    It is created while an event loop runs.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -81,7 +78,7 @@ class Prepuller(PrepullerConfig):
         self._first_pods_until = 0.0
         self._complete = False
 
-    def _pod_settings(self, labs: JHKubeSpawner) -> PodSettings:
+    def _pod_settings(self, labs: JHKubeSpawner) -> PrepullSettings:
         """Return how the pods are made: as the labs are, but for what is configured here."""
         placement = labs.placement()
         if self.node_selector is not None:
@@ -93,11 +90,11 @@ class Prepuller(PrepullerConfig):
         architecture = self.architecture or self.menu.platform.partition("/")[2]
         if architecture not in HELPERS:
             raise PrepullerError(
-                f"c.ImageMenu.platform is {self.menu.platform!r}: the prepuller pulls to nodes of"
-                f" {' or '.join(f'linux/{each}' for each in HELPERS)} alone"
+                f"c.ImageMenu.platform is {self.menu.platform!r}: the prepuller works only for nodes of"
+                f" {' or '.join(f'linux/{each}' for each in HELPERS)}"
             )
         secrets = [each["name"] if isinstance(each, Mapping) else each for each in labs.image_pull_secrets]
-        return PodSettings(
+        return PrepullSettings(
             name=self.name,
             namespace=self.namespace or (own_namespace() if labs.enable_user_namespaces else labs.namespace),
             placement=placement,
@@ -135,7 +132,7 @@ class Prepuller(PrepullerConfig):
         try:
             await remove(self.settings)
         except API_ERRORS as error:
-            raise PrepullerError(f"the DaemonSet {self._key} is not removed: {error_text(error)}") from None
+            raise PrepullerError(f"the DaemonSet {self._key} could not be deleted: {error_text(error)}") from None
         self.log.info("Removed the DaemonSet %s", self._key)
 
     async def _begin(self, daemon_sets: DaemonSetReflector, pods: WakingPodReflector) -> None:
@@ -146,9 +143,9 @@ class Prepuller(PrepullerConfig):
             await daemon_sets.start()
             await pods.start()
         except API_ERRORS as error:
-            what = f"the prepuller cannot begin in the namespace {self.settings.namespace}"
+            what = f"the prepuller cannot start in the namespace {self.settings.namespace}"
             raise PrepullerError(f"{what}: {error_text(error)}") from None
-        # Two that write the same object would undo each other's work for ever, and start all pods anew each time.
+        # Two prepullers that write the same object would undo each other's work, and restart all pods each time.
         if other := other_owner(daemon_sets.daemon_sets.get(self._key), self.settings.owner):
             raise PrepullerError(
                 f"the DaemonSet {self._key} belongs to the {other}: give this prepuller a name of its own"
@@ -172,7 +169,7 @@ class Prepuller(PrepullerConfig):
                 delay = min(LONGEST_DELAY, 2.0**failures)
                 if failures == 1 or failures % 10 == 0:
                     self.log.error(
-                        "The DaemonSet %s is not as it should be: %s; trying again", self._key, error_text(error)
+                        "Could not update the DaemonSet %s: %s; trying again", self._key, error_text(error)
                     )
             try:
                 await asyncio.wait_for(self._wake.wait(), delay)
@@ -198,8 +195,8 @@ class Prepuller(PrepullerConfig):
             if now < self._first_pods_until:
                 return self._first_pods_until - now
             self.log.warning(
-                "The pods of the DaemonSet %s do not run on all nodes, before there is any image to pull: see"
-                " `kubectl -n %s describe daemonset %s`. Going on with the others",
+                "Not all pods of the DaemonSet %s run, although there is no image to pull yet: see"
+                " `kubectl -n %s describe daemonset %s`. Continuing with the others",
                 *(self._key, self.settings.namespace, self.settings.name),
             )
         self._first_pods_until = 0.0
@@ -210,7 +207,7 @@ class Prepuller(PrepullerConfig):
         elif not self._complete and is_rolled_out(current) and _plan_text(current) == plan.to_json():
             self._complete = True
             count = current.get("status", {}).get("desiredNumberScheduled", 0)
-            self.log.info("All of it is on the nodes: %d images, %d nodes", len(plan.images), count)
+            self.log.info("All images are on the nodes: %d images, %d nodes", len(plan.images), count)
         return self._backoffs.next_look(self.patience, now)
 
     def _note_failures(self, pods: WakingPodReflector, wanted: tuple[PulledImage, ...], now: float) -> None:
@@ -239,7 +236,7 @@ async def owner_reference(deployment: str, namespace: str) -> dict[str, Any]:
     return {"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment, "uid": found.metadata.uid}
 
 
-async def write(settings: PodSettings, plan: Plan, current: Mapping[str, Any] | None) -> bool:
+async def write(settings: PrepullSettings, plan: Plan, current: Mapping[str, Any] | None) -> bool:
     """Make the DaemonSet what the plan says; whether anything had to be changed.
 
     Parameters
@@ -274,7 +271,7 @@ async def write(settings: PodSettings, plan: Plan, current: Mapping[str, Any] | 
     return True
 
 
-async def remove(settings: PodSettings) -> None:
+async def remove(settings: PrepullSettings) -> None:
     """Delete the DaemonSet, with its pods, and the ConfigMap; what is gone already is no error."""
     for delete in (
         shared_client("AppsV1Api").delete_namespaced_daemon_set,

@@ -18,7 +18,7 @@ from jhkube.prepull.config import PrepullerConfig
 from jhkube.prepull.manifests import (
     HASH_ANNOTATION,
     HELPERS,
-    PodSettings,
+    PrepullSettings,
     container_name,
     daemon_set,
     helper_program,
@@ -33,7 +33,7 @@ from tests.unit.pod_security import restricted_violations
 
 LAB = "registry.example/lab"
 A, B, C = (PulledImage(f"{LAB}@sha256:{letter * 64}", f"{LAB}:{letter}") for letter in "abc")
-SETTINGS = PodSettings("jhkube-prepull", "hub", Placement(), "amd64", 10, "pause:1", ("account",), "low")
+SETTINGS = PrepullSettings("jhkube-prepull", "hub", Placement(), "amd64", 10, "pause:1", ("account",), "low")
 
 
 # Which images.
@@ -157,7 +157,7 @@ def test_a_node_takes_labs(placement, where, fits):
 
 @pytest.mark.parametrize(("placement", "where", "fits"), PLACES)
 def test_the_daemon_set_goes_where_labs_go(placement, where, fits):
-    written = placement_in(daemon_set(PodSettings("n", "hub", placement, "amd64", 1, "pause:1"), Plan()))
+    written = placement_in(daemon_set(PrepullSettings("n", "hub", placement, "amd64", 1, "pause:1"), Plan()))
     where["metadata"]["labels"] |= {"kubernetes.io/arch": "amd64"}
     assert written.admits(where) is fits
     where["metadata"]["labels"] |= {"kubernetes.io/arch": "arm64"}
@@ -205,7 +205,9 @@ def test_a_name_that_can_be_no_label_is_refused_with_what_would_be_right(name):
 async def test_nodes_of_a_processor_that_there_is_no_helper_for_are_refused(kubeconfig):
     arm = Prepuller(config=Config({"ImageMenu": {"platform": "linux/arm64"}}))
     assert arm.settings.architecture == "arm64"
-    with pytest.raises(PrepullerError, match=r"platform is 'linux/s390x'.*linux/amd64 or linux/arm64 alone"):
+    with pytest.raises(
+        PrepullerError, match=r"platform is 'linux/s390x'.*only for nodes of linux/amd64 or linux/arm64"
+    ):
         Prepuller(config=Config({"ImageMenu": {"platform": "linux/s390x"}}))
 
 
