@@ -28,9 +28,9 @@ from jhkube.options_form.profiles import (
     parse_profiles,
     profile_list,
 )
-from jhkube.prepull.placement import Placement, placement_of
-from jhkube.prepull.ready import ReadyImages
+from jhkube.pod.nodes import Placement, placement_of
 from jhkube.spawner_room import CountedSpawner
+from jhkube.watch.nodes import ReadyImages
 
 __all__ = ["NO_SERVER", "UNMAKEABLE", "ChoosingSpawner", "Refused"]
 

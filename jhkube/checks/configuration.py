@@ -11,11 +11,11 @@ from jupyterhub.crypto import EncryptionUnavailable
 from traitlets import TraitError
 from traitlets.config import Config, Configurable
 
+from jhkube.checks.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.checks.report import sentence
 from jhkube.checks.result import Result, Subject
-from jhkube.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.login.account_config import KEY_HELP
-from jhkube.prepuller import Prepuller
+from jhkube.prepull.prepuller import Prepuller
 
 __all__ = [
     "CONFIGURATION",

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 import jwt
 from tornado.httpclient import HTTPResponse
 
+from jhkube.checks.configured import ConfiguredHub
 from jhkube.checks.result import Result, Subject
-from jhkube.configured import ConfiguredHub
 from jhkube.login.cilogon_config import CILogonConfig
 from jhkube.login.errors import ProviderUnavailable
 from jhkube.login.github_config import GitHubConfig
@@ -77,32 +77,74 @@ async def _github(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
 
 
 async def _organizations(authenticator: GitHubConfig, prefix: str) -> AsyncIterator[Result]:
-    """Say the ids of the organizations that the configuration names; asked as anybody may ask."""
+    """Yield whether the organizations and teams of the configuration are who they are taken for.
+
+    Asked as anybody may ask: GitHub describes a team only to members of its organization.
+    """
     entries = {
         entry: trait
-        for trait in ("denied_organizations", "admin_organizations", "allowed_organizations")
+        for trait in ("denied_organizations", "admin_organizations", "allowed_teams", "allowed_organizations")
         for entry in sorted(getattr(authenticator, trait))
-        if ":" not in entry
     }
+    ids: dict[str, int | None] = {}
     for entry, trait in entries.items():
-        name, _, number = entry.partition("#")
-        try:
-            response = await _ask(authenticator, f"{authenticator.github_api}/orgs/{name}")
-        except ProviderUnavailable as error:
-            yield PROVIDER.skipped(f"the ids of organizations: GitHub does not tell them now ({error.what})")
-            return
-        found = _json(response).get("id") if response.code == 200 else None
-        if response.code == 404 or (found and number and str(found) != number):
-            now = "no organization" if response.code == 404 else f"the organization {name}#{found}"
-            yield PROVIDER.warning(
-                f"{prefix}.{trait}: {name} is the name of {now} at GitHub",
-                f"The organization you mean was renamed or deleted, or {name} is misspelled. "
-                + ("Its id still counts; correct the name." if number else "Take the entry out, or correct it."),
-            )
-        elif found and number:
-            yield PROVIDER.passed(f"{prefix}.{trait}: {entry} is {name}")
-        elif found:
-            yield PROVIDER.passed(f"{prefix}.{trait}: {name} is {name}#{found}, and with that id nobody else's")
+        organization, _, team = entry.partition("#")[0].partition(":")
+        if organization.lower() not in ids:
+            try:
+                ids[organization.lower()] = await _organization_id(authenticator, organization)
+            except ProviderUnavailable as error:
+                yield PROVIDER.skipped(f"the ids of organizations: GitHub does not tell them now ({error.what})")
+                return
+        found = ids[organization.lower()]
+        if found is not None:
+            judge = _judged_team if team else _judged_organization
+            yield judge(f"{prefix}.{trait}", entry, found)
+
+
+async def _organization_id(authenticator: GitHubConfig, name: str) -> int | None:
+    """Return the id of GitHub's organization of this name; 0 where there is none, None where GitHub does not say."""
+    response = await _ask(authenticator, f"{authenticator.github_api}/orgs/{name}")
+    if response.code == 404:
+        return 0
+    found = _json(response).get("id") if response.code == 200 else None
+    return found if isinstance(found, int) else None
+
+
+def _judged_organization(setting: str, entry: str, found: int) -> Result:
+    """Return what `org` or `org#id` comes to, where the organization of that name has the id `found`."""
+    name, _, number = entry.partition("#")
+    if not found or (number and str(found) != number):
+        now = f"the organization {name}#{found}" if found else "no organization"
+        return PROVIDER.warning(
+            f"{setting}: {name} is the name of {now} at GitHub",
+            f"The organization you mean was renamed or deleted, or {name} is misspelled. "
+            + ("Its id still counts; correct the name." if number else "Take the entry out, or correct it."),
+        )
+    if number:
+        return PROVIDER.passed(f"{setting}: {entry} is {name}")
+    return PROVIDER.passed(f"{setting}: {name} is {name}#{found}, and with that id nobody else's")
+
+
+def _judged_team(setting: str, entry: str, found: int) -> Result:
+    """Return what `org:team` or `org:team#id` comes to, where the organization of that name has the id `found`."""
+    name, _, number = entry.partition("#")
+    organization, _, team = name.partition(":")
+    if not found:
+        return PROVIDER.warning(
+            f"{setting}: {entry} is a team of {organization}, which is the name of no organization at GitHub",
+            f"The organization was renamed or deleted, or {organization} is misspelled. "
+            + ("The team's id still counts; correct the name." if number else "Take the entry out, or correct it."),
+        )
+    told = f"A member of {organization} sees the id: gh api orgs/{organization}/teams/{team} --jq .id"
+    if number:
+        return PROVIDER.skipped(
+            f"{setting}: {entry} is a team of {organization}#{found}; GitHub does not tell the hub the team's id",
+            told,
+        )
+    return PROVIDER.skipped(
+        f"{setting}: {entry} is a team of {organization}#{found}, and counts by its name, which may change hands",
+        f"Write {entry}#id, and only the id counts. {told}",
+    )
 
 
 async def _cilogon(authenticator: Any, prefix: str) -> AsyncIterator[Result]:

@@ -295,7 +295,8 @@ class ImageMenuConfig(LoggingConfigurable):
         allow_none=True,
         help="""
         A function, or coroutine function, without parameters that returns a docker configuration as a dict;
-        for accounts that come from elsewhere. It is called at every refresh.
+        for accounts that come from elsewhere. It is called at every refresh. A function is called in a thread, so
+        that it may take its time; after `refresh_timeout` the accounts from before are used.
 
         Example::
 

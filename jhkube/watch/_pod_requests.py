@@ -10,7 +10,7 @@ import aiohttp
 from kubernetes_asyncio.client import V1DeleteOptions, V1Pod, V1Preconditions
 from kubernetes_asyncio.client.exceptions import ApiException
 
-from jhkube.plain_requests import plain_answer
+from jhkube.kube import plain_answer
 
 __all__ = ["created_pod", "heard", "remove_in_background"]
 

@@ -13,9 +13,9 @@ from traitlets.config import Config
 
 from jhkube import culler
 from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
-from jhkube.commands.configuration import ConfigurationError, load_configuration
+from jhkube.checks.configured import ConfigurationError, load_configuration
 from jhkube.images.menu import ImageMenu
-from jhkube.prepuller import Prepuller
+from jhkube.prepull.prepuller import Prepuller
 from jhkube.settings import SETTINGS
 from jhkube.spawner import JHKubeSpawner
 from jhkube.spawner_config import SpawnerConfig

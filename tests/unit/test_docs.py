@@ -36,7 +36,7 @@ CONFIGURABLES = {
     "JupyterHub": "jupyterhub.app",
     "KubeSpawner": "kubespawner",
     "OAuthenticator": "oauthenticator.oauth2",
-    "Prepuller": "jhkube.prepuller",
+    "Prepuller": "jhkube.prepull.prepuller",
     "WatchReflector": "jhkube.watch.reflectors",
 }
 """Where the classes are that the documentation configures."""

@@ -10,11 +10,11 @@ from kubernetes_asyncio import client
 from packaging.version import Version
 
 from jhkube import __version__
-from jhkube.commands.configuration import load_configuration
+from jhkube.checks.configured import load_configuration
+from jhkube.checks.permissions import HubFacts, permissions, role_rules
 from jhkube.images.menu import ImageMenu
-from jhkube.permissions import HubFacts, permissions, role_rules
-from jhkube.prepull.placement import placement_of
-from jhkube.prepuller import RULES, STATUS_RULES, Prepuller
+from jhkube.pod.nodes import placement_of
+from jhkube.prepull.prepuller import RULES, STATUS_RULES, Prepuller
 from jhkube.spawner import JHKubeSpawner
 from tests.accounts import CLUSTER_WIDE, OWN, features, rendered, run_helm
 from tests.pages import all_blocks

@@ -208,6 +208,12 @@ def test_an_image_of_ones_own_has_to_match_a_pattern_as_a_whole() -> None:
     assert refusal({"image": "registry.example/mine:1"})[1].startswith("There is no image 'registry.example/mine:1'")
 
 
+@pytest.mark.parametrize("text", ["[::1]:5000/x", "[2001:db8::1]/team/lab:w_2026_46", "localhost:5000/x"])
+def test_an_image_of_any_registry_can_be_typed(text: str) -> None:
+    offers = [{"custom_images": [r".*"]}]
+    assert chosen({"image": text}, available(offers=offers)).image == text
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -221,6 +227,8 @@ def test_an_image_of_ones_own_has_to_match_a_pattern_as_a_whole() -> None:
         "registry.example/a@sha256:12",
         "https://registry.example/a",
         "registry.example/<script>",
+        "[::G]/a",
+        "[fe80::1%eth0]:5000/a",
     ],
 )
 def test_what_is_no_reference_is_refused_though_the_pattern_takes_it(text: str) -> None:

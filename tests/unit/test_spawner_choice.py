@@ -13,7 +13,7 @@ from traitlets.config import Config
 
 from jhkube import spawner_options
 from jhkube.checks.configuration import configuration_results
-from jhkube.configured import ConfiguredHub
+from jhkube.checks.configured import ConfiguredHub
 from jhkube.images.entries import MenuEntry
 from jhkube.images.menu import ImageMenu
 from jhkube.images.tags import parse_tag

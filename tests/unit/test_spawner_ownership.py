@@ -9,7 +9,7 @@ from jupyterhub import orm as hub_orm
 from traitlets.config import Config
 
 from jhkube.checks.configuration import configuration_results
-from jhkube.configured import ConfiguredHub
+from jhkube.checks.configured import ConfiguredHub
 from jhkube.identity import UserIdentity
 from jhkube.spawner import JHKubeSpawner
 from jhkube.watch.claims import ClaimReflector

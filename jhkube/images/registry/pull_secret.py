@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 from kubernetes_asyncio.client.exceptions import ApiException
 from kubespawner.clients import shared_client
 
-__all__ = ["own_namespace", "pull_secret_content"]
+from jhkube.kube import own_namespace
 
-NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+__all__ = ["pull_secret_content"]
+
 KEYS = (".dockerconfigjson", ".dockercfg")
 """The keys in Secrets of type kubernetes.io/dockerconfigjson and, older, kubernetes.io/dockercfg."""
-
-
-def own_namespace() -> str:
-    """Return the namespace that the hub runs in, `default` outside of a cluster."""
-    try:
-        return NAMESPACE_FILE.read_text(encoding="utf-8").strip()
-    except OSError:
-        return "default"
 
 
 async def pull_secret_content(name: str, namespace: str = "") -> dict[str, Any]:

@@ -1,17 +1,27 @@
-"""The nodes that labs can run on, as Kubernetes' scheduler finds them; pure."""
+"""The nodes that labs can run on, as Kubernetes' scheduler finds them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from jhkube.options_form.sizes import Size
-
-__all__ = ["Placement", "placement_of"]
+__all__ = ["Placement", "SelectsNodes", "placement_of"]
 
 _BARRED = ("NoSchedule", "NoExecute")
 """The effects of a taint that keep a pod away; `PreferNoSchedule` does not."""
+
+
+class SelectsNodes(Protocol):
+    """What a size says about the nodes that its labs run on."""
+
+    @property
+    def node_selector(self) -> Mapping[str, str]:
+        """The labels of the nodes."""
+
+    @property
+    def tolerations(self) -> Sequence[Mapping[str, Any]]:
+        """The taints that are tolerated, as Kubernetes writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,7 @@ class Placement:
 
 
 def placement_of(
-    sizes: Iterable[Size],
+    sizes: Iterable[SelectsNodes],
     *,
     node_selector: Mapping[str, str],
     required_terms: Sequence[Mapping[str, Any]] = (),

@@ -9,11 +9,18 @@ from typing import Any
 from kubernetes_asyncio.client import ApiException
 from kubespawner.clients import shared_client
 
-from jhkube.prepull.placement import Placement
-from jhkube.prepull.present import image_key, images_of
+from jhkube.images.image_name import full_name
+from jhkube.pod.nodes import Placement
 from jhkube.watch.reflectors import WatchReflector
 
-__all__ = ["ReadyImages"]
+__all__ = ["ReadyImages", "images_of"]
+
+
+def images_of(node: Mapping[str, Any]) -> frozenset[str]:
+    """Return the images that a node, as the API's JSON, says it has: by digest and by tag."""
+    return frozenset(
+        full_name(name) for image in node.get("status", {}).get("images") or () for name in image.get("names") or ()
+    )
 
 
 class ReadyImages(WatchReflector):
@@ -38,7 +45,7 @@ class ReadyImages(WatchReflector):
         if self._on_all is None:
             sets = list(self._by_node.values())
             self._on_all = sets[0].intersection(*sets[1:]) if sets else frozenset()
-        return bool(self._on_all) and image_key(image) in self._on_all
+        return bool(self._on_all) and full_name(image) in self._on_all
 
     def begin(self) -> None:
         """Start to watch in the background."""

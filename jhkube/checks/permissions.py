@@ -1,4 +1,4 @@
-"""What the hub's account must be allowed in the cluster, by configuration: one table, with the reasons; pure.
+"""What the hub's account must be allowed in the cluster, by configuration: one table, with the reasons.
 
 `permissions` is the only place that says which verbs jhkube and KubeSpawner use: `jhkube check` asks the API server
 about each of them, and the Roles that are delivered are compared with it.
