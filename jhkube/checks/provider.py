@@ -13,9 +13,9 @@ from tornado.httpclient import HTTPResponse
 
 from jhkube.checks.result import Result, Subject
 from jhkube.configured import ConfiguredHub
-from jhkube.login.cilogon_config import CILogonConfig
 from jhkube.login.errors import ProviderUnavailable
-from jhkube.login.github_config import GitHubConfig
+from jhkube.login.github_traits import GitHubTraits
+from jhkube.login.openid import OpenIDAuthenticator
 
 __all__ = ["PROVIDER", "provider_results"]
 
@@ -38,7 +38,7 @@ WRONG_CLIENT = frozenset(
 async def provider_results(hub: ConfiguredHub) -> AsyncIterator[Result]:
     """Yield what can be known of the provider without a person."""
     authenticator = hub.authenticator
-    if not isinstance(authenticator, GitHubConfig | CILogonConfig):
+    if not isinstance(authenticator, GitHubTraits | OpenIDAuthenticator):
         yield PROVIDER.skipped(f"{type(authenticator).__name__} is none of jhkube's authenticators")
         return
     prefix = f"c.{type(authenticator).__name__}"
@@ -49,13 +49,13 @@ async def provider_results(hub: ConfiguredHub) -> AsyncIterator[Result]:
             "Register this hub with the provider, and set what it gave you.",
         )
         return
-    look = _github if isinstance(authenticator, GitHubConfig) else _cilogon
+    look = _github if isinstance(authenticator, GitHubTraits) else _cilogon
     try:
         async for result in look(authenticator, prefix):
             yield result
     except ProviderUnavailable as error:
-        place = authenticator.github_url if isinstance(authenticator, GitHubConfig) else authenticator.issuer
-        setting = "github_url" if isinstance(authenticator, GitHubConfig) else "cilogon_host"
+        setting = "github_url" if authenticator.has_trait("github_url") else "cilogon_host"
+        place = getattr(authenticator, "issuer" if setting == "cilogon_host" else setting)
         yield PROVIDER.failed(
             f"{place} does not answer as it should: {error.what}",
             f"If {prefix}.{setting} is right, look whether this machine reaches it (proxy, firewall, DNS, "
@@ -76,7 +76,7 @@ async def _github(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
         yield result
 
 
-async def _organizations(authenticator: GitHubConfig, prefix: str) -> AsyncIterator[Result]:
+async def _organizations(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
     """Say the ids of the organizations that the configuration names; asked as anybody may ask."""
     entries = {
         entry: trait
@@ -184,7 +184,7 @@ async def _token_error(authenticator: Any, callback: Mapping[str, str]) -> str:
 async def _ask(
     authenticator: Any, url: str, headers: Mapping[str, str] | None = None, **request: Any
 ) -> HTTPResponse:
-    response: HTTPResponse = await authenticator.ask(url, headers or HEADERS, **TIMEOUTS, **request)
+    response: HTTPResponse = await authenticator.client.ask(url, headers or HEADERS, **TIMEOUTS, **request)
     return response
 
 

@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -18,12 +18,15 @@ from jhkube.checks.configuration import not_jhkube
 from jhkube.commands.configuration import ConfigurationError
 from jhkube.commands.frame import add_command
 from jhkube.configured import ConfiguredHub
-from jhkube.identity import UserIdentity
-from jhkube.login.stand_in import UnknownNumber, stand_in
+from jhkube.identity import UnixGroup, UserIdentity
+from jhkube.login.claim_traits import ClaimTraits
+from jhkube.login.github_traits import GitHubTraits
+from jhkube.login.names import account_name, group_name
+from jhkube.login.numbers import IdError, UnknownNumber
 from jhkube.redaction import without_secrets_in
 from jhkube.shown_pod import TOKEN, Request, shown_pod
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_parser", "run", "stand_in"]
 
 SHOWN, REFUSED = 0, 1
 """The exit status: shown; the hub would refuse the start."""
@@ -131,6 +134,60 @@ def _identity(hub: ConfiguredHub, groups: dict[str, int | None], arguments: argp
                 f"{error}, or --uid, or --placeholder-uid for a pod that is only to be looked at"
             ) from None
         return made(PLACEHOLDER)
+
+
+def stand_in(
+    authenticator: Any,
+    name: str,
+    groups: Mapping[str, int | None],
+    *,
+    subject: str = "",
+    uid: int | None = None,
+    gid: int | None = None,
+) -> UserIdentity:
+    """Return the identity that somebody would have.
+
+    Parameters
+    ----------
+    authenticator
+        The hub's authenticator, whose rules give numbers.
+    name
+        The hub's user name.
+    groups
+        Hub group to gid, None where the configuration is to tell it. A group whose gid nothing tells is no unix
+        group.
+    subject
+        The provider's id of the person, as identities carry it: `github:1234`, `cilogon:http://…`.
+    uid, gid
+        The numbers, where they are known; the gid is the uid where it is not given.
+
+    Raises
+    ------
+    UnknownNumber
+        Where nothing tells the uid.
+    IdError
+        Where the subject's number cannot be used.
+    """
+    own = _uid_of(authenticator, subject) if uid is None else uid
+    is_ours = isinstance(authenticator, GitHubTraits | ClaimTraits)
+    found = {
+        group: authenticator.gid_of(group) if given is None and is_ours else given for group, given in groups.items()
+    }
+    return UserIdentity(
+        name=account_name(name),
+        uid=own,
+        gid=own if gid is None else gid,
+        subject=subject,
+        groups=tuple(UnixGroup(group_name(group), number) for group, number in found.items() if number is not None),
+    )
+
+
+def _uid_of(authenticator: Any, subject: str) -> int:
+    if isinstance(authenticator, GitHubTraits | ClaimTraits):
+        return authenticator.uid_of(subject)
+    if subject:
+        raise IdError(f"{type(authenticator).__name__} gives nobody a number: give --uid")
+    raise UnknownNumber(f"{type(authenticator).__name__} gives nobody a number")
 
 
 def _group(text: str) -> tuple[str, int | None]:

@@ -3,9 +3,9 @@
 import pytest
 
 from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
+from jhkube.commands.show_pod import stand_in
 from jhkube.identity import UnixGroup
-from jhkube.login.stand_in import UnknownNumber, stand_in
-from jhkube.login.unix_ids import DerivedIds
+from jhkube.login.numbers import DerivedIds, UnknownNumber
 
 SUB = "http://cilogon.org/serverA/users/6180339"
 OBSERVATORY = 70_001
