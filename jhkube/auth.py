@@ -1,5 +1,5 @@
 # mypy: allow-untyped-calls
-"""Who may come in, and who they are: the authenticators, with GitHub and with CILogon."""
+"""Who may come in, and who they are: the authenticators, with GitHub, with CILogon and with OpenID Connect."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from jhkube.login.github_account import Hidden, any_of, may_hide, name_of
 from jhkube.login.github_api import GitHubApi, account_at
 from jhkube.login.github_traits import ORGANIZATION_SCOPES, GitHubTraits
 from jhkube.login.numbers import IdError
+from jhkube.login.oidc import OIDCOrgAuthenticator
 from jhkube.login.openid import NonceLoginHandler, OpenIDAuthenticator
 from jhkube.login.sessions import STALE_KEY
 from jhkube.login.traits import Finding
 
-__all__ = ["CILogonGroupAuthenticator", "GitHubOrgAuthenticator"]
+__all__ = ["CILogonGroupAuthenticator", "GitHubOrgAuthenticator", "OIDCOrgAuthenticator"]
 
 IDS_KEY = "jhkube_membership_ids"
 """The key of auth_state for GitHub's ids of the organizations and teams that a person is in, by name."""

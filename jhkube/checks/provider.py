@@ -1,5 +1,5 @@
 # mypy: allow-untyped-calls
-"""Whether GitHub or CILogon answers, and takes this hub for a client of its own; asked without anybody's login."""
+"""Whether the provider answers, and takes this hub for a client of its own; asked without anybody's login."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jhkube.checks.result import Result, Subject
 from jhkube.configured import ConfiguredHub
 from jhkube.login.errors import ProviderUnavailable
 from jhkube.login.github_traits import GitHubTraits
-from jhkube.login.openid import OpenIDAuthenticator
+from jhkube.login.openid import OpenIDAuthenticator, configuration_url
 
 __all__ = ["PROVIDER", "provider_results"]
 
@@ -49,12 +49,12 @@ async def provider_results(hub: ConfiguredHub) -> AsyncIterator[Result]:
             "Register this hub with the provider, and set what it gave you.",
         )
         return
-    look = _github if isinstance(authenticator, GitHubTraits) else _cilogon
+    look = _github if isinstance(authenticator, GitHubTraits) else _openid
     try:
         async for result in look(authenticator, prefix):
             yield result
     except ProviderUnavailable as error:
-        setting = "github_url" if authenticator.has_trait("github_url") else "cilogon_host"
+        setting = next(each for each in ("github_url", "cilogon_host", "issuer") if authenticator.has_trait(each))
         place = getattr(authenticator, "issuer" if setting == "cilogon_host" else setting)
         yield PROVIDER.failed(
             f"{place} does not answer as it should: {error.what}",
@@ -105,10 +105,14 @@ async def _organizations(authenticator: Any, prefix: str) -> AsyncIterator[Resul
             yield PROVIDER.passed(f"{prefix}.{trait}: {name} is {name}#{found}, and with that id nobody else's")
 
 
-async def _cilogon(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
-    url = f"{authenticator.issuer}/.well-known/openid-configuration"
+async def _openid(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
+    url = configuration_url(authenticator.issuer)
     found = _json(await _ask(authenticator, url))
+    is_cilogon = authenticator.has_trait("cilogon_host")
+    name = "CILogon" if is_cilogon else authenticator.login_service
     remedy = f"Look at {prefix}.cilogon_host (such as cilogon.org) and {prefix}.issuer."
+    if not is_cilogon:
+        remedy = f"Look at {prefix}.issuer: it is the `issuer` in the provider's configuration, to the letter."
     if not found.get("jwks_uri"):
         yield PROVIDER.failed(f"{url} is not the configuration of an OpenID provider", remedy)
         return
@@ -118,6 +122,10 @@ async def _cilogon(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
             "no id token would be accepted",
             remedy,
         )
+        if not is_cilogon:
+            return
+    if not is_cilogon:
+        await authenticator.discover()
     for trait, key in (("authorize_url", "authorization_endpoint"), ("token_url", "token_endpoint")):
         if found.get(key) and found[key] != getattr(authenticator, trait):
             yield PROVIDER.warning(
@@ -130,7 +138,7 @@ async def _cilogon(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
         yield PROVIDER.failed(f"{found['jwks_uri']} has no keys that id tokens can be checked with: {error}", remedy)
     else:
         yield PROVIDER.passed(f"{authenticator.issuer} signs id tokens with {len(keys)} known keys")
-    async for result in _client(authenticator, prefix, "CILogon"):
+    async for result in _client(authenticator, prefix, name):
         yield result
 
 

@@ -71,7 +71,9 @@ def add_parser(commands: Any) -> None:
         metavar="KEY=VALUE",
         help="an option as the form or REST sends it, such as size=small; may be repeated",
     )
-    parser.add_argument("--subject", default="", help="the provider's id of the person: github:1234 or cilogon:SUB")
+    parser.add_argument(
+        "--subject", default="", help="the provider's id of the person: github:1234, cilogon:SUB or oidc:ISSUER#SUB"
+    )
     parser.add_argument("--uid", type=_unix_number, help="the uid, instead of the one that the subject leads to")
     parser.add_argument("--gid", type=_unix_number, help="the primary group's gid; the uid without it")
     parser.add_argument(

@@ -123,7 +123,8 @@ class LoginTraits(HasTraits):
         config=True,
         help="""
         Accounts that belong to a certain person, whoever came under the name before: hub user names, each with the
-        provider's immutable id as the log has it, `github:…` or `cilogon:…`. Nobody else comes in under such a name.
+        provider's immutable id as the log has it, `github:…`, `cilogon:…` or `oidc:…`. Nobody else comes in under
+        such a name.
 
         It hands an account over: to the person's own new account at the provider, or to a successor. The first login
         of the new owner stops the old owner's servers and ends their sessions, tokens, shares and administrator's
@@ -322,9 +323,9 @@ def common_findings(config: Any, allowed: Iterable[str], denied: Iterable[str]) 
         text = 'can give a group any name, so all groups that no rule matches are left out; say so by ".*": None'
         yield Finding("group_rules", text, is_error=False)
     for name, subject in config.account_handovers.items():
-        if not re.fullmatch(r"(github:[0-9]+|cilogon:.+)", subject):
+        if not re.fullmatch(r"(github:[0-9]+|cilogon:.+|oidc:.+#.+)", subject):
             yield Finding(
-                "account_handovers", f"{name!r}: {subject!r} is no id; `github:1234` or `cilogon:…` are"
+                "account_handovers", f"{name!r}: {subject!r} is no id; `github:1234`, `cilogon:…` or `oidc:…#…` are"
             )
 
 
