@@ -70,7 +70,7 @@ def node_modules(settings: Settings) -> None:
     stamp = settings.cache / "node_modules" / "devcluster.stamp"
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    with locked(settings.cache / "npm.lock"), step("Installing the hub's proxy from npm", 10):
+    with locked(settings.cache / "npm.lock"), step("Installing what the hub and the tests need from npm", 10):
         write(settings.cache / "package.json", wanted)
         # A lock file would hold the addresses that this machine fetches from.
         run(

@@ -14,7 +14,7 @@ from traitlets.config import Config, Configurable
 from jhkube.checks.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.checks.report import sentence
 from jhkube.checks.result import Result, Subject
-from jhkube.login.account_config import KEY_HELP
+from jhkube.login.authenticator import KEY_HELP
 from jhkube.prepull.prepuller import Prepuller
 
 __all__ = [

@@ -1,5 +1,5 @@
 # mypy: allow-untyped-calls
-"""Whether GitHub or CILogon answers, and takes this hub for a client of its own; asked without anybody's login."""
+"""Whether the provider answers, and takes this hub for a client of its own; asked without anybody's login."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tornado.httpclient import HTTPResponse
 
 from jhkube.checks.configured import ConfiguredHub
 from jhkube.checks.result import Result, Subject
-from jhkube.login.cilogon_config import CILogonConfig
 from jhkube.login.errors import ProviderUnavailable
-from jhkube.login.github_config import GitHubConfig
+from jhkube.login.github_traits import GitHubTraits
+from jhkube.login.openid import OpenIDAuthenticator, configuration_url
 
 __all__ = ["PROVIDER", "provider_results"]
 
@@ -38,7 +38,7 @@ WRONG_CLIENT = frozenset(
 async def provider_results(hub: ConfiguredHub) -> AsyncIterator[Result]:
     """Yield what can be known of the provider without a person."""
     authenticator = hub.authenticator
-    if not isinstance(authenticator, GitHubConfig | CILogonConfig):
+    if not isinstance(authenticator, GitHubTraits | OpenIDAuthenticator):
         yield PROVIDER.skipped(f"{type(authenticator).__name__} is none of jhkube's authenticators")
         return
     prefix = f"c.{type(authenticator).__name__}"
@@ -49,13 +49,13 @@ async def provider_results(hub: ConfiguredHub) -> AsyncIterator[Result]:
             "Register this hub with the provider, and set what it gave you.",
         )
         return
-    look = _github if isinstance(authenticator, GitHubConfig) else _cilogon
+    look = _github if isinstance(authenticator, GitHubTraits) else _openid
     try:
         async for result in look(authenticator, prefix):
             yield result
     except ProviderUnavailable as error:
-        place = authenticator.github_url if isinstance(authenticator, GitHubConfig) else authenticator.issuer
-        setting = "github_url" if isinstance(authenticator, GitHubConfig) else "cilogon_host"
+        setting = next(each for each in ("github_url", "cilogon_host", "issuer") if authenticator.has_trait(each))
+        place = getattr(authenticator, "issuer" if setting == "cilogon_host" else setting)
         yield PROVIDER.failed(
             f"{place} does not answer as it should: {error.what}",
             f"If {prefix}.{setting} is right, look whether this machine reaches it (proxy, firewall, DNS, "
@@ -76,7 +76,7 @@ async def _github(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
         yield result
 
 
-async def _organizations(authenticator: GitHubConfig, prefix: str) -> AsyncIterator[Result]:
+async def _organizations(authenticator: GitHubTraits, prefix: str) -> AsyncIterator[Result]:
     """Yield whether the organizations and teams of the configuration are who they are taken for.
 
     Asked as anybody may ask: GitHub describes a team only to members of its organization.
@@ -101,7 +101,7 @@ async def _organizations(authenticator: GitHubConfig, prefix: str) -> AsyncItera
             yield judge(f"{prefix}.{trait}", entry, found)
 
 
-async def _organization_id(authenticator: GitHubConfig, name: str) -> int | None:
+async def _organization_id(authenticator: GitHubTraits, name: str) -> int | None:
     """Return the id of GitHub's organization of this name; 0 where there is none, None where GitHub does not say."""
     response = await _ask(authenticator, f"{authenticator.github_api}/orgs/{name}")
     if response.code == 404:
@@ -147,10 +147,14 @@ def _judged_team(setting: str, entry: str, found: int) -> Result:
     )
 
 
-async def _cilogon(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
-    url = f"{authenticator.issuer}/.well-known/openid-configuration"
+async def _openid(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
+    url = configuration_url(authenticator.issuer)
     found = _json(await _ask(authenticator, url))
+    is_cilogon = authenticator.has_trait("cilogon_host")
+    name = "CILogon" if is_cilogon else authenticator.login_service
     remedy = f"Look at {prefix}.cilogon_host (such as cilogon.org) and {prefix}.issuer."
+    if not is_cilogon:
+        remedy = f"Look at {prefix}.issuer: it is the `issuer` in the provider's configuration, to the letter."
     if not found.get("jwks_uri"):
         yield PROVIDER.failed(f"{url} is not the configuration of an OpenID provider", remedy)
         return
@@ -160,6 +164,10 @@ async def _cilogon(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
             "no id token would be accepted",
             remedy,
         )
+        if not is_cilogon:
+            return
+    if not is_cilogon:
+        await authenticator.discover()
     for trait, key in (("authorize_url", "authorization_endpoint"), ("token_url", "token_endpoint")):
         if found.get(key) and found[key] != getattr(authenticator, trait):
             yield PROVIDER.warning(
@@ -172,7 +180,7 @@ async def _cilogon(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
         yield PROVIDER.failed(f"{found['jwks_uri']} has no keys that id tokens can be checked with: {error}", remedy)
     else:
         yield PROVIDER.passed(f"{authenticator.issuer} signs id tokens with {len(keys)} known keys")
-    async for result in _client(authenticator, prefix, "CILogon"):
+    async for result in _client(authenticator, prefix, name):
         yield result
 
 
@@ -226,7 +234,7 @@ async def _token_error(authenticator: Any, callback: Mapping[str, str]) -> str:
 async def _ask(
     authenticator: Any, url: str, headers: Mapping[str, str] | None = None, **request: Any
 ) -> HTTPResponse:
-    response: HTTPResponse = await authenticator.ask(url, headers or HEADERS, **TIMEOUTS, **request)
+    response: HTTPResponse = await authenticator.client.ask(url, headers or HEADERS, **TIMEOUTS, **request)
     return response
 
 

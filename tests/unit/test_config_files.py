@@ -12,7 +12,7 @@ from jupyterhub.proxy import ConfigurableHTTPProxy
 from traitlets.config import Config
 
 from jhkube import culler
-from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
+from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator, OIDCOrgAuthenticator
 from jhkube.checks.configured import ConfigurationError, load_configuration
 from jhkube.images.menu import ImageMenu
 from jhkube.prepull.prepuller import Prepuller
@@ -32,6 +32,7 @@ CLASSES = {
         Prepuller,
         GitHubOrgAuthenticator,
         CILogonGroupAuthenticator,
+        OIDCOrgAuthenticator,
     )
 }
 
@@ -72,7 +73,7 @@ def load(monkeypatch, tmp_path):
     return loaded
 
 
-@pytest.mark.parametrize("provider", ["github", "cilogon"])
+@pytest.mark.parametrize("provider", ["github", "cilogon", "oidc"])
 def test_every_setting_is_of_a_trait_that_exists(load, tmp_path, provider):
     (tmp_path / "keys").write_text("11" * 32)
     config = load(JHKUBE_AUTH=provider, JHKUBE_CRYPT_KEYS_FILE=str(tmp_path / "keys"), **EVERYTHING)

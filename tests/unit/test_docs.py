@@ -37,6 +37,7 @@ CONFIGURABLES = {
     "KubeSpawner": "kubespawner",
     "OAuthenticator": "oauthenticator.oauth2",
     "Prepuller": "jhkube.prepull.prepuller",
+    "OIDCOrgAuthenticator": "jhkube.auth",
     "WatchReflector": "jhkube.watch.reflectors",
 }
 """Where the classes are that the documentation configures."""
@@ -117,10 +118,11 @@ def test_the_sample_values_are_accepted():
                 SpawnerConfig(config=Config({"SpawnerConfig": own})).pod_settings()
             if "ImageMenu" in c:
                 ImageMenu(config=Config({"ImageMenu": {"cache_file": "", **c.ImageMenu}}))
-            for name in ("GitHubOrgAuthenticator", "CILogonGroupAuthenticator"):
+            for name in ("GitHubOrgAuthenticator", "CILogonGroupAuthenticator", "OIDCOrgAuthenticator"):
                 if name in c:
                     getattr(import_module("jhkube.auth"), name)(config=c)
     assert {"JHKubeSpawner", "ImageMenu", "GitHubOrgAuthenticator", "CILogonGroupAuthenticator"} <= seen
+    assert "OIDCOrgAuthenticator" in seen
 
 
 def test_the_nfs_volume_of_the_guide_is_the_one_that_pods_ask_for():

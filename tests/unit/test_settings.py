@@ -92,7 +92,7 @@ MALFORMED = [
     ("JHKUBE_DB_URL", "/srv/hub.sqlite", "a database's URL, such as postgresql"),
     ("JHKUBE_HOME_SIZE", "ten", "an amount of storage, such as 10Gi"),
     ("JHKUBE_HOME_KIND", "NFS", "pvc, nfs or shared-pvc"),
-    ("JHKUBE_AUTH", "git", "github, cilogon, or other for an authenticator"),
+    ("JHKUBE_AUTH", "git", "github, cilogon, oidc, or other for an authenticator"),
     ("JHKUBE_CULLER", "perhaps", "true or false"),
     ("JHKUBE_SIZES", "{}", "a list of objects, as JSON"),
     ("JHKUBE_CILOGON_IDPS", "[", "an object, as JSON"),

@@ -1,16 +1,21 @@
-"""Numeric ids for people and groups, from a provider's ids or from names; pure, and never shared."""
+"""Numeric ids for people and groups: from a provider's ids, from tables, or derived from names; never shared."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["DerivedIds", "IdError", "NumericIds"]
+__all__ = ["DerivedIds", "IdError", "Numbers", "NumericIds", "UnknownNumber"]
 
 
 class IdError(ValueError):
     """An id that cannot be used; the message says why, and which setting would change that."""
+
+
+class UnknownNumber(ValueError):
+    """A uid that the configuration does not tell; the message says what would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +137,74 @@ class DerivedIds:
 
 def _overlap(one: range, other: range) -> bool:
     return one.start < other.stop and other.start < one.stop
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Where uids and gids come from."""
+
+    uids: DerivedIds
+    gids: DerivedIds
+    minimum: int = 1000
+    maximum: int = 2**31 - 1
+    uid_table: Mapping[str, int] = field(default_factory=dict)
+    """By immutable `sub`."""
+    gid_table: Mapping[str, int] = field(default_factory=dict)
+    """By the group's name here."""
+
+    def __post_init__(self) -> None:
+        if self.uids.first <= self.gids.last and self.gids.first <= self.uids.last:
+            raise ValueError("uid_range and gid_range overlap: a person's own group has the person's number")
+        for trait, derived in (("uid_range", self.uids), ("gid_range", self.gids)):
+            if derived.first < self.minimum or derived.last > self.maximum:
+                raise ValueError(f"{trait} is not within minimum_id {self.minimum} and maximum_id {self.maximum}")
+        for trait, table in (("uids", self.uid_table), ("gids", self.gid_table)):
+            numbers: dict[int, str] = {}
+            for name, number in table.items():
+                self.given(number, f"{trait}[{name!r}]")
+                other = numbers.setdefault(number, name)
+                if other != name:
+                    raise ValueError(f"{trait} gives {number} to {other!r} and {name!r}")
+        people = {number: name for name, number in self.uid_table.items()}
+        for name, number in self.gid_table.items():
+            if number in people:
+                raise ValueError(
+                    f"uids gives {number} to {people[number]!r}, whose own group it is, and gids to {name!r}"
+                )
+
+    def claimed(self, number: int, what: str, *, uids: Container[str] = (), gids: Container[str] = ()) -> int:
+        """Return a number that a claim gives; `what` names it in errors.
+
+        Parameters
+        ----------
+        number
+            The number.
+        what
+            What has it.
+        uids, gids
+            The names in the tables whose number it may be.
+
+        Raises
+        ------
+        IdError
+            Where it is out of range, could be derived for somebody else, or a table gives it to somebody else.
+        """
+        for trait, table, own in (("uids", self.uid_table, uids), ("gids", self.gid_table, gids)):
+            for name, other in table.items():
+                if other == number and name not in own:
+                    raise IdError(f"{what} is {number}, which {trait} gives to {name!r}")
+        return self.given(number, what)
+
+    def given(self, number: int, what: str) -> int:
+        """Return a number that a claim or a table gives; `what` names it in errors.
+
+        Raises
+        ------
+        IdError
+            Where it is out of range, or could be derived for somebody else.
+        """
+        if not self.minimum <= number <= self.maximum:
+            raise IdError(f"{what} is {number}, not within minimum_id {self.minimum} and maximum_id {self.maximum}")
+        if number in self.uids or number in self.gids:
+            raise IdError(f"{what} is {number}, which lies in uid_range or gid_range: those are for derived numbers")
+        return number

@@ -1,19 +1,23 @@
 """What an operator configures about GitHub: the traits of `GitHubOrgAuthenticator`."""
 
-# mypy: allow-untyped-calls
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from oauthenticator.github import GitHubOAuthenticator
 from traitlets import Enum, Integer, List, Set, Unicode, default, validate
 
-from jhkube.login.account_config import AccountConfig
-from jhkube.login.findings import Finding, check_github_names, github_findings
-from jhkube.login.unix_ids import NumericIds
+from jhkube.login.github_account import check_github_names
+from jhkube.login.numbers import NumericIds, UnknownNumber
+from jhkube.login.traits import Finding, LoginTraits, checked, common_findings
 
-__all__ = ["GitHubConfig"]
+__all__ = ["ORGANIZATION_SCOPES", "GitHubTraits"]
+
+DOORS = ("allowed_organizations", "allowed_teams", "allowed_groups", "admin_organizations")
+"""The traits that let somebody in by an organization, a team or a group."""
+
+ORGANIZATION_SCOPES = frozenset({"read:org", "user", "write:org", "admin:org"})
+"""The scopes that show private memberships; each is enough."""
 
 GIT_SCOPES = {"none": [], "public": ["public_repo"], "all": ["repo"]}
 
@@ -29,7 +33,7 @@ class Scopes(List[str]):
         return super().validate(obj, [value] if isinstance(value, str) else value)
 
 
-class GitHubConfig(AccountConfig, GitHubOAuthenticator):
+class GitHubTraits(LoginTraits):
     """The settings, and the values they stand for."""
 
     never_in_names: ClassVar[str] = NEVER_IN_NAMES
@@ -180,16 +184,39 @@ class GitHubConfig(AccountConfig, GitHubOAuthenticator):
 
     @validate("allowed_organizations", "denied_organizations", "admin_organizations")
     def _validate_names(self, proposal: Any) -> Any:
-        return self.checked(proposal, check_github_names)
+        return checked(self, proposal, check_github_names)
 
     @validate("allowed_teams")
     def _validate_teams(self, proposal: Any) -> Any:
-        return self.checked(proposal, lambda value: check_github_names(value, teams_only=True))
+        return checked(self, proposal, lambda value: check_github_names(value, teams_only=True))
 
     @validate("scope")
     def _validate_scope(self, proposal: Any) -> list[str]:
         return [scope for words in proposal["value"] for scope in words.replace(",", " ").split()]
 
-    def findings(self) -> Iterable[Finding]:
+    def findings(self) -> Iterator[Finding]:
         """Return what is wrong or doubtful in the configuration as a whole."""
-        return github_findings(self)
+        yield from common_findings(self, DOORS, ("denied_organizations",))
+        used = [name for name in (*DOORS, "denied_organizations") if getattr(self, name)]
+        if used and not ORGANIZATION_SCOPES & set(self.scope):
+            text = f"has no `read:org`: {' and '.join(used)} see public memberships only"
+            yield Finding("scope", text, is_error=False)
+        needed = {"public": {"public_repo", "repo"}, "all": {"repo"}}.get(self.git_access)
+        if needed and not needed & set(self.scope):
+            text = f"is set without `{min(needed)}`, so git_access = {self.git_access!r} gives git nothing"
+            yield Finding("scope", text, is_error=False)
+        try:
+            self.numeric_ids  # noqa: B018
+        except ValueError as error:
+            yield Finding("team_gid_offset", str(error))
+
+    def uid_of(self, subject: str) -> int:
+        """Return the uid of the person with an id such as `github:1234`; raises `UnknownNumber` for another id."""
+        provider, _, key = subject.partition(":")
+        if provider == "github" and key.isdecimal():
+            return self.numeric_ids.account(int(key), f"the account {key}")
+        raise UnknownNumber("with GitHub the uid is the account's id: give it as --subject github:ID")
+
+    def gid_of(self, group: str) -> int | None:
+        """Return None: the gid of an organization is its id, which no name tells."""
+        return None

@@ -1,35 +1,31 @@
-# mypy: allow-untyped-calls
-"""What an operator configures about CILogon: the traits of `CILogonGroupAuthenticator`."""
+"""What an operator configures about a provider whose claims have groups and numbers: CILogon, OpenID Connect."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
-from oauthenticator.cilogon import CILogonOAuthenticator
-from traitlets import Dict, Integer, List, Set, Tuple, Unicode, default
+from traitlets import Dict, Integer, List, Set, Tuple, Unicode
 
-from jhkube.login.account_config import AccountConfig
-from jhkube.login.cilogon_account import Numbers
-from jhkube.login.findings import Finding, cilogon_findings
-from jhkube.login.unix_ids import DerivedIds
+from jhkube.login.names import group_name
+from jhkube.login.numbers import DerivedIds, Numbers, UnknownNumber
+from jhkube.login.traits import Finding, LoginTraits, common_findings
 
-__all__ = ["CILogonConfig"]
+__all__ = ["ClaimTraits"]
+
+SHORTEST_SECRET = 32
+"""Characters of `number_secret`."""
 
 
-class CILogonConfig(AccountConfig, CILogonOAuthenticator):
-    """The settings, and the values they stand for."""
+class ClaimTraits(LoginTraits):
+    """The traits about claims, and the values they stand for."""
 
-    issuer = Unicode(
-        config=True,
-        help="""
-        The provider's issuer, as its id tokens have it; its configuration is at
-        `<issuer>/.well-known/openid-configuration`. By default `https://` and `cilogon_host`.
+    login_service: str
+    issuer: str
 
-        Example::
-
-            c.CILogonGroupAuthenticator.issuer = "https://test.cilogon.org"
-        """,
-    )
+    @property
+    def subject_prefix(self) -> str:
+        """What comes before `sub` in an identity's subject: `cilogon:`."""
+        raise NotImplementedError
 
     groups_claim = Unicode(
         "isMemberOf",
@@ -184,22 +180,6 @@ class CILogonConfig(AccountConfig, CILogonOAuthenticator):
         """,
     )
 
-    @default("issuer")
-    def _issuer_default(self) -> str:
-        return f"https://{self.cilogon_host}"
-
-    @default("authorize_url")
-    def _authorize_url_default(self) -> str:
-        return f"{self.issuer}/authorize"
-
-    @default("token_url")
-    def _token_url_default(self) -> str:
-        return f"{self.issuer}/oauth2/token"
-
-    @default("userdata_url")
-    def _userdata_url_default(self) -> str:
-        return f"{self.issuer}/oauth2/userinfo"
-
     @property
     def numbers(self) -> Numbers:
         """Where uids and gids come from."""
@@ -212,6 +192,36 @@ class CILogonConfig(AccountConfig, CILogonOAuthenticator):
             gid_table=self.gids,
         )
 
-    def findings(self) -> Iterable[Finding]:
+    def uid_of(self, subject: str) -> int:
+        """Return the uid of the person with an id such as `cilogon:SUB`; raises `UnknownNumber` for another id."""
+        if subject.startswith(self.subject_prefix) and subject != self.subject_prefix:
+            key, numbers = subject.removeprefix(self.subject_prefix), self.numbers
+            return numbers.uid_table[key] if key in numbers.uid_table else numbers.uids(key)
+        raise UnknownNumber(
+            f"with {self.login_service} the uid is a claim's, or derived from `sub`: give it as --subject "
+            f"{self.subject_prefix}SUB"
+        )
+
+    def gid_of(self, group: str) -> int | None:
+        """Return the gid of a group of the hub, where no claim says another."""
+        numbers = self.numbers
+        return numbers.gid_table[group] if group in numbers.gid_table else numbers.gids(group_name(group))
+
+    def findings(self) -> Iterator[Finding]:
         """Return what is wrong or doubtful in the configuration as a whole."""
-        return cilogon_findings(self)
+        yield from common_findings(self, ("allowed_groups",), ("denied_groups",))
+        if not self.number_secret:
+            text = (
+                "is not set, so everybody can compute derived gids, and find a group name that has the gid of "
+                "another group; set it before people have files"
+            )
+            yield Finding("number_secret", text, is_error=False)
+        elif len(self.number_secret) < SHORTEST_SECRET:
+            text = (
+                f"has fewer than {SHORTEST_SECRET} characters and could be guessed; `openssl rand -hex 32` makes one"
+            )
+            yield Finding("number_secret", text)
+        try:
+            self.numbers  # noqa: B018
+        except ValueError as error:
+            yield Finding("uid_range", str(error))
