@@ -1,9 +1,10 @@
-"""From the text of a tag to what it says about its image, and tags in a menu's order; pure."""
+"""From the text of a tag to what it says about its image, and tags in a menu's order."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Final
 
 from .image_tag import ARCHITECTURES, LEGAL_TAG, ImageTag, TagKind
@@ -58,16 +59,12 @@ def parse_tag(text: str, schemes: Iterable[TagScheme] = DEFAULT_SCHEMES) -> Imag
         if tag := scheme.read(text, body, architecture):
             return tag
     name = join_name(body, architecture) if architecture else text
-    return ImageTag(text, TagKind.OTHER, name, (), None, architecture)
+    return ImageTag(text, TagKind.OTHER, name, architecture=architecture)
 
 
 def sort_tags(tags: Iterable[ImageTag]) -> list[ImageTag]:
     """Return the tags as a menu shows them: kind by kind, newest first, generic images first."""
-    return sorted(tags, key=_order, reverse=True)
-
-
-def _order(tag: ImageTag) -> tuple[object, ...]:
-    return tag.order
+    return sorted(tags, key=attrgetter("order"), reverse=True)
 
 
 def _split_architecture(text: str) -> tuple[str, str]:
