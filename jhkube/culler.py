@@ -22,7 +22,7 @@ from kubespawner.clients import load_config, shared_client
 from tornado.httpclient import AsyncHTTPClient
 from traitlets.config import Config
 
-from jhkube.images.registry.pull_secret import own_namespace
+from jhkube.images.registry.credentials import own_namespace
 from jhkube.logs import JSON_LINES
 from jhkube.plain_requests import plain_items
 from jhkube.settings import Settings

@@ -21,7 +21,7 @@ import aiohttp
 from kubernetes_asyncio.client import ApiException
 
 from jhkube.images.menu import ImageMenu
-from jhkube.images.registry.pull_secret import own_namespace
+from jhkube.images.registry.credentials import own_namespace
 from jhkube.prepull.config import PrepullerConfig
 from jhkube.prepull.helper import HELPERS
 from jhkube.prepull.manifests import PLAN_ANNOTATION, PodSettings, selector

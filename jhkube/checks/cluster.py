@@ -24,7 +24,7 @@ from kubernetes_asyncio.client import (
 
 from jhkube.checks.result import Result, Subject
 from jhkube.configured import ConfiguredHub, NoClusterConfigured
-from jhkube.images.registry.pull_secret import own_namespace
+from jhkube.images.registry.credentials import own_namespace
 from jhkube.permissions import HubFacts, Permission, permissions, role_rules
 from jhkube.pod.home import HomeKind
 

@@ -1,14 +1,18 @@
-"""The clients that ask registries for a menu: for the background, and apart from it for people who wait."""
+"""The clients that ask registries for a menu, and the accounts that they use."""
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 
-from .registry.client import Registry, RegistryCredentials
+from .menu_config import ImageMenuConfig
+from .registry.client import Registry
+from .registry.credentials import RegistryCredentials, pull_secret_content
 
-__all__ = ["MenuClients"]
+__all__ = ["MenuClients", "configured_accounts", "new_registry"]
 
 
 class MenuClients:
@@ -72,3 +76,47 @@ class MenuClients:
         self._waited_for.clear()
         for client in clients:
             await client.close()
+
+
+def new_registry(config: ImageMenuConfig, host: str, credentials: RegistryCredentials) -> Registry:
+    """Return a client of a registry, as the menu's settings say; raises ValueError for what cannot be a host."""
+    insecure = host in map(str.lower, config.insecure_registries)
+    return Registry(
+        f"http://{host}" if insecure else host,
+        credentials=credentials,
+        ca_file=config.ca_file or None,
+        concurrency=config.concurrency,
+        timeout=config.request_timeout,
+        token_servers=config.token_servers,
+        platform=config.platform,
+    )
+
+
+async def configured_accounts(config: ImageMenuConfig) -> RegistryCredentials:
+    """Return all accounts that are configured; of two for one place, the one that was read last.
+
+    Raises
+    ------
+    OSError
+        Where a file cannot be read, or a source does not answer in time.
+    ValueError
+        Where a source holds no docker configuration, or the operator's function fails. The message never has a
+        part of the content.
+    """
+    found = []
+    async with asyncio.timeout(config.refresh_timeout):
+        if config.credentials_file:
+            found.append(await asyncio.to_thread(RegistryCredentials.from_docker_config, config.credentials_file))
+        if config.credentials_secret:
+            namespace, _, name = config.credentials_secret.rpartition("/")
+            found.append(RegistryCredentials.from_docker_config(await pull_secret_content(name, namespace)))
+        if config.credentials_loader is not None:
+            try:
+                loaded = config.credentials_loader()
+                content = await loaded if inspect.isawaitable(loaded) else loaded
+            except Exception as error:
+                # its text may hold what it was about to return
+                raise ValueError(f"c.ImageMenu.credentials_loader raised {type(error).__name__}") from None
+            found.append(RegistryCredentials.from_docker_config(content))
+    accounts = {place: credential for each in found for place, credential in each.accounts.items()}
+    return RegistryCredentials(accounts, tuple(fault for each in found for fault in each.faults))
