@@ -1,4 +1,4 @@
-"""How images are named: `registry.example.org/team/lab:tag`; pure."""
+"""How images are named: `registry.example.org/team/lab:tag`."""
 
 from __future__ import annotations
 

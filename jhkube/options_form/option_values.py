@@ -1,4 +1,4 @@
-"""One value of `user_options`: read with its type checked, or refused in a sentence; pure."""
+"""One value of `user_options`: read with its type checked, or refused in a sentence."""
 
 from __future__ import annotations
 

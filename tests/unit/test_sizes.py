@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema
 import pytest
 
+from jhkube.operator_models import schema_definitions
 from jhkube.options_form.sizes import (
     DEFAULT_SIZES,
     ConfigError,
@@ -177,3 +179,20 @@ def test_a_size_says_what_it_gives(fields: dict[str, Any], summary: str) -> None
 )
 def test_memory_reads_well(amount: int, text: str) -> None:
     assert bytes_text(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("fields", "valid"),
+    [
+        ({}, True),
+        ({"memory": "512Mi", "cores": "500m", "gpus": 1, "default": True, "groups": ["physics"]}, True),
+        ({"tolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}]}, True),
+        ({"tolerations": [{"kee": "gpu"}]}, False),
+        ({"cores_guarantee": "two"}, False),
+        ({"memmory": "1G"}, False),
+    ],
+)
+def test_the_schema_knows_what_a_size_is(fields: dict[str, Any], valid: bool) -> None:
+    schema = {"definitions": schema_definitions(Size), "items": {"$ref": "#/definitions/Size"}}
+    written = [*DEFAULT_SIZES, {"name": "one", "cores": 1, "memory": "1G", **fields}]
+    assert jsonschema.Draft7Validator(schema).is_valid(written) is valid
