@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice, zip_longest
 
 from .entries import Menu, MenuEntry, MenuPart, build_part
-from .image_name import ATTACHED_TAG, is_digest, split_repository
+from .image_name import is_digest, split_repository
 from .menu_cache import KnownDigest, Listing, Missing
 from .offer_rules import OfferRule
 from .offers import offered_to_anybody
@@ -138,11 +138,8 @@ class MenuSource:
         return None
 
     async def _refresh(self, registry: Registry) -> None:
-        listed = await self._listed(registry)
-        new = [text for text in listed if text not in self._known.tags]
-        if new or len(listed) != len(self._known.tags):
-            settings = self._settings
-            known = await asyncio.to_thread(read_tags, listed, self._known, settings.schemes, settings.moving_tags)
+        known = await self._listed(registry)
+        if known.tags is not self._known.tags:
             self._take(known)
         self._failed = {}
         answered = await self._ask(registry, dict.fromkeys([*self._known.moving, *self._due_again()]))
@@ -153,7 +150,7 @@ class MenuSource:
             if not wanted:
                 break
             answered += await self._ask(registry, wanted)
-        answered += await self._name_aliases(registry, new)
+        answered += await self._name_aliases(registry, known.new)
         if self._failed and not answered:
             raise next(iter(self._failed.values()))
         for text in self._failed.keys() - self._digests.keys():
@@ -167,25 +164,26 @@ class MenuSource:
         missing = self._missing.get(key)
         return missing is None or missing.again_at(self._settings.recheck_after) <= time.time()
 
-    async def _listed(self, registry: Registry) -> list[str]:
+    async def _listed(self, registry: Registry) -> KnownTags:
         """Return the tags that the registry lists; that there are none any more is doubted twice."""
+        before, settings = self._known, self._settings
         try:
             listed = await registry.tags(self.path)
         except RegistryNotFound:
-            if not self._known.tags:
+            if not before.tags:
                 raise
             listed = []
-        listed = [text for text in listed if not (text.startswith("sha") and ATTACHED_TAG.fullmatch(text))]
-        if listed or not self._known.tags:
+        known = await asyncio.to_thread(read_tags, listed, before, settings.schemes, settings.moving_tags)
+        if known.tags or not before.tags:
             self._empty_answers = 0
-            return listed
+            return known
         self._empty_answers += 1
         if self._empty_answers < EMPTY_ANSWERS:
             raise RegistryGarbled(
-                f"{self.name}: the registry says that it has no tags any more; the {len(self._known.tags)} it had "
+                f"{self.name}: the registry says that it has no tags any more; the {len(before.tags)} it had "
                 f"are kept until it has said so {EMPTY_ANSWERS} times"
             )
-        return []
+        return known
 
     def _take(self, known: KnownTags) -> None:
         """Go on with these tags; forget what is known of those that are gone."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from heapq import merge
 from operator import attrgetter
 from typing import Final
 
+from .image_name import ATTACHED_TAG
 from .image_tag import ARCHITECTURES, LEGAL_TAG, ImageTag, TagKind
 from .scheme_config import schemes_from_config
 from .schemes import TagScheme, join_name
@@ -88,11 +89,16 @@ class KnownTags:
     moving: Sequence[str] = ()
     """Those that move from image to image, newest first."""
 
+    new: Sequence[str] = ()
+    """Those that the reading before did not have."""
+
 
 def read_tags(
     listed: Sequence[str], before: KnownTags, schemes: Sequence[TagScheme], moving: Sequence[str] = ()
 ) -> KnownTags:
     """Return what a registry listed, read; what was read before is taken from there.
+
+    Tags of what belongs to an image and cannot be run, such as its signature, are left out.
 
     It takes a second for 50,000 tags and is made for a thread: no step of it keeps others from running for more than
     some milliseconds, as one sort of them all would.
@@ -111,11 +117,15 @@ def read_tags(
     tags: dict[str, ImageTag] = {}
     new: list[ImageTag] = []
     for text in listed:
+        if text.startswith("sha") and ATTACHED_TAG.fullmatch(text):
+            continue
         tag = before.tags.get(text)
         if tag is None:
             tag = parse_tag(text, schemes)
             new.append(tag)
         tags[text] = tag
+    if not new and len(tags) == len(before.tags):
+        return replace(before, new=())
     keyed = [(tag.order, tag) for tag in new]
     runs = [
         sorted(keyed[start : start + SORTED_AT_ONCE], reverse=True) for start in range(0, len(new), SORTED_AT_ONCE)
@@ -127,7 +137,7 @@ def read_tags(
         for tag in order
         if tag.kind is TagKind.ALIAS or (moving and any(fnmatchcase(tag.tag, each) for each in moving))
     ]
-    return KnownTags(tags, order, moves)
+    return KnownTags(tags, order, moves, new=[tag.tag for tag in new])
 
 
 def _split_architecture(text: str) -> tuple[str, str]:

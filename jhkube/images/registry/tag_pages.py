@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from yarl import URL
@@ -112,7 +113,8 @@ class TagPages:
             if len(pages) > MAX_PAGES or count > MAX_TAGS:
                 raise RegistryGarbled(f"{name}: its list of tags has no end: {count} on {len(pages)} pages so far")
         self._known[repository] = {url: page for url, page in pages.items() if page.etag}
-        return list(dict.fromkeys(tag for page in pages.values() for tag in page.tags))
+        found = [page.tags for page in pages.values()]
+        return await asyncio.to_thread(_each_once, found) if len(found) > 1 else _each_once(found)
 
     def _address(self, repository: str, last: str = "") -> URL:
         query = {"n": str(self._page_size)} | ({"last": last} if last else {})
@@ -181,6 +183,10 @@ class TagPages:
         except ValueError as error:
             raise RegistryGarbled(f"{name}: its list of tags {error}") from None
         return _Page(answer.headers.get("ETag", ""), tags, last, answer.next_url, answer.url)
+
+
+def _each_once(pages: Sequence[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(chain.from_iterable(pages)))
 
 
 def _legal_tags(body: bytes) -> tuple[tuple[str, ...], str]:
