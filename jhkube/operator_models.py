@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar
 
@@ -17,15 +16,29 @@ from pydantic import (
     GetCoreSchemaHandler,
     Strict,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from traitlets import TraitError
 
+from jhkube.operator_errors import (
+    NAME_PATTERN,
+    NOT_WANTED,
+    UNKNOWN_FIELD,
+    kind_of,
+    nearest,
+    not_wanted,
+    place_of,
+    sentence_of,
+)
+
 __all__ = [
     "Bytes",
+    "ChoosableModel",
     "ConfigError",
     "Cores",
     "Count",
@@ -44,18 +57,11 @@ __all__ = [
     "Texts",
     "Wanted",
     "checked_trait",
-    "nearest",
-    "not_wanted",
     "read_list",
     "read_model",
     "read_named",
     "schema_definitions",
-    "title_of",
 ]
-
-# A label value of Kubernetes: names end up as labels of the pod.
-# https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
-NAME: Final = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
 OBJECT_NAME: Final = r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?"
@@ -66,39 +72,9 @@ UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**5
 
 ENVIRONMENT_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 
-NOT_WANTED: Final = "not_wanted"
-"""The type of the errors that say what a value should be."""
-
-UNKNOWN: Final = "unknown_field"
-"""The type of the errors about a field that a model does not have."""
-
 
 class ConfigError(ValueError):
     """A setting that cannot be used; the message names the field and says what would be right."""
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'memory'?` for `memmory`, or an empty text where nothing known is near."""
-    near = difflib.get_close_matches(word[:100], list(known), 1, 0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def title_of(name: str) -> str:
-    """Return a name as people read it: `Large memory` for `large-memory`."""
-    return name.replace("-", " ").replace("_", " ").capitalize()
-
-
-def not_wanted(wanted: str, *, secret: bool = False) -> PydanticCustomError:
-    """Return the error for a validator to raise: `should be a whole number, not 'two'`.
-
-    Parameters
-    ----------
-    wanted
-        What would be right: `a whole number`.
-    secret
-        Whether the value may be a secret, so that the sentence must not show it.
-    """
-    return PydanticCustomError(NOT_WANTED, "should be {wanted}", {"wanted": wanted, "secret": secret})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +97,7 @@ class Wanted:
                 return validate(value)
             except ValidationError as error:
                 first = error.errors(include_url=False)[0]
-                if first["loc"] or first["type"] in (NOT_WANTED, UNKNOWN):
+                if first["loc"] or first["type"] in (NOT_WANTED, UNKNOWN_FIELD):
                     raise
             raise not_wanted(self.words, secret=self.secret)
 
@@ -143,13 +119,13 @@ class OperatorModel(BaseModel):
         if isinstance(data, cls):
             return data
         if not isinstance(data, Mapping):
-            raise not_wanted(f"a dict of fields, not {_kind(data)}", secret=True)
+            raise not_wanted(f"a dict of fields, not {kind_of(data)}", secret=True)
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
         for name in data if cls.model_config["extra"] == "forbid" else ():
             if name not in fields:
                 hint = nearest(str(name), fields) or f"; there are {', '.join(fields)}"
                 raise PydanticCustomError(
-                    UNKNOWN, "there is no field {field}{hint}", {"field": repr(name), "hint": hint}
+                    UNKNOWN_FIELD, "there is no field {field}{hint}", {"field": repr(name), "hint": hint}
                 )
         required = {name: None for name, field in fields.items() if field.is_required()}
         return required | {name: value for name, value in data.items() if value is not None}
@@ -215,9 +191,9 @@ Line = Annotated[str, Strict(), AfterValidator(_one_line), Wanted("a text")]
 Name = Annotated[
     str,
     Strict(),
-    AfterValidator(_whole(NAME)),
+    AfterValidator(_whole(NAME_PATTERN)),
     Wanted("a short name of letters, digits, '-', '_' and '.', such as 'small'"),
-    WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}),
+    WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN}$"}),
 ]
 """A name that can be a label of a pod."""
 
@@ -270,7 +246,7 @@ TextList = Annotated[tuple[Text, ...], Wanted("a list of texts")]
 
 Texts = Annotated[
     dict[Annotated[str, Strict()], Annotated[str, Strict(), Wanted("a text", secret=True)]],
-    Wanted("a dict of texts, such as {'NAME': 'value'}", secret=True),
+    Wanted("a dict of texts, such as {'NAME_PATTERN': 'value'}", secret=True),
 ]
 """Texts by name, which may be secrets: no error shows them."""
 
@@ -289,6 +265,27 @@ class NamedModel(OperatorModel):
 
     name: Name
     """What `user_options` and labels carry."""
+
+
+class ChoosableModel(NamedModel):
+    """Something that people choose by name on the form."""
+
+    display_name: Line = Field(default="", validate_default=True)
+    """What people read; made of the name where it is not given."""
+
+    description: Line = ""
+    """One more line for people: what it is good for."""
+
+    groups: Groups = frozenset()
+    """The hub groups that may take it; everybody where empty."""
+
+    is_default: Flag = Field(default=False, alias="default")
+    """Whether it is chosen for somebody who has not chosen yet."""
+
+    @field_validator("display_name")
+    @classmethod
+    def _name_for_people(cls, given: str, info: ValidationInfo) -> str:
+        return given or str(info.data.get("name", "")).replace("-", " ").replace("_", " ").capitalize()
 
 
 Model = TypeVar("Model", bound=OperatorModel)
@@ -317,7 +314,7 @@ def read_model(model: type[Model], where: str, data: Any) -> Model:
         return model.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-    raise ConfigError(f"{_place(where, first['loc'], data)}: {_sentence(first)}")
+    raise ConfigError(f"{place_of(where, first['loc'], data)}: {sentence_of(first)}")
 
 
 def read_list(model: type[Model], where: str, config: Any) -> tuple[Model, ...]:
@@ -329,7 +326,7 @@ def read_list(model: type[Model], where: str, config: Any) -> tuple[Model, ...]:
         Where it is not a list, or something in it cannot be.
     """
     if not isinstance(config, list | tuple):
-        raise ConfigError(f"{where}: should be a list of dicts, not {_kind(config)}")
+        raise ConfigError(f"{where}: should be a list of dicts, not {kind_of(config)}")
     return tuple(read_model(model, f"{where}[{index}]", item) for index, item in enumerate(config))
 
 
@@ -408,46 +405,3 @@ class _PlainSchema(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
-
-
-def _place(where: str, loc: tuple[int | str, ...], data: Any) -> str:
-    """Return `sizes[1] (gpu).tolerations[0].key`."""
-    if loc and isinstance(data, Mapping):
-        name = data.get("name")
-        where += f" ({name})" if isinstance(name, str) and re.fullmatch(NAME, name) and loc[0] != "name" else ""
-    # What is wrong with a key is said of its dict.
-    for step in loc[:-2] if loc[-1:] == ("[key]",) else loc:
-        where += f"[{step}]" if isinstance(step, int) else f".{step}"
-    return where
-
-
-def _sentence(error: Mapping[str, Any]) -> str:
-    """Return what one of pydantic's errors says, with the value where that may be shown."""
-    context = error.get("ctx", {})
-    if error["type"] == UNKNOWN:
-        return str(error["msg"])
-    if error["type"] == NOT_WANTED:
-        return f"should be {context['wanted']}" + ("" if context["secret"] else f", not {_shown(error['input'])}")
-    if error["type"] in ("tuple_type", "list_type", "frozen_set_type"):
-        return f"should be a list, not {_kind(error['input'])}"
-    if error["type"] in ("literal_error", "enum"):
-        return f"{error['msg'].removeprefix('Input ')}, not {_shown(error['input'])}"
-    if error["type"] == "value_error":
-        return str(context["error"])
-    return str(error["msg"]).removeprefix("Input ")
-
-
-def _shown(value: Any) -> str:
-    """Return a plain value as it was written, and of a list or a dict no more than that it is one."""
-    if not isinstance(value, str | int | float):
-        return _kind(value)
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}…"
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    kinds = {str: "a text", bool: "a truth value", int: "a number", float: "a number", Mapping: "a dict"}
-    found = (words for kind, words in kinds.items() if isinstance(value, kind))
-    return next(found, "a list" if isinstance(value, list | tuple | set | frozenset) else type(value).__name__)

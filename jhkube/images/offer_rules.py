@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
+from jhkube.operator_errors import not_wanted
 from jhkube.operator_models import (
     Count,
     Flag,
@@ -18,7 +19,6 @@ from jhkube.operator_models import (
     OperatorModel,
     TextList,
     Wanted,
-    not_wanted,
     read_list,
 )
 

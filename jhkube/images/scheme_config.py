@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, PlainValidator, ValidationInfo, field_validator
 
-from jhkube.operator_models import ConfigError, NamedModel, Text, nearest, not_wanted, read_named
+from jhkube.operator_errors import nearest, not_wanted
+from jhkube.operator_models import ConfigError, NamedModel, Text, read_named
 
 from .image_tag import ARCHITECTURES, LEGAL_TAG, ImageTag, TagKind
 from .lsst import LSST

@@ -7,31 +7,21 @@ from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from jhkube.operator_errors import not_wanted
 from jhkube.operator_models import (
+    ChoosableModel,
     ConfigError,
     Environment,
-    Flag,
-    Groups,
     KubernetesObjects,
-    Line,
-    NamedModel,
     Texts,
-    not_wanted,
     read_named,
-    title_of,
 )
 
 __all__ = ["ConfigError", "Preset", "parse_presets", "presets_for"]
 
 
-class Preset(NamedModel):
+class Preset(ChoosableModel):
     """Something that a person may add to a server."""
-
-    display_name: Line = Field(default="", validate_default=True)
-    """What stands beside the check box; made of the name where it is not given."""
-
-    description: Line = ""
-    """What it does, in one line for people."""
 
     environment: Environment = Field(default_factory=dict)
     """Environment variables, taken as they are: braces are not a template's."""
@@ -47,17 +37,6 @@ class Preset(NamedModel):
 
     annotations: Texts = Field(default_factory=dict)
     """Annotations of the pod."""
-
-    groups: Groups = frozenset()
-    """The hub groups that may take it; everybody where empty."""
-
-    is_default: Flag = Field(default=False, alias="default")
-    """Whether the box is checked for somebody who has not chosen yet."""
-
-    @field_validator("display_name")
-    @classmethod
-    def _name_for_people(cls, given: str, info: ValidationInfo) -> str:
-        return given or title_of(info.data.get("name", ""))
 
     @field_validator("volumes")
     @classmethod

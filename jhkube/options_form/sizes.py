@@ -7,21 +7,18 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, PlainValidator, Strict, ValidationInfo, field_validator
 
+from jhkube.operator_errors import not_wanted
 from jhkube.operator_models import (
     Bytes,
+    ChoosableModel,
     ConfigError,
     Cores,
     Count,
-    Flag,
-    Groups,
     Line,
-    NamedModel,
     OperatorModel,
     Texts,
     Wanted,
-    not_wanted,
     read_named,
-    title_of,
 )
 
 __all__ = [
@@ -101,14 +98,8 @@ Tolerations = Annotated[
 ]
 
 
-class Size(NamedModel):
+class Size(ChoosableModel):
     """What a server may use, and what is reserved for it."""
-
-    display_name: Line = Field(default="", validate_default=True)
-    """What people read; made of the name where it is not given."""
-
-    description: Line = ""
-    """One more line for people: what the size is good for."""
 
     cores: Cores
     """The CPU limit, in cores."""
@@ -140,17 +131,6 @@ class Size(NamedModel):
 
     tolerations: Tolerations = ()
     """The taints that it tolerates, as Kubernetes writes them."""
-
-    groups: Groups = frozenset()
-    """The hub groups that may take it; everybody where empty."""
-
-    is_default: Flag = Field(default=False, alias="default")
-    """Whether it is preselected; of several, the first one that a person may take."""
-
-    @field_validator("display_name")
-    @classmethod
-    def _name_for_people(cls, given: str, info: ValidationInfo) -> str:
-        return given or title_of(info.data.get("name", ""))
 
     @field_validator("cores_guarantee")
     @classmethod
