@@ -235,7 +235,8 @@ def test_html_is_text_wherever_it_comes_from() -> None:
         static=[{**STATIC[0], "display_name": EVIL, "slug": EVIL}],
     )
     offered = replace(
-        offered, sizes=tuple(replace(each, display_name=EVIL, description=EVIL) for each in offered.sizes)
+        offered,
+        sizes=tuple(each.model_copy(update={"display_name": EVIL, "description": EVIL}) for each in offered.sizes),
     )
     clean = page(available("builders", presets=[{"name": "a"}], static=STATIC))
     for options in ({}, {"image": EVIL}, {"image": EVIL, "size": EVIL, "profile": EVIL}):
