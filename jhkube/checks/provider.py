@@ -76,7 +76,7 @@ async def _github(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
         yield result
 
 
-async def _organizations(authenticator: GitHubTraits, prefix: str) -> AsyncIterator[Result]:
+async def _organizations(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
     """Yield whether the organizations and teams of the configuration are who they are taken for.
 
     Asked as anybody may ask: GitHub describes a team only to members of its organization.
@@ -101,7 +101,7 @@ async def _organizations(authenticator: GitHubTraits, prefix: str) -> AsyncItera
             yield judge(f"{prefix}.{trait}", entry, found)
 
 
-async def _organization_id(authenticator: GitHubTraits, name: str) -> int | None:
+async def _organization_id(authenticator: Any, name: str) -> int | None:
     """Return the id of GitHub's organization of this name; 0 where there is none, None where GitHub does not say."""
     response = await _ask(authenticator, f"{authenticator.github_api}/orgs/{name}")
     if response.code == 404:

@@ -1,4 +1,4 @@
-"""What somebody chose: `user_options`, from whatever way they came in, checked into a `Choice`; pure."""
+"""A choice: `user_options`, whichever way they came in, checked."""
 
 from __future__ import annotations
 

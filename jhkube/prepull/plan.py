@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from jhkube.images.entries import Menu
-from jhkube.images.offers import OfferRule, offered_to_anybody
+from jhkube.images.offer_rules import OfferRule
+from jhkube.images.offers import offered_to_anybody
 
 __all__ = ["Backoff", "Backoffs", "ImageState", "Observed", "Plan", "PulledImage", "plan_of", "wanted_images"]
 

@@ -16,7 +16,7 @@ from kubernetes_asyncio import client
 from jhkube.checks.registry import registry_results
 from jhkube.images.menu import ImageMenu, NoSuchImage
 from jhkube.images.registry.client import Registry
-from jhkube.images.registry.pull_secret import pull_secret_content
+from jhkube.images.registry.credentials import pull_secret_content
 
 from .conftest import MakeMenu, weeklies
 from .servers import Front, RealRegistry, SlowPipe

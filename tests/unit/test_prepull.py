@@ -11,7 +11,7 @@ from traitlets import TraitError
 from traitlets.config import Config
 
 from jhkube.images.image_name import full_name
-from jhkube.images.offers import parse_offers
+from jhkube.images.offer_rules import parse_offers
 from jhkube.options_form.sizes import parse_sizes
 from jhkube.pod.nodes import Placement, placement_of
 from jhkube.prepull.config import PrepullerConfig

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from kubespawner import KubeSpawner
 
 from jhkube.images.entries import Menu
-from jhkube.images.offers import offer_for, parse_offers
-from jhkube.options_form.overrides import FRESH_ENVIRONMENT, Appended, literal
+from jhkube.images.offer_rules import parse_offers
+from jhkube.images.offers import offer_for
 from jhkube.options_form.presets import parse_presets
 from jhkube.options_form.profiles import (
+    FRESH_ENVIRONMENT,
+    Appended,
     Available,
     Choice,
     ConfigError,
@@ -29,6 +31,7 @@ from jhkube.options_form.profiles import (
     nearest_choice,
     parse_profiles,
     profile_list,
+    without_templates,
 )
 from jhkube.options_form.sizes import parse_sizes
 from tests.menus import menu
@@ -467,13 +470,13 @@ def test_only_what_is_offered_is_in_the_list_however_many_tags_there_are() -> No
     ],
 )
 def test_braces_are_text_except_around_kubespawners_own_fields(text: str, template: str) -> None:
-    assert literal(text) == template
-    assert literal({"k": [text]}) == {"k": [template]}
+    assert without_templates(text) == template
+    assert without_templates({"k": [text]}) == {"k": [template]}
 
 
 @given(st.text(alphabet="{}ab_ ") | st.text())
 def test_any_text_survives_kubespawners_formatting(text: str) -> None:
-    assert literal(text).format(username="U") == text or "{username}" in text
+    assert without_templates(text).format(username="U") == text or "{username}" in text
 
 
 async def test_appended_twice_adds_once() -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from functools import partial
 from itertools import islice, zip_longest
 
-from ._gently import STEP, Steps, at_once, gently
-from ._menu_cache import KnownDigest, Listing, Missing
 from .entries import Menu, MenuEntry, MenuPart, build_part
-from .image_name import ATTACHED_TAG, is_digest, split_repository
-from .offers import OfferRule, offered_to_anybody
+from .image_name import is_digest, split_repository
+from .menu_cache import KnownDigest, Listing, Missing
+from .offer_rules import OfferRule
+from .offers import offered_to_anybody
 from .registry.client import (
     ImageDetails,
     Registry,
@@ -24,7 +24,7 @@ from .registry.client import (
     RegistryNotFound,
     RegistryUnreachable,
 )
-from .tags import ImageTag, TagKind, TagScheme, parse_tag, sort_tags
+from .tags import KnownTags, TagKind, TagScheme, read_tags
 
 __all__ = ["MenuSource", "SourceSettings"]
 
@@ -76,13 +76,11 @@ class MenuSource:
         self.error: RegistryError | None = None
         """Why the last refresh did not do all it should; None where it did."""
         self._settings = settings
-        self._tags: dict[str, ImageTag] = {}
-        self._order: list[ImageTag] = []
+        self._known = KnownTags()
         self._digests: dict[str, KnownDigest] = {}
         self._missing: dict[str, Missing] = {}
         self._details: dict[str, ImageDetails] = {}
         self._unnamed: set[str] = set()
-        self._moving: list[str] = []
         self._empty_answers = 0
         self._failed: dict[str, RegistryError] = {}
         self._changed = False
@@ -90,7 +88,7 @@ class MenuSource:
     def listing(self) -> Listing:
         """Return what is known, as it is kept on disk."""
         return Listing(
-            tags=tuple(self._tags),
+            tags=tuple(self._known.tags),
             refreshed_at=self.refreshed_at,
             digests=dict(self._digests),
             unnamed=frozenset(self._unnamed),
@@ -106,8 +104,8 @@ class MenuSource:
         # An image that says nothing of itself is asked again: earlier versions kept a failure like that.
         self._details = {digest: known for digest, known in listing.details.items() if known != ImageDetails()}
         self.refreshed_at = listing.refreshed_at
-        at_once(self._read(listing.tags))
-        self.part = at_once(self._build())
+        self._take(read_tags(listing.tags, self._known, self._settings.schemes, self._settings.moving_tags))
+        self.part = self._builder()()
         self._changed = False
 
     async def refresh(self, registry: Registry) -> None:
@@ -140,12 +138,11 @@ class MenuSource:
         return None
 
     async def _refresh(self, registry: Registry) -> None:
-        listed = await self._listed(registry)
-        new = [text for text in listed if text not in self._tags]
-        if new or len(listed) != len(self._tags):
-            await gently(self._read(listed))
+        known = await self._listed(registry)
+        if known.tags is not self._known.tags:
+            self._take(known)
         self._failed = {}
-        answered = await self._ask(registry, dict.fromkeys([*self._moving, *self._due_again()]))
+        answered = await self._ask(registry, dict.fromkeys([*self._known.moving, *self._due_again()]))
         stale = time.time() - self._settings.recheck_after
         for _ in range(ROUNDS):
             await self._rebuild()
@@ -153,7 +150,7 @@ class MenuSource:
             if not wanted:
                 break
             answered += await self._ask(registry, wanted)
-        answered += await self._name_aliases(registry, new)
+        answered += await self._name_aliases(registry, known.new)
         if self._failed and not answered:
             raise next(iter(self._failed.values()))
         for text in self._failed.keys() - self._digests.keys():
@@ -167,56 +164,32 @@ class MenuSource:
         missing = self._missing.get(key)
         return missing is None or missing.again_at(self._settings.recheck_after) <= time.time()
 
-    async def _listed(self, registry: Registry) -> list[str]:
+    async def _listed(self, registry: Registry) -> KnownTags:
         """Return the tags that the registry lists; that there are none any more is doubted twice."""
+        before, settings = self._known, self._settings
         try:
             listed = await registry.tags(self.path)
         except RegistryNotFound:
-            if not self._tags:
+            if not before.tags:
                 raise
             listed = []
-        listed = [text for text in listed if not (text.startswith("sha") and ATTACHED_TAG.fullmatch(text))]
-        if listed or not self._tags:
+        known = await asyncio.to_thread(read_tags, listed, before, settings.schemes, settings.moving_tags)
+        if known.tags or not before.tags:
             self._empty_answers = 0
-            return listed
+            return known
         self._empty_answers += 1
         if self._empty_answers < EMPTY_ANSWERS:
             raise RegistryGarbled(
-                f"{self.name}: the registry says that it has no tags any more; the {len(self._tags)} it had "
+                f"{self.name}: the registry says that it has no tags any more; the {len(before.tags)} it had "
                 f"are kept until it has said so {EMPTY_ANSWERS} times"
             )
-        return []
+        return known
 
-    def _read(self, listed: Sequence[str]) -> Steps[None]:
-        """Read the new tags and forget the gone ones."""
-        before = self._tags
-        tags: dict[str, ImageTag] = {}
-        new: list[ImageTag] = []
-        for place, text in enumerate(listed):
-            if place % STEP == 0:
-                yield
-            tag = before.get(text)
-            if tag is None:
-                tag = parse_tag(text, self._settings.schemes)
-                new.append(tag)
-            tags[text] = tag
-        # sorting runs that are sorted already is quick, and nothing else can run during a sort
-        order = [tag for tag in self._order if tag.tag in tags]
-        for start in range(0, len(new), 5 * STEP):
-            order += sort_tags(new[start : start + 5 * STEP])
-            yield
-        self._order = sort_tags(order)
-        yield
-        self._tags = tags
-        patterns = self._settings.moving_tags
-        self._moving = [
-            tag.tag
-            for tag in self._order
-            if tag.kind is TagKind.ALIAS or (patterns and any(fnmatchcase(tag.tag, each) for each in patterns))
-        ]
-        yield
-        self._digests = {text: known for text, known in self._digests.items() if text in tags}
-        self._missing = {key: known for key, known in self._missing.items() if key in tags or is_digest(key)}
+    def _take(self, known: KnownTags) -> None:
+        """Go on with these tags; forget what is known of those that are gone."""
+        self._known = known
+        self._digests = {text: digest for text, digest in self._digests.items() if text in known.tags}
+        self._missing = {key: found for key, found in self._missing.items() if key in known.tags or is_digest(key)}
         self._changed = True
 
     def _offered(self) -> Iterable[MenuEntry]:
@@ -270,8 +243,8 @@ class MenuSource:
 
         Returns for how many tags there was an answer.
         """
-        moving = set(self._moving)
-        images = (self.part.by_tag[text] for text in self._moving if text in self.part.by_tag)
+        moving = set(self._known.moving)
+        images = (self.part.by_tag[text] for text in self._known.moving if text in self.part.by_tag)
         nameless = {entry.digest for entry in images if moving.issuperset(tag.tag for tag in entry.tags)}
         nameless.discard("")
         self._unnamed &= nameless
@@ -289,7 +262,7 @@ class MenuSource:
     def _candidates(self, among: Collection[str] | None) -> Iterator[str]:
         """Yield what an alias may point at: the newest release, weekly, daily …, then the next of each."""
         kinds: dict[TagKind, list[str]] = {}
-        for tag in self._order:
+        for tag in self._known.order:
             if tag.tag not in self._digests and (among is None or tag.tag in among):
                 kinds.setdefault(tag.kind, []).append(tag.tag)
         for texts in zip_longest(*kinds.values()):
@@ -312,19 +285,20 @@ class MenuSource:
 
         used = {known.digest for known in self._digests.values()}
         self._details = {digest: known for digest, known in self._details.items() if digest in used}
-        self._missing = {key: known for key, known in self._missing.items() if key in self._tags or key in used}
+        self._missing = {key: known for key, known in self._missing.items() if key in self._known.tags or key in used}
         unknown = {entry.digest for entry in self._offered() if entry.digest} - self._details.keys()
         await _all(ask, filter(self._is_due, unknown), self._settings.concurrency)
 
-    def _build(self) -> Steps[MenuPart]:
-        digests = {text: known.digest for text, known in self._digests.items()}
-        return build_part(self.name, self._order, digests, self._details, self.part)
-
     async def _rebuild(self) -> None:
-        """Make the images anew, if anything changed."""
+        """Make the images again in a thread, if anything changed."""
         if self._changed:
             self._changed = False
-            self.part = await gently(self._build())
+            self.part = await asyncio.to_thread(self._builder())
+
+    def _builder(self) -> Callable[[], MenuPart]:
+        """Return what makes the images of what is known now, whatever is learnt while it does."""
+        digests = {text: known.digest for text, known in self._digests.items()}
+        return partial(build_part, self.name, self._known.order, digests, dict(self._details), self.part)
 
 
 async def _all(work: Callable[[str], Awaitable[None]], items: Iterable[str], concurrency: int) -> None:

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .details import LARGEST, MAX_TEXT, instant_of, plain_text
+from .details import LARGEST, MAX_TEXT, ImageDetails, instant_of, plain_text
+from .image_name import is_digest
 from .image_tag import LEGAL_TAG
-from .registry.client import ImageDetails, is_digest
 
 __all__ = ["KnownDigest", "Listing", "Missing", "read_listings", "write_listings"]
 

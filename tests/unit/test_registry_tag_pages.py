@@ -1,4 +1,4 @@
-"""A page of tags is read in steps as it would be at once."""
+"""A page of tags is read text by text as it would be as a whole."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jhkube.images._gently import at_once
-from jhkube.images.registry import tag_list
-from jhkube.images.registry.tag_list import MAX_BRACKETS, decoded, tags_in
+from jhkube.images.registry import tag_pages
+from jhkube.images.registry.tag_pages import MAX_BRACKETS, decoded, tags_in
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -20,12 +19,12 @@ JSON = st.recursive(
 )
 
 
-def read(body: bytes, *, in_steps: bool) -> list[str] | str:
+def read(body: bytes, *, whole: bool) -> list[str] | str:
     """Return the tags, or why there are none."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tag_list, "SMALL", 0 if in_steps else 2**30)
+        patch.setattr(tag_pages, "DECODED_WHOLE", 2**30 if whole else -1)
         try:
-            return at_once(tags_in(body))
+            return tags_in(body)
         except ValueError as error:
             return str(error)
 
@@ -43,7 +42,7 @@ def test_both_ways_say_the_same(
 ) -> None:
     page = {**before, "tags": tags, **after}
     body = json.dumps(page, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "replace")
-    assert read(body, in_steps=True) == read(body, in_steps=False)
+    assert read(body, whole=True) == read(body, whole=False)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +67,8 @@ def test_both_ways_say_the_same(
     ],
 )
 def test_what_is_no_page_is_refused_both_ways(body: bytes) -> None:
-    for in_steps in (True, False):
-        assert read(body, in_steps=in_steps) in ("is not JSON", "has no list of texts in it")
+    for whole in (True, False):
+        assert read(body, whole=whole) in ("is not JSON", "has no list of texts in it")
 
 
 def test_a_document_with_more_parts_than_any_is_refused() -> None:
