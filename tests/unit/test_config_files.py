@@ -11,12 +11,14 @@ from jupyterhub.crypto import CryptKeeper
 from jupyterhub.proxy import ConfigurableHTTPProxy
 from traitlets.config import Config
 
-from jhkube import culler
+import jhkube.culler
+import jhkube.settings
 from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
 from jhkube.commands.configuration import ConfigurationError, load_configuration
+from jhkube.deployment import culler, settings
+from jhkube.deployment.settings import SETTINGS
 from jhkube.images.menu import ImageMenu
 from jhkube.prepuller import Prepuller
-from jhkube.settings import SETTINGS
 from jhkube.spawner import JHKubeSpawner
 from jhkube.spawner_config import SpawnerConfig
 from tests.hubs import CONFIG
@@ -173,6 +175,10 @@ PARTS = sorted((CONFIG.parent / "jupyterhub_config.d").glob("*.py"))
 def test_the_page_says_what_a_file_configures(part):
     page = (CONFIG.parents[1] / "docs" / "configuration.md").read_text()
     assert f"| `{part.name}` | " in page
+
+
+def test_copies_of_these_files_find_settings_and_culler_by_their_names():
+    assert (jhkube.settings.Settings, jhkube.culler.main) == (settings.Settings, culler.main)
 
 
 def test_each_setting_is_read():
