@@ -11,7 +11,7 @@ from kubernetes_asyncio.client import V1PersistentVolumeClaim
 
 from jhkube.identity import AUTH_STATE_KEY, SUBJECT_ANNOTATION, UserIdentity, made_for
 from jhkube.objects import owner_of_namespace, read_claim
-from jhkube.pod.claims import may_delete, names_a_person, refusal
+from jhkube.pod.volume_claims import may_delete, names_a_person, refusal
 from jhkube.spawner_options import ChoosingSpawner, Refused
 
 __all__ = ["OwningSpawner", "identity_in"]

@@ -6,7 +6,7 @@ import pytest
 
 from jhkube.images.image_name import ATTACHED_TAG, NoSuchImage, is_repository, split_image, split_repository
 from jhkube.options_form.choice import REFERENCE
-from jhkube.pod.labels import ServerFacts, label_parts
+from jhkube.pod.build import ServerFacts, label_parts
 from jhkube.prepull.present import image_key
 
 SHA256, SHA512 = "sha256:" + "a" * 64, "sha512:" + "b" * 128
