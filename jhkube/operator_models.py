@@ -39,6 +39,7 @@ __all__ = [
     "ObjectName",
     "OperatorModel",
     "Seconds",
+    "Text",
     "TextList",
     "Texts",
     "Wanted",
@@ -49,6 +50,7 @@ __all__ = [
     "read_model",
     "read_named",
     "schema_definitions",
+    "title_of",
 ]
 
 # A label value of Kubernetes: names end up as labels of the pod.
@@ -79,6 +81,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'memory'?` for `memmory`, or an empty text where nothing known is near."""
     near = difflib.get_close_matches(word[:100], list(known), 1, 0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def title_of(name: str) -> str:
+    """Return a name as people read it: `Large memory` for `large-memory`."""
+    return name.replace("-", " ").replace("_", " ").capitalize()
 
 
 def not_wanted(wanted: str, *, secret: bool = False) -> PydanticCustomError:
@@ -138,7 +145,7 @@ class OperatorModel(BaseModel):
         if not isinstance(data, Mapping):
             raise not_wanted(f"a dict of fields, not {_kind(data)}", secret=True)
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
-        for name in data:
+        for name in data if cls.model_config["extra"] == "forbid" else ():
             if name not in fields:
                 hint = nearest(str(name), fields) or f"; there are {', '.join(fields)}"
                 raise PydanticCustomError(
@@ -408,9 +415,9 @@ def _place(where: str, loc: tuple[int | str, ...], data: Any) -> str:
     if loc and isinstance(data, Mapping):
         name = data.get("name")
         where += f" ({name})" if isinstance(name, str) and re.fullmatch(NAME, name) and loc[0] != "name" else ""
-    for step in loc:
-        if step != "[key]":
-            where += f"[{step}]" if isinstance(step, int) else f".{step}"
+    # What is wrong with a key is said of its dict.
+    for step in loc[:-2] if loc[-1:] == ("[key]",) else loc:
+        where += f"[{step}]" if isinstance(step, int) else f".{step}"
     return where
 
 

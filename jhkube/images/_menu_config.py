@@ -7,11 +7,11 @@ from typing import Any
 from traitlets import Bool, Callable, Dict, Float, Integer, List, TraitError, Unicode, default, validate
 from traitlets.config import LoggingConfigurable
 
-from jhkube.operator_fields import ConfigError
+from jhkube.operator_models import checked_trait
 
 from .image_name import is_repository
-from .offers import DEFAULT_OFFERS, parse_offers
-from .scheme_config import DEFAULT_NAMES
+from .offer_rules import DEFAULT_OFFERS, parse_offers
+from .scheme_config import DEFAULT_NAMES, parse_aliases, schemes_from_config
 from .schemes import DEFAULT_ALIASES
 
 __all__ = ["ImageMenuConfig"]
@@ -309,11 +309,22 @@ class ImageMenuConfig(LoggingConfigurable):
 
     @validate("offers")
     def _check_offers(self, proposal: dict[str, Any]) -> Any:
-        try:
-            parse_offers(proposal["value"])
-        except ConfigError as error:
-            raise TraitError(f"ImageMenu.{error}") from None
-        return proposal["value"]
+        return checked_trait("c.ImageMenu", proposal, parse_offers)
+
+    @validate("aliases")
+    def _check_aliases(self, proposal: dict[str, Any]) -> Any:
+        return checked_trait("c.ImageMenu", proposal, parse_aliases)
+
+    @validate("custom_schemes")
+    def _check_custom_schemes(self, proposal: dict[str, Any]) -> Any:
+        return checked_trait("c.ImageMenu", proposal, lambda custom: schemes_from_config((), (), custom))
+
+    @validate("schemes")
+    def _check_schemes(self, proposal: dict[str, Any]) -> Any:
+        # All settings are read before any is checked, so the operator's own schemes are known here.
+        return checked_trait(
+            "c.ImageMenu", proposal, lambda names: schemes_from_config(names, (), self.custom_schemes)
+        )
 
     @validate("repositories")
     def _check_repositories(self, proposal: dict[str, Any]) -> Any:

@@ -14,7 +14,8 @@ from ._gently import STEP, Steps, at_once, gently
 from ._menu_cache import KnownDigest, Listing, Missing
 from .entries import Menu, MenuEntry, MenuPart, build_part
 from .image_name import ATTACHED_TAG, is_digest, split_repository
-from .offers import OfferRule, offered_to_anybody
+from .offer_rules import OfferRule
+from .offers import offered_to_anybody
 from .registry.client import (
     ImageDetails,
     Registry,

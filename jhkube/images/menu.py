@@ -17,7 +17,8 @@ from ._menu_metrics import measured, note_state
 from ._menu_source import MenuSource, SourceSettings
 from .entries import Menu, MenuEntry
 from .image_name import NoSuchImage, split_image
-from .offers import Offer, OfferRule, offer_for, parse_offers
+from .offer_rules import OfferRule, parse_offers
+from .offers import Offer, offer_for
 from .registry.client import (
     Registry,
     RegistryCredentials,

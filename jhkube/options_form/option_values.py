@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from jhkube.operator_fields import nearest
+from jhkube.operator_models import nearest
 
 __all__ = ["UNLISTED", "OptionError", "listed", "profile_values", "question", "shown", "text_value", "there_are"]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Self
 
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from slugify import slugify
 
-from jhkube.operator_fields import ConfigError, Fields, read_items
+from jhkube.operator_models import ConfigError, Flag, Groups, Line, OperatorModel, Text, read_list
 
 from .choice import LAB, Available, Choice, OptionError, available_for, chosen, entry_value, nearest_choice
 from .overrides import merged, option_overrides, preset_overrides, size_overrides
@@ -33,15 +34,49 @@ LAB_NAME = "Lab"
 
 LAB_DESCRIPTION = "Choose the image and the size yourself."
 
-FIELDS = (
-    "slug",
-    "display_name",
-    "description",
-    "default",
-    "kubespawner_override",
-    "profile_options",
-    "groups",
-)
+
+def _checked_regex(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"should be a regular expression: {error}") from None
+    return pattern
+
+
+class UnlistedChoice(OperatorModel):
+    """A value that may be typed; see KubeSpawner's `profile_list` for the fields that it reads itself."""
+
+    model_config = ConfigDict(extra="allow")
+
+    enabled: Flag = False
+    validation_regex: Annotated[Line, AfterValidator(_checked_regex)] = ""
+
+
+class ProfileOption(OperatorModel):
+    """One option of a profile, as KubeSpawner reads it: choices, or a value that may be typed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    choices: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    unlisted_choice: UnlistedChoice = UnlistedChoice()
+
+    @model_validator(mode="after")
+    def _has_something_to_choose(self) -> Self:
+        if not self.choices and not self.unlisted_choice.enabled:
+            raise ValueError("needs choices, or an unlisted_choice that is enabled")
+        return self
+
+
+class StaticProfile(OperatorModel):
+    """A profile that the operator wrote, beside the computed one."""
+
+    slug: Line = ""
+    display_name: Text
+    description: Line = ""
+    is_default: Flag = Field(default=False, alias="default")
+    kubespawner_override: dict[str, Any] = Field(default_factory=dict)
+    profile_options: dict[str, ProfileOption] = Field(default_factory=dict)
+    groups: Groups = frozenset()
 
 
 def parse_profiles(config: Any) -> tuple[dict[str, Any], ...]:
@@ -61,21 +96,18 @@ def parse_profiles(config: Any) -> tuple[dict[str, Any], ...]:
     if isinstance(config, Mapping):
         config = [config[key] for key in sorted(config)]
     profiles: list[dict[str, Any]] = []
-    for where, item in read_items("profile_list", config):
-        fields = Fields(where, item, FIELDS)
-        name = fields.text("display_name")
-        if not name:
-            raise fields.wrong("display_name", "a text")
-        slug = fields.text("slug") or slugify(name)
+    for index, profile in enumerate(read_list(StaticProfile, "profile_list", config)):
+        name = " ".join(profile.display_name.split())
+        slug = profile.slug or slugify(name)
         if not slug or slug == LAB or slug in [each["slug"] for each in profiles]:
-            raise ConfigError(f"{where}.slug: {slug!r} is the slug of another profile already")
+            raise ConfigError(f"profile_list[{index}].slug: {slug!r} is the slug of another profile already")
         profiles.append(
             {
-                **item,
+                **config[index],
                 "slug": slug,
                 "display_name": name,
-                "groups": sorted(fields.words("groups")),
-                "profile_options": _profile_options(where, item.get("profile_options")),
+                "groups": sorted(profile.groups),
+                "profile_options": _with_defaults(config[index].get("profile_options") or {}),
             }
         )
     return tuple(profiles)
@@ -163,22 +195,12 @@ def _size_option(available: Available, choice: Choice | None) -> dict[str, Any]:
     }
 
 
-def _profile_options(where: str, options: Any) -> dict[str, Any]:
-    """Refuse options that KubeSpawner would trip over, and mark the default of each."""
-    checked: dict[str, Any] = {}
-    for name, option in (options or {}).items():
-        place = f"{where}.profile_options.{name}"
-        if not isinstance(option, Mapping):
-            raise ConfigError(f"{place}: should be a dict, not {option!r}")
+def _with_defaults(options: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a profile's options with a name for people and a default choice for each."""
+    whole: dict[str, Any] = {}
+    for name, option in options.items():
         choices = {key: dict(value) for key, value in (option.get("choices") or {}).items()}
-        unlisted = option.get("unlisted_choice") or {}
-        if not choices and not unlisted.get("enabled"):
-            raise ConfigError(f"{place}: needs choices, or an unlisted_choice that is enabled")
         if choices and not any(value.get("default") for value in choices.values()):
             next(iter(choices.values()))["default"] = True
-        try:
-            re.compile(unlisted.get("validation_regex") or "")
-        except re.error as error:
-            raise ConfigError(f"{place}.unlisted_choice.validation_regex: {error}") from None
-        checked[str(name)] = {"display_name": str(name), **option, "choices": choices}
-    return checked
+        whole[str(name)] = {"display_name": str(name), **option, "choices": choices}
+    return whole

@@ -19,11 +19,11 @@ __all__ = [
     "Ceiling",
     "Ceilings",
     "Usage",
-    "bytes_text",
     "ceiling_for",
     "cores_text",
     "gpu_count",
     "is_gpu",
+    "memory_text",
     "over_ceiling",
     "parse_ceilings",
     "parse_cores",
@@ -94,7 +94,7 @@ def cores_text(cores: float) -> str:
     return f"{cores:g} core{'' if cores == 1 else 's'}"
 
 
-def bytes_text(memory: float) -> str:
+def memory_text(memory: float) -> str:
     """Return bytes as one reads them: `512 MiB`, `1.5 GiB`."""
     for unit, size in (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2)):
         if memory >= size:
@@ -224,7 +224,7 @@ your limit is 8 cores. Choose a smaller size or stop a server."
             f"You have {_count(len(running), 'server')} running ({names}); your limit is {ceiling.servers}."
             " Stop one to start another."
         )
-    for name, text in (("cores", cores_text), ("memory", bytes_text), ("gpus", _gpus)):
+    for name, text in (("cores", cores_text), ("memory", memory_text), ("gpus", _gpus)):
         most = getattr(ceiling, name)
         used = sum(getattr(each, name) for each in running)
         more = getattr(wanted, name)

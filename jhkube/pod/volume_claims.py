@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Any
 
 from jhkube.identity import SUBJECT_ANNOTATION, made_for
-from jhkube.pod.limits import bytes_text, parse_quantity
+from jhkube.pod.limits import memory_text, parse_quantity
 
 __all__ = [
     "ClaimAction",
@@ -137,13 +137,13 @@ def _size_plan(existing: Mapping[str, Any], wanted: str, expandable: bool | None
     if expandable is True:
         return ClaimPlan(
             ClaimAction.GROW,
-            f"Your home volume grows from {bytes_text(float(requested))} to {bytes_text(float(want))}.",
+            f"Your home volume grows from {memory_text(float(requested))} to {memory_text(float(want))}.",
             growth_patch(wanted),
         )
     return ClaimPlan(
         ClaimAction.KEEP,
-        f"Your home volume has {bytes_text(float(max(requested, capacity)))}, less than the"
-        f" {bytes_text(float(want))} that are configured, and {_STAYS[expandable]}.",
+        f"Your home volume has {memory_text(float(max(requested, capacity)))}, less than the"
+        f" {memory_text(float(want))} that are configured, and {_STAYS[expandable]}.",
     )
 
 

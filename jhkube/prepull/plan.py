@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from jhkube.images.entries import Menu
-from jhkube.images.offers import OfferRule, offered_to_anybody
+from jhkube.images.offer_rules import OfferRule
+from jhkube.images.offers import offered_to_anybody
 
 __all__ = ["Plan", "PulledImage", "Setback", "plan_of", "wanted_images"]
 

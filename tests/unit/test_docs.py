@@ -15,7 +15,8 @@ from traitlets.config import Config
 
 from devcluster.settings import VARIABLES
 from jhkube.images.menu import ImageMenu
-from jhkube.images.offers import offer_for, parse_offers
+from jhkube.images.offer_rules import parse_offers
+from jhkube.images.offers import offer_for
 from jhkube.options_form.choice import KEYS
 from jhkube.options_form.overrides import FRESH_ENVIRONMENT
 from jhkube.options_form.profiles import OptionError, available_for, chosen

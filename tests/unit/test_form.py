@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from jhkube.images.details import ImageDetails
 from jhkube.images.entries import MenuEntry
-from jhkube.images.offers import offer_for, parse_offers
+from jhkube.images.offer_rules import parse_offers
+from jhkube.images.offers import offer_for
 from jhkube.images.tags import parse_tag
 from jhkube.options_form.form import options_from_form, render
 from jhkube.options_form.form_view import age_text, size_text

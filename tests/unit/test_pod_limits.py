@@ -10,9 +10,9 @@ from jhkube.operator_models import ConfigError
 from jhkube.pod.limits import (
     Ceiling,
     Usage,
-    bytes_text,
     ceiling_for,
     gpu_count,
+    memory_text,
     over_ceiling,
     parse_ceilings,
     parse_cores,
@@ -64,7 +64,7 @@ def test_memory_is_read_as_jupyterhub_reads_it() -> None:
     [(512 * 1024**2, "512 MiB"), (GIB, "1 GiB"), (3 * GIB // 2, "1.5 GiB"), (2048 * GIB, "2 TiB"), (9, "9 bytes")],
 )
 def test_memory_is_said_as_people_read_it(amount: int, text: str) -> None:
-    assert bytes_text(amount) == text
+    assert memory_text(amount) == text
 
 
 @pytest.mark.parametrize(

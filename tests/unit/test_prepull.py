@@ -10,7 +10,7 @@ import pytest
 from traitlets import TraitError
 from traitlets.config import Config
 
-from jhkube.images.offers import parse_offers
+from jhkube.images.offer_rules import parse_offers
 from jhkube.options_form.sizes import parse_sizes
 from jhkube.prepull.config import PrepullerConfig
 from jhkube.prepull.helper import HELPERS, helper_program

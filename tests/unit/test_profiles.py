@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from kubespawner import KubeSpawner
 
 from jhkube.images.entries import Menu
-from jhkube.images.offers import offer_for, parse_offers
+from jhkube.images.offer_rules import parse_offers
+from jhkube.images.offers import offer_for
 from jhkube.options_form.overrides import FRESH_ENVIRONMENT, Appended, literal
 from jhkube.options_form.presets import parse_presets
 from jhkube.options_form.profiles import (
