@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import ValidationError
-from pydantic.json_schema import GenerateJsonSchema
 
 from jhkube.deployment.setting_models import FromEnvironment, Spelling, Values
 
-__all__ = ["SETTINGS", "Setting", "SettingError", "Settings", "chart_schema"]
+__all__ = ["SETTINGS", "Setting", "SettingError", "Settings"]
 
 PREFIX: Final = "JHKUBE_"
 """What every environment variable of the configuration begins with."""
@@ -193,21 +192,3 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), 1, 0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"{name} is no setting of jhkube{hint}"
-
-
-class _WithNulls(GenerateJsonSchema):
-    """As in `Settings`, null counts as not set."""
-
-    def model_schema(self, schema: Any) -> dict[str, Any]:
-        return {**super().model_schema(schema), "type": ["object", "null"]}
-
-    def model_field_schema(self, schema: Any) -> dict[str, Any]:
-        value = super().model_field_schema(schema)
-        if "$ref" in value:
-            return value
-        return {"default": value.pop("default"), "anyOf": [value, {"type": "null"}]}
-
-
-def chart_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of the chart's `custom.jhkube`, by which its values are checked."""
-    return {"$schema": _WithNulls.schema_dialect, **Values.model_json_schema(schema_generator=_WithNulls)}

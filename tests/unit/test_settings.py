@@ -6,7 +6,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from jhkube.deployment.crypt_keys import crypt_keys
-from jhkube.deployment.settings import SETTINGS, SettingError, Settings, chart_schema
+from jhkube.deployment.schemas import chart_schema
+from jhkube.deployment.settings import SETTINGS, SettingError, Settings
 
 ANY_TEXT = ("a text", "a list of words")
 OLD, NEW = "11" * 32, "22" * 32
