@@ -33,7 +33,7 @@ from jhkube.pod.home import HomeKind
 from jhkube.pod.limits import QUOTA_NAME, is_gpu, resource_quota
 from jhkube.pod.secret import SecretFiles, quiet_secret, secret_manifest
 from jhkube.pod.volume_claims import ClaimAction
-from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, Refused
+from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, StartRefused
 from jhkube.spawner_ownership import OwningSpawner, identity_in
 from jhkube.watch.answers import CheckedServerMixin
 from jhkube.watch.claims import ClaimReflector
@@ -214,7 +214,7 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
             if self.pod_start is None:
                 raise
             self._pod_log.exception("cannot be made")
-            raise Refused(NO_SERVER) from None
+            raise StartRefused(NO_SERVER) from None
 
     def _facts(self) -> ServerFacts:
         groups = self._groups

@@ -16,9 +16,7 @@ FOREVER = math.inf
 """Patience without end: only the hub's own `start_timeout` ends such a wait."""
 
 
-Span = Annotated[
-    float, Strict(), Field(ge=0), Wanted("a number of seconds from 0 on, or None for no end")
-]
+Span = Annotated[float, Strict(), Field(ge=0), Wanted("a number of seconds from 0 on, or None for no end")]
 
 
 class Patience(OperatorModel):
