@@ -17,7 +17,7 @@ from jhkube.pod.git import GitSettings, git_files, git_parts
 from jhkube.pod.home import FolderMaker, Home, HomeKind, home_parts, home_path
 from jhkube.pod.mounts import Mount, mount_parts, mounts_for
 from jhkube.pod.parts import PodParts, apply_parts, user_container
-from jhkube.pod.secret import SecretFiles, secret_name, secret_parts
+from jhkube.pod.secret import SECRET_PATH, SecretFiles, secret_name, secret_parts
 from jhkube.pod.security import run_as, with_umask, without_fs_group
 
 __all__ = ["GROUP_PREFIX", "PodSettings", "ServerFacts", "build_pod", "label_parts", "label_value", "secret_files"]
@@ -69,9 +69,10 @@ class PodSettings:
     """As `security.parse_umask` gives it; empty for the image's."""
 
     def __post_init__(self) -> None:
+        taken = {self.home.path.rstrip("/"): "the home (home_path)", SECRET_PATH: "jhkube's own files"}
         for number, mount in enumerate(self.mounts):
-            if mount.path.rstrip("/") == self.home.path.rstrip("/"):
-                raise ConfigError(f"extra_mounts[{number}].path: {mount.path!r} is the home's own path, home_path")
+            if (path := mount.path.rstrip("/")) in taken:
+                raise ConfigError(f"extra_mounts[{number}].path: {path!r} is the place of {taken[path]}")
 
 
 def build_pod(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from string import Formatter
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from kubernetes_asyncio.client.models import (
     V1NFSVolumeSource,
@@ -126,7 +126,10 @@ class HostPath(OperatorModel):
     path: AbsolutePath
     """Its absolute path."""
 
-    type: Annotated[str, Strict(), Wanted("a text, such as 'Directory'")] = "Directory"
+    type: Annotated[
+        Literal["", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket", "CharDevice", "BlockDevice"],
+        Wanted("a type of host path, such as 'Directory', 'DirectoryOrCreate', 'File' or 'Socket'"),
+    ] = "Directory"
     """What kubelet checks, by https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types."""
 
 

@@ -9,6 +9,7 @@ import pytest
 from jupyterhub.app import JupyterHub
 from jupyterhub.crypto import CryptKeeper
 from jupyterhub.proxy import ConfigurableHTTPProxy
+from traitlets import TraitError
 from traitlets.config import Config
 
 import jhkube.culler
@@ -93,6 +94,16 @@ def test_the_spawner_and_the_menu_take_the_settings(load, tmp_path):
     assert menu.offer_for([]).allows_custom("quay.io/jupyter/base-notebook:latest")
     assert not menu.offer_for([]).allows_custom("docker.io/library/busybox:1")
     assert menu.rules[0].kinds
+
+
+def test_an_export_without_homes_on_nfs_is_refused(load):
+    traits = {name: load(JHKUBE_NFS_SERVER="files.example.org").JHKubeSpawner[name] for name in ("home", "home_nfs")}
+    with pytest.raises(TraitError, match="home_nfs"):
+        SpawnerConfig(config=Config({"SpawnerConfig": traits}))
+    path = load(JHKUBE_NFS_SERVER="files.example.org", JHKUBE_NFS_PATH="/home").JHKubeSpawner
+    whole = SpawnerConfig(config=Config({"SpawnerConfig": {name: path[name] for name in traits}}))
+    with pytest.raises(ValueError, match="home_nfs goes with home = 'nfs'"):
+        whole.check_together()
 
 
 @pytest.fixture

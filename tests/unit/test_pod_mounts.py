@@ -135,6 +135,7 @@ def test_what_does_not_hold_the_claim_is_in_nobodys_way(holder: dict[str, Any]) 
             {"path": "/a", "host_path": {"path": "/a", "typ": "Socket"}},
             ".host_path: there is no field 'typ'; did",
         ),
+        ({"path": "/a", "host_path": {"path": "/a", "type": "Folder"}}, ".host_path.type: should be a type of host"),
         ({"path": "/a", "host_path": "/srv", "exclusive": True}, ": exclusive is for a claim"),
         ({"path": "/a", "nfs": {"server": "s", "path": "/e", "mount_options": ["ro"]}}, ": a pod cannot carry NFS"),
         ({"path": "/ok/", "claim": "c"}, ".path: '/ok' is the path of a mount before it"),

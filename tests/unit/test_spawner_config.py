@@ -144,8 +144,9 @@ NFS = {"server": "files.example.org", "path": "/export/home"}
         ({"home": "nfs", "home_nfs": NFS, "home_sub_path": "all"}, "home_sub_path: 'all' is the same for every user"),
         (
             {"extra_mounts": [{**MOUNT, "path": "/home/{username}/"}]},
-            "extra_mounts[0].path: '/home/{username}/' is the home's own path",
+            "extra_mounts[0].path: '/home/{username}' is the place of the home (home_path)",
         ),
+        ({"extra_mounts": [{**MOUNT, "path": "/etc/jhkube"}]}, "extra_mounts[0].path: '/etc/jhkube' is the place of"),
         ({"accounts_passwd": "root"}, "accounts_passwd: not an entry of a passwd file: 'root'"),
         ({"login_shell": "bash"}, "login_shell: should be an absolute path, not 'bash'"),
         ({"umask": "007"}, "umask needs the command: set c.KubeSpawner.cmd"),
