@@ -15,12 +15,12 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from jhkube.deployment.setting_models import Values
 from jhkube.images.offer_rules import OfferRule
-from jhkube.operator_models import schema_definitions
+from jhkube.operator_models import OperatorModel, schema_definitions
 from jhkube.options_form.sizes import Size
 
 __all__ = ["chart_schema", "own_chart_schema", "write_schemas"]
 
-LISTS: Final = {"sizes": Size, "offers": OfferRule}
+LISTS: Final[dict[str, type[OperatorModel]]] = {"sizes": Size, "offers": OfferRule}
 """The lists of dicts that both charts take, with what one of the dicts is."""
 
 
