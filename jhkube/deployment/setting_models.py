@@ -153,7 +153,7 @@ class Hub(Section):
     base_url: BasePath = setting("JHKUBE_BASE_URL", "", "the path below which the hub is: /jupyter/")
     connect_host: Host = setting("JHKUBE_HUB_CONNECT_HOST", "", "the hub's address as pods and proxy see it")
     port: Port = setting("JHKUBE_HUB_PORT", 8081, "the port on which pods and proxy reach the hub")
-    concurrent_spawns: AtOnce = setting("JHKUBE_CONCURRENT_SPAWNS", 100, "starts at once, then 429")
+    concurrent_spawns: AtOnce = setting("JHKUBE_CONCURRENT_SPAWNS", 100, "starts at once; more are answered with 429")
     named_servers: Flag = setting("JHKUBE_NAMED_SERVERS", True, "whether a person can have several servers")
     crypt_keys_file: Text = setting(
         "JHKUBE_CRYPT_KEYS_FILE",
@@ -166,31 +166,29 @@ class Proxy(Section):
     """The proxy of the hub, and those before it."""
 
     api_url: Url = setting("JHKUBE_PROXY_API_URL", "", "the proxy's own API, if not http://127.0.0.1:8001")
-    auth_token: Text = setting("CONFIGPROXY_AUTH_TOKEN", "", "what hub and proxy trust each other by")
-    external: Flag = setting("JHKUBE_PROXY_EXTERNAL", False, "whether something else starts the proxy")
-    trusted: Addresses = setting(
-        "JHKUBE_TRUSTED_PROXIES", [], "addresses of proxies in front whose X-Forwarded-For is believed"
-    )
+    auth_token: Text = setting("CONFIGPROXY_AUTH_TOKEN", "", "the secret shared by hub and proxy")
+    external: Flag = setting("JHKUBE_PROXY_EXTERNAL", False, "whether the proxy is started by something else")
+    trusted: Addresses = setting("JHKUBE_TRUSTED_PROXIES", [], "proxies in front whose X-Forwarded-For is trusted")
 
 
 class Log(Section):
     """The hub's log."""
 
-    format: LogFormat = setting("JHKUBE_LOG_FORMAT", "text", "how the hub writes its log: text or json")
-    level: LogLevel = setting(
-        "JHKUBE_LOG_LEVEL", "", "from which level on: debug, info, warning or error; the hub's own if unset"
-    )
+    format: LogFormat = setting("JHKUBE_LOG_FORMAT", "text", "the format of the hub's log: text or json")
+    level: LogLevel = setting("JHKUBE_LOG_LEVEL", "", "debug, info, warning or error; JupyterHub's own if unset")
 
 
 class Auth(Section):
     """Logging in, whoever the provider is."""
 
-    provider: Provider = setting("JHKUBE_AUTH", "github", "who logs people in: github, cilogon or other")
+    provider: Provider = setting("JHKUBE_AUTH", "github", "the authenticator: github, cilogon or other")
     callback_url: Url = setting("OAUTH_CALLBACK_URL", "", "the callback registered with the provider")
-    admins: Words = setting("JHKUBE_ADMINS", [], "hub user names of the hub's administrators")
-    refresh_age: WholeSeconds = setting("JHKUBE_AUTH_REFRESH_AGE", 300, "how old a membership may get, in seconds")
+    admins: Words = setting("JHKUBE_ADMINS", [], "the user names of the hub's administrators")
+    refresh_age: WholeSeconds = setting(
+        "JHKUBE_AUTH_REFRESH_AGE", 300, "seconds until memberships are asked for again"
+    )
     stop_servers_of_leavers: Flag = setting(
-        "JHKUBE_STOP_SERVERS_OF_LEAVERS", False, "whether servers stop whose person nothing lets in any more"
+        "JHKUBE_STOP_SERVERS_OF_LEAVERS", False, "whether to stop the servers of people who may no longer log in"
     )
 
 
@@ -200,9 +198,9 @@ class GitHub(Section):
     url: Url = setting("JHKUBE_GITHUB_URL", "https://github.com", "GitHub, or a GitHub Enterprise Server")
     client_id: Text = setting("GITHUB_CLIENT_ID", "", "the OAuth app's client id")
     client_secret: Text = setting("GITHUB_CLIENT_SECRET", "", "the OAuth app's client secret")
-    allowed: Words = setting("JHKUBE_ALLOWED_ORGANIZATIONS", [], "organizations whose members come in")
-    denied: Words = setting("JHKUBE_DENIED_ORGANIZATIONS", [], "organizations whose members do not")
-    git_access: GitAccess = setting("JHKUBE_GIT_ACCESS", "all", "what git may reach: none, public or all")
+    allowed: Words = setting("JHKUBE_ALLOWED_ORGANIZATIONS", [], "organizations whose members may log in")
+    denied: Words = setting("JHKUBE_DENIED_ORGANIZATIONS", [], "organizations whose members may not log in")
+    git_access: GitAccess = setting("JHKUBE_GIT_ACCESS", "all", "repositories for git: none, public or all")
 
 
 class CILogon(Section):
@@ -212,7 +210,7 @@ class CILogon(Section):
     client_id: Text = setting("CILOGON_CLIENT_ID", "", "the OIDC client's id")
     client_secret: Text = setting("CILOGON_CLIENT_SECRET", "", "the OIDC client's secret")
     idps: Object = setting("JHKUBE_CILOGON_IDPS", {}, "identity providers, as CILogonOAuthenticator.idps takes them")
-    allowed: Words = setting("JHKUBE_ALLOWED_GROUPS", [], "groups whose members come in")
+    allowed: Words = setting("JHKUBE_ALLOWED_GROUPS", [], "groups whose members may log in")
     number_secret: Text = setting(
         "JHKUBE_CILOGON_NUMBER_SECRET",
         "",
@@ -229,9 +227,9 @@ class Spawner(Section):
         "JHKUBE_START_TIMEOUT", 300, "the longest that a start may take, in seconds"
     )
     node_selector: TextByName = setting(
-        "JHKUBE_NODE_SELECTOR", {}, "labels of the nodes that servers, and images pulled ahead, go to"
+        "JHKUBE_NODE_SELECTOR", {}, "labels of the nodes for user pods and for prepulled images"
     )
-    tolerations: Objects = setting("JHKUBE_TOLERATIONS", [], "taints of nodes that servers put up with")
+    tolerations: Objects = setting("JHKUBE_TOLERATIONS", [], "tolerations of user pods")
 
 
 class Home(Section):
@@ -240,7 +238,7 @@ class Home(Section):
     kind: HomeKind = setting(
         "JHKUBE_HOME_KIND",
         "pvc",
-        "where homes are: a claim each (pvc), an NFS export (nfs) or one claim (shared-pvc)",
+        "where homes are: a claim for each person (pvc), an NFS export (nfs) or one claim for all (shared-pvc)",
     )
     size: Quantity = setting("JHKUBE_HOME_SIZE", "10Gi", "the size of a person's home, for pvc")
     storage_class: Text = setting(
@@ -259,24 +257,22 @@ class Home(Section):
 class Git(Section):
     """Git in the pods."""
 
-    hosts: Urls = setting("JHKUBE_GIT_HOSTS", [], "URLs of git hosts that take the token; GitHub's if unset")
+    hosts: Urls = setting("JHKUBE_GIT_HOSTS", [], "URLs of git hosts that get the token; GitHub's if unset")
 
 
 class Menu(Section):
     """The images and sizes to choose from."""
 
     repositories: Words = setting("JHKUBE_REPOSITORIES", [], "image repositories: registry.example/lab")
-    insecure: HostsAndPorts = setting("JHKUBE_INSECURE_REGISTRIES", [], "registries that speak plain HTTP")
+    insecure: HostsAndPorts = setting("JHKUBE_INSECURE_REGISTRIES", [], "registries that are reached by plain HTTP")
     pull_secret: Text = setting(
         "JHKUBE_PULL_SECRET",
         "",
         "the Secret with the account for the registries: the hub lists tags by it, kubelet pulls by it",
     )
-    interval: Seconds = setting("JHKUBE_MENU_INTERVAL", 60, "seconds between two looks at the registry")
+    interval: Seconds = setting("JHKUBE_MENU_INTERVAL", 60, "seconds between two refreshes of the menu")
     offers: Objects = setting("JHKUBE_OFFERS", [], "who is offered which tags, as ImageMenu.offers takes them")
-    custom_images: Words = setting(
-        "JHKUBE_CUSTOM_IMAGES", [], "regular expressions of images that anybody may type; nobody may if unset"
-    )
+    custom_images: Words = setting("JHKUBE_CUSTOM_IMAGES", [], "regular expressions of images that people may type")
     sizes: Objects = setting("JHKUBE_SIZES", [], "sizes, as JHKubeSpawner.sizes takes them; three if unset")
     mark_ready: Flag = setting(
         "JHKUBE_MARK_READY",
@@ -289,9 +285,7 @@ class Prepuller(Section):
     """Images, brought to the nodes ahead."""
 
     count: ImageCount = setting("JHKUBE_PREPULL_COUNT", 4, "how many images jhkube prepull keeps on the nodes")
-    nodes_at_once: AtOnce = setting(
-        "JHKUBE_PREPULL_NODES_AT_ONCE", 10, "on how many nodes images are pulled at a time"
-    )
+    nodes_at_once: AtOnce = setting("JHKUBE_PREPULL_NODES_AT_ONCE", 10, "how many nodes pull at the same time")
     deployment: Text = setting(
         "JHKUBE_PREPULL_DEPLOYMENT", "", "the Deployment that runs jhkube prepull: what it made goes with it"
     )
@@ -306,17 +300,15 @@ class Prepuller(Section):
 class Culler(Section):
     """Idle servers."""
 
-    enabled: Flag = setting("JHKUBE_CULLER", False, "whether servers that nobody uses are stopped")
-    timeout: WholeSeconds = setting("JHKUBE_CULLER_TIMEOUT", 3600, "seconds without use after which one stops")
-    sizes: SecondsByName = setting(
-        "JHKUBE_CULLER_SIZES", {}, "other such times by size; a size's counts before a group's"
-    )
+    enabled: Flag = setting("JHKUBE_CULLER", False, "whether idle servers are stopped")
+    timeout: WholeSeconds = setting("JHKUBE_CULLER_TIMEOUT", 3600, "seconds after which an idle server is stopped")
+    sizes: SecondsByName = setting("JHKUBE_CULLER_SIZES", {}, "other idle times by size; they win over groups'")
     groups: SecondsByName = setting(
-        "JHKUBE_CULLER_GROUPS", {}, "other such times by hub group; the longest of a person's groups counts"
+        "JHKUBE_CULLER_GROUPS", {}, "other idle times by hub group; the longest of a person's groups counts"
     )
     max_age: WholeSeconds = setting("JHKUBE_CULLER_MAX_AGE", 0, "seconds after which even one in use stops; 0: never")
     every: WholeSeconds = setting(
-        "JHKUBE_CULLER_EVERY", 0, "seconds between two looks; a tenth of the shortest time if 0"
+        "JHKUBE_CULLER_EVERY", 0, "seconds between checks; a tenth of the shortest idle time if 0"
     )
 
 

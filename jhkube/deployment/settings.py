@@ -191,4 +191,4 @@ def _spoken(value: Any) -> str:
 def _unknown(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), 1, 0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{name} is no setting of jhkube{hint}"
+    return f"{name}: unknown setting{hint}"

@@ -54,7 +54,7 @@ def test_words_are_separated_by_commas_or_spaces(text):
 
 
 def test_an_unknown_variable_is_refused_with_the_nearest_right_one():
-    with pytest.raises(SettingError, match=r"JHKUBE_REPOSITORY is no setting.*did you mean JHKUBE_REPOSITORIES"):
+    with pytest.raises(SettingError, match=r"JHKUBE_REPOSITORY: unknown setting; did you mean JHKUBE_REPOSITORIES"):
         Settings({"JHKUBE_REPOSITORY": "x"})
 
 
