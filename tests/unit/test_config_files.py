@@ -173,9 +173,7 @@ def test_a_cilogon_token_is_offered_to_no_git_host(load):
 
 
 def test_a_wrong_setting_stops_the_hub_with_its_name(load):
-    with pytest.raises(
-        ConfigurationError, match="JHKUBE_HOME_SISE: unknown setting; did you mean JHKUBE_HOME_SIZE"
-    ):
+    with pytest.raises(ConfigurationError, match="JHKUBE_HOME_SISE: unknown setting; did you mean JHKUBE_HOME_SIZE"):
         load(JHKUBE_HOME_SISE="1Gi")
 
 
