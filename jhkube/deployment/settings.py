@@ -64,10 +64,10 @@ class Setting:
 
 
 def _settings() -> Iterator[Setting]:
-    for level, section in Values.model_fields.items():
+    for section in Values.model_fields.values():
         for field in section.annotation.model_fields.values():  # type: ignore[union-attr]
             (spelling,) = (each for each in field.metadata if isinstance(each, Spelling))
-            yield Setting(f"{level}.{field.alias}", field.title, spelling, field.default, field.description)
+            yield Setting(f"{section.alias}.{field.alias}", field.title, spelling, field.default, field.description)
 
 
 SETTINGS: Final = tuple(_settings())
@@ -178,7 +178,7 @@ def _of_environment(environ: Mapping[str, str], problems: list[str]) -> dict[str
 def _flat(values: Values) -> dict[str, Any]:
     """Return what was set, by name."""
     return {
-        f"{level}.{type(section).model_fields[field].alias}": getattr(section, field)
+        f"{Values.model_fields[level].alias}.{type(section).model_fields[field].alias}": getattr(section, field)
         for level, section in values
         for field in section.model_fields_set
     }
