@@ -14,8 +14,8 @@ from kubespawner.clients import shared_client
 
 from jhkube.identity import made_for
 from jhkube.kube import FORBIDDEN, NOT_FOUND, plain_answer
-from jhkube.pod.claims import ClaimAction, ClaimPlan, claim_action, owner_patch
 from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
+from jhkube.pod.volume_claims import ClaimAction, ClaimPlan, claim_action, owner_patch
 from jhkube.watch.failures import exists_already, is_momentary
 
 __all__ = [

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from jupyterhub.app import JupyterHub
 from jupyterhub.utils import exponential_backoff
 from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1OwnerReference, V1Pod, V1Secret
+from traitlets import TraitError
 
 from jhkube.identity import made_for
 from jhkube.logs import PodLog
@@ -25,14 +26,14 @@ from jhkube.objects import (
     renew_secret,
     set_quota,
 )
+from jhkube.operator_models import ConfigError
 from jhkube.options_form.profiles import LAB
-from jhkube.pod.build import build_pod, secret_files
-from jhkube.pod.claims import ClaimAction
+from jhkube.pod.build import ServerFacts, build_pod, secret_files
 from jhkube.pod.home import HomeKind
-from jhkube.pod.labels import ServerFacts
 from jhkube.pod.limits import QUOTA_NAME, is_gpu, resource_quota
 from jhkube.pod.secret import SecretFiles, quiet_secret, secret_manifest
-from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, Refused
+from jhkube.pod.volume_claims import ClaimAction
+from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, StartRefused
 from jhkube.spawner_ownership import OwningSpawner, identity_in
 from jhkube.watch.answers import CheckedServerMixin
 from jhkube.watch.claims import ClaimReflector
@@ -213,7 +214,7 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
             if self.pod_start is None:
                 raise
             self._pod_log.exception("cannot be made")
-            raise Refused(NO_SERVER) from None
+            raise StartRefused(NO_SERVER) from None
 
     def _facts(self) -> ServerFacts:
         groups = self._groups
@@ -349,11 +350,25 @@ def begin_menu_with_hub() -> None:
     """Begin the image menu with the hub that reads this configuration, before anybody logs in.
 
     Called in a configuration file, where the hub's event loop runs already; without one, as in
-    `jupyterhub --generate-config`, there is nothing to begin.
+    `jupyterhub --generate-config`, there is nothing to begin. A hub whose settings of servers cannot be used, or do
+    not go together, ends here with a sentence about them, and not at somebody's start.
     """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return
-    # Not at once: files that come later may have settings of the menu too.
-    loop.call_soon(lambda: JHKubeSpawner.running_menu(JupyterHub.instance().config))
+    # Not at once: files that come later may have settings of the menu and of servers too.
+    loop.call_soon(lambda: _begin(JupyterHub.instance()))
+
+
+def _begin(hub: JupyterHub) -> None:
+    try:
+        if issubclass(hub.spawner_class, JHKubeSpawner):
+            hub.spawner_class(_mock=True, config=hub.config).check_together()
+    except (TraitError, ConfigError) as error:
+        hub.log.critical("The hub cannot start servers with its configuration: %s", error)
+        hub.exit(1)
+    except Exception as error:
+        # It takes a cluster to make one, and a hub without it says so later.
+        hub.log.warning("The settings of servers are not checked: %s", error)
+    JHKubeSpawner.running_menu(hub.config)

@@ -11,8 +11,8 @@ from kubernetes_asyncio.client import V1PersistentVolumeClaim
 
 from jhkube.identity import AUTH_STATE_KEY, SUBJECT_ANNOTATION, UserIdentity, made_for
 from jhkube.objects import owner_of_namespace, read_claim
-from jhkube.pod.claims import may_delete, names_a_person, refusal
-from jhkube.spawner_options import ChoosingSpawner, Refused
+from jhkube.pod.volume_claims import may_delete, names_a_person, refusal
+from jhkube.spawner_options import ChoosingSpawner, StartRefused
 
 __all__ = ["OwningSpawner", "identity_in"]
 
@@ -80,13 +80,13 @@ class OwningSpawner(ChoosingSpawner):
             if claim is not None and (sentence := refusal(claim, self._claims_subject, adopts=self._adopts_claim)):
                 raise self._refused_claim(claim, sentence)
 
-    def _refused_claim(self, claim: Mapping[str, Any] | None, sentence: str) -> Refused:
+    def _refused_claim(self, claim: Mapping[str, Any] | None, sentence: str) -> StartRefused:
         owner, subject = made_for(claim) or "nobody known", self._claims_subject
         self.log.error(
             "%s: claim %s, made for %s, is refused to %s: %s",
             *(self._log_name, self.pvc_name, owner, subject, sentence),
         )
-        return Refused(sentence)
+        return StartRefused(sentence)
 
     async def _make_delete_pvc_request(self, pvc_name: str, request_timeout: float) -> bool:
         """Delete the claim of a person who is deleted, but not one that was made for somebody else."""
@@ -121,7 +121,7 @@ class OwningSpawner(ChoosingSpawner):
                 "%s: namespace %s, made for %s, is refused to %s",
                 *(self._log_name, self.namespace, owner, subject),
             )
-            raise Refused(
+            raise StartRefused(
                 f"The namespace {self.namespace} has your name but belongs to another account. Ask an administrator:"
                 " they can hand it over to you."
             )

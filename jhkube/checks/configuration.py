@@ -103,6 +103,7 @@ def _spawner(hub: ConfiguredHub) -> Iterator[Result]:
         yield not_jhkube(hub)
         return
     try:
+        hub.spawner.check_together()
         home = hub.spawner.pod_settings().home
         if home.is_open_to_images and hub.menu is not None and any(rule.custom_images for rule in hub.menu.rules):
             yield CONFIGURATION.failed(

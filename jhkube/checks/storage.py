@@ -15,9 +15,9 @@ from jhkube.checks.configured import ConfiguredHub
 from jhkube.checks.result import Result, Subject
 from jhkube.kube import FORBIDDEN, NOT_FOUND, error_text
 from jhkube.pod.home import Home, HomeKind
+from jhkube.pod.limits import parse_quantity
 from jhkube.pod.mounts import Mount
-from jhkube.pod.nfs import NFSExport
-from jhkube.pod.quantities import parse_quantity
+from jhkube.pod.volumes import NFSExport
 
 __all__ = ["STORAGE", "storage_results"]
 

@@ -13,7 +13,7 @@ from jhkube.images.image_name import (
     split_image,
     split_repository,
 )
-from jhkube.pod.labels import ServerFacts, label_parts
+from jhkube.pod.build import ServerFacts, label_parts
 
 SHA256, SHA512 = "sha256:" + "a" * 64, "sha512:" + "b" * 128
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jupyterhub.crypto import CryptKeeper
 
-from jhkube.settings import SettingError
+from jhkube.deployment.settings import SettingError
 
 __all__ = ["crypt_keys"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jhkube.pod.claims import ClaimAction, claim_action, may_delete, names_a_person
+from jhkube.pod.volume_claims import ClaimAction, claim_action, may_delete, names_a_person
 
 
 def claim(storage: str = "10Gi", *, phase: str = "Bound", capacity: str = "", **metadata: Any) -> dict[str, Any]:

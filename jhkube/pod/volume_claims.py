@@ -1,4 +1,4 @@
-"""What is to be done about a user's claim before a start: make it, make it again, grow it, refuse it; pure."""
+"""What is to be done about a user's claim before a start: make it, make it again, grow it, refuse it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Any
 
 from jhkube.identity import SUBJECT_ANNOTATION, made_for
-from jhkube.pod.quantities import memory_text, parse_quantity
+from jhkube.pod.limits import memory_text, parse_quantity
 
 __all__ = [
     "ClaimAction",
