@@ -16,7 +16,7 @@ from jhkube.identity import made_for
 from jhkube.plain_requests import plain_answer
 from jhkube.pod.claims import ClaimAction, ClaimPlan, claim_action, owner_patch
 from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
-from jhkube.watch.failures import exists_already, is_momentary
+from jhkube.watch.admission import exists_already, is_momentary
 
 __all__ = [
     "FORBIDDEN",

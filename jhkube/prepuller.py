@@ -31,7 +31,7 @@ from jhkube.prepull.plan import Plan, PulledImage, plan_of, wanted_images
 from jhkube.prepull.setbacks import Setbacks
 from jhkube.prepull.written import is_rolled_out, other_owner, owner_reference, remove, write
 from jhkube.spawner import JHKubeSpawner
-from jhkube.watch.daemon_sets import DaemonSetReflector, WakingPodReflector
+from jhkube.watch.reflectors import DaemonSetReflector, WakingPodReflector
 
 __all__ = ["RULES", "STATUS_RULES", "Prepuller", "PrepullerError"]
 
@@ -144,7 +144,9 @@ class Prepuller(PrepullerConfig):
                 owner = await owner_reference(self.deployment, self.settings.namespace)
                 self.settings = replace(self.settings, owner=owner)
             await daemon_sets.start()
+            await daemon_sets.loaded()
             await pods.start()
+            await pods.loaded()
         except API_ERRORS as error:
             what = f"the prepuller cannot begin in the namespace {self.settings.namespace}"
             raise PrepullerError(f"{what}: {api_reason(error)}") from None

@@ -10,7 +10,8 @@ from typing import Any
 from jhkube.prepull.manifests import PLAN_ANNOTATION, placement_in
 from jhkube.prepull.plan import Plan
 from jhkube.prepull.present import image_key, images_of
-from jhkube.watch.failures import IMAGE_REASONS, Failure, image_failure, redacted
+from jhkube.watch.failure import Failure, redacted
+from jhkube.watch.images import IMAGE_REASONS, image_failure
 from jhkube.watch.patience import Patience
 
 __all__ = ["ImageOnNode", "ImageState", "Observed", "images_on_nodes", "observed"]

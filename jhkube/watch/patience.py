@@ -1,4 +1,4 @@
-"""How long each thing that may pass by itself is waited for, before a start counts as failed; pure."""
+"""How long each thing that may pass by itself is waited for, before a start counts as failed."""
 
 from __future__ import annotations
 

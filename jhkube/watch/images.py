@@ -1,11 +1,11 @@
-"""Why an image could not be pulled; pure."""
+"""Why an image could not be pulled."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from jhkube.watch._failure import Failure, redacted
+from jhkube.watch.failure import Failure, redacted
 from jhkube.watch.patience import Patience
 
 __all__ = ["IMAGE_REASONS", "image_failure"]
