@@ -37,7 +37,7 @@ CONFIGURABLES = {
     "KubeSpawner": "kubespawner",
     "OAuthenticator": "oauthenticator.oauth2",
     "Prepuller": "jhkube.prepuller",
-    "WatchReflector": "jhkube.watch.reflectors",
+    "WatchReflector": "jhkube.watch.reflector",
 }
 """Where the classes are that the documentation configures."""
 
