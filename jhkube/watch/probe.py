@@ -34,7 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Cadence:
-    """How often a pod is asked whether it answers, in seconds."""
+    """How often a pod is probed, in seconds."""
 
     eager: float = 0.05
     """When the server can be about to listen."""

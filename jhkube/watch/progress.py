@@ -1,4 +1,4 @@
-"""What a user is told while the server starts: events in plain words, and a bar that moves."""
+"""The progress of a start: events in plain words, a bar that moves, and how long each phase took."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ async def progress(spawner: Any) -> AsyncIterator[dict[str, Any]]:
     with start.subscribe(wake):
         ended = False
         while not ended:
-            # what came last before the end is told too
+            # What came last before the end is reported too.
             ended = future.done()
             wake.clear()
             for message in reporter.new_messages(start):
@@ -129,11 +129,11 @@ async def progress(spawner: Any) -> AsyncIterator[dict[str, Any]]:
 
 
 class _Reporter:
-    """Remembers what was told, and how full the bar is."""
+    """Remembers which events were reported, and how full the bar is."""
 
     def __init__(self, began: float) -> None:
         self._bar = 0
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._said: set[str] = set()
         self._meanwhile = ""
         self._doing = "Waiting for the cluster"
@@ -148,9 +148,9 @@ class _Reporter:
         messages: list[dict[str, Any]] = []
         for event in start.events:
             uid = event["metadata"].get("uid", "")
-            if uid in self._told:
+            if uid in self._reported:
                 continue
-            self._told.add(uid)
+            self._reported.add(uid)
             step, sentence = sentence_of(event)
             messages += self._message(step, sentence, raw_event=_without_secrets(event))
             self._note(event, sentence)

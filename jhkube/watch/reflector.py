@@ -175,7 +175,7 @@ class WatchReflector(ResourceReflector):
             except _Expired:
                 self.log.info("The watch of %s is too far behind, listing again", self._where)
                 self._version = None
-                # a server that answers every watch so must not be asked in a tight circle
+                # Backoff, in case every watch is answered so.
                 failures = failures + 1 if time.monotonic() - connected < 1 else 0
             except asyncio.CancelledError:
                 raise

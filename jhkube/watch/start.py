@@ -114,7 +114,7 @@ class Start:
         ApiException
             When the API server refuses; 409 when there is a pod of this name.
         TimeoutError
-            When it does not answer in time, not at all, or asks to be asked again. Where `uid` is not known then,
+            When it does not answer in time, not at all, or asks for a retry. Where `uid` is not known then,
             the pod may have been made all the same, and the next try says 409.
         """
         wanted = True
@@ -166,7 +166,7 @@ class Start:
             failure = unreachable_failure(error)
         self.finding = replace(failure, meanwhile=meanwhile)
         self._notify()
-        self.spawner.log.warning("%s: %s; asking again", self.key, failure.raw)
+        self.spawner.log.warning("%s: %s; retrying", self.key, failure.raw)
         raise TimeoutError(failure.raw)
 
     def takes_over(self) -> bool:
@@ -208,8 +208,8 @@ class Start:
             raise self._failed(admission_failure(error)) from None
         except (aiohttp.ClientError, TimeoutError) as error:
             await self._clean_up()
-            asked = None if self._created.done() else self.finding
-            raise self._failed(asked.definite() if asked else unreachable_failure(error)) from None
+            refusal = None if self._created.done() else self.finding
+            raise self._failed(refusal.definite() if refusal else unreachable_failure(error)) from None
         except asyncio.CancelledError:
             START_FAILURES.labels("Cancelled").inc()
             # Until then a pod's uid may still come in.
@@ -243,9 +243,9 @@ class Start:
             self.times.reached("created")
             self._created.set_result(uid)
 
-    def _remove_unwanted(self, asked: asyncio.Future[str]) -> None:
-        if not asked.cancelled() and asked.exception() is None and asked.result() != self.uid:
-            self._remove_in_background(asked.result())
+    def _remove_unwanted(self, making: asyncio.Future[str]) -> None:
+        if not making.cancelled() and making.exception() is None and making.result() != self.uid:
+            self._remove_in_background(making.result())
 
     def _remove_in_background(self, uid: str) -> None:
         remove_in_background(self.spawner.api, self.key, uid, self.spawner.log)
