@@ -16,7 +16,7 @@ from jhkube.identity import made_for
 from jhkube.kube import FORBIDDEN, NOT_FOUND, plain_answer
 from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
 from jhkube.pod.volume_claims import ClaimAction, ClaimPlan, claim_action, owner_patch
-from jhkube.watch.failures import exists_already, is_momentary
+from jhkube.watch.admission import exists_already, is_momentary
 
 __all__ = [
     "HomeRefused",

@@ -18,7 +18,9 @@ from jhkube.checks.cluster import REQUEST_TIMEOUT, Cluster
 from jhkube.checks.result import Result, Subject
 from jhkube.images.menu import ImageMenu
 from jhkube.kube import FORBIDDEN, NOT_FOUND, error_text, plain_items
-from jhkube.watch.failures import Failure, admission_failure, pod_failure, unreachable_failure
+from jhkube.watch.admission import admission_failure, unreachable_failure
+from jhkube.watch.failure import Failure
+from jhkube.watch.failures import pod_failure
 
 __all__ = ["IMAGE", "default_image", "image_results"]
 

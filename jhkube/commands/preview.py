@@ -52,7 +52,7 @@ async def preview(hub: ConfiguredHub, request: PreviewRequest) -> dict[str, Any]
 
     Raises
     ------
-    Refused
+    StartRefused
         For an option that cannot be taken, with the sentence that the form shows.
     NoClusterConfigured
         Where no cluster is configured; none need answer.

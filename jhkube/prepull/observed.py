@@ -9,7 +9,8 @@ from typing import Any
 from jhkube.images.image_name import full_name
 from jhkube.prepull.manifests import PLAN_ANNOTATION, placement_in
 from jhkube.prepull.plan import ImageState, Observed, Plan
-from jhkube.watch.failures import IMAGE_REASONS, Failure, image_failure, redacted
+from jhkube.watch.failure import Failure, redacted
+from jhkube.watch.images import IMAGE_REASONS, image_failure
 from jhkube.watch.nodes import images_of
 from jhkube.watch.patience import Patience
 

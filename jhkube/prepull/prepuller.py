@@ -32,7 +32,7 @@ from jhkube.prepull.manifests import (
 from jhkube.prepull.observed import observed
 from jhkube.prepull.plan import Backoffs, Plan, PulledImage, plan_of, wanted_images
 from jhkube.spawner import JHKubeSpawner
-from jhkube.watch.daemon_sets import DaemonSetReflector, WakingPodReflector
+from jhkube.watch.reflectors import DaemonSetReflector, WakingPodReflector
 
 __all__ = ["RULES", "STATUS_RULES", "Prepuller", "PrepullerError", "other_owner"]
 
@@ -141,7 +141,9 @@ class Prepuller(PrepullerConfig):
                 owner = await owner_reference(self.deployment, self.settings.namespace)
                 self.settings = replace(self.settings, owner=owner)
             await daemon_sets.start()
+            await daemon_sets.loaded()
             await pods.start()
+            await pods.loaded()
         except API_ERRORS as error:
             what = f"the prepuller cannot start in the namespace {self.settings.namespace}"
             raise PrepullerError(f"{what}: {error_text(error)}") from None

@@ -11,7 +11,7 @@ from kubespawner.clients import shared_client
 
 from jhkube.images.image_name import full_name
 from jhkube.pod.nodes import Placement
-from jhkube.watch.reflectors import WatchReflector
+from jhkube.watch.reflector import WatchReflector
 
 __all__ = ["ReadyImages", "images_of"]
 
@@ -61,11 +61,7 @@ class ReadyImages(WatchReflector):
                 " or ".join(forbidden),
             )
             return
-        try:
-            await self.start()
-        except Exception as error:
-            # It goes on trying, and says how that goes.
-            self.log.debug("The nodes are not known yet: %r", error)
+        await self.start()
 
     async def _may(self, verb: str) -> bool:
         review = {"spec": {"resourceAttributes": {"verb": verb, "resource": "nodes"}}}

@@ -38,7 +38,7 @@ CONFIGURABLES = {
     "OAuthenticator": "oauthenticator.oauth2",
     "Prepuller": "jhkube.prepull.prepuller",
     "OIDCOrgAuthenticator": "jhkube.auth",
-    "WatchReflector": "jhkube.watch.reflectors",
+    "WatchReflector": "jhkube.watch.reflector",
 }
 """Where the classes are that the documentation configures."""
 

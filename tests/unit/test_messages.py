@@ -28,8 +28,8 @@ NOT_TOLD = (
 HALVES = {
     "menu.py": "Its registry ",
     "progress.py": ("Waiting ", "Getting ", "The "),
-    "_images.py": "Its ",
-    "_placement.py": ("No node ", "Every node ", "Your server's disk "),
+    "images.py": "Its ",
+    "placement.py": ("No node ", "Every node ", "Your server's disk "),
 }
 """Modules that put sentences together, with how their parts begin."""
 

@@ -21,7 +21,7 @@ from jhkube.options_form import form
 from jhkube.options_form.profiles import parse_profiles
 from jhkube.spawner import JHKubeSpawner
 from jhkube.spawner_options import StartRefused, _computed_profiles
-from jhkube.watch.starts import Start
+from jhkube.watch.start import Start
 from tests.menus import menu
 
 pytestmark = pytest.mark.usefixtures("kubeconfig")

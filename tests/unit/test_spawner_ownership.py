@@ -12,7 +12,7 @@ from jhkube.checks.configuration import configuration_results
 from jhkube.checks.configured import ConfiguredHub
 from jhkube.identity import UserIdentity
 from jhkube.spawner import JHKubeSpawner
-from jhkube.watch.claims import ClaimReflector
+from jhkube.watch.reflectors import ClaimReflector
 
 pytestmark = pytest.mark.usefixtures("kubeconfig")
 

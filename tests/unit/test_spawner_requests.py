@@ -7,7 +7,7 @@ from traitlets.config import Config
 from jhkube.objects import create_secret
 from jhkube.spawner import JHKubeSpawner
 from jhkube.watch.patience import Patience
-from jhkube.watch.starts import Start
+from jhkube.watch.start import Start
 from tests.unit.api_server import ScriptedServer, status
 
 pytestmark = pytest.mark.usefixtures("kubeconfig")

@@ -79,7 +79,7 @@ async def test_after_an_answer_that_is_no_watch_there_is_a_new_list(server, code
         await until(lambda: set(reflector.pods) == {"labs/restored"})
 
 
-async def test_a_nudge_lists_again_where_the_watch_is_silent_for_ever(server):
+async def test_a_reconnect_lists_again_where_the_watch_is_silent_for_ever(server):
     """As after etcd came back from a backup: its versions are older than the one that the watch began at."""
     async with watching(server) as reflector:
         server.pods.clear()
@@ -89,7 +89,7 @@ async def test_a_nudge_lists_again_where_the_watch_is_silent_for_ever(server):
         server.put("made", version=13)
         await asyncio.sleep(0.1)
         assert set(reflector.pods) == {"labs/first"}
-        reflector.nudge()
+        reflector.reconnect()
         await until(lambda: set(reflector.pods) == {"labs/restored", "labs/made"})
         await until(lambda: server.watched[-1] == "13")
         server.put("later")

@@ -7,8 +7,8 @@ import pytest
 from traitlets.config import Config
 
 from jhkube.spawner import JHKubeSpawner
+from jhkube.watch.pods import is_unended, node_deadline
 from jhkube.watch.reflectors import PodReflector
-from jhkube.watch.stops import is_unended, node_deadline
 from tests.unit.api_server import ScriptedServer, status
 
 pytestmark = pytest.mark.usefixtures("kubeconfig")

@@ -1,4 +1,4 @@
-"""A start, watched: it ends when the server answers, or as soon as it cannot any more."""
+"""Starting a server: until it answers, or as soon as it is clear that it will not."""
 
 from __future__ import annotations
 
@@ -14,23 +14,15 @@ from kubernetes_asyncio.client import V1Pod
 from kubernetes_asyncio.client.exceptions import ApiException
 
 from jhkube.metrics import START_FAILURES, reason_label
-from jhkube.watch._asking import hub_ssl_context
-from jhkube.watch._phases import PhaseTimes, phase_of
-from jhkube.watch._pod_requests import created_pod, heard, remove_in_background
-from jhkube.watch._start_failed import StartFailed
-from jhkube.watch._tasks import cancel
-from jhkube.watch.failures import (
-    Failure,
-    admission_failure,
-    deleted_failure,
-    is_momentary,
-    pod_failure,
-    unreachable_failure,
-)
+from jhkube.watch.admission import admission_failure, is_momentary, unreachable_failure
+from jhkube.watch.failure import Failure, StartFailed
+from jhkube.watch.failures import deleted_failure, pod_failure
 from jhkube.watch.patience import Patience
-from jhkube.watch.readiness import answering, stage_of
+from jhkube.watch.pods import cancel, created_pod, created_uid, remove_in_background
+from jhkube.watch.probe import hub_ssl_context, stage_of, wait_until_answers
+from jhkube.watch.progress import PhaseTimes, phase_of
 
-__all__ = ["Start", "StartFailed"]
+__all__ = ["Start"]
 
 _UNSEEN = 5.0
 """How many seconds after its creation a pod that the watch does not show makes the watch list again."""
@@ -38,23 +30,22 @@ _LONGEST_SLEEP = 10.0
 
 
 class Start:
-    """One start of one spawner.
+    """One start of one spawner, from its first request until its server answers.
 
-    A spawner makes one in its `_start`, tells it when the pod is there (`created`), and lets upstream's wait
-    for the pod be this one's (`upstream_waits`, `ended`)::
+    A spawner makes one in its `_start` and enters it once, with KubeSpawner's own start (`run`). That makes the pod
+    by `create`, and everything that belongs to it; where it would wait for the pod, this start takes over::
 
         async def _start(self):
             self.pod_start = Start(self, Patience())
-            return await self.pod_start.url(super()._start())
+            return await self.pod_start.run(super()._start())
 
         async def _make_create_pod_request(self, pod, request_timeout):
-            uid = await self.pod_start.create(pod, request_timeout)
-            self.pod_start.created(uid)
+            await self.pod_start.create(pod, request_timeout)
             return True
 
         def is_pod_running(self, pod):
-            if self.pod_start and self.pod_start.upstream_waits():
-                return self.pod_start.ended()
+            if self.pod_start and self.pod_start.takes_over():
+                return False
             return super().is_pod_running(pod)
     """
 
@@ -71,15 +62,15 @@ class Start:
         """The pod's events as last seen, oldest first."""
         self._seen: tuple[str | None, Mapping[str, Any] | None] = (None, None)
         self._read: dict[tuple[str, str | None], dict[str, Any]] = {}
-        self._news: set[asyncio.Event] = set()
+        self._subscribers: set[asyncio.Event] = set()
         self._created: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._created_at = 0.0
-        self._upstream: asyncio.Task[str] | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._taken_over = asyncio.Event()
+        self._is_over = False
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._reflectors: list[Any] = []
-        self._told = ExitStack()
+        self._subscriptions = ExitStack()
         self._since: dict[str, float] = {}
         self.times = PhaseTimes()
         """How long its phases took."""
@@ -89,24 +80,17 @@ class Start:
         """The pod, as the reflectors know it."""
         return f"{self.spawner.namespace}/{self.spawner.pod_name}"
 
-    def created(self, uid: str | None = None) -> None:
-        """The API server took the pod; from now on its state counts. Without uid, any of the name is it."""
-        if not self._created.done():
-            self._created_at = time.monotonic()
-            self.times.reached("created")
-            self._created.set_result(uid)
-
     @contextmanager
-    def told(self, wake: asyncio.Event) -> Iterator[None]:
+    def subscribe(self, wake: asyncio.Event) -> Iterator[None]:
         """Within the block, `wake` is set whenever the pod or its events have changed."""
-        self._news.add(wake)
+        self._subscribers.add(wake)
         try:
             yield
         finally:
-            self._news.discard(wake)
+            self._subscribers.discard(wake)
 
-    def _notice(self) -> None:
-        for wake in self._news:
+    def _notify(self) -> None:
+        for wake in self._subscribers:
             wake.set()
 
     async def create(self, pod: V1Pod, timeout: float, beside: Callable[[str], Awaitable[None]] | None = None) -> str:
@@ -130,7 +114,7 @@ class Start:
         ApiException
             When the API server refuses; 409 when there is a pod of this name.
         TimeoutError
-            When it does not answer in time, not at all, or asks to be asked again. Where `uid` is not known then,
+            When it does not answer in time, not at all, or asks for a retry. Where `uid` is not known then,
             the pod may have been made all the same, and the next try says 409.
         """
         wanted = True
@@ -149,8 +133,10 @@ class Start:
 
         making = asyncio.create_task(make())
         try:
-            with self.asking():
-                return await heard(named, making, timeout)
+            with self.requesting():
+                uid = await created_uid(named, making, timeout)
+            self._set_created(uid)
+            return uid
         finally:
             wanted = False
             if self.uid is not None:
@@ -158,8 +144,8 @@ class Start:
             making.add_done_callback(self._remove_unwanted)
 
     @contextmanager
-    def asking(self) -> Iterator[None]:
-        """Within the block, a refusal that is about to pass is a TimeoutError: the word for asking again.
+    def requesting(self) -> Iterator[None]:
+        """Within the block, a refusal that is about to pass is raised as a TimeoutError, so that it is retried.
 
         That is an API server that is away or busy, and one that has not caught up with a new namespace.
         """
@@ -179,27 +165,21 @@ class Start:
         except (aiohttp.ClientError, TimeoutError) as error:
             failure = unreachable_failure(error)
         self.finding = replace(failure, meanwhile=meanwhile)
-        self._notice()
-        self.spawner.log.warning("%s: %s; asking again", self.key, failure.raw)
+        self._notify()
+        self.spawner.log.warning("%s: %s; retrying", self.key, failure.raw)
         raise TimeoutError(failure.raw)
 
-    def upstream_waits(self) -> bool:
-        """Whether the caller is KubeSpawner's `_start`, come to its wait for the pod.
+    def takes_over(self) -> bool:
+        """End KubeSpawner's part, if this start goes on; returns whether it does.
 
-        It has then done all it does before: made the claim, the Secret and the service, and run the hooks.
+        To be called where KubeSpawner asks whether the pod runs. It has then done all it does before: made the claim,
+        the Secret and the service, and run the hooks.
         """
-        return self._upstream is not None and asyncio.current_task() is self._upstream
+        if not self._is_over:
+            self._taken_over.set()
+        return not self._is_over
 
-    def ended(self) -> Awaitable[bool]:
-        """Done when the server answers: what KubeSpawner's wait can wait for, in place of asking again."""
-        self.created()
-        assert self._watching is not None
-        ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        # neither a failure nor a cancellation is upstream's to handle: `url` does
-        self._watching.add_done_callback(lambda _: None if ended.done() else ended.set_result(True))
-        return ended
-
-    async def url(self, upstream: Coroutine[Any, Any, str]) -> str:
+    async def run(self, upstream: Coroutine[Any, Any, str]) -> str:
         """Run KubeSpawner's own start and watch it; returns the server's URL once it answers.
 
         Raises
@@ -207,19 +187,17 @@ class Start:
         StartFailed
             When it cannot start any more. The pod is deleted by then.
         """
-        self._upstream = asyncio.ensure_future(upstream)
-        self._watching = asyncio.create_task(self._answer(), name=f"start of {self.key}")
+        making = asyncio.create_task(self._make(upstream), name=f"making of {self.key}")
+        answering = asyncio.create_task(self._answer(), name=f"start of {self.key}")
         try:
-            await asyncio.wait({self._upstream, self._watching}, return_when=asyncio.FIRST_COMPLETED)
-            if self._watching.done() and self._watching.exception() is not None:
-                # nothing to wait for any more; what upstream was about to do would only be undone
-                await cancel(self._upstream)
-                await self._watching
-            url = await self._upstream
-            # upstream may be content with a pod that runs; the hub would then ask the server in growing
-            # intervals
-            self.created()
-            await self._watching
+            await asyncio.wait({making, answering}, return_when=asyncio.FIRST_EXCEPTION)
+            # Where one of them has failed, what the other is about to do would only be undone.
+            failed = [task for task in (answering, making) if task.done() and task.exception()]
+            if failed:
+                await cancel(making, answering)
+                await failed[0]
+            url = await answering
+            self.spawner.pod_id = self.uid
             self.times.reached("ready")
             return url
         except StartFailed:
@@ -230,27 +208,46 @@ class Start:
             raise self._failed(admission_failure(error)) from None
         except (aiohttp.ClientError, TimeoutError) as error:
             await self._clean_up()
-            asked = None if self._created.done() else self.finding
-            raise self._failed(asked.definite() if asked else unreachable_failure(error)) from None
+            refusal = None if self._created.done() else self.finding
+            raise self._failed(refusal.definite() if refusal else unreachable_failure(error)) from None
         except asyncio.CancelledError:
             START_FAILURES.labels("Cancelled").inc()
             # Until then a pod's uid may still come in.
-            await cancel(self._upstream, self._watching)
+            await cancel(making, answering)
             # The hub's stop, which comes next, asks the watch whether there is a pod. It may not know yet.
             if self.uid:
                 self._remove_in_background(self.uid)
             raise
         finally:
-            await cancel(self._upstream, self._watching)
+            self._is_over = True
+            await cancel(making, answering)
             if not self._created.done():
                 self._created.cancel()
 
-    def _remove_unwanted(self, asked: asyncio.Future[str]) -> None:
-        if not asked.cancelled() and asked.exception() is None and asked.result() != self.uid:
-            self._remove_in_background(asked.result())
+    async def _make(self, upstream: Coroutine[Any, Any, str]) -> None:
+        """Run KubeSpawner's own start to where it waits for the pod."""
+        upstream_start = asyncio.ensure_future(upstream)
+        taken_over = asyncio.ensure_future(self._taken_over.wait())
+        try:
+            await asyncio.wait({upstream_start, taken_over}, return_when=asyncio.FIRST_COMPLETED)
+            if upstream_start.done():
+                await upstream_start
+            self._set_created(self.uid)
+        finally:
+            await cancel(upstream_start, taken_over)
+
+    def _set_created(self, uid: str | None) -> None:
+        """Note that the API server took the pod: from now on its state counts. Without uid, any of the name is it."""
+        if not self._created.done():
+            self._created_at = time.monotonic()
+            self.times.reached("created")
+            self._created.set_result(uid)
+
+    def _remove_unwanted(self, making: asyncio.Future[str]) -> None:
+        if not making.cancelled() and making.exception() is None and making.result() != self.uid:
+            self._remove_in_background(making.result())
 
     def _remove_in_background(self, uid: str) -> None:
-        """Delete this very pod; a stop at the same time does no harm."""
         remove_in_background(self.spawner.api, self.key, uid, self.spawner.log)
 
     async def _clean_up(self) -> None:
@@ -264,20 +261,21 @@ class Start:
             if isinstance(error, asyncio.CancelledError):
                 raise
 
-    async def _answer(self) -> None:
-        """Wait for the server's answer, or for a reason to give up."""
+    async def _answer(self) -> str:
+        """Wait for the server's answer, or for a reason to give up; returns the server's URL."""
         self.uid = await self._created
         spawner = self.spawner
         try:
-            await answering(
+            await wait_until_answers(
                 self._stage,
                 self._address,
                 self._wake,
                 path=f"{spawner.server.base_url.rstrip('/')}/api",
                 ssl_context=hub_ssl_context(spawner) if spawner.internal_ssl else None,
             )
+            return self._address()
         finally:
-            self._told.close()
+            self._subscriptions.close()
             self._read.clear()
             if self._timer:
                 self._timer.cancel()
@@ -295,13 +293,13 @@ class Start:
         return stage_of(self.pod, self.events)
 
     def _follow(self) -> None:
-        """Be told by the reflectors; one can be replaced by another under way."""
+        """Subscribe to the reflectors; one can be replaced by another under way."""
         reflectors = [each for each in (self.spawner.pod_reflector, self.spawner.event_reflector) if each]
         if reflectors != self._reflectors:
-            self._told.close()
+            self._subscriptions.close()
             self._reflectors = reflectors
             for reflector in reflectors:
-                self._told.enter_context(reflector.told_of(self.key, self._wake))
+                self._subscriptions.enter_context(reflector.subscribe(self.key, self._wake))
 
     def _look(self) -> None:
         """Read the pod and its events, once for each change."""
@@ -321,7 +319,7 @@ class Start:
         self.events = [e for e in events if self.uid and e["involvedObject"].get("uid") == self.uid]
         if pod is not None:
             self.times.reached(phase_of(pod, self.events))
-        self._notice()
+        self._notify()
 
     def _judge(self) -> float:
         """Raise StartFailed if there is no hope left; else how long to wait for news, in seconds."""
@@ -329,10 +327,10 @@ class Start:
         if self.pod is None:
             if "seen" in self._since:
                 raise self._failed(deleted_failure(None, self.events))
-            if now - max(self._created_at, self._since.get("nudged", 0.0)) > _UNSEEN:
-                self._since["nudged"] = now
+            if now - max(self._created_at, self._since.get("reconnected", 0.0)) > _UNSEEN:
+                self._since["reconnected"] = now
                 for reflector in self._reflectors:
-                    reflector.nudge()
+                    reflector.reconnect()
             return _UNSEEN
         self._since.setdefault("seen", now)
         if "deletionTimestamp" in self.pod["metadata"]:

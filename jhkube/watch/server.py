@@ -10,15 +10,17 @@ from typing import Any
 
 from jupyterhub.objects import Server
 from packaging.version import InvalidVersion, Version
+from traitlets import dlink
 
-from jhkube.watch._asking import Headers, answer_of
-from jhkube.watch._failure import Failure
-from jhkube.watch._start_failed import StartFailed
+from jhkube.watch.failure import Failure, StartFailed
+from jhkube.watch.probe import Headers, answer_of
 
 __all__ = ["CheckedServer", "CheckedServerMixin", "NoAnswer"]
 
 _VERSION = "X-JupyterHub-Version"
 _LONGEST_VERSION = 64
+_ADDRESS = ("proto", "ip", "port", "base_url", "cookie_name")
+"""What a server's record in the hub's database says."""
 _PAUSE = 0.2
 """Seconds between two requests of the hub's wait."""
 
@@ -85,10 +87,14 @@ class CheckedServerMixin:
     def server(self) -> Any:
         """The server as the hub knows it; None where there is none."""
         server = super().server  # type: ignore[misc]
-        # The hub makes these itself, and sets the address on the very object that it made.
-        if type(server) is Server:
-            server.__class__ = CheckedServer
-        return server
+        if server is None or isinstance(server, CheckedServer):
+            return server
+        checked = CheckedServer(orm_server=server.orm_server)
+        # The hub sets the address, once there is one, on the object that it made.
+        for name in _ADDRESS:
+            dlink((server, name), (checked, name))
+        self.server = checked
+        return checked
 
     @server.setter
     def server(self, server: Server | None) -> None:

@@ -17,7 +17,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Int
 
 from jhkube.metrics import WATCH_FAILURES, WATCHES_LOST
-from jhkube.watch._packed import PackedObjects, object_key
+from jhkube.watch.packed import PackedObjects, object_key
 
 __all__ = ["WatchReflector"]
 
@@ -42,7 +42,7 @@ class WatchReflector(ResourceReflector):
 
     Differs from its parent in that a list comes in pages, each small enough not to hold up the hub; in that a
     watch that ends, or whose connection breaks, goes on from where it was, without a list; in that nothing but
-    `stop` ends it; and in that whoever waits for a change is told (`told_of`).
+    `stop` ends it; and in that changes of one object can be subscribed to (`subscribe`).
 
     After any other error there is a new list: an API server that was away may have another database, as after a
     restore of etcd, and a watch that goes on from a version which is not there yet sees nothing, and no error.
@@ -82,41 +82,45 @@ class WatchReflector(ResourceReflector):
     resources = AnyTrait(help="""The objects: a mapping of "namespace/name" to a dict, read-only.""")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        # KubeSpawner waits for this one where it finds the reflector started; `loaded` is what jhkube waits for.
+        self.first_load_future.set_result(None)
+        self._loaded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.resources = PackedObjects()
         self._version: str | None = None
         self._response: aiohttp.ClientResponse | None = None
-        self._told: dict[str, set[asyncio.Event]] = {}
+        self._subscribers: dict[str, set[asyncio.Event]] = {}
         self._trouble_since: float | None = None
 
     @property
-    def first_load_future(self) -> asyncio.Future[None]:
-        """Done when the objects are there; fails if the latest try to load them did.
-
-        A new future at each reading: a start that is cancelled while it waits must not cancel it for the
-        others.
-        """
-        return asyncio.shield(self._loaded)
-
-    @first_load_future.setter
-    def first_load_future(self, _: asyncio.Future[None]) -> None:
-        """The parent sets one; ours is there already."""
+    def is_loaded(self) -> bool:
+        """Whether the objects are there."""
+        return self._loaded.done()
 
     async def start(self) -> None:
-        """Begin; returns when the objects are there.
+        """Begin; returns when the first try to load the objects has ended, also where it failed.
 
-        Raises
-        ------
-        Exception
-            What the first list failed with. The reflector goes on trying, and a later caller that waits for
-            `first_load_future` finds it loaded once that worked.
+        KubeSpawner ends the hub where this fails and users have namespaces of their own. `loaded` says what it failed
+        with.
         """
         if self.watch_task and not self.watch_task.done():
             raise RuntimeError(f"Task watching for {self.kind} is already running")
         WATCHES_LOST.labels(self.kind)
         self.watch_task = asyncio.create_task(self._run(), name=f"watch {self.kind} {self.namespace}")
-        await self.first_load_future
+        # The reflector has said why, and goes on trying.
+        await asyncio.wait([self._loaded])
+
+    async def loaded(self) -> None:
+        """Return when the objects are there.
+
+        Raises
+        ------
+        Exception
+            What the latest try to load them failed with: `ApiException`, or an error of the connection. The
+            reflector goes on trying, so to call this again is to wait for the next try.
+        """
+        # A start that is cancelled while it waits must not cancel it for the others.
+        await asyncio.shield(self._loaded)
 
     async def stop(self) -> None:
         """End the watch, and wake whoever waits for a change so that they look for another reflector."""
@@ -126,30 +130,30 @@ class WatchReflector(ResourceReflector):
             await asyncio.wait([self.watch_task])
             self.watch_task = None
         self._set_recovered()
-        for waiting in self._told.values():
+        for waiting in self._subscribers.values():
             for wake in waiting:
                 wake.set()
 
     @contextmanager
-    def told_of(self, key: str, wake: asyncio.Event) -> Iterator[None]:
+    def subscribe(self, key: str, wake: asyncio.Event) -> Iterator[None]:
         """Within the block, `wake` is set at each change of the pod "namespace/name", or of its events."""
-        waiting = self._told.setdefault(key, set())
+        waiting = self._subscribers.setdefault(key, set())
         waiting.add(wake)
         try:
             yield
         finally:
             waiting.discard(wake)
-            if not waiting and self._told.get(key) is waiting:
-                del self._told[key]
+            if not waiting and self._subscribers.get(key) is waiting:
+                del self._subscribers[key]
 
-    def nudge(self) -> None:
-        """Connect anew and list: for a caller who knows that it should have been told of a change."""
+    def reconnect(self) -> None:
+        """Connect and list again: for a caller who knows of a change that the watch does not show."""
         self._version = None
         if self._response is not None:
             self._response.close()
 
-    def _tell(self, key: str) -> None:
-        for wake in self._told.get(key, ()):
+    def _notify(self, key: str) -> None:
+        for wake in self._subscribers.get(key, ()):
             wake.set()
 
     @property
@@ -164,13 +168,14 @@ class WatchReflector(ResourceReflector):
             try:
                 if self._version is None:
                     self._version = await self._load()
-                    self._set_loaded()
+                    if not self.is_loaded:
+                        self._loaded.set_result(None)
                 await self._watch(self._version)
                 failures = 0
             except _Expired:
                 self.log.info("The watch of %s is too far behind, listing again", self._where)
                 self._version = None
-                # a server that answers every watch so must not be asked in a tight circle
+                # Backoff, in case every watch is answered so.
                 failures = failures + 1 if time.monotonic() - connected < 1 else 0
             except asyncio.CancelledError:
                 raise
@@ -182,16 +187,12 @@ class WatchReflector(ResourceReflector):
                 failures = 1 if time.monotonic() - connected > _LONGEST_DELAY else failures + 1
                 self._note_trouble(error, failures)
             if failures:
-                longest = _LONGEST_DELAY_WAITED_FOR if self._told else _LONGEST_DELAY
+                longest = _LONGEST_DELAY_WAITED_FOR if self._subscribers else _LONGEST_DELAY
                 await asyncio.sleep(min(longest, 0.1 * 2 ** min(failures, 10)) * random.uniform(0.5, 1))
-
-    def _set_loaded(self) -> None:
-        if not self._loaded.done():
-            self._loaded.set_result(None)
 
     def _note_trouble(self, error: BaseException, failures: int) -> None:
         """Say it once when it begins and once in a while, never with a traceback for what a network does."""
-        if not self._loaded.done():
+        if not self.is_loaded:
             self._loaded.set_exception(error)
             self._loaded.exception()  # nobody need be waiting
             self._loaded = asyncio.get_running_loop().create_future()
@@ -322,7 +323,7 @@ class WatchReflector(ResourceReflector):
                 self._remove(object_key(item), item)
             case _:
                 self._put(object_key(item), item)
-        # Not where a nudge asked for a list meanwhile.
+        # Not where `reconnect` asked for a list meanwhile.
         if self._version is not None:
             self._version = item["metadata"]["resourceVersion"]
 
@@ -334,14 +335,14 @@ class WatchReflector(ResourceReflector):
 
     def _put(self, key: str, item: Mapping[str, Any]) -> None:
         cast(PackedObjects, self.resources).put(key, self._slim(item))
-        self._tell(key)
+        self._notify(key)
 
     def _remove(self, key: str, item: Mapping[str, Any]) -> None:
         cast(PackedObjects, self.resources).drop(key)
-        self._tell(key)
+        self._notify(key)
 
     def _replace(self, had: PackedObjects, fresh: PackedObjects) -> None:
         self.resources = fresh
-        for key in list(self._told):
+        for key in list(self._subscribers):
             if had.version(key) != fresh.version(key):
-                self._tell(key)
+                self._notify(key)

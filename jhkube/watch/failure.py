@@ -1,12 +1,17 @@
-"""What is wrong with a start, as a value: for how long it may be so, and what to tell whom; pure."""
+"""What is wrong with a start: as a value, and as the exception that the hub shows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import jupyterhub.spawner
+from tornado import web
 
 from jhkube.redaction import without_secrets
 
-__all__ = ["Failure", "redacted"]
+__all__ = ["Failure", "StartFailed", "redacted"]
 
 
 @dataclass(frozen=True)
@@ -46,3 +51,34 @@ def redacted(text: str, limit: int = 600) -> str:
     """Text of the cluster on one line, with what may be a secret replaced by "…"."""
     text = " ".join(without_secrets(text).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+SPAWN_EXCEPTION: Any = getattr(jupyterhub.spawner, "SpawnException", None)
+"""The hub's own word for a start that was refused: jupyterhub 6; in 5 an HTTPError says the same."""
+
+
+class StartFailed(SPAWN_EXCEPTION or web.HTTPError):  # type: ignore[misc]
+    """A server that did not start, and why.
+
+    `jupyterhub_message` and `jupyterhub_html_message` are what the hub shows: on the page of the pending start,
+    on the page that offers to start again, and in the REST API's answers.
+    """
+
+    def __init__(self, failure: Failure, where: str) -> None:
+        self._said = f"{where} did not start: {failure.raw}"
+        if SPAWN_EXCEPTION:
+            super().__init__(failure.message, reason=failure.reason, status_code=failure.status_code)
+        else:
+            super().__init__(failure.status_code, self._said, reason=failure.reason)
+        self.failure = failure
+        self.jupyterhub_message = f"{failure.message}\n({failure.raw})"
+        self.jupyterhub_html_message = (
+            f"{escape(failure.message)}<br><small><code>{escape(failure.raw)}</code></small>"
+        )
+
+    def get_message(self) -> str:
+        """What is logged."""
+        return self._said
+
+    def __str__(self) -> str:
+        return self._said

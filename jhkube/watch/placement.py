@@ -1,4 +1,4 @@
-"""Why a pod has no node, or its node cannot give it its volumes and network; pure."""
+"""Why a pod has no node, or its node cannot give it its volumes and network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jhkube.watch._failure import Failure, redacted
+from jhkube.watch.failure import Failure, redacted
 from jhkube.watch.patience import Patience
 
 __all__ = ["node_failure", "scheduling_failure", "volume_failure"]

@@ -1,11 +1,11 @@
-"""Why an image could not be pulled; pure."""
+"""Why an image could not be pulled."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from jhkube.watch._failure import Failure, redacted
+from jhkube.watch.failure import Failure, redacted
 from jhkube.watch.patience import Patience
 
 __all__ = ["IMAGE_REASONS", "image_failure"]
@@ -88,7 +88,7 @@ _NODE = _cause(
     r"failed to (?:extract|prepare extraction|get reader from content store)|parent snapshot|content digest|"
     r"\blocked for\b|permission denied|input/output error"
 )
-"""Trouble of the node's own store, which can be told in the words of a registry."""
+"""Trouble of the node's own store, which a text may describe in the words of a registry."""
 
 
 def image_failure(reason: str, text: str, image: str, patience: Patience) -> Failure:

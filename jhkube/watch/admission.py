@@ -1,4 +1,4 @@
-"""Why the API server did not take what the hub asked for; pure."""
+"""Why the API server did not take what the hub asked for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from kubernetes_asyncio.client.exceptions import ApiException
 
-from jhkube.watch._failure import Failure, redacted
+from jhkube.watch.failure import Failure, redacted
 
 __all__ = ["admission_failure", "exists_already", "is_momentary", "unreachable_failure"]
 
