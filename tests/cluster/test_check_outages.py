@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jhkube.commands.configuration import load_configuration
+from jhkube.checks.configured import load_configuration
 from jhkube.configured import ConfiguredHub
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import kube_config
