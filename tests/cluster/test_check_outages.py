@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from jhkube.checks.configured import load_configuration
-from jhkube.configured import ConfiguredHub
+from jhkube.checks.configured import ConfiguredHub
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import kube_config
 from kubespawner.clients import load_config
