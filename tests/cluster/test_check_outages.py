@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jhkube.checks.configured import load_configuration
-from jhkube.checks.configured import ConfiguredHub
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import kube_config
 from kubespawner.clients import load_config
 from traitlets.config import Config
 
 from jhkube.checks.cluster import Cluster
+from jhkube.checks.configured import ConfiguredHub, load_configuration
 from jhkube.checks.image import image_results
 from jhkube.checks.result import Result, Status
 from jhkube.checks.run import ImageChoice, check_hub
