@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
 from kubernetes_asyncio.client.exceptions import ApiException
 
+from jhkube.kube import CONFLICT, FORBIDDEN, NOT_FOUND, UNAUTHORIZED, error_status
 from jhkube.watch.failure import Failure, redacted
 
 __all__ = ["admission_failure", "exists_already", "is_momentary", "unreachable_failure"]
@@ -52,7 +51,7 @@ def admission_failure(error: ApiException) -> Failure:
 
     The manifest is never part of it: what the API server repeats of it is taken out.
     """
-    status = _status(error)
+    status = error_status(error)
     text = status.get("message") or error.reason or "no message"
     what = _OBJECTS.get((status.get("details") or {}).get("kind") or "", "server")
     reason = _quota_reason(text) or status.get("reason") or error.reason or f"HTTP {error.status}"
@@ -62,37 +61,37 @@ def admission_failure(error: ApiException) -> Failure:
         return Failure(str(reason), message, detail, status_code=status_code)
 
     if quota := _QUOTA.search(text):
-        return because(_quota_sentence(quota), 403)
+        return because(_quota_sentence(quota), FORBIDDEN)
     if unsaid := _QUOTA_UNSAID.search(text):
         return because(
             f"The quota here asks every {what} to state its {unsaid['what']}, and this one does not. "
             "Choose a size that does, or tell your administrator.",
-            403,
+            FORBIDDEN,
         )
     if bound := _LIMIT_RANGE.search(text):
         side = "more than" if bound["which"] == "maximum" else "less than"
         return because(
             f"Your {what} asks for {side} the {bound['bound']} of {bound['what']} that is allowed here. "
             "Choose another size.",
-            403,
+            FORBIDDEN,
         )
     if policy := _POLICY.search(text):
         why = redacted(policy["why"] or "", 200).rstrip(".")
         return because(
             f"The cluster's rules do not allow this {what}{f': {why}' if why else ''}. "
             "Choose something else, or ask your administrator.",
-            403,
+            FORBIDDEN,
         )
     if constraint := _CONSTRAINT.search(text):
         why = redacted(constraint["why"].strip("[] "), 300).rstrip(".")
         return because(
             f"The cluster's security context constraints do not allow this {what}: {why}. Tell your administrator.",
-            403,
+            FORBIDDEN,
         )
     if _POD_SECURITY.search(text):
         return because(
             "The cluster's security rules do not allow this server as it is configured. Tell your administrator.",
-            403,
+            FORBIDDEN,
         )
     if named := _NAMED_MISSING.search(text):
         kind = "service account" if named["account"] else "priority class"
@@ -101,13 +100,15 @@ def admission_failure(error: ApiException) -> Failure:
             "Tell your administrator."
         )
     if "because it is being terminated" in text:
-        return because("The place your server runs in is being removed. Try again in a minute.", 409)
-    if error.status == 404:
+        return because("The place your server runs in is being removed. Try again in a minute.", CONFLICT)
+    if error.status == NOT_FOUND:
         return because("The namespace your server is to run in does not exist. Tell your administrator.")
-    if error.status in (401, 403):
-        return because(f"The hub is not allowed to make your {what} in the cluster. Tell your administrator.", 403)
-    if error.status == 409:
-        return because(f"A {what} of the same name is still being removed. Try again in a minute.", 409)
+    if error.status in (UNAUTHORIZED, FORBIDDEN):
+        return because(
+            f"The hub is not allowed to make your {what} in the cluster. Tell your administrator.", FORBIDDEN
+        )
+    if error.status == CONFLICT:
+        return because(f"A {what} of the same name is still being removed. Try again in a minute.", CONFLICT)
     if error.status in (400, 422):
         return because(f"The cluster does not accept this {what} as it is configured. Tell your administrator.")
     return because("The cluster did not answer as it should. Try again in a minute.", 429)
@@ -121,16 +122,16 @@ def is_momentary(error: ApiException) -> bool:
     """
     if error.status in _BUSY:
         return True
-    status = _status(error)
-    if error.status == 409:
+    status = error_status(error)
+    if error.status == CONFLICT:
         # Operation cannot be fulfilled on resourcequotas "q": the object has been modified
         return status.get("reason") == "Conflict"
-    return error.status == 403 and bool(_NEW_NAMESPACE.search(str(status.get("message"))))
+    return error.status == FORBIDDEN and bool(_NEW_NAMESPACE.search(str(status.get("message"))))
 
 
 def exists_already(error: ApiException) -> bool:
     """Whether the API server refused to create an object because there is one of its name."""
-    return error.status == 409 and not is_momentary(error)
+    return error.status == CONFLICT and not is_momentary(error)
 
 
 def unreachable_failure(error: Exception) -> Failure:
@@ -141,15 +142,6 @@ def unreachable_failure(error: Exception) -> Failure:
         redacted(str(error) or type(error).__name__),
         status_code=429,
     )
-
-
-def _status(error: ApiException) -> dict[str, Any]:
-    """The Status object the API server answers errors with, or what is left of it."""
-    try:
-        body = json.loads(error.body or "{}")
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _quota_reason(text: str) -> str:
