@@ -94,6 +94,9 @@ class Build:
         return sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts)
 
 
+PROCESSES: Final = 32_768
+"""How many processes a build may have: what older releases of Buildah give one themselves."""
+
 SECONDS: Final = {"tiny": 8, "hub": 50, "lab": 90, "plain": 50}
 """How long an image takes, in seconds, measured on two cores."""
 
@@ -271,11 +274,9 @@ def _build(settings: Settings, build: Build) -> str:
 
 def _own_limits() -> list[str]:
     """Return the options that leave a build the limits of this process: root in a container may not raise them."""
-    words = []
-    for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
-        soft, hard = resource.getrlimit(kind)
-        words.append(f"--ulimit={name}={soft}:{hard}")
-    return words
+    files, processes = resource.getrlimit(resource.RLIMIT_NOFILE), resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    most = PROCESSES if processes == resource.RLIM_INFINITY else min(processes, PROCESSES)
+    return [f"--ulimit=nofile={files[0]}:{files[1]}", f"--ulimit=nproc={most}:{most}"]
 
 
 def _retag(settings: Settings, repository: str, tag: str, alias: str) -> None:
