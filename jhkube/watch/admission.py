@@ -101,11 +101,11 @@ def admission_failure(error: ApiException) -> Failure:
             "Tell your administrator."
         )
     if "because it is being terminated" in text:
-        return because("The place your server runs in is being removed. Try again in a minute.", 409)
+        return because("The namespace of your server is being deleted. Try again in a minute.", 409)
     if error.status == 404:
-        return because("The namespace your server is to run in does not exist. Tell your administrator.")
+        return because("The namespace of your server does not exist. Tell your administrator.")
     if error.status in (401, 403):
-        return because(f"The hub is not allowed to make your {what} in the cluster. Tell your administrator.", 403)
+        return because(f"The hub is not allowed to create your {what} in the cluster. Tell your administrator.", 403)
     if error.status == 409:
         return because(f"A {what} of the same name is still being removed. Try again in a minute.", 409)
     if error.status in (400, 422):
@@ -137,7 +137,7 @@ def unreachable_failure(error: Exception) -> Failure:
     """An API server that did not answer at all, as a `Failure`."""
     return Failure(
         "ApiServerUnavailable",
-        "The cluster did not answer. Try again in a minute; tell your administrator if it stays so.",
+        "The cluster did not answer. Try again in a minute; tell your administrator if it happens again.",
         redacted(str(error) or type(error).__name__),
         status_code=429,
     )
