@@ -52,16 +52,16 @@ docs: setup ## Build the documentation into docs/_build
 	$(BIN)/sphinx-build -E -W --keep-going -b html docs docs/_build/html
 
 .PHONY: screenshots
-screenshots: check setup tools browser up images ## Take the documentation's pictures anew
+screenshots: check setup tools browser up images ## Take the pictures of the documentation again
 	@$(WITH_CLUSTER) TAKE_SCREENSHOTS=1 $(BIN)/pytest tests/browser
 
 .PHONY: bench
-bench: check tools up images room ## Measure jhkube beside the alternatives (BENCH="menu spawn" for a part, QUICK=1 to try)
+bench: check tools up images room ## Measure jhkube and the alternatives (BENCH="menu spawn" for a part, QUICK=1 to try)
 	@$(CLUSTER) venv .venv-bench '.[bench]'
 	@$(WITH_CLUSTER) .venv-bench/bin/python -m benchmarks run $(BENCH) $(if $(QUICK),--quick)
 
 .PHONY: up
-up: check ## Start the cluster, after anything that may have happened to it
+up: check ## Start the cluster, or repair it if it does not run
 	@$(CLUSTER) up
 
 .PHONY: images

@@ -35,7 +35,7 @@ def main() -> int:
     run.add_argument("--quick", action="store_true", help="small sizes and few rounds: to try whether it runs")
     show = verbs.add_parser("table", help="print the table of a run")
     show.add_argument("file", nargs="?", type=Path, default=LATEST)
-    verbs.add_parser("readme", help="put the table of the last whole run into the README and the docs, and draw")
+    verbs.add_parser("readme", help="put the last whole run into the README and the docs, and draw the plots")
     options = parser.parse_args()
     match options.verb:
         case "run":
@@ -102,12 +102,12 @@ def measure(names: list[str], quick: bool, keep: bool) -> int:
     print(f"\n{report.aligned(report.markdown(result))}")
     print(f"{time.monotonic() - began:.0f} s in all; every number is in {path.relative_to(ROOT)}")
     if path == LATEST:
-        print("`python -m benchmarks readme` puts this table into the README and the documentation.")
+        print("`python -m benchmarks readme` puts this run into the README and the documentation.")
     return 1 if result["failed"] else 0
 
 
 def publish(run: dict[str, Any]) -> None:
-    """Put the table and the plots into the documents, and draw them."""
+    """Put the tables and the plots into the documents, and draw the plots."""
     from .plots import draw
 
     for document in DOCUMENTS:
@@ -119,11 +119,20 @@ def publish(run: dict[str, Any]) -> None:
 
 
 def published(text: str, run: dict[str, Any]) -> str:
-    """Return a document with a run's table, and with its plots if there is a place for them."""
-    text = report.with_block(text, "table", report.markdown(run))
-    if "<!-- benchmarks: plots -->" in text:
-        shown = [f"![{group}](benchmarks/{picture(group)}.svg)" for group in plotted(run)]
-        text = report.with_block(text, "plots", "\n\n".join(shown))
+    """Return a document with what it shows of a run: a table, a summary, plots.
+
+    Raises
+    ------
+    ValueError
+        Where a document has a marker without its end, or twice, or none at all.
+    """
+    shown = [f"![{group}](benchmarks/{picture(group)}.svg)" for group in plotted(run)]
+    blocks = {"table": report.markdown(run), "summary": report.summary(run), "plots": "\n\n".join(shown)}
+    wanted = [name for name in blocks if f"<!-- benchmarks: {name} -->" in text]
+    if not wanted:
+        raise ValueError("there should be a marker for a table, a summary or plots")
+    for name in wanted:
+        text = report.with_block(text, name, blocks[name])
     return text
 
 

@@ -1,4 +1,4 @@
-"""The table of a run, for the terminal and for the documentation."""
+"""The tables of a run: the whole one for the terminal and the documentation, and six rows of it for the README."""
 
 from __future__ import annotations
 
@@ -10,9 +10,57 @@ from typing import Any
 from .growth import growth
 from .rows import Row, Target
 
-__all__ = ["Series", "headline", "markdown", "series_of", "with_block"]
+__all__ = ["FELT", "Felt", "Series", "headline", "markdown", "series_of", "summary", "with_block"]
 
-HEAD = ("", "jhkube", "beside it", "ratio", "growth", "target")
+HEAD = ("", "jhkube", "baseline", "ratio", "growth", "target")
+
+
+@dataclass(frozen=True)
+class Felt:
+    """A number that people feel: a row of the README."""
+
+    words: str
+    """What the row is called in the README."""
+
+    group: str
+    """The row's heading in the whole table."""
+
+    measure: str
+    """The row's name in the whole table."""
+
+    size: int
+    """The size that is shown."""
+
+
+FELT = (
+    Felt("**Form** with 10,000 tags: render it", "A form, from memory", "render, first after a refresh", 10_000),
+    Felt(
+        "**Start to lab**: from the click until JupyterLab is ready",
+        "Spawn, JupyterLab",
+        "request → ready, median",
+        1,
+    ),
+    Felt(
+        "**Ready detection**: from a lab's first answer until the hub knows, 16 starts at once, p95",
+        "Spawn, JupyterLab",
+        "first answer → ready, p95",
+        16,
+    ),
+    Felt(
+        "**Large hub**, 5,000 pods: the longest time for which the hub answers nobody",
+        "A large hub",
+        "longest block of the loop, on the wall",
+        5_000,
+    ),
+    Felt("**Login** with GitHub, 20 people at once, median", "Login with GitHub", "a login, median", 20),
+    Felt(
+        "**Image**: from the container's start until the server answers",
+        "Start of the lab image's server",
+        "to the first answer, median",
+        1,
+    ),
+)
+"""The rows of the README, in their order."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +111,38 @@ def headline(run: dict[str, Any]) -> str:
 def markdown(run: dict[str, Any]) -> str:
     """Return the whole table of a run, with what it is of above it and what failed below it."""
     rows = [Row.from_dict(row) for row in run["rows"]]
-    lines = [f"Measured {headline(run)}. Several numbers in a cell are those of the sizes in the heading above.", ""]
+    lines = [f"Measured {headline(run)}. A cell has one number for each of the sizes in the heading above it.", ""]
     lines += ["| " + " | ".join(HEAD) + " |", "|---|--:|--:|--:|---|---|"]
     heading = ""
     for series in series_of(rows):
         row = series.rows[0]
         sizes = " · ".join(f"{size:,}" for size in series.sizes)
-        beside = f"; beside it {row.beside}" if row.beside else ""
-        title = f"**{row.group}**, {sizes} {row.of}{beside}"
+        baseline = f"; baseline: {row.beside}" if row.beside else ""
+        title = f"**{row.group}**, {sizes} {row.of}{baseline}"
         if title != heading:
             heading = title
             lines.append(f"| {title} |" + " |" * (len(HEAD) - 1))
         lines.append("| " + " | ".join(cells(series)) + " |")
     for name, reason in run["failed"].items():
         lines += ["", f"**{name} failed**: {reason}"]
+    return "\n".join(lines)
+
+
+def summary(run: dict[str, Any]) -> str:
+    """Return the README's table: one line for each of `FELT`, with what it is compared with.
+
+    A row that the run does not have, since its benchmark failed, says so.
+    """
+    rows = {(row.group, row.measure, row.size): row for row in map(Row.from_dict, run["rows"])}
+    lines = [f"Measured {headline(run)}.", "", "|  | jhkube | baseline | the baseline is |", "|---|--:|--:|---|"]
+    for felt in FELT:
+        row = rows.get((felt.group, felt.measure, felt.size))
+        if row is None:
+            lines.append(f"| {felt.words} | not measured |  |  |")
+            continue
+        unit = f" {row.unit}" if row.unit else ""
+        other = "" if row.other is None else f"{number(row.other)}{unit}"
+        lines.append(f"| {felt.words} | {number(row.jhkube)}{unit} | {other} | {row.beside} |")
     return "\n".join(lines)
 
 
@@ -87,7 +153,7 @@ def cells(series: Series) -> list[str]:
     if len(series.rows) > 2:
         grows = growth(series.sizes, series.jhkube)
         if series.other is not None:
-            grows += f"; beside it {growth(series.sizes, series.other)}"
+            grows += f"; baseline: {growth(series.sizes, series.other)}"
     return [
         series.rows[0].measure,
         " · ".join(map(number, series.jhkube)) + unit,
@@ -121,7 +187,7 @@ def wording(target: Target, unit: str) -> str:
     if target.at_most is not None:
         parts.append(f"≤ {target.at_most:,g}{f' {unit}' if unit else ''}")
     if target.ratio is not None:
-        parts.append(f"≤ {target.ratio:g} of it")
+        parts.append(f"≤ {target.ratio:g} × baseline")
     if target.more is not None:
         parts.append(f"≤ {target.more:g} more" if target.more else "no more")
     where = f" at {', '.join(f'{size:,}' for size in target.sizes)}" if target.sizes else ""

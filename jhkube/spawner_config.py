@@ -42,7 +42,7 @@ class SpawnerConfig(HomeConfig):
         list(map(str, AccountsFrom)),
         default_value="base",
         help="""
-        What the person's passwd and group entries are added to.
+        The files to which the person's passwd and group entries are added.
 
         `base`: `accounts_passwd` and `accounts_group`; nothing runs before the server.
 
@@ -57,7 +57,7 @@ class SpawnerConfig(HomeConfig):
     accounts_passwd = Unicode(
         DEBIAN_PASSWD,
         help="""
-        The other users that a pod knows, as lines of a passwd file; by default those that every Debian has.
+        The other users in a pod, as lines of a passwd file. By default they are those of Debian.
 
         For example::
 
@@ -68,7 +68,7 @@ class SpawnerConfig(HomeConfig):
     accounts_group = Unicode(
         DEBIAN_GROUP,
         help="""
-        The other groups that a pod knows, as lines of a group file; by default those that every Debian has.
+        The other groups in a pod, as lines of a group file. By default they are those of Debian.
 
         For example::
 
@@ -79,7 +79,7 @@ class SpawnerConfig(HomeConfig):
     login_shell = Unicode(
         "/bin/bash",
         help="""
-        The shell in the person's passwd entry; every image must have it.
+        The shell in the person's passwd entry. Every image must have it.
 
         For example::
 
@@ -89,10 +89,10 @@ class SpawnerConfig(HomeConfig):
 
     umask = Unicode(
         help="""
-        The umask of the server and all that runs in it, in octal; by default the image's. It needs `cmd` to
-        be set, since a shell goes before the command.
+        The umask of the server and its processes, in octal. By default it is the image's. `cmd` has to be set too,
+        because a shell sets the umask and then runs the command.
 
-        For example, where people share folders by group::
+        For example, if groups share folders::
 
             c.JHKubeSpawner.umask = "007"
         """,
@@ -100,9 +100,9 @@ class SpawnerConfig(HomeConfig):
 
     extra_mounts: Any = List(
         help="""
-        Volumes beyond the home. Each has a `path` in the pod and one of `claim`, `nfs` and `host_path`; optionally
-        `read_only`, `sub_path`, `groups` (hub groups that get it) and, for a claim that one pod at a time may
-        use, `exclusive`.
+        Further volumes. Each has a `path` in the pod and one of `claim`, `nfs` and `host_path`. Optional fields are
+        `read_only`, `sub_path`, `groups` (the hub groups that get it) and, for a claim that only one pod at a time
+        may use, `exclusive`.
 
         For example::
 
@@ -115,8 +115,8 @@ class SpawnerConfig(HomeConfig):
 
     ceilings = Dict(
         help="""
-        What all of a person's servers together may have: `cores`, `memory`, `gpus` and `servers`, by default, by hub
-        group (the most generous counts) and by user name (which wins).
+        The limits for all servers of a person together: `cores`, `memory`, `gpus` and `servers`. `default` is for
+        everybody, `groups` for hub groups (the highest limit counts), and `users` for user names (which win).
 
         For example::
 
@@ -130,8 +130,8 @@ class SpawnerConfig(HomeConfig):
     ceilings_are_quotas = Bool(
         False,
         help="""
-        Where every person has a namespace of their own (`enable_user_namespaces`), whether their ceiling is set
-        there as a ResourceQuota too.
+        Whether a person's ceiling is also set as a ResourceQuota, if every person has their own namespace
+        (`enable_user_namespaces`).
 
         For example::
 
@@ -141,13 +141,14 @@ class SpawnerConfig(HomeConfig):
 
     start_patience = Dict(
         help="""
-        For how many seconds a start waits for what may pass by itself, before it fails: `unschedulable` (no node has
-        room; by default 60), `scale_up` (a node is being added; no end), `pull` (the registry does not answer; 45),
-        `crash_loop` (the server has crashed twice; 0), `volume` (it does not mount; 90), `detach` (its disk is still
-        attached elsewhere; 180), `missing` (a Secret, ConfigMap or claim; 15), `node` (it does not answer; 60).
-        `None` is no end. What cannot pass by itself ends a start at once, and `start_timeout` ends all.
+        Seconds for which a start waits for a problem that may go away on its own, before it fails: `unschedulable`
+        (no node has room; by default 60), `scale_up` (a node is being added; no limit), `pull` (the registry does not
+        answer; 45), `crash_loop` (the server has crashed twice; 0), `volume` (it does not mount; 90), `detach` (its
+        disk is still attached elsewhere; 180), `missing` (a Secret, ConfigMap or claim; 15), `node` (it does not
+        answer; 60). `None` is no limit. A problem that cannot go away on its own ends a start immediately, and
+        `start_timeout` ends every start.
 
-        For example, where nodes are added by hand, and no registry is ever waited for::
+        For example, if nodes are added by hand and a start should never wait for a registry::
 
             c.JHKubeSpawner.start_patience = {"unschedulable": 600, "pull": 0}
         """,
@@ -155,8 +156,8 @@ class SpawnerConfig(HomeConfig):
 
     git_hosts: Any = List(
         help="""
-        The git hosts that the person's provider token is offered to, and no other: host names, URLs, or dicts
-        with `host`, `scheme` and `username`.
+        The git hosts that get the person's provider token: host names, URLs, or dicts with `host`, `scheme` and
+        `username`. No other host gets it.
 
         For example::
 
@@ -167,8 +168,8 @@ class SpawnerConfig(HomeConfig):
     git_replaces_etc_gitconfig = Bool(
         False,
         help="""
-        For images with a git older than 2.32, which does not know `GIT_CONFIG_SYSTEM`: put the configuration
-        in the place of the image's `/etc/gitconfig`.
+        Whether the configuration replaces the image's `/etc/gitconfig`: for images with a git older than 2.32, which
+        does not know `GIT_CONFIG_SYSTEM`.
 
         For example::
 
@@ -179,7 +180,7 @@ class SpawnerConfig(HomeConfig):
     sizes = List(
         DEFAULT_SIZES,
         help="""
-        The sizes that a server can have. Each has a `name`, `cores` and `memory`; further fields are
+        The sizes of servers. Each has a `name`, `cores` and `memory`. Optional fields are
         `display_name`, `description`, `cores_guarantee`, `memory_guarantee`, `guarantee_ratio`, `gpus`,
         `gpu_resource`, `node_selector`, `tolerations`, `groups` (hub groups that may take it) and `default`.
 
@@ -195,10 +196,10 @@ class SpawnerConfig(HomeConfig):
     guarantee_ratio = Float(
         GUARANTEE_RATIO,
         help="""
-        The part of a size's cores and memory that is reserved for it, where the size does not say so itself: over
-        0, at most 1.
+        The part of a size's cores and memory that is reserved for a server, if the size does not set it: more than 0
+        and at most 1.
 
-        For example, where nothing is overcommitted::
+        For example, if nothing is overcommitted::
 
             c.JHKubeSpawner.guarantee_ratio = 1.0
         """,
@@ -207,10 +208,10 @@ class SpawnerConfig(HomeConfig):
     mark_ready_images = Bool(
         False,
         help="""
-        Whether the form marks the images that all nodes have on which labs run, so that nothing has to be
-        downloaded. The hub watches the nodes for it: its account needs `list` and `watch` on `nodes`.
+        Whether the form marks images that need no download, because all nodes on which labs run have them. The hub
+        watches the nodes for this, so its account needs `list` and `watch` on `nodes`.
 
-        For example, beside `jhkube prepull`::
+        For example, together with `jhkube prepull`::
 
             c.JHKubeSpawner.mark_ready_images = True
         """,
@@ -218,7 +219,7 @@ class SpawnerConfig(HomeConfig):
 
     presets: Any = List(
         help="""
-        Check boxes of the form, each of which adds `environment`, `volumes` with `volume_mounts`, `labels` or
+        Check boxes on the form. Each one adds `environment`, `volumes` with `volume_mounts`, `labels` or
         `annotations` to the pod, for everybody or for `groups`.
 
         For example::

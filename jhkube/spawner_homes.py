@@ -32,9 +32,9 @@ class HomeConfig(Configurable):
         help="""
         Where people's homes are kept.
 
-        `pvc`: a claim for each person, made by KubeSpawner's `storage_…` and `pvc_name_template` settings.
+        `pvc`: a claim for each person, created with KubeSpawner's `storage_…` and `pvc_name_template` settings.
 
-        `nfs`: a folder for each person of the NFS export in `home_nfs`.
+        `nfs`: a folder for each person on the NFS export in `home_nfs`.
 
         `shared-pvc`: a folder for each person on the claim in `home_claim`.
 
@@ -60,8 +60,8 @@ class HomeConfig(Configurable):
         None,
         allow_none=True,
         help="""
-        The person's folder on the volume, a template. By default `{username}` on NFS and a shared claim, and
-        the volume itself on a claim of one's own.
+        The person's folder on the volume, a template. By default it is `{username}` on NFS and on a shared claim,
+        and the volume itself on a person's own claim.
 
         For example::
 
@@ -71,7 +71,7 @@ class HomeConfig(Configurable):
 
     home_claim = Unicode(
         help="""
-        The claim on which all homes are, for `home = "shared-pvc"`; it must exist.
+        The claim that contains all homes, for `home = "shared-pvc"`. It must exist.
 
         For example::
 
@@ -81,9 +81,9 @@ class HomeConfig(Configurable):
 
     home_nfs = Dict(
         help="""
-        The export on which all homes are, for `home = "nfs"`: `server`, `path` and, where the mount needs them,
-        `mount_options`. With options a PersistentVolume and a claim carry them, which an operator applies
-        once; see the guide to NFS homes.
+        The export that contains all homes, for `home = "nfs"`: `server`, `path` and, if the mount needs them,
+        `mount_options`. Mount options need a PersistentVolume and a claim, which an operator applies once; see the
+        guide to NFS homes.
 
         For example::
 
@@ -96,14 +96,15 @@ class HomeConfig(Configurable):
     adopt_claims = Bool(
         False,
         help="""
-        Whether a claim that does not say whose it is becomes the home of the person whose name it has, at their next
-        start. Every claim that is made says so by the annotation `jhkube/subject`, and a claim of somebody else's is
-        always refused.
+        Whether a claim without an owner becomes the home of the person whose name it has, at their next start. The
+        annotation `jhkube/subject` of a claim says whose it is; jhkube writes it to every claim that it creates. A
+        claim of another person is always refused.
 
-        A claim without it that this hub's database knows from an earlier start is adopted in any case. Set this for
-        claims of another hub, or after the database was lost, while you know that no name has changed hands.
+        A claim without the annotation that this hub's database knows from an earlier start is adopted in any case.
+        Set this trait for claims of another hub, or after the database was lost, if you know that no name has changed
+        hands.
 
-        For example, while people come back to the claims of another hub::
+        For example, while people return to the claims of another hub::
 
             c.JHKubeSpawner.adopt_claims = True
         """,
@@ -135,14 +136,14 @@ class HomeConfig(Configurable):
         ["", *map(str, FolderMaker)],
         default_value="",
         help="""
-        Who makes a person's folder the first time, open to nobody else: by default `user` on a claim of one's own and
-        `root` on NFS and a shared claim.
+        Who creates a person's folder at the first start, with access for nobody else. By default it is `user` on a
+        person's own claim, and `root` on NFS and on a shared claim.
 
         `user`: the person; kubelet gives them the claim's volume. Pod Security "restricted".
 
-        `root`: an init container with just the rights that it takes. Pod Security "baseline".
+        `root`: an init container with only the rights that it needs. Pod Security "baseline".
 
-        `nobody`: another system makes the folders.
+        `nobody`: another system creates the folders.
 
         For example::
 
@@ -152,8 +153,8 @@ class HomeConfig(Configurable):
 
     home_make_image = Unicode(
         help="""
-        The image of the init container that makes folders as root: any with a shell. By default the image that
-        the person chose.
+        The image of the init container that creates folders as root. It needs a shell. By default it is the image
+        that the person chose.
 
         For example::
 

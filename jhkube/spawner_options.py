@@ -40,7 +40,10 @@ FIRST_MENU_TIMEOUT = 5.0
 FOUND_FOR = 60.0
 """Seconds for which a start takes what a form has just found out about its image."""
 
-NO_SERVER = "What was chosen and configured makes no server. Choose something else, or tell your administrator."
+NO_SERVER = (
+    "This combination of image, size and settings cannot be started. "
+    "Choose something else, or tell your administrator."
+)
 
 UNMAKEABLE = (AttributeError, LookupError, TraitError, TypeError, ValueError)
 """What KubeSpawner's templates and traits raise for a text that they do not take.
@@ -250,8 +253,8 @@ class ChoosingSpawner(CountedSpawner):
             self.log.error("%s is refused: it would make homes as root; name home_make_image", choice.image)
             raise OptionError(
                 "image",
-                "An image of your own cannot be started here: it would reach the homes of others. "
-                "Choose one that is offered, or tell the hub's operators.",
+                "You cannot start your own image here: it could access other people's homes. "
+                "Choose one from the list, or tell the hub's operators.",
             )
         return choice
 

@@ -96,7 +96,7 @@ async def connected(hub: ConfiguredHub) -> Cluster:
         if error.status not in (UNAUTHORIZED, FORBIDDEN):
             raise NoCluster(
                 f"the API server {configuration.host} answers {error_text(error)}",
-                "Try again in a minute; if it stays so, look at the API server, and at the proxy before it.",
+                "Try again in a minute; if it happens again, look at the API server, and at the proxy before it.",
             ) from None
         raise NoCluster(
             f"the API server {configuration.host} does not let the hub in: {error_text(error)}",

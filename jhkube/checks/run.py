@@ -85,7 +85,7 @@ async def _within(subject: Subject, results: AsyncIterator[Result], seconds: flo
                 found.append(result)
     except TimeoutError:
         found.append(
-            subject.failed(f"no answer within {seconds:.0f} s", "Try again; if it stays so, ask who runs it.")
+            subject.failed(f"no answer within {seconds:.0f} s", "Try again; if it happens again, ask who runs it.")
         )
     except ApiException as error:
         found.append(subject.failed(f"the API server says: {error_text(error)}", "Ask the cluster's administrators."))
@@ -93,7 +93,7 @@ async def _within(subject: Subject, results: AsyncIterator[Result], seconds: flo
         found.append(
             subject.failed(
                 f"the connection broke: {error or type(error).__name__}",
-                "Try again; if it stays so, ask who runs it.",
+                "Try again; if it happens again, ask who runs it.",
             )
         )
     except TraitError:

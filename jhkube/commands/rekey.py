@@ -1,4 +1,4 @@
-"""`jhkube rekey`: everybody's auth_state encrypted anew with the newest key, so that older keys can go."""
+"""`jhkube rekey`: everybody's auth_state encrypted again with the newest key, so that older keys can go."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _reason(error: Exception) -> str:
 
 
 def _told(done: Rekeyed) -> int:
-    print(f"{done.written} encrypted anew; {done.newest} had the newest key already.")
+    print(f"{done.written} encrypted again with the newest key; {done.newest} had it already.")
     if done.older:
         print(f"Encrypted with an older key: {done.older}. Run `jhkube rekey` without --check.")
     if done.unreadable:

@@ -232,7 +232,7 @@ class ImageMenu(ImageMenuConfig):
         image = image.strip()
         host, path, reference = split_image(image)
         if not offer.allows_custom(image):
-            raise NoSuchImage("This image is not one of those that may be used here.")
+            raise NoSuchImage("This image is not allowed on this hub.")
         digest = await self._digest_for_user(host, path, reference)
         if is_digest(reference):
             tag = ImageTag(reference, TagKind.OTHER, f"Image {digest[7:19]}")
@@ -262,8 +262,8 @@ class ImageMenu(ImageMenuConfig):
                 exc_info=not isinstance(error, RegistryError | TimeoutError),
             )
             raise NoSuchImage(
-                f"Whether there is {image} cannot be said now: its registry does not answer. "
-                "Choose an image that is offered, or try again later."
+                f"The image {image} cannot be checked now: its registry does not answer. "
+                "Choose an image from the list, or try again later."
             ) from None
 
     async def _read_credentials(self) -> None:

@@ -23,10 +23,10 @@ class ImageMenuConfig(LoggingConfigurable):
     repositories = List(
         Unicode(),
         help="""
-        The repositories whose tags are the menu, each with its registry's host, in the order shown.
+        The repositories whose tags are on the menu, each with its registry's host, in the order shown.
 
-        A host without a dot or a port is none: Docker Hub's images begin with `docker.io/`. Registries are
-        asked by https, but for the loopback host and those in `insecure_registries`.
+        A host needs a dot or a port: Docker Hub's images begin with `docker.io/`. Registries are contacted by https,
+        except the loopback host and those in `insecure_registries`.
 
         Example::
 
@@ -37,18 +37,18 @@ class ImageMenuConfig(LoggingConfigurable):
     offers = List(
         Dict(),
         help="""
-        Who is offered what: a list of rules. Somebody is offered all that any rule for one of their hub
-        groups gives. Fields of a rule, all optional:
+        Which images are offered to whom: a list of rules. A person is offered everything from the rules for their hub
+        groups. All fields of a rule are optional:
 
-        * `groups`: hub groups that it is for; for everybody, where it is left out.
-        * `repositories`: which it speaks of; all, where it is left out.
+        * `groups`: the hub groups that get the images; everybody, if it is left out.
+        * `repositories`: the repositories of the rule; all, if it is left out.
         * `kinds`: how much of each kind of tag, in the order shown: a number (the newest so many of each
           repository), `"all"`, or a dict of `count`, `minimum_version` (`"27.0"`), `maximum_age_days`,
           `minimum_age_days`. Kinds are alias, release, candidate, weekly, daily, experimental, build, other.
         * `include`, `exclude`: shell patterns (`*`, `?`, `[…]`) that a tag matches as a whole, or
-          `repository:tag` if there is a slash in the pattern. What is excluded is not in "all tags" either.
+          `repository:tag` if there is a slash in the pattern. Excluded tags are not in "all tags" either.
         * `pinned`: tags that are offered in any case, first.
-        * `default`: tags of which the first that exists is chosen beforehand.
+        * `default`: tags of which the first that exists is selected by default.
         * `all_tags`: whether everything else can be had by search.
         * `custom_images`: regular expressions for images that may be typed; one must match the whole text.
 
@@ -66,8 +66,8 @@ class ImageMenuConfig(LoggingConfigurable):
         Unicode(),
         default_value=list(DEFAULT_ALIASES),
         help="""
-        Tags that move from image to image, in the order they are shown in. They are shown as what they point
-        at, and asked for at every refresh.
+        Tags that move from image to image, in the order shown. The form shows what they point to, and the registry is
+        asked about them at every refresh.
 
         Example::
 
@@ -79,8 +79,8 @@ class ImageMenuConfig(LoggingConfigurable):
         Unicode(),
         default_value=list(DEFAULT_NAMES),
         help="""
-        How tags are written, tried in this order: some of `alias`, `lsst`, `calver`, `semver`, `git`, and the
-        names of `custom_schemes`, which are tried first where they are not named here.
+        The schemes that read tags, in the order in which they are tried: `alias`, `lsst`, `calver`, `semver`, `git`,
+        and names of `custom_schemes`. Aliases and custom schemes that are not in the list are tried first.
 
         Example::
 
@@ -91,9 +91,8 @@ class ImageMenuConfig(LoggingConfigurable):
     custom_schemes = List(
         Dict(),
         help="""
-        The operator's own ways of writing tags, each with a `name`, a `kind`, a `pattern` (a regular
-        expression for the whole tag, with groups such as year, month, day, week, version, extra) and,
-        optional, a `display`.
+        The operator's own tag schemes, each with a `name`, a `kind`, a `pattern` (a regular expression for the whole
+        tag, with groups such as year, month, day, week, version, extra) and, optionally, a `display`.
 
         Example::
 
@@ -107,8 +106,8 @@ class ImageMenuConfig(LoggingConfigurable):
     moving_tags = List(
         Unicode(),
         help="""
-        Shell patterns of further tags that are pushed anew under the same name. Like aliases, each of them
-        costs one conditional request a refresh.
+        Shell patterns of other tags that are pushed again with the same name. Like an alias, each of these tags costs
+        one conditional request for each refresh.
 
         Example::
 
@@ -119,7 +118,7 @@ class ImageMenuConfig(LoggingConfigurable):
     refresh_interval = Float(
         300.0,
         help="""
-        Seconds between two refreshes: a new tag, or an alias that moved, is in the menu within so long.
+        Seconds between two refreshes. A new tag, or an alias that moved, is on the menu after at most this time.
 
         Example::
 
@@ -130,7 +129,7 @@ class ImageMenuConfig(LoggingConfigurable):
     refresh_jitter = Float(
         0.1,
         help="""
-        The part of the interval by which it varies, so that hubs that started together do not ask together.
+        The part of the interval by which it varies, so that hubs that started together do not ask at the same time.
 
         Example::
 
@@ -141,8 +140,8 @@ class ImageMenuConfig(LoggingConfigurable):
     recheck_after = Float(
         86400.0,
         help="""
-        Seconds after which the digest of an offered tag is asked for again, although such tags do not move:
-        somebody may have pushed one anew, or deleted it.
+        Seconds after which the digest of an offered tag is requested again. Such tags should not move, but somebody
+        may have pushed one again or deleted it.
 
         Example::
 
@@ -154,7 +153,7 @@ class ImageMenuConfig(LoggingConfigurable):
         200,
         min=0,
         help="""
-        How many digests are asked for at most, newest tags first, to find the tag that an alias points at.
+        The maximum number of digests that are requested, newest tags first, to find the tag that an alias points to.
         This happens once for each digest that an alias moves to.
 
         Example::
@@ -166,7 +165,7 @@ class ImageMenuConfig(LoggingConfigurable):
     describe_images = Bool(
         True,
         help="""
-        Ask for what the form tells about the offered images: age, size, description. It costs two or three
+        Whether to request what the form shows about offered images: age, size, description. It costs two or three
         requests for each image, once.
 
         Example::
@@ -178,7 +177,7 @@ class ImageMenuConfig(LoggingConfigurable):
     platform = Unicode(
         "linux/amd64",
         help="""
-        The `os/architecture` whose image of a multi-architecture image is described in the form.
+        The `os/architecture` of the image that the form describes, if a tag has images for several.
 
         Example::
 
@@ -190,8 +189,8 @@ class ImageMenuConfig(LoggingConfigurable):
         8,
         min=1,
         help="""
-        How many requests to a registry are under way at once in the background. People who wait for a registry
-        have as many of their own.
+        The maximum number of simultaneous requests to a registry in the background. Requests for which people wait
+        have the same limit, counted separately.
 
         Example::
 
@@ -202,7 +201,7 @@ class ImageMenuConfig(LoggingConfigurable):
     request_timeout = Float(
         10.0,
         help="""
-        Seconds without a byte from a registry after which a request is given up.
+        Seconds without a byte from a registry after which a request fails.
 
         Example::
 
@@ -213,9 +212,9 @@ class ImageMenuConfig(LoggingConfigurable):
     refresh_timeout = Float(
         120.0,
         help="""
-        Seconds after which a refresh of one repository is given up. What was learnt until then is kept, and the
-        other repositories do not wait for it. Describing its images, and reading the accounts for registries, may
-        take as long.
+        Seconds after which a refresh of one repository ends. What was found until then is kept, and the other
+        repositories do not wait for it. Describing its images, and reading the accounts for registries, have the same
+        limit.
 
         Example::
 
@@ -226,8 +225,8 @@ class ImageMenuConfig(LoggingConfigurable):
     cache_file = Unicode(
         "jhkube-menu.json",
         help="""
-        Where the last good menu is kept, so that a hub that starts while a registry is down has one. Relative
-        to the hub's working directory; empty for nowhere. It holds no secrets; only the hub may read it.
+        The file with the last good menu, so that a hub that starts while a registry is down has a menu. The path is
+        relative to the hub's working directory; empty means no file. It has no secrets, and only the hub may read it.
 
         Example::
 
@@ -237,7 +236,7 @@ class ImageMenuConfig(LoggingConfigurable):
 
     ca_file = Unicode(
         help="""
-        A PEM file with the certificates of registries, to be trusted instead of the system's.
+        A PEM file with certificates that are trusted for registries, instead of the system's.
 
         Example::
 
@@ -248,7 +247,7 @@ class ImageMenuConfig(LoggingConfigurable):
     insecure_registries = List(
         Unicode(),
         help="""
-        Hosts of registries that are asked by http, without TLS.
+        Hosts of registries that are contacted by http, without TLS.
 
         Example::
 
@@ -259,8 +258,8 @@ class ImageMenuConfig(LoggingConfigurable):
     token_servers = List(
         Unicode(),
         help="""
-        Hosts, other than the registry itself, that a registry may send the hub to for a token. Those of
-        Docker Hub and gitlab.com are known.
+        Hosts, other than the registry itself, to which a registry may send the hub for a token. Those of Docker Hub
+        and gitlab.com are built in.
 
         Example::
 
@@ -270,8 +269,8 @@ class ImageMenuConfig(LoggingConfigurable):
 
     credentials_file = Unicode(
         help="""
-        A docker configuration (`{"auths": …}`) with the accounts for the registries. It is read anew at every
-        refresh, so a mounted Secret may change.
+        A docker configuration (`{"auths": …}`) with the accounts for the registries. It is read again at every
+        refresh, so a mounted Secret can change.
 
         Example::
 
@@ -281,8 +280,8 @@ class ImageMenuConfig(LoggingConfigurable):
 
     credentials_secret = Unicode(
         help="""
-        The name of a Secret of type kubernetes.io/dockerconfigjson with the accounts: the one that pulls the
-        images. `namespace/name`, or the name alone for one in the hub's namespace.
+        The name of a Secret of type kubernetes.io/dockerconfigjson with the accounts, usually the one that pulls the
+        images: `namespace/name`, or only the name if it is in the hub's namespace.
 
         Example::
 
@@ -294,9 +293,9 @@ class ImageMenuConfig(LoggingConfigurable):
         None,
         allow_none=True,
         help="""
-        A function, or coroutine function, without parameters that returns a docker configuration as a dict;
-        for accounts that come from elsewhere. It is called at every refresh. A function is called in a thread, so
-        that it may take its time; after `refresh_timeout` the accounts from before are used.
+        A function or coroutine function without parameters that returns a docker configuration as a dict, for
+        accounts from another source. It is called at every refresh. A function is called in a thread, so it may
+        block. After `refresh_timeout` the previous accounts are used.
 
         Example::
 

@@ -32,7 +32,7 @@ class ClaimTraits(LoginTraits):
         config=True,
         help=r"""
         The claim with a person's groups: a list of strings, one string, a string with `;` between groups, or a list
-        of objects. In a string `\;` is a semicolon of a group's name. Dots lead into objects.
+        of objects. In a string, `\;` is a semicolon in a group's name. A dot selects a key of an object.
 
         Example::
 
@@ -44,7 +44,7 @@ class ClaimTraits(LoginTraits):
         "name",
         config=True,
         help="""
-        Where the groups are objects, the key of the name.
+        The key of a group's name, if the groups are objects.
 
         Example::
 
@@ -56,7 +56,7 @@ class ClaimTraits(LoginTraits):
         "id",
         config=True,
         help="""
-        Where the groups are objects, the key of the number; one that is no number is not used.
+        The key of a group's gid, if the groups are objects. A value that is not a number is ignored.
 
         Example::
 
@@ -68,9 +68,9 @@ class ClaimTraits(LoginTraits):
         Unicode(),
         config=True,
         help="""
-        Groups whose members do not come in, by the names that `group_rules` gives; denying wins over every kind of
-        allowing, also over `allow_all` and `admin_users`. A group that the rules leave out is compared by the name
-        that the provider has for it.
+        Groups whose members may not log in, with the names that `group_rules` gives. Denying wins over every kind of
+        allowing, including `allow_all` and `admin_users`. A group that the rules leave out is compared by the
+        provider's name for it.
 
         Example::
 
@@ -83,7 +83,7 @@ class ClaimTraits(LoginTraits):
         default_value=["uidNumber"],
         config=True,
         help="""
-        Claims that may have the uid; the first that is there counts. Where none is, the uid is derived from `sub`.
+        Claims with the uid. The first one that exists counts. Without any, the uid is derived from `sub`.
 
         Example::
 
@@ -96,8 +96,8 @@ class ClaimTraits(LoginTraits):
         default_value=["gidNumber"],
         config=True,
         help="""
-        Claims that may have the primary group's gid; the first that is there counts. Where none is, the person has a
-        group of their own with the uid's number.
+        Claims with the primary group's gid. The first one that exists counts. Without any, the person has their own
+        group, whose gid is the uid.
 
         Example::
 
@@ -110,7 +110,8 @@ class ClaimTraits(LoginTraits):
         value_trait=Integer(),
         config=True,
         help="""
-        The uid of some people, by `sub`; it wins over claims. Numbers in `uid_range` and `gid_range` are refused.
+        The uids of certain people, by `sub`. They win over claims. Numbers in `uid_range` and `gid_range` are
+        refused.
 
         Example::
 
@@ -123,7 +124,7 @@ class ClaimTraits(LoginTraits):
         value_trait=Integer(),
         config=True,
         help="""
-        The gid of some groups, by the name that `group_rules` gives; it wins over claims.
+        The gids of certain groups, by the name that `group_rules` gives. They win over claims.
 
         Example::
 
@@ -138,9 +139,9 @@ class ClaimTraits(LoginTraits):
         config=True,
         help="""
         The first and the last uid that is derived from `sub`: the first, plus the first 8 bytes (big-endian) of the
-        SHA-256 of `jhkube:uid:<sub>`, modulo the size of the range. Among 1,000 people of a billion numbers two would
-        share one with a chance of 1 in 2,000; then the second is refused, and `uids` helps. Set it before people
-        have files.
+        SHA-256 of `jhkube:uid:<sub>`, modulo the size of the range. With 1,000 people and a billion numbers, the
+        probability that two people get the same number is 1 in 2,000. Then the second person is refused, and `uids`
+        can give them another number. Set it before people have files.
 
         Example::
 
@@ -155,8 +156,8 @@ class ClaimTraits(LoginTraits):
         config=True,
         help="""
         The first and the last gid that is derived from a group's unix name, in the same way as `uid_range`, from
-        `jhkube:gid:<name>`. Set `number_secret`: this hash has no key, so it keeps nobody from choosing a name by its
-        number.
+        `jhkube:gid:<name>`. Set `number_secret` too: this hash has no key, so anybody can choose a group name that
+        gets a given number.
 
         Example::
 
@@ -168,11 +169,11 @@ class ClaimTraits(LoginTraits):
         config=True,
         help="""
         A secret of the site from which uids and gids are derived together with the name: HMAC-SHA-256 instead of
-        SHA-256. Use the same on all hubs that share files, keep it as long as the files, and tell it to nobody.
+        SHA-256. Use the same secret on all hubs that share files, keep it as long as the files, and keep it private.
 
-        It is recommended wherever people can name groups. Without it everybody can compute the numbers: a group name
-        whose gid is that of a group of yours is found in seconds. At least 32 characters, as `openssl rand -hex 32`
-        makes them. Set it before people have files: it changes all derived numbers.
+        It is recommended wherever people can choose names of groups. Without it anybody can compute the numbers, and
+        can find a group name with the gid of one of your groups in seconds. It needs at least 32 characters, for
+        example from `openssl rand -hex 32`. Set it before people have files, because it changes all derived numbers.
 
         Example::
 

@@ -55,8 +55,8 @@ class TokenLimited(ProviderUnavailable):
             provider,
             what,
             retry_after,
-            message=f"{provider} limits how often it may be asked about you, and that limit is used up. "
-            "Please try again later: within an hour it starts again.",
+            message=f"{provider} limits the number of requests about you, and the limit is reached. "
+            "Please try again later: it is reset within an hour.",
         )
 
 
@@ -69,7 +69,7 @@ class OddClaim(ProviderUnavailable):
         super().__init__(
             provider,
             what,
-            message=f"{provider} did not tell this hub what your account is made of: {what}. Please tell the hub's "
+            message=f"{provider} did not send what this hub needs for your account: {what}. Please tell the hub's "
             "operators this sentence: your identity provider has to release that claim, as one value.",
         )
 
@@ -124,32 +124,32 @@ def not_admitted_text(
         The operators' own words.
     """
     if names:
-        by = f"Members of these {what} are let in: {', '.join(sorted(names))}."
+        by = f"Members of these {what} may use it: {', '.join(sorted(names))}."
     else:
-        by = f"Members of certain {what} are let in; the hub's operators can tell you which."
-    text = f"You came as {login} from {provider}, and nothing lets {login} into this hub. {by}"
+        by = f"Members of certain {what} may use it; the hub's operators can tell you which."
+    text = f"You logged in with {provider} as {login}, but {login} may not use this hub. {by}"
     return " ".join(part for part in (text, hint, operators_text) if part)
 
 
 def denied_text(provider: str, login: str, *, what: str, operators_text: str = "") -> str:
     """Return why a person is kept out, whatever else would let them in; never the name of what does it."""
-    text = f"You came as {login} from {provider}, and are in {what} that this hub does not let in."
+    text = f"You logged in with {provider} as {login}, and you are in {what} that this hub does not allow."
     return " ".join(part for part in (text, operators_text) if part)
 
 
 def _single_sign_on_text(link: str) -> str:
     """Return what somebody reads of whose organizations GitHub shows a part; `link` is where to sign in."""
     return (
-        "GitHub shows this hub only some of your organizations: the others ask for single sign-on (SAML), and this "
-        f"login has not been through it. Sign in at {link}, and then log in to this hub again."
+        "GitHub shows this hub only some of your organizations: the others require single sign-on (SAML), and you "
+        f"have not signed in to them. Sign in at {link}, and then log in to this hub again."
     )
 
 
 def unknown_idp_text(idp: str, operators_text: str = "") -> str:
     """Return what somebody reads whose identity provider this hub does not take."""
-    shown = idp if idp.isprintable() and len(idp) <= 255 else "of an unreadable name"
+    shown = idp if idp.isprintable() and len(idp) <= 255 else "with an unreadable name"
     text = (
-        f"You came from the identity provider {shown}, and this hub lets in nobody from there. Log in again, in a "
-        "private window, and choose another one."
+        f"You logged in with the identity provider {shown}, which this hub does not accept. Log in again in a "
+        "private window and choose another one."
     )
     return " ".join(part for part in (text, operators_text) if part)

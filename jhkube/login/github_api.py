@@ -119,7 +119,7 @@ class GitHubApi:
         if response.code == 401:
             raise TokenRejected("GitHub does not accept the token of this login any more.")
         if response.headers.get("X-OAuth-Client-Id", self._client_id) != self._client_id:
-            raise TokenRejected("GitHub knows the token of this login as another application's.")
+            raise TokenRejected("GitHub says that the token of this login belongs to another application.")
         missing = Hidden.parse(response.headers.get("X-GitHub-SSO"), self._github_url)
         self._note_hidden(missing)
         if known and response.code == 304:

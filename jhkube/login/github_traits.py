@@ -70,10 +70,10 @@ class GitHubTraits(LoginTraits):
         Unicode(),
         config=True,
         help="""
-        Organizations (`org`) and teams (`org:team`) whose members come in, by the names that GitHub's URLs have.
+        Organizations (`org`) and teams (`org:team`) whose members may log in, with the names in GitHub's URLs.
 
-        A name can change hands: when an organization is renamed, anybody can found another under the old name. Write
-        `org#id`, and only the id counts, which never changes; the name says to people which one it is. `jhkube check`
+        A name can change hands: when an organization is renamed, anybody can create another one with the old name. In
+        `org#id` only the id counts, which never changes, and the name is for people who read it. `jhkube check`
         prints the ids.
 
         Example::
@@ -86,7 +86,7 @@ class GitHubTraits(LoginTraits):
         Unicode(),
         config=True,
         help="""
-        Teams whose members come in, as `org:team`, both as URLs have them, or as `org:team#id` with the team's id.
+        Teams whose members may log in, as `org:team` with the names in GitHub's URLs, or `org:team#id` with the id.
 
         Example::
 
@@ -98,13 +98,13 @@ class GitHubTraits(LoginTraits):
         Unicode(),
         config=True,
         help="""
-        Organizations (`org`) and teams (`org:team`) whose members do not come in, whatever else lets them: denying
-        wins over every kind of allowing, also over `allow_all` and `admin_users`.
+        Organizations (`org`) and teams (`org:team`) whose members may not log in. Denying wins over every kind of
+        allowing, including `allow_all` and `admin_users`.
 
-        Only what GitHub shows to the hub can be denied: an organization that has not granted the hub's OAuth app
-        access keeps its private members to itself. Where an organization asks for single sign-on (SAML), GitHub says
-        that it leaves something out. Then nobody comes in who could be in one that is denied; entries with an id
-        (`org#id`) tell which ones those are.
+        The hub can deny only what GitHub shows it: GitHub hides the private members of an organization that has not
+        granted the hub's OAuth app access. If an organization requires single sign-on (SAML), GitHub says that its
+        list is incomplete. Then a person who could be in a denied organization is refused; with ids (`org#id`) the
+        hub can tell who that is.
 
         Example::
 
@@ -116,8 +116,8 @@ class GitHubTraits(LoginTraits):
         Unicode(),
         config=True,
         help="""
-        Organizations and teams whose members are administrators of the hub, by GitHub's names or ids, whatever
-        `group_rules` makes of them. They come in as well. Where it is set, somebody who leaves stops being one.
+        Organizations and teams whose members are administrators of the hub, by GitHub's names or ids, independent of
+        `group_rules`. They may also log in. If it is set, people who leave are no longer administrators.
 
         Example::
 
@@ -130,8 +130,8 @@ class GitHubTraits(LoginTraits):
         allow_none=True,
         config=True,
         help="""
-        Added to ids of people and organizations below `minimum_id`; None refuses them. A young GitHub Enterprise
-        Server has such ids. Set it before people have files: it decides their uid.
+        The number that is added to ids of people and organizations below `minimum_id`; None refuses such ids. A new
+        GitHub Enterprise Server has them. Set it before people have files, because it changes their uid.
 
         Example::
 
@@ -144,7 +144,8 @@ class GitHubTraits(LoginTraits):
         allow_none=True,
         config=True,
         help="""
-        Added to ids of people and organizations above `maximum_id`, so a negative number; None refuses them.
+        The negative number that is added to ids of people and organizations above `maximum_id`; None refuses such
+        ids.
 
         Example::
 
@@ -156,8 +157,8 @@ class GitHubTraits(LoginTraits):
         1_000_000_000,
         config=True,
         help="""
-        Added to the ids of teams, which GitHub numbers apart from organizations: without it a team and an
-        organization could have one gid. Set it before people have files.
+        The number that is added to ids of teams. GitHub numbers teams and organizations separately, so without it a
+        team and an organization could have the same gid. Set it before people have files.
 
         Example::
 

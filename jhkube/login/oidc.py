@@ -58,10 +58,10 @@ class OIDCOrgAuthenticator(OpenIDAuthenticator, GenericOAuthenticator):
         help="""
         The provider's issuer, exactly as its id tokens have it; its configuration is at
         `<issuer>/.well-known/openid-configuration`. `authorize_url`, `token_url` and `userdata_url` come from there
-        where they are not set.
+        if they are not set.
 
-        The issuer is part of everybody's id (`oidc:<issuer>#<sub>`), since a provider's `sub` is unique in that
-        provider only. If the issuer changes, accounts have to be handed over (`account_handovers`).
+        The issuer is part of everybody's id (`oidc:<issuer>#<sub>`), because a `sub` is unique only within one
+        provider. If the issuer changes, accounts have to be handed over (`account_handovers`).
 
         Example::
 

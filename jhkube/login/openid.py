@@ -137,9 +137,7 @@ class IdTokens:
             )
         except jwt.PyJWTError as error:
             # The class of the error says what is wrong; its text may hold parts of the token.
-            raise TokenRejected(
-                f"{self._provider} sent an id token that is not good: {type(error).__name__}."
-            ) from None
+            raise TokenRejected(f"{self._provider} sent an invalid id token: {type(error).__name__}.") from None
         if "azp" in claims and claims["azp"] != self._client_id:
             raise TokenRejected(f"{self._provider} sent an id token for another client.")
         if nonce is not None and claims.get("nonce") != nonce:
@@ -203,7 +201,7 @@ class OpenIDAuthenticator(ClaimTraits, ProviderAuthenticator):
         """Return the claims of the person whose id token it was (OpenID Connect Core 1.0, section 5.3.2)."""
         claims: dict[str, Any] = await super().token_to_user(token_info)
         if token_info.get("id_token") and subject_in(token_info["id_token"]) != claims.get("sub"):
-            raise TokenRejected(f"{self.login_service} answered about somebody else than the one who logged in.")
+            raise TokenRejected(f"{self.login_service} answered about a different person than the one who logged in.")
         return claims
 
     async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:

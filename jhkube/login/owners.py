@@ -170,7 +170,8 @@ class NameOwners:
             await asyncio.wait(ending, timeout=handler.slow_stop_timeout)
         if any(each.active for each in others) or not all(each.done() for each in ending):
             raise Refused(
-                f"The account {user.name} is being handed over to you, and a server of its former owner still runs. "
+                f"The account {user.name} is being handed over to you, but a server of its former owner "
+                "is still running. "
                 "Please log in again in a minute; if it does not end, tell the hub's operators."
             )
         if is_handed_over:

@@ -132,7 +132,7 @@ class Sessions:
             )
             raise Refused(
                 f"{self._provider} has not answered about you for {age / 60:.0f} minutes, so no server can be "
-                "started now. Servers that run go on. Please try again later."
+                "started now. Running servers continue. Please try again later."
             )
 
     async def _overdue(self, user: Any, flight: asyncio.Future[Outcome]) -> bool:

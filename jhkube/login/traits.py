@@ -35,10 +35,10 @@ class LoginTraits(HasTraits):
         value_trait=Unicode(allow_none=True),
         config=True,
         help=r"""
-        What the hub's groups are called: regular expressions for the provider's names, matched as a whole, in order.
-        The first that matches gives the name (with `\1` for its first parenthesis); None leaves the group out, and
-        then it is no unix group either. A group that no rule matches keeps its name, unless a rule can give it:
-        below, an organization that somebody calls `staff` is left out.
+        The names of the hub's groups: regular expressions for the provider's names, tried in order, each for the
+        whole name. The first that matches gives the name (with `\1` for its first group). None leaves the group out,
+        also as a unix group. A group that no rule matches keeps its name, unless a rule can give that name: in the
+        example, an organization that somebody calls `staff` is left out.
 
         Example::
 
@@ -54,8 +54,8 @@ class LoginTraits(HasTraits):
         Unicode(),
         config=True,
         help="""
-        Which unix groups come first: regular expressions for the provider's names. NFS with AUTH_SYS carries 16
-        groups, so those that count on file servers belong here.
+        The unix groups that come first: regular expressions for the provider's names. NFS with AUTH_SYS sends only 16
+        groups, so list those that matter on file servers.
 
         Example::
 
@@ -68,8 +68,8 @@ class LoginTraits(HasTraits):
         min=0,
         config=True,
         help="""
-        How many unix groups file servers understand: a warning names those of a person that are beyond. The default
-        is that of NFS with AUTH_SYS (RFC 5531, appendix A). 0 asks for no warning.
+        The number of unix groups that file servers accept. A warning in the log names a person's groups beyond it.
+        The default is the limit of NFS with AUTH_SYS (RFC 5531, appendix A). 0 turns the warning off.
 
         Example::
 
@@ -82,8 +82,8 @@ class LoginTraits(HasTraits):
         min=1,
         config=True,
         help="""
-        The lowest uid and gid given; those below belong to the system. What the provider says is never given
-        silently another number: it is refused, or moved by a setting.
+        The lowest uid and gid that a person or group can have. Lower numbers belong to the system. A lower number
+        from the provider is refused, unless a setting moves it; it is never changed silently.
 
         Example::
 
@@ -97,7 +97,7 @@ class LoginTraits(HasTraits):
         max=2**31 - 1,
         config=True,
         help="""
-        The highest uid and gid given; Kubernetes takes none above the default.
+        The highest uid and gid that a person or group can have. Kubernetes accepts none above the default.
 
         Example::
 
@@ -109,7 +109,7 @@ class LoginTraits(HasTraits):
         False,
         config=True,
         help="""
-        Whether the page for somebody who is refused names the organizations, teams or groups that would admit them.
+        Whether people who are refused see the names of the organizations, teams or groups that are allowed.
 
         Example::
 
@@ -122,13 +122,13 @@ class LoginTraits(HasTraits):
         value_trait=Unicode(),
         config=True,
         help="""
-        Accounts that belong to a certain person, whoever came under the name before: hub user names, each with the
-        provider's immutable id as the log has it, `github:…`, `cilogon:…` or `oidc:…`. Nobody else comes in under
-        such a name.
+        Accounts that belong to a certain person, whoever used the name before: hub user names, each with the
+        provider's immutable id as it appears in the log, `github:…`, `cilogon:…` or `oidc:…`. Nobody else can log in
+        with such a name.
 
-        It hands an account over: to the person's own new account at the provider, or to a successor. The first login
-        of the new owner stops the old owner's servers and ends their sessions, tokens, shares and administrator's
-        rights. The home is still the old owner's: see the guide to handing an account over.
+        Use it to hand an account over to the person's new account at the provider, or to a successor. The first login
+        of the new owner stops the former owner's servers and ends their sessions, tokens, shares and administrator's
+        rights. The home still belongs to the former owner: see the guide to handing an account over.
 
         Example::
 
@@ -141,10 +141,10 @@ class LoginTraits(HasTraits):
         default_value="refuse",
         config=True,
         help="""
-        What becomes of a login under a name of which the hub holds an auth_state that does not tell whose it is: the
-        key that encrypted it is lost (`JUPYTERHUB_CRYPT_KEY`), or another authenticator wrote it. `refuse` keeps a
-        home from somebody who has taken over a name meanwhile. `accept` takes whoever comes first for the owner: set
-        it while people come back after a lost key, then unset it.
+        What to do with a login if the name has an auth_state that does not say whose it is: because the key that
+        encrypted it is lost (`JUPYTERHUB_CRYPT_KEY`), or because another authenticator wrote it. `refuse` protects a
+        home from a person who has taken over the name. `accept` treats the first person who logs in as the owner: set
+        it while people return after a lost key, then remove it.
 
         Example::
 
@@ -156,11 +156,11 @@ class LoginTraits(HasTraits):
         False,
         config=True,
         help="""
-        Whether the servers of somebody are stopped whose session ends since nothing lets them in any more, something
-        denies them, or their token was revoked. Homes stay. By default servers go on until somebody stops them, or
-        [a culler](../howto/idle-culler.md).
+        Whether to stop the servers of people whose session ends because they are no longer allowed, because they are
+        denied, or because their token was revoked. Homes stay. By default servers continue until somebody or [a
+        culler](../howto/idle-culler.md) stops them.
 
-        A look is made when the person or their server next talks to the hub, after `auth_refresh_age`; JupyterLab
+        The hub checks this when the person or their server next talks to it, after `auth_refresh_age`. JupyterLab
         does so every five minutes. An outage of the provider stops nothing.
 
         Example::
@@ -174,9 +174,9 @@ class LoginTraits(HasTraits):
         min=0,
         config=True,
         help="""
-        Seconds for which a session goes on while nothing can be learned about the person: the provider is down, or
-        the person has used up their own rate limit there. After that the session ends. Whoever has left can stay no
-        longer than that. It is exact to a quarter of an hour.
+        Seconds for which a session continues while nothing can be learned about the person, because the provider is
+        down or the person has used up their own rate limit there. Then the session ends, so a person who has left can
+        stay no longer than this. It is exact to a quarter of an hour.
 
         Example::
 
@@ -189,10 +189,9 @@ class LoginTraits(HasTraits):
         min=0,
         config=True,
         help="""
-        The same before the start of a server: with older knowledge nothing is started, and what runs goes on. Less
-        than a quarter of an hour (900) counts as that. It has
-        no effect where there is no refresh before a start (`refresh_pre_spawn`, `auth_refresh_age`), and with a
-        `refresh_user_hook`.
+        The same limit before the start of a server: if the hub's knowledge is older, no server starts, and running
+        servers continue. Values below a quarter of an hour (900) count as 900. It has no effect without a refresh
+        before a start (`refresh_pre_spawn`, `auth_refresh_age`), or with a `refresh_user_hook`.
 
         Example::
 
@@ -205,8 +204,8 @@ class LoginTraits(HasTraits):
         min=0.1,
         config=True,
         help="""
-        Seconds for which a refresh may hold up a person's request. After that the request goes on with what is known,
-        and the refresh ends in the background.
+        Seconds for which a refresh may delay a person's request. Then the request continues with what is known, and
+        the refresh finishes in the background.
 
         Example::
 
@@ -219,9 +218,8 @@ class LoginTraits(HasTraits):
         min=0,
         config=True,
         help="""
-        Seconds before its end at which a token that expires is exchanged for a new one, by the next refresh; there is
-        one before every spawn. Never more than half of the token's life is cut off. Running servers are given the new
-        token.
+        Seconds before a token expires at which the next refresh exchanges it for a new one. There is a refresh before
+        every spawn. A token is never exchanged in the first half of its lifetime. Running servers get the new token.
 
         Example::
 
@@ -234,9 +232,9 @@ class LoginTraits(HasTraits):
         min=0,
         config=True,
         help="""
-        Seconds for which a session goes on after its token has ended by itself and there is no refresh token: nothing
-        new can be learned about the person then. CILogon's tokens live 15 minutes, and not every client gets refresh
-        tokens. 0 asks for a new login at once.
+        Seconds for which a session continues after its token has expired, if there is no refresh token. Nothing new
+        can be learned about the person in that time. CILogon's tokens are valid for 15 minutes, and not every client
+        gets refresh tokens. 0 requires a new login immediately.
 
         Example::
 

@@ -254,7 +254,7 @@ def _image(options: Mapping[str, Any], available: Available) -> tuple[str, MenuE
             raise OptionError("image", _nothing_offered(images))
         return entry_value(images.default, images), images.default
     if not text:
-        raise OptionError("image", "Type the image's name, or choose one of the list.")
+        raise OptionError("image", "Type the image's name, or choose one from the list.")
     entry = images.find(text)
     if entry is not None:
         return text, entry
@@ -275,7 +275,7 @@ def _image(options: Mapping[str, Any], available: Available) -> tuple[str, MenuE
 def _nothing_offered(images: Offer) -> str:
     if images.refreshed_at is None:
         return "There is no list of images yet: the registry has not answered. Try again in a minute."
-    return "There is no image that you may choose. Ask the people who run this hub."
+    return "No image is available to you. Ask the hub's operators."
 
 
 def _hint(text: str, images: Offer) -> str:

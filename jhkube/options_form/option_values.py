@@ -71,7 +71,7 @@ def _check_unlisted(name: str, value: str, option: Mapping[str, Any]) -> None:
     label = option.get("display_name", name)
     unlisted = option.get("unlisted_choice") or {}
     if not unlisted.get("enabled"):
-        raise OptionError(name, f"{label}: a value of one's own cannot be typed here.")
+        raise OptionError(name, f"{label}: your own value is not allowed here. Choose one from the list.")
     pattern = unlisted.get("validation_regex")
     if not value or (pattern and not re.fullmatch(pattern, value)):
         reason = unlisted.get("validation_message") or f"{shown(value)} cannot be taken"

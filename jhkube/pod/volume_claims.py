@@ -97,11 +97,11 @@ def claim_action(
         if not parse_quantity(wanted):
             return ClaimPlan(
                 ClaimAction.REFUSE,
-                "Your home cannot be made, as nothing says how large it is to be. Ask an administrator to set"
+                "Your home cannot be created, because its size is not configured. Ask an administrator to set"
                 " storage_capacity.",
             )
         warning = (
-            "Your home volume was deleted outside of the hub. A new, empty one is made in its place;"
+            "Your home volume was deleted outside of the hub. A new, empty one is created in its place;"
             " ask an administrator whether there is a backup."
         )
         return ClaimPlan(ClaimAction.CREATE, warning if known else "")
@@ -123,7 +123,7 @@ def _size_plan(existing: Mapping[str, Any], wanted: str, expandable: bool | None
         return ClaimPlan(
             ClaimAction.REFUSE,
             f"The volume behind your home ({name}) is gone. Ask an administrator to restore it, or to delete"
-            " the claim if an empty home will do.",
+            " the claim if an empty home is acceptable.",
         )
     requested = parse_quantity(existing["spec"]["resources"]["requests"]["storage"])
     # A claim may be bound to a volume that is larger than it asked for.

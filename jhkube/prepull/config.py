@@ -20,8 +20,8 @@ class PrepullerConfig(LoggingConfigurable):
         4,
         min=0,
         help="""
-        How many images are kept on the nodes: the first of the menu. First come those that are chosen beforehand,
-        such as `recommended`, then the pinned ones, then the others in the order of `c.ImageMenu.offers`.
+        How many images of the menu are kept on the nodes. Images that are selected by default, such as `recommended`,
+        come first, then the pinned ones, then the others in the order of `c.ImageMenu.offers`.
 
         For example::
 
@@ -34,8 +34,8 @@ class PrepullerConfig(LoggingConfigurable):
         None,
         allow_none=True,
         help="""
-        The hub groups whose offers count, besides what is offered to everybody. By default the offers of all
-        groups do.
+        The hub groups whose offers count, in addition to what is offered to everybody. By default the offers of all
+        groups count.
 
         For example, to leave out what only developers see::
 
@@ -45,8 +45,8 @@ class PrepullerConfig(LoggingConfigurable):
 
     namespace = Unicode(
         help="""
-        The namespace of the pods that pull; by default that of the labs, where the Secrets for the registry are,
-        or the prepuller's own where each person has a namespace.
+        The namespace of the pods that pull. By default it is that of the labs, which has the Secrets for the
+        registry, or the prepuller's own namespace if each person has a namespace.
 
         For example::
 
@@ -57,8 +57,8 @@ class PrepullerConfig(LoggingConfigurable):
     name = Unicode(
         "jhkube-prepull",
         help="""
-        The name of the DaemonSet, and of the ConfigMap beside it, of at most 63 characters. Two prepullers in one
-        namespace need two names.
+        The name of the DaemonSet and of its ConfigMap, with at most 63 characters. Two prepullers in one namespace
+        need two names.
 
         For example::
 
@@ -68,8 +68,8 @@ class PrepullerConfig(LoggingConfigurable):
 
     deployment = Unicode(
         help="""
-        The name of the Deployment, in the same namespace, that runs the prepuller. What the prepuller has made then
-        goes with that Deployment, even where the prepuller was killed and could not remove it itself.
+        The name of the Deployment, in the same namespace, that runs the prepuller. The prepuller's objects are then
+        deleted together with that Deployment, even if the prepuller was killed and could not delete them itself.
 
         For example::
 
@@ -81,10 +81,10 @@ class PrepullerConfig(LoggingConfigurable):
         10,
         min=1,
         help="""
-        On how many nodes images are pulled at a time when the menu changes. A node pulls one image after the other. A
-        node that joins the cluster pulls at once.
+        The number of nodes that pull images at the same time when the menu changes. A node pulls one image after the
+        other. A node that joins the cluster pulls immediately.
 
-        For example, for a registry with a thin line::
+        For example, for a registry with little bandwidth::
 
             c.Prepuller.nodes_at_once = 2
         """,
@@ -94,8 +94,8 @@ class PrepullerConfig(LoggingConfigurable):
         900.0,
         min=1,
         help="""
-        Seconds after which an image that could not be pulled is tried again. Until then it is left out, so that the
-        others are not held up.
+        Seconds after which an image that could not be pulled is tried again. Until then it is left out, so that it
+        does not delay the others.
 
         For example::
 
@@ -107,9 +107,10 @@ class PrepullerConfig(LoggingConfigurable):
         120.0,
         min=0,
         help="""
-        For how many seconds an image may fail by what can pass, such as a registry that does not answer or a node
-        without room on its disk, before it is left out for a while. What cannot pass, such as an image that does
-        not exist, is left out at once. Where another node has the image it stays in: that is the one node's trouble.
+        Seconds for which an image may fail because of a problem that may go away on its own, such as a registry that
+        does not answer or a full disk of a node, before it is left out for a while. An image with a permanent
+        problem, such as one that does not exist, is left out immediately. If another node has the image, it stays in:
+        then only that one node has a problem.
 
         For example::
 
@@ -123,7 +124,7 @@ class PrepullerConfig(LoggingConfigurable):
         help="""
         The labels of the nodes that images are pulled to. By default the nodes are those that the configuration of
         JHKubeSpawner lets labs run on: `node_selector`, `node_affinity_required`, `tolerations`, and of each of its
-        `sizes` the selector and the tolerations. Set, it stands in the place of all selectors and affinities.
+        `sizes` the selector and the tolerations. If set, it replaces all selectors and affinities.
 
         For example::
 
@@ -136,7 +137,7 @@ class PrepullerConfig(LoggingConfigurable):
         None,
         allow_none=True,
         help="""
-        The taints that the pods tolerate, in the place of those that the labs tolerate; see `node_selector`.
+        The tolerations of the pods. They replace the tolerations of the labs; see `node_selector`.
 
         For example::
 
@@ -149,8 +150,8 @@ class PrepullerConfig(LoggingConfigurable):
         None,
         allow_none=True,
         help="""
-        The architecture of the nodes, as their label `kubernetes.io/arch` has it; by default that of
-        `c.ImageMenu.platform`. A cluster with nodes of both runs two prepullers, each with a `name` of its own.
+        The architecture of the nodes, as in their label `kubernetes.io/arch`. By default it is that of
+        `c.ImageMenu.platform`. A cluster with nodes of both architectures needs two prepullers with different names.
 
         For example::
 
@@ -163,7 +164,7 @@ class PrepullerConfig(LoggingConfigurable):
         None,
         allow_none=True,
         help="""
-        The names of the Secrets for the registries; by default those of the labs.
+        The names of the Secrets for the registries. By default they are those of the labs.
 
         For example::
 
@@ -173,8 +174,8 @@ class PrepullerConfig(LoggingConfigurable):
 
     priority_class_name = Unicode(
         help="""
-        The PriorityClass of the pods that pull; it must exist. One below that of the labs lets the scheduler take
-        a pod's room for a lab; the images stay on the node.
+        The PriorityClass of the pods that pull. It must exist. If its priority is lower than that of the labs, the
+        scheduler can evict a pod to make room for a lab; the images stay on the node.
 
         For example::
 
@@ -185,7 +186,7 @@ class PrepullerConfig(LoggingConfigurable):
     resources = Dict(
         default_value={"requests": {"cpu": "1m", "memory": "8Mi"}},
         help="""
-        What each container of the pods that pull asks for. Namespaces with a quota need limits too.
+        The resources of each container of the pods that pull. Namespaces with a quota also need limits.
 
         For example::
 
@@ -198,7 +199,7 @@ class PrepullerConfig(LoggingConfigurable):
     pause_image = Unicode(
         "registry.k8s.io/pause:3.10",
         help="""
-        The image of the container that rests once all images are there.
+        The image of the container that keeps the pod running after all images were pulled.
 
         For example, from a mirror::
 

@@ -100,12 +100,12 @@ def admission_failure(error: ApiException) -> Failure:
             "Tell your administrator."
         )
     if "because it is being terminated" in text:
-        return because("The place your server runs in is being removed. Try again in a minute.", CONFLICT)
+        return because("The namespace of your server is being deleted. Try again in a minute.", CONFLICT)
     if error.status == NOT_FOUND:
-        return because("The namespace your server is to run in does not exist. Tell your administrator.")
+        return because("The namespace of your server does not exist. Tell your administrator.")
     if error.status in (UNAUTHORIZED, FORBIDDEN):
         return because(
-            f"The hub is not allowed to make your {what} in the cluster. Tell your administrator.", FORBIDDEN
+            f"The hub is not allowed to create your {what} in the cluster. Tell your administrator.", FORBIDDEN
         )
     if error.status == CONFLICT:
         return because(f"A {what} of the same name is still being removed. Try again in a minute.", CONFLICT)
@@ -138,7 +138,7 @@ def unreachable_failure(error: Exception) -> Failure:
     """An API server that did not answer at all, as a `Failure`."""
     return Failure(
         "ApiServerUnavailable",
-        "The cluster did not answer. Try again in a minute; tell your administrator if it stays so.",
+        "The cluster did not answer. Try again in a minute; tell your administrator if it happens again.",
         redacted(str(error) or type(error).__name__),
         status_code=429,
     )

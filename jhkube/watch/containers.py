@@ -97,7 +97,7 @@ def extra_container_failure(pod: Mapping[str, Any]) -> Failure | None:
         if is_stuck or ended.get("exitCode"):
             said = redacted(container.waiting.get("message") or "") or _exit_detail(ended)
             told = (
-                f"The container “{container.name}” beside your server does not run ({reason or 'Error'}); "
+                f"The container “{container.name}” next to your server is not running ({reason or 'Error'}); "
                 "still waiting for your server."
             )
             return Failure(reason or "Error", told, f"container {container.name}: {said}", FOREVER, told)
@@ -163,11 +163,11 @@ def _pull_text(said: str, image: str, events: Sequence[Mapping[str, Any]]) -> st
 
 
 def _out_of_memory(container: _Container) -> Failure:
-    message = "Your server used more memory than its size allows and was ended. Choose a larger size."
+    message = "Your server used more memory than its size allows and was stopped. Choose a larger size."
     if container.is_init:
         message = (
             f"The step “{container.name}” that prepares your server used more memory than it may have. "
-            "Try again; tell your administrator if it stays so."
+            "Try again; tell your administrator if it happens again."
         )
     return Failure("OOMKilled", message, f"container {container.name}: {_exit_detail(container.ended)}")
 
@@ -177,7 +177,7 @@ def _init_ended(container: _Container, code: int, patience: Patience) -> Failure
     return Failure(
         _reason_of(container),
         f"Preparing your server failed at the step “{container.name}” (exit code {code}). Try again; "
-        "tell your administrator if it stays so.",
+        "tell your administrator if it happens again.",
         _restart_detail(container),
         patience.missing if container.restarts < 3 else 0.0,
         f"Preparing your server failed at the step “{container.name}”; trying again.",
@@ -197,7 +197,7 @@ def _server_ended(container: _Container, code: int, patience: Patience) -> Failu
         )
     elif code in (137, 143):
         message = (
-            f"Your server was killed while it started (exit code {code}), often for want of memory. "
+            f"Your server was killed while it started (exit code {code}), often because there was too little memory. "
             "Try again, with a larger size if there is one."
         )
     else:
@@ -210,7 +210,7 @@ def _server_ended(container: _Container, code: int, patience: Patience) -> Failu
         message,
         _restart_detail(container),
         patience.crash_loop,
-        f"Your server crashed (exit code {code}) and is started again.",
+        f"Your server crashed (exit code {code}) and is being restarted.",
     )
 
 
@@ -293,11 +293,11 @@ def runtime_failure(reason: str, text: str, patience: Patience) -> Failure:
     if "runAsNonRoot" in text or "non-numeric user" in text or "breaks non-root policy" in text:
         return definitely("The image wants to run as root, which is not allowed here. Choose another image.")
     if _OUT_OF_MEMORY.search(text):
-        return definitely("Your server used more memory than its size allows and was ended. Choose a larger size.")
+        return definitely("Your server used more memory than its size allows and was stopped. Choose a larger size.")
     if _DEVICE.search(text):
         return may_pass(
             "The node could not give your server a device it needs, such as a GPU. Try again; "
-            "tell your administrator if it stays so.",
+            "tell your administrator if it happens again.",
             patience.node,
             "The node cannot give your server its device, such as a GPU, yet; trying again.",
             429,
@@ -305,13 +305,13 @@ def runtime_failure(reason: str, text: str, patience: Patience) -> Failure:
     if mount := _MOUNT.search(text) or _SUB_PATH.search(text) or _HOST_PATH.search(text):
         return may_pass(
             f"The node could not mount “{mount['folder']}” into your server. Try again in some minutes; "
-            "tell your administrator if it stays so.",
+            "tell your administrator if it happens again.",
             patience.volume,
             f"The node cannot mount “{mount['folder']}” yet; trying again.",
         )
     if folder := _FOLDER.search(text):
         return may_pass(
-            f"Your server may not use its folder “{folder['folder']}”, or the folder is not there. "
+            f"Your server has no access to its folder “{folder['folder']}”, or the folder does not exist. "
             "Tell your administrator.",
             patience.volume,
             f"Your server cannot use its folder “{folder['folder']}” yet; trying again.",
@@ -319,10 +319,10 @@ def runtime_failure(reason: str, text: str, patience: Patience) -> Failure:
     if reason != "PostStartHookError" and (program := _PROGRAM.search(text)):
         return _program_failure(program, definitely)
     return may_pass(
-        "The server's container could not be made. Try again, or choose another image; "
-        "tell your administrator if it stays so.",
+        "The server's container could not be created. Try again, or choose another image; "
+        "tell your administrator if it happens again.",
         patience.missing,
-        "The server's container cannot be made yet; trying again.",
+        "The server's container cannot be created yet; trying again.",
     )
 
 
@@ -336,7 +336,7 @@ def _program_failure(program: re.Match[str], definitely: Callable[[str], Failure
         )
     if "permission denied" in program["why"].lower():
         return definitely(
-            "The image does not let its server program be run by your user. Choose another image, "
+            "The image does not allow your user to run its server program. Choose another image, "
             "or tell whoever makes it."
         )
     if "exec format error" in program["why"].lower():

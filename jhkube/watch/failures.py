@@ -20,25 +20,25 @@ _PROGRESS_EVENTS = frozenset({"Pulling", "Pulled", "Created", "Started", "Succes
 # status.reason of a pod that failed as a whole -> what the user reads, and the status code
 _POD_REASONS = {
     "Evicted": (
-        "The node ran short of memory or disk and put your server out. Try again; choose a larger size if "
-        "it stays so.",
+        "The node ran short of memory or disk space and evicted your server. Try again; choose a larger size "
+        "if it happens again.",
         429,
     ),
     "NodeLost": ("The node your server was on stopped answering. Try again.", 429),
     "NodeShutdown": ("The node your server was on was shut down. Try again.", 429),
     "Shutdown": ("The node your server was on was shut down. Try again.", 429),
     "Terminated": ("The node your server was on was shut down. Try again.", 429),
-    "DeadlineExceeded": ("Your server ran up to the longest time it is allowed. Try again.", 400),
-    "Preempting": ("Something more important needed the room of your server. Try again later.", 429),
+    "DeadlineExceeded": ("Your server reached its maximum running time. Try again.", 400),
+    "Preempting": ("A pod with a higher priority needed the resources of your server. Try again later.", 429),
     "UnexpectedAdmissionError": (
         "The node could not give your server a device it needs, such as a GPU. Try again.",
         429,
     ),
-    "NodeAffinity": ("The node that was to run your server no longer fits it. Try again.", 429),
+    "NodeAffinity": ("The node that was selected for your server no longer fits it. Try again.", 429),
 }
 _DISRUPTIONS = {
-    "PreemptionByScheduler": "Something more important needed the room of your server. Try again later.",
-    "EvictionByEvictionAPI": "The node of your server is being emptied for maintenance. Try again.",
+    "PreemptionByScheduler": "A pod with a higher priority needed the resources of your server. Try again later.",
+    "EvictionByEvictionAPI": "The node of your server is being drained for maintenance. Try again.",
     "DeletionByTaintManager": "The node of your server stopped working. Try again.",
     "DeletionByPodGC": "The node of your server is gone. Try again.",
     "TerminationByKubelet": "The node of your server ran short of memory, or is shut down. Try again.",
@@ -103,7 +103,7 @@ def _whole_pod(pod: Mapping[str, Any]) -> Failure | None:
     for condition in status.get("conditions") or ():
         if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
             reason = condition.get("reason") or "DisruptionTarget"
-            said = _DISRUPTIONS.get(reason, "The cluster took the room of your server back. Try again.")
+            said = _DISRUPTIONS.get(reason, "The cluster evicted your server. Try again.")
             return Failure(reason, said, redacted(condition.get("message") or ""), status_code=429)
     if status.get("phase") not in ("Failed", "Unknown") and status.get("reason") != "NodeLost":
         return None
@@ -115,7 +115,7 @@ def _whole_pod(pod: Mapping[str, Any]) -> Failure | None:
     if reason.startswith("OutOf"):  # OutOfcpu, OutOfmemory, OutOfnvidia.com/gpu
         return Failure(
             reason,
-            f"The node that was to run your server has no {reason[5:] or 'room'} left. Try again.",
+            f"The node that was selected for your server has no {reason[5:] or 'room'} left. Try again.",
             detail,
             status_code=429,
         )

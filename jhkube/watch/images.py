@@ -112,7 +112,7 @@ def image_failure(reason: str, text: str, image: str, patience: Patience) -> Fai
         return Failure(reason, message, detail, status_code=status_code)
 
     if reason == "InvalidImageName":
-        return definitely(f"“{image}” is no valid image name. Choose another image, or correct the name.")
+        return definitely(f"“{image}” is not a valid image name. Choose another image, or correct the name.")
     if reason == "ErrImageNeverPull":
         return definitely(
             f"The image {image} is not on the node, and this hub does not allow pulling it. "
@@ -130,7 +130,7 @@ def image_failure(reason: str, text: str, image: str, patience: Patience) -> Fai
             f"The registry of the image {image} refuses more downloads for now. Try again later.",
             detail,
             patience.pull,
-            "The image's registry asks to slow down; waiting.",
+            "The image's registry asks for fewer requests; waiting.",
             429,
         )
     unreachable = _UNREACHABLE.is_in(said) or reason == "RegistryUnavailable"
@@ -140,7 +140,7 @@ def image_failure(reason: str, text: str, image: str, patience: Patience) -> Fai
     return Failure(
         reason,
         f"The image {image} could not be pulled. {cause}. Try again in a few minutes; "
-        "tell your administrator if it stays so.",
+        "tell your administrator if it happens again.",
         detail,
         patience.pull,
         "The image cannot be pulled at the moment "
@@ -154,7 +154,7 @@ def _definite(said: str, image: str) -> tuple[str, int] | None:
     if _DISK.is_in(said):
         return (
             f"The node ran out of disk space while pulling the image {image}. Try again in some minutes, "
-            "or choose a smaller image; tell your administrator if it stays so.",
+            "or choose a smaller image; tell your administrator if it happens again.",
             429,
         )
     if _NODE.is_in(said):

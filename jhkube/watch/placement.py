@@ -69,21 +69,22 @@ def scheduling_failure(
     if _UNBOUND.search(text):
         return Failure(
             reason,
-            "The storage for your server was not made ready. Try again; tell your administrator if it stays so.",
+            "The storage for your server was not provisioned. Try again; "
+            "tell your administrator if it happens again.",
             detail,
             patience.volume,
-            "Waiting for your server's storage to be made.",
+            "Waiting for your server's storage to be provisioned.",
         )
     if reason == "SchedulingGated":
         return Failure(
             reason,
-            "Your server was held back by the cluster. Tell your administrator.",
+            "The cluster did not schedule your server. Tell your administrator.",
             detail,
             patience.scale_up,
-            "The cluster holds your server back for now; waiting.",
+            "The cluster does not schedule your server yet; waiting.",
         )
     cause = _no_room(text)
-    no_node_came = f"{cause}, and the node that was to be added did not come. Try again, or choose a smaller size."
+    no_node_came = f"{cause}, and the new node did not start. Try again, or choose a smaller size."
     scaling = [str(e["reason"]) for e in events if e.get("reason") in SCALING_REASONS | _NO_SCALING_REASONS]
     if scaling and scaling[-1] in SCALING_REASONS:
         return Failure(
@@ -101,7 +102,7 @@ def scheduling_failure(
             no_node_came,
             detail,
             patience.unschedulable,
-            f"{cause}. The node that was to be added did not come; waiting for another.",
+            f"{cause}. The new node did not start; waiting for another one.",
             429,
         )
     return Failure(
@@ -119,8 +120,8 @@ def _claim_failure(reason: str, text: str, detail: str, patience: Patience) -> F
     if _CLAIM_DELETED.search(text):
         return Failure(
             reason,
-            "The storage of your server is being deleted. Try again in a minute; tell your administrator if it "
-            "stays so.",
+            "The storage of your server is being deleted. Try again in a minute; tell your administrator "
+            "if it happens again.",
             detail,
             patience.volume,
             "The storage of your server is being deleted; waiting for that.",
@@ -137,7 +138,8 @@ def _claim_failure(reason: str, text: str, detail: str, patience: Patience) -> F
     if _ONE_POD.search(text):
         return Failure(
             reason,
-            "Your server's storage is in use by another server, and may be used by one at a time. Stop the other "
+            "Your server's storage is in use by another server, and only one server can use it at a time. "
+            "Stop the other "
             "server, or try again in some minutes.",
             detail,
             patience.detach,
@@ -193,8 +195,8 @@ def volume_failure(event: Mapping[str, Any], patience: Patience) -> Failure:
         )
     return Failure(
         reason,
-        f"The volume {volume} could not be mounted. Try again in some minutes; tell your administrator if "
-        "it stays so.",
+        f"The volume {volume} could not be mounted. Try again in some minutes; tell your administrator "
+        "if it happens again.",
         detail,
         patience.volume,
         f"The volume {volume} cannot be mounted yet; trying again.",
@@ -206,11 +208,11 @@ def node_failure(event: Mapping[str, Any], patience: Patience) -> Failure:
     reason = event.get("reason") or "NodeNotReady"
     away = reason in {"NodeNotReady", "TaintManagerEviction"}
     if away:
-        message = "The node your server was to run on stopped answering. Try again."
+        message = "The node of your server stopped answering. Try again."
         meanwhile = "The node does not answer at the moment; waiting."
     else:
         message = (
-            "The node could not set up your server's network. Try again; tell your administrator if it stays so."
+            "The node could not set up your server's network. Try again; tell your administrator if it happens again."
         )
         meanwhile = "The node is setting up the network; trying again."
     return Failure(reason, message, redacted(event.get("message") or ""), patience.node, meanwhile)

@@ -51,7 +51,7 @@ VOLUME = {"volume_mounts": [{"name": "extra", "mountPath": "/extra"}]}
 CASES = [
     Case("no-image", {"image": "{registry}/tiny:no-such-tag"}, "does not exist in its registry", "ErrImagePull"),
     Case("no-registry", {"image": "127.0.0.1:9/tiny:1.0"}, "registry does not answer", "ErrImagePull", 25),
-    Case("bad-name", {"image": "Not/A_Valid:name:at:all"}, "no valid image name", "InvalidImageName"),
+    Case("bad-name", {"image": "Not/A_Valid:name:at:all"}, "not a valid image name", "InvalidImageName"),
     Case("too-large", {"mem_guarantee": "900G"}, "enough free memory", "Unschedulable", 20),
     Case("no-gpu", {"extra_resource_limits": {"example.org/gpu": "1"}}, "“example.org/gpu”", "Unschedulable", 20),
     Case("no-node", {"node_selector": {"kind": "none"}}, "of the kind", "Unschedulable", 20),

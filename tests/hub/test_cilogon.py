@@ -140,7 +140,7 @@ async def test_who_is_in_no_allowed_group_does_not_come_in(hub, add_claims, brow
     login = add_claims(isMemberOf=claim)
     page = await browse(hub, login).log_in()
     assert page.status == 403
-    assert f"You came as {login} from CILogon" in page.message
+    assert f"You logged in with CILogon as {login}" in page.message
     assert "observatory" not in page.message
 
 
@@ -174,9 +174,7 @@ async def test_somebody_of_an_identity_provider_that_is_not_configured_does_not_
 
 async def test_the_page_for_such_a_person_is_the_hubs_own(hub, add_claims, browse):
     page = await browse(hub, add_claims(idp="https://elsewhere.example")).log_in()
-    assert (
-        "You came from the identity provider https://elsewhere.example, and this hub lets in nobody" in page.message
-    )
+    assert "with the identity provider https://elsewhere.example, which this hub does not accept" in page.message
 
 
 ODD_CLAIMS = [
@@ -339,7 +337,7 @@ async def test_a_name_of_another_sub_is_refused(hub, cilogon, add_claims, browse
         ({"nonce": "another"}, "of another login"),
         ({"nonce": None}, "of another login"),
         ({"wrong_key": True}, "InvalidKeyError"),
-        ({"sub": "http://cilogon.example/serverA/users/another"}, "about somebody else"),
+        ({"sub": "http://cilogon.example/serverA/users/another"}, "about a different person"),
     ],
     ids=str,
 )

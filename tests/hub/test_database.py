@@ -94,7 +94,7 @@ async def test_a_hub_on_postgresql_outlives_itself_its_database_and_its_key(
         1,
         "Encrypted with an older key: 1. Run `jhkube rekey` without --check.",
     )
-    assert rekey(hub)[:2] == (0, "1 encrypted anew; 2 had the newest key already.\n")
+    assert rekey(hub)[:2] == (0, "1 encrypted again with the newest key; 2 had it already.\n")
     assert await browser.refreshed(early)
     await hub.stop()
     hub.environ["JUPYTERHUB_CRYPT_KEY"] = new
@@ -106,5 +106,5 @@ async def test_a_hub_on_postgresql_outlives_itself_its_database_and_its_key(
     await hub.lose_key(stranger)
     hub.environ["JUPYTERHUB_CRYPT_KEY"] = f"{lost};{new}"
     status, said, errors = rekey(hub)
-    assert (status, said) == (1, "2 encrypted anew; 0 had the newest key already.\n")
+    assert (status, said) == (1, "2 encrypted again with the newest key; 0 had it already.\n")
     assert f"No key opens 1: {stranger}." in errors

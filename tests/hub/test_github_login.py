@@ -140,7 +140,7 @@ async def test_an_answer_that_does_not_come_admits_nobody(hub, github, add_perso
     page = await browse(hub, login).log_in()
     assert page.status == 503
     # A limit on one person's token is theirs: it says nothing of GitHub.
-    assert ("that limit is used up" if failure.get("status") == 429 else "did not answer") in page.message
+    assert ("the limit is reached" if failure.get("status") == 429 else "did not answer") in page.message
     assert await hub.inspect(login) == {}
 
 

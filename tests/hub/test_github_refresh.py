@@ -178,7 +178,7 @@ async def test_a_login_over_ones_limit_is_told_so(hub, github, add_person, brows
     github.fail("/api/v3/user", status=403, headers={"X-RateLimit-Remaining": "0"}, body="{}")
     page = await browse(hub, add_person("lab")).log_in()
     assert page.status == 503
-    assert "limits how often it may be asked about you, and that limit is used up" in page.message
+    assert "limits the number of requests about you, and the limit is reached" in page.message
 
 
 async def test_who_has_left_is_out_though_each_refresh_is_slower_than_is_waited_for(hub, github, add_person, browse):

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.hub_versions
 async def test_denying_wins_over_allowing(hub, add_person, browse, place):
     page = await browse(hub, add_person("lab:imaging", place)).log_in()
     assert page.status == 403
-    assert "that this hub does not let in" in page.message
+    assert "that this hub does not allow" in page.message
     assert "banned" not in page.message
     assert "suspended" not in page.message
 
@@ -23,12 +23,12 @@ async def test_the_page_says_under_which_login_somebody_came(hub, add_person, br
     login = add_person("elsewhere")
     page = await browse(hub, login).log_in()
     assert page.status == 403
-    assert f"You came as {login} from GitHub" in page.message
+    assert f"You logged in with GitHub as {login}" in page.message
 
 
 async def test_the_page_says_what_would_admit_and_how_a_private_membership_counts(hub, add_person, browse):
     page = await browse(hub, add_person("elsewhere")).log_in()
-    assert "Members of certain organizations or teams on GitHub are let in" in page.message
+    assert "Members of certain organizations or teams on GitHub may use it" in page.message
     assert "granted this hub's OAuth app access" in page.message
     assert "/settings/connections/applications/" in page.message
 
@@ -75,7 +75,7 @@ async def test_without_the_scope_only_public_memberships_count(narrow_hub, githu
 
 async def test_the_page_names_organizations_where_a_trait_says_so(narrow_hub, add_person, browse):
     page = await browse(narrow_hub, add_person()).log_in()
-    assert "Members of these organizations or teams on GitHub are let in: lab." in page.message
+    assert "Members of these organizations or teams on GitHub may use it: lab." in page.message
 
 
 async def test_the_operators_own_words_stand_on_the_page(narrow_hub, add_person, browse):
@@ -127,7 +127,7 @@ async def test_half_a_list_is_no_list_for_denying(hub, github, add_person, add_s
     browser = browse(hub, login)
     page = await browser.log_in()
     assert page.status == 403
-    assert "the others ask for single sign-on (SAML)" in page.message
+    assert "the others require single sign-on (SAML)" in page.message
     assert "/settings/connections/applications/" in page.message
     github.world.sign_in(organization, login)
     assert (await browser.log_in()).status == 200
@@ -197,7 +197,7 @@ async def test_an_organization_with_an_id_is_known_by_it_and_not_by_its_name(
     assert (await browse(hub, member).log_in()).status == 200
     page = await browse(hub, add_person(ours)).log_in()
     assert page.status == 403
-    assert f"are let in: {ours}." in page.message
+    assert f"may use it: {ours}." in page.message
 
 
 async def test_no_authorization_code_stands_in_the_log(hub, add_person, browse):

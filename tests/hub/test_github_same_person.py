@@ -129,7 +129,7 @@ async def test_the_new_owner_waits_for_a_server_that_does_not_end(start_hub, git
     held.touch()
     page = await browse(hub, "heir").log_in()
     assert page.status == 403
-    assert "a server of its former owner still runs" in page.message
+    assert "a server of its former owner is still running" in page.message
     assert (await hub.inspect("heir"))["auth_state"]["jhkube_identity"]["subject"] == "github:4711"
     held.unlink()
     for _ in range(100):

@@ -119,7 +119,7 @@ async def test_who_is_in_no_allowed_group_does_not_come_in(hub, add_claims, brow
     login = await add_claims(groups=claim)
     page = await browse(hub, login).log_in()
     assert page.status == 403
-    assert f"You came as {login} from OpenID Connect" in page.message
+    assert f"You logged in with OpenID Connect as {login}" in page.message
 
 
 async def test_denying_wins_and_a_group_makes_administrators(hub, add_claims, browse):

@@ -94,7 +94,7 @@ async def test_a_registry_that_hangs_up_is_shown_as_failed(
     await menu.refresh()
     assert "does not answer" in menu.current.errors[0]
     assert len(menu.offer_for([]).entries) == 1
-    with pytest.raises(NoSuchImage, match="cannot be said now"):
+    with pytest.raises(NoSuchImage, match="cannot be checked now"):
         await menu.check_custom_image(f"{hanging_up}/team/lab:x", menu.offer_for([]))
 
 

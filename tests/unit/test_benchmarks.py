@@ -97,10 +97,10 @@ def test_the_table_has_a_line_for_each_measure_with_its_sizes_ratios_growth_and_
     target = Target(at_most=0.15, ratio=0.1)
     rows = [row(size, jhkube, 2.0, target=target) for size, jhkube in ((64, 0.2), (1, 0.1), (16, 0.1))]
     table = report.markdown(run_of(*rows, row(1, 2.0, 1.0, measure="requests", unit="", target=Target(more=1.0))))
-    assert "| **Spawn**, 1 · 16 · 64 at once; beside it KubeSpawner |" in table
+    assert "| **Spawn**, 1 · 16 · 64 at once; baseline: KubeSpawner |" in table
     assert (
-        "| time | 0.100 · 0.100 · 0.200 s | 2 · 2 · 2 s | 0.050 · 0.050 · 0.100 | below linear; beside it constant "
-        "| ≤ 0.15 s, ≤ 0.1 of it: **not met at 64** |"
+        "| time | 0.100 · 0.100 · 0.200 s | 2 · 2 · 2 s | 0.050 · 0.050 · 0.100 | below linear; baseline: constant "
+        "| ≤ 0.15 s, ≤ 0.1 × baseline: **not met at 64** |"
     ) in table
     assert "| requests | 2 | 1 | 2 |  | ≤ 1 more: met |" in table
 
@@ -117,6 +117,27 @@ def test_a_value_without_an_alternative_has_no_ratio():
     assert "| time | 2 s |  |  |  |  |" in report.markdown(run_of(row(other=None)))
 
 
+def test_the_summary_has_a_line_for_each_number_that_people_feel():
+    felt = report.FELT[0]
+    asked = row(felt.size, group=felt.group, measure=felt.measure)
+    lines = report.summary(
+        run_of(asked, row(felt.size + 1, 9.0, group=felt.group, measure=felt.measure))
+    ).splitlines()
+    assert lines[0].startswith("Measured 2026-11-21, 2 cores (A processor)")
+    assert lines[4:] == [
+        f"| {felt.words} | 2 s | 4 s | KubeSpawner |",
+        *(f"| {other.words} | not measured |  |  |" for other in report.FELT[1:]),
+    ]
+
+
+def test_the_readme_has_the_summary_alone_and_every_row_of_it_was_measured():
+    text, run = (command_line.ROOT / "README.md").read_text(), json.loads(command_line.LATEST.read_text())
+    assert report.summary(run) in text
+    assert "not measured" not in text
+    assert report.markdown(run) not in text
+    assert len(report.FELT) == 6
+
+
 DOCUMENT = "before\n<!-- benchmarks: table -->\nold\n<!-- benchmarks: end of table -->\nafter\n"
 
 
@@ -128,6 +149,11 @@ def test_a_block_replaces_what_is_between_its_markers():
 def test_a_document_without_its_markers_is_not_touched(document):
     with pytest.raises(ValueError, match="there should be one"):
         report.with_block(document, "table", "new")
+
+
+def test_a_document_without_any_marker_is_a_mistake():
+    with pytest.raises(ValueError, match="should be a marker"):
+        command_line.published("no markers", run_of(row()))
 
 
 @pytest.mark.parametrize("document", command_line.DOCUMENTS, ids=lambda document: document.name)

@@ -16,7 +16,7 @@ from jhkube import __version__
 
 ROOT = Path(__file__).parents[2]
 
-CLONE_ONLY = (".ci/", ".github/", ".gitignore")
+CLONE_ONLY = (".ci/", ".github/", ".gitignore", ".pre-commit-config.yaml")
 """What git has and a release has not."""
 
 STRAYS = (

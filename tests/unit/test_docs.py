@@ -169,7 +169,7 @@ WRONG_OPTIONS = [
 )
 def test_a_wrong_option_is_answered_as_the_page_says(row, options):
     tags = {"registry.example.org/lab": {"w_2026_46": f"sha256:{'a' * 64}"}}
-    typed = {"custom_images": [r"quay\.io/.+"]} if "one's own" in row[0] or row[1].startswith("`'x y'") else {}
+    typed = {"custom_images": [r"quay\.io/.+"]} if "your own" in row[0] or row[1].startswith("`'x y'") else {}
     rules = parse_offers([{"kinds": {"weekly": 4}, **typed}])
     # An empty choice is refused only while there is no menu.
     offer = offer_for(menu(tags if options else {}, time.time() if options else None), rules, ())

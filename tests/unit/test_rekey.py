@@ -43,7 +43,7 @@ def test_the_newest_key_opens_everything_afterwards(hub, capsys):
     assert main(["rekey", "--config", str(config), "--check"]) == 1
     assert kept(session, OLD)["ada"] == "ada"
     assert main(["rekey", "--config", str(config)]) == 0
-    assert "2 encrypted anew; 0 had the newest key already." in capsys.readouterr().out
+    assert "2 encrypted again with the newest key; 0 had it already." in capsys.readouterr().out
     assert kept(session, NEW) == {"ada": "ada", "grace": "grace", "nobody": None}
 
 

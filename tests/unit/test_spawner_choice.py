@@ -356,7 +356,7 @@ async def test_a_profile_of_the_operators_counts_by_what_it_sets():
 async def test_what_somebody_typed_is_no_error_of_the_hubs_own(typed):
     (spawner,) = spawners(environment={"SURVEY": typed})
     spawner.pod_start = Start(spawner, spawner.parsed_patience())
-    with pytest.raises(StartRefused, match="What was chosen and configured makes no server"):
+    with pytest.raises(StartRefused, match="This combination of image, size and settings cannot be started"):
         await spawner.get_pod_manifest()
 
 
@@ -367,14 +367,14 @@ async def test_nor_is_a_value_that_a_trait_does_not_take(typed):
     (spawner,) = spawners()
     spawner.profile_list = spawner._static_profiles = parse_profiles([profile])
     spawner.user_options = {"profile": "own", "cores--unlisted-choice": typed}
-    with pytest.raises(StartRefused, match="What was chosen and configured makes no server"):
+    with pytest.raises(StartRefused, match="This combination of image, size and settings cannot be started"):
         await spawner.load_user_options()
 
 
 @pytest.mark.parametrize(
     ("home", "says"),
     [
-        ({"home": "shared-pvc", "home_claim": "homes"}, "it would reach the homes of others"),
+        ({"home": "shared-pvc", "home_claim": "homes"}, "it could access other people's homes"),
         ({"home": "shared-pvc", "home_claim": "homes", "home_make_image": "registry.example/busybox:1"}, None),
         ({"home": "pvc", "home_made_by": "root"}, None),
     ],

@@ -101,7 +101,7 @@ CASES = [
     ),
     (
         refusal(403, 'pods is forbidden: User "system:serviceaccount:hub:hub" cannot create resource "pods"'),
-        "hub is not allowed to make your server",
+        "hub is not allowed to create your server",
         "Forbidden",
     ),
     (
@@ -109,7 +109,7 @@ CASES = [
             403,
             'pods "x" is forbidden: unable to create new content in namespace hub because it is being terminated',
         ),
-        "being removed",
+        "being deleted",
         "Forbidden",
     ),
     (refusal(404, 'namespaces "alice" not found', "namespaces", "NotFound"), "namespace", "NotFound"),

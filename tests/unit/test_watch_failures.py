@@ -229,7 +229,7 @@ def test_no_port_is_a_cause():
 def test_a_rate_limit_is_said_to_be_one(said):
     failure = found(pod(waiting("ErrImagePull", said)))
     assert failure.message == f"The registry of the image {IMAGE} refuses more downloads for now. Try again later."
-    assert failure.meanwhile == "The image's registry asks to slow down; waiting."
+    assert failure.meanwhile == "The image's registry asks for fewer requests; waiting."
     assert (failure.patience, failure.status_code) == (Patience().pull, 429)
 
 
@@ -309,7 +309,7 @@ CONTAINERS = [
     ),
     (
         pod(ended(128, "StartError", shim('exec: "/srv/start": permission denied'))),
-        "be run by your user",
+        "does not allow your user to run",
         0,
     ),
     (pod(ended(128, "StartError", shim('exec: "/srv/start": exec format error'))), "kind of processor", 0),
@@ -368,9 +368,9 @@ NODE_OR_HOME = {
     ),
     "a runtime that is busy": (
         'failed to reserve container name "notebook_jupyter-ada_hub_0c404f9a_0": name is reserved for "4f0d"',
-        "could not be made",
+        "could not be created",
     ),
-    "a runtime without an answer": ("context deadline exceeded", "could not be made"),
+    "a runtime without an answer": ("context deadline exceeded", "could not be created"),
     "a hook of the operator": ('error running hook: exec: "/usr/bin/x": no such file or directory', "GPU"),
 }
 
@@ -461,7 +461,7 @@ def test_a_crash_loop_is_waited_for_where_it_is_asked_for():
     patience = Patience(crash_loop=120)
     loop = pod_failure(pod(waiting("CrashLoopBackOff"), last=ended(1), restarts=3), patience=patience)
     assert loop is not None
-    assert (loop.patience, loop.meanwhile) == (120, "Your server crashed (exit code 1) and is started again.")
+    assert (loop.patience, loop.meanwhile) == (120, "Your server crashed (exit code 1) and is being restarted.")
     over = pod_failure(pod(ended(1), restarts=3, phase="Failed"), patience=patience)
     assert over is not None
     assert not over.temporary
@@ -537,7 +537,7 @@ CLAIMS = [
     (
         "0/3 nodes are available: 3 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access "
         "mode already in-use by another pod.",
-        "one at a time",
+        "one server can use it at a time",
         Patience().detach,
     ),
 ]
@@ -555,7 +555,7 @@ MOUNTED_CLAIMS = [
     (
         'MountVolume.SetUp failed for volume "pvc-7" : volume uses the ReadWriteOncePod access mode and is '
         "already in use by another pod",
-        "one at a time",
+        "one server can use it at a time",
     ),
     ("error processing PVC hub/claim-ada: PVC is being deleted", "is being deleted"),
 ]
@@ -621,7 +621,7 @@ def test_a_mount_that_worked_at_last_is_no_failure():
 WHOLE = [
     ("Evicted", "short of memory"),
     ("NodeLost", "stopped answering"),
-    ("DeadlineExceeded", "longest time"),
+    ("DeadlineExceeded", "maximum running time"),
     ("OutOfmemory", "no memory left"),
     ("OutOfnvidia.com/gpu", "no nvidia.com/gpu left"),
     ("Terminated", "shut down"),
