@@ -516,8 +516,8 @@ def test_a_node_that_did_not_come_is_not_waited_for_without_end(newer):
     failure = found(shown, TRIGGERED, newer)
     # A reason of its own has a time of its own.
     assert (failure.reason, failure.patience) == (newer["reason"], Patience().unschedulable)
-    assert "did not come" in failure.message
-    assert "did not come" in failure.meanwhile
+    assert "did not start" in failure.message
+    assert "did not start" in failure.meanwhile
     assert found(shown, TRIGGERED, newer, TRIGGERED).patience == FOREVER
     assert found(shown, newer).reason == "Unschedulable"
 
