@@ -195,6 +195,23 @@ async def test_a_pod_that_is_deleted_while_a_hook_runs_ends_the_start_at_once(
             await asyncio.wait_for(start, 10)
 
 
+async def test_a_hook_that_fails_ends_the_start_with_its_own_error(
+    proxied: Proxied, spawner_with: Callable[..., Any]
+) -> None:
+    """KubeSpawner removes the pod, and that is not the reason."""
+
+    async def after_pod_created(spawner: Any, pod: Any) -> None:
+        await running(proxied, spawner.pod_name)
+        raise LookupError("no licence is free")
+
+    spawner = spawner_with(delay=60, after_pod_created_hook=after_pod_created)
+    async with starting(spawner) as start:
+        with pytest.raises(LookupError, match="no licence is free"):
+            await asyncio.wait_for(start, 30)
+    with pytest.raises(ApiException, match="404"):
+        await proxied.core.read_namespaced_pod(spawner.pod_name, proxied.namespace)
+
+
 async def test_during_a_start_a_pod_does_not_count_as_running_and_after_it_it_does(
     proxied: Proxied, spawner_with: Callable[..., Any]
 ) -> None:
