@@ -166,6 +166,8 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
 
     async def stop(self, now: bool = False) -> None:
         """Delete the pod, and return as soon as it is gone; with no grace period where its node is lost."""
+        if self.pod_start is not None:
+            self.pod_start.note_stop()
         await self._start_watching_pods()
         grace = 0 if now else self.delete_grace_period
         deadline = node_deadline(grace, self.parsed_patience().node, self.start_timeout)

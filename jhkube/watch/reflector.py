@@ -95,10 +95,10 @@ class WatchReflector(ResourceReflector):
     @property
     def is_loaded(self) -> bool:
         """Whether the objects are there."""
-        return self._loaded.done()
+        return self._loaded.done() and self._loaded.exception() is None
 
     async def start(self) -> None:
-        """Begin; returns when the first try to load the objects has ended, also where it failed.
+        """Begin; returns when the first try to load the objects has ended, also where it failed or was stopped.
 
         KubeSpawner ends the hub where this fails and users have namespaces of their own. `loaded` says what it failed
         with.
@@ -117,7 +117,8 @@ class WatchReflector(ResourceReflector):
         ------
         Exception
             What the latest try to load them failed with: `ApiException`, or an error of the connection. The
-            reflector goes on trying, so to call this again is to wait for the next try.
+            reflector goes on trying, so to call this again is to wait for the next try. After `stop` there is none,
+            and the error is `aiohttp.ClientConnectionError`.
         """
         # A start that is cancelled while it waits must not cancel it for the others.
         await asyncio.shield(self._loaded)
@@ -129,6 +130,9 @@ class WatchReflector(ResourceReflector):
             self.watch_task.cancel()
             await asyncio.wait([self.watch_task])
             self.watch_task = None
+        if not self._loaded.done():
+            self._loaded.set_exception(aiohttp.ClientConnectionError(f"the watch of {self._where} was stopped"))
+            self._loaded.exception()  # nobody need be waiting
         self._set_recovered()
         for waiting in self._subscribers.values():
             for wake in waiting:

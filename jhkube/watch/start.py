@@ -66,6 +66,8 @@ class Start:
         self._created: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._created_at = 0.0
         self._taken_over = asyncio.Event()
+        self._upstream: asyncio.Task[str] | None = None
+        self._is_given_up = False
         self._is_over = False
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -179,6 +181,14 @@ class Start:
             self._taken_over.set()
         return not self._is_over
 
+    def note_stop(self) -> None:
+        """Ignore the pod from now on, if KubeSpawner's own start stops the server: to be called at each stop.
+
+        It removes the pod before it raises the error of a hook, so the removal is not why the start fails.
+        """
+        if self._created.done() and asyncio.current_task() is self._upstream:
+            self._is_given_up = True
+
     async def run(self, upstream: Coroutine[Any, Any, str]) -> str:
         """Run KubeSpawner's own start and watch it; returns the server's URL once it answers.
 
@@ -226,7 +236,7 @@ class Start:
 
     async def _make(self, upstream: Coroutine[Any, Any, str]) -> None:
         """Run KubeSpawner's own start to where it waits for the pod."""
-        upstream_start = asyncio.ensure_future(upstream)
+        self._upstream = upstream_start = asyncio.create_task(upstream)
         taken_over = asyncio.ensure_future(self._taken_over.wait())
         try:
             await asyncio.wait({upstream_start, taken_over}, return_when=asyncio.FIRST_COMPLETED)
@@ -323,6 +333,8 @@ class Start:
 
     def _judge(self) -> float:
         """Raise StartFailed if there is no hope left; else how long to wait for news, in seconds."""
+        if self._is_given_up:
+            return _LONGEST_SLEEP
         now = time.monotonic()
         if self.pod is None:
             if "seen" in self._since:

@@ -52,7 +52,7 @@ FAULTS = [
     Fault(
         "sizes that are malformed",
         "configuration",
-        "JHKubeSpawner.sizes: sizes[0]",
+        "c.JHKubeSpawner.sizes[0] (small).cores",
         "Correct it",
         "c.JHKubeSpawner.sizes = [{'name': 'small', 'cores': 'many', 'memory': '1G'}]",
     ),
@@ -87,7 +87,7 @@ FAULTS = [
     Fault(
         "an NFS path that is malformed",
         "configuration",
-        "an NFS path is absolute",
+        "c.JHKubeSpawner.home_nfs.path: should be an absolute path",
         "Correct it",
         "c.JHKubeSpawner.home = 'nfs'\nc.JHKubeSpawner.home_nfs = {'server': '127.0.0.1', 'path': 'export/home'}\n",
         {"JHKUBE_HOME_MADE_BY": "root"},

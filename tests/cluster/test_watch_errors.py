@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import ClientConnectionError
 from kubernetes_asyncio.client.exceptions import ApiException
 
 from jhkube.watch.reflectors import PodReflector
@@ -166,14 +167,30 @@ async def test_a_first_list_that_fails_is_said_and_made_again(
     proxied.proxy.fail("GET", "pods", fault)
     reflector = PodReflector(namespace=proxied.namespace)
     reflector.api = proxied.api
+    loading = asyncio.create_task(reflector.loaded())
+    await asyncio.sleep(0)
     try:
+        await reflector.start()
         with pytest.raises(error):
-            await reflector.start()
+            await loading
+        assert not reflector.is_loaded
         assert names(reflector) == set()
-        await asyncio.wait_for(reflector.first_load_future, 10)
+        await asyncio.wait_for(reflector.loaded(), 10)
         assert names(reflector) == {"first"}
     finally:
         await reflector.stop()
+
+
+async def test_a_reflector_that_is_stopped_before_its_first_list_lets_nobody_wait(proxied: Proxied) -> None:
+    reflector = PodReflector(namespace=proxied.namespace)
+    reflector.api = proxied.api
+    starting, loading = asyncio.create_task(reflector.start()), asyncio.create_task(reflector.loaded())
+    await asyncio.sleep(0)
+    await reflector.stop()
+    await asyncio.wait_for(starting, 5)
+    with pytest.raises(ClientConnectionError, match="was stopped"):
+        await asyncio.wait_for(loading, 5)
+    assert not reflector.is_loaded
 
 
 async def test_a_reconnect_lists_again_where_the_watch_is_silent_for_ever(proxied: Proxied) -> None:
