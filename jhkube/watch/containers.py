@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jhkube.watch.failure import Failure, redacted
+from jhkube.watch.failure import Failure, redacted, shortened
 from jhkube.watch.images import IMAGE_REASONS, image_failure
 from jhkube.watch.patience import FOREVER, Patience
 
@@ -244,7 +244,8 @@ _DEVICE = re.compile(
     re.IGNORECASE,
 )
 # chdir to cwd ("/home/ada") set in config.json failed: permission denied; mkdir /home/ada: permission denied
-_FOLDER = re.compile(r"(?:chdir to cwd \(|mkdir )\"?(?P<folder>/[^\"):]*)\"?\)?(?P<why>.*)", re.DOTALL)
+# not the node's own: mkdir /sys/fs/cgroup/kubepods.slice: no space left on device
+_FOLDER = re.compile(r"(?:chdir to cwd \(|mkdir )\\?\"?(?P<folder>/(?!(?:sys|proc|run|var/(?:lib|run))/)[^\"):\\]*)")
 # error mounting "/var/lib/kubelet/pods/…/volume-subpaths/home/notebook/1" to rootfs at "/home/ada": …
 _MOUNT = re.compile(r"(?:error mounting|mounting) \"[^\"]*\" to rootfs at \"(?P<folder>[^\"]+)\"")
 # failed to prepare subPath for volumeMount "home" of container "notebook"
@@ -253,9 +254,12 @@ _SUB_PATH = re.compile(r"subPath (?:directory )?for volumeMount \"(?P<folder>[^\
 _HOST_PATH = re.compile(r"failed to (?:stat|mkdir|resolve symlink) \"(?P<folder>/[^\"]+)\"")
 # exec: "jupyterhub-singleuser": executable file not found in $PATH; exec: "/opt/bin/start": stat /opt/bin/start: no
 # such file or directory; exec /opt/bin/start: no such file or directory; executable file `start` not found (crun)
+# Only of the container's process: exec: "runc": executable file not found in $PATH is the node's trouble.
 _PROGRAM = re.compile(
-    r"\bexec:? (?:\"(?P<program>[^\"]+)\"|(?P<path>/[^\s:]+)): (?P<why>[^:]+(?:: [^:]+)?)|"
-    r"executable file [`'](?P<crun>[^`']+)[`'] not found"
+    r"container (?:process|init)\b.*?\bexec:? (?:\\?\"(?P<program>[^\"\\]+)\\?\"|(?P<path>/[^\s:]+)): "
+    r"(?P<why>[^:]+(?:: [^:]+)?)|"
+    r"executable file [`'](?P<crun>[^`']+)[`'] not found",
+    re.DOTALL,
 )
 _MISSING = re.compile(r"executable file not found|no such file or directory|not a directory", re.IGNORECASE)
 
@@ -273,7 +277,7 @@ def runtime_failure(reason: str, text: str, patience: Patience) -> Failure:
     text
         What kubelet and the runtime said.
     """
-    detail = redacted(text)
+    detail, text = redacted(text), shortened(text)
 
     def may_pass(message: str, seconds: float, meanwhile: str, status_code: int = 400) -> Failure:
         return Failure(reason, message, detail, seconds, meanwhile, status_code)

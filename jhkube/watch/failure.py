@@ -11,7 +11,11 @@ from tornado import web
 
 from jhkube.redaction import without_secrets
 
-__all__ = ["Failure", "StartFailed", "redacted"]
+__all__ = ["Failure", "StartFailed", "redacted", "shortened"]
+
+LONGEST = 8000
+"""Characters of a text that are read. A registry can make kubelet repeat a text of any length, and reading one of a
+megabyte would stop the hub for seconds."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,15 @@ class Failure:
 
 def redacted(text: str, limit: int = 600) -> str:
     """Text of the cluster on one line, with what may be a secret replaced by "…"."""
-    text = " ".join(without_secrets(text).split())
+    text = " ".join(without_secrets(shortened(text)).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def shortened(text: str) -> str:
+    """The beginning and the end of a text that is longer than `LONGEST`, cut between words."""
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[: LONGEST // 2].rpartition(' ')[0]} … {text[-LONGEST // 2 :].partition(' ')[2]}"
 
 
 SPAWN_EXCEPTION: Any = getattr(jupyterhub.spawner, "SpawnException", None)

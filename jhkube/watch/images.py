@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from jhkube.watch.failure import Failure, redacted
+from jhkube.watch.failure import Failure, redacted, shortened
 from jhkube.watch.patience import Patience
 
 __all__ = ["IMAGE_REASONS", "image_failure"]
@@ -33,9 +33,10 @@ _NAME = re.compile(
 """What a word has in it that is a name, an address, a path or a digest, where anything can be written."""
 
 # unexpected status from HEAD request to https://…: 403 Forbidden; unexpected status code 503; HTTP status: 429;
-# invalid status code from registry 404 (Not Found)
+# invalid status code from registry 404 (Not Found); StatusCode: 404; not: exit status 403 (of a program)
 _STATUS = re.compile(
-    r"(?:\bstatus(?: code)?(?: from [\w ]+)?(?: …)?|\bHTTP(?: status)?|\bcode)[\"']?\s*[:=]?\s*([1-5]\d\d)\b",
+    r"(?<!exit )(?:\bstatus(?:[ _]?code)?(?: from(?: [a-z]{1,20}){1,5})?(?: …)?|\bHTTP(?: status)?|\bcode)"
+    r"[\"']?\s*[:=]?\s*([1-5]\d\d)\b",
     re.IGNORECASE,
 )
 
@@ -63,7 +64,11 @@ _DENIED = _cause(
     "403",
 )
 # manifest unknown: manifest unknown; code = NotFound desc = failed to pull and unpack image
-_NOT_FOUND = _cause(r"code = NotFound|not found|manifest unknown|name unknown|repository does not exist", "404")
+# Tag 2026-11 was deleted or has expired (Quay)
+_NOT_FOUND = _cause(
+    r"code = NotFound|not found|manifest unknown|name unknown|repository does not exist|was deleted or has expired",
+    "404",
+)
 # no match for platform in manifest; no image found in image index for architecture "amd64"
 _PLATFORM = _cause(r"no match(?:ing)? (?:for platform|manifest)|no image found in|exec format error")
 # toomanyrequests: You have reached your pull rate limit
@@ -71,22 +76,25 @@ _RATE_LIMIT = _cause(r"toomanyrequests|too many requests|rate limit|pull QPS exc
 _DISK = _cause(r"no space left on device|disk quota exceeded")
 # x509: certificate signed by unknown authority; http: server gave HTTP response to HTTPS client
 _TRUST = _cause(r"x509|\bcertificate\b|HTTP response to HTTPS client")
-# dial tcp 10.0.0.1:443: connect: connection refused
+# dial tcp 10.0.0.1:443: connect: connection refused; code = Unavailable (the runtime itself, over its socket);
+# http2: server sent GOAWAY and closed the connection
 _UNREACHABLE = _cause(
-    r"dial tcp|proxyconnect|connection (?:refused|reset|lost)|broken pipe|\btimeout\b|timed out|deadline exceeded|"
+    r"dial (?:tcp|unix)|code = (?:Unavailable|DeadlineExceeded|Canceled)|proxyconnect|"
+    r"connection (?:refused|reset|lost)|broken pipe|\btimeout\b|timed out|deadline exceeded|"
     r"\bEOF\b|no such host|network is unreachable|no route to host|temporary failure|server misbehaving|"
     r"service unavailable|bad gateway|internal server error|gateway time-?out|registry is unavailable|stream error|"
-    r"context canceled|closed network connection",
+    r"(?:context|request) canceled|closed network connection|\bGOAWAY\b",
     "408",
     "500",
     "502",
     "503",
     "504",
 )
-# failed to extract layer; parent snapshot … does not exist: not found; content digest …: not found
+# failed to extract layer; parent snapshot … does not exist: not found; content digest …: not found; lease "404…": not
+# found; not: denied: Permission denied for … (Google)
 _NODE = _cause(
-    r"failed to (?:extract|prepare extraction|get reader from content store)|parent snapshot|content digest|"
-    r"\blocked for\b|permission denied|input/output error"
+    r"failed to (?:extract|prepare extraction|get reader from content store)|\bsnapshot(?:ter)?\b|content digest|"
+    r"blob not found|\blease\b|\blocked for\b|(?<!denied: )permission denied|input/output error"
 )
 """Trouble of the node's own store, which a text may describe in the words of a registry."""
 
@@ -123,7 +131,7 @@ def image_failure(reason: str, text: str, image: str, patience: Patience) -> Fai
             f"The signature of the image {image} is not accepted here. Choose another image, or tell your "
             "administrator."
         )
-    said = _without_names(text, image)
+    said = _without_names(shortened(text), image)
     if _RATE_LIMIT.is_in(said):
         return Failure(
             reason,
@@ -134,7 +142,8 @@ def image_failure(reason: str, text: str, image: str, patience: Patience) -> Fai
             429,
         )
     unreachable = _UNREACHABLE.is_in(said) or reason == "RegistryUnavailable"
-    if not unreachable and (known := _definite(said, image)):
+    # Of an ImageInspectError the node's own store is the reason, whatever its words are.
+    if not unreachable and reason != "ImageInspectError" and (known := _definite(said, image)):
         return definitely(*known)
     cause = "Its registry does not answer" if unreachable else "Pulling it failed"
     return Failure(
@@ -181,6 +190,7 @@ def _definite(said: str, image: str) -> tuple[str, int] | None:
 
 def _without_names(text: str, image: str) -> str:
     """A text without whatever words and numbers are part of a name."""
-    for name in (image, image.partition("@")[0]):
-        text = text.replace(name, "…") if name else text
+    names = filter(None, (image, image.partition("@")[0]))
+    # As a whole: an image may be called "lab", which is a part of "unavailable".
+    text = re.sub(rf"(?<!\w)(?:{'|'.join(map(re.escape, names))})(?!\w)", "…", text) if image else text
     return " ".join("…" if _NAME.search(word) else word for word in _HTTP.sub("HTTP", text).split())

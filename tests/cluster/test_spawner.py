@@ -129,7 +129,9 @@ async def test_a_claim_that_was_deleted_outside_is_made_again_and_the_person_is_
                 break
             await asyncio.sleep(0.2)
     starting = asyncio.create_task(person.start())
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(60):
+        while not await person.server():
+            await asyncio.sleep(0.05)
     events = await person.progress()
     await starting
     assert events[-1]["ready"]

@@ -1,5 +1,6 @@
 """What a person reads when a server does not start: messages as kubelet, scheduler and runtimes write them."""
 
+import time
 from typing import Any
 
 import pytest
@@ -135,6 +136,27 @@ PULLS = [
         "invalid status code from registry 404 (Not Found)",
         "does not exist",
     ),
+    # CRI-O; Google's and Quay's registries.
+    (
+        f"initializing source docker://{IMAGE}: reading manifest 2026-11 in registry.example.org/lab: "
+        'StatusCode: 404, "<!DOCTYPE html><html></html>"',
+        "does not exist",
+    ),
+    (
+        f"initializing source docker://{IMAGE}: Requesting bearer token: invalid status code from registry 403 "
+        "(Forbidden)",
+        "does not allow",
+    ),
+    (
+        'reading manifest 2026-11 in gcr.io/p/lab: denied: Permission denied for "2026-11" from request '
+        '"/v2/p/lab/manifests/2026-11".',
+        "does not allow",
+    ),
+    (
+        "reading manifest 2026-11 in quay.io/p/lab: unknown: Tag 2026-11 was deleted or has expired. To pull, revive "
+        "via time machine",
+        "does not exist",
+    ),
     (unpack("no match for platform in manifest: not found", "NotFound"), "kind of processor"),
     (fetch("tls: failed to verify certificate: x509: certificate signed by unknown authority"), "does not trust"),
     (fetch("http: server gave HTTP response to HTTPS client"), "does not trust"),
@@ -193,9 +215,35 @@ PASSING = {
     "a folder of the node": unpack(
         "open /var/lib/containerd/io.containerd.content.v1/ingest/7/ref: permission denied"
     ),
+    "a lease": unpack('lease "139403404-x": not found', "NotFound"),
+    "a lease that ended": unpack("failed to copy: lease does not exist: not found", "NotFound"),
+    "a snapshotter": unpack(
+        "unable to initialize unpacker: snapshotter overlayfs was not found: not found", "NotFound"
+    ),
+    "a lost blob": unpack(
+        "blob sha256:0a1b expected at /var/lib/containerd/io.containerd.content.v1.content/blobs/sha256/0a1b: "
+        "blob not found: not found",
+        "NotFound",
+    ),
+    "a program's exit status": unpack("failed to apply layer: unpigz: exit status 403"),
+    "a runtime that restarts": (
+        'rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial '
+        'unix:///run/containerd/containerd.sock: not found"'
+    ),
+    "a gateway's page": (
+        f"initializing source docker://{IMAGE}: reading manifest 2026-11 in registry.example.org/lab: "
+        'StatusCode: 503, "<html>the backend was not found</html>"'
+    ),
     "nobody knows": unpack("something nobody has seen before"),
     # Two credentials, or two mirrors: one may work again.
     "denied and away": f"[{resolve('401 Unauthorized')}, {fetch('dial tcp 10.0.0.7:443: i/o timeout')}]",
+    "denied and given up": (
+        f"[{resolve('401 Unauthorized')}, net/http: request canceled while waiting for connection "
+        "(Client.Timeout exceeded while awaiting headers)]"
+    ),
+    "denied and restarted": (
+        f"[{resolve('401 Unauthorized')}, http2: server sent GOAWAY and closed the connection; LastStreamID=403]"
+    ),
     "not found and busy": f"[{unpack('failed to resolve image: x: not found')}, {resolve('429 Too Many Requests')}]",
 }
 
@@ -253,6 +301,39 @@ def test_a_word_in_the_images_own_name_is_no_cause():
     assert pod_failure(shown).temporary
 
 
+@pytest.mark.parametrize(
+    ("image", "said", "temporary"),
+    [
+        ("lab", "registry is unavailable for now; mirror: not found", True),
+        ("a", "unauthorized: authentication required", False),
+    ],
+)
+def test_an_images_short_name_is_no_part_of_a_word(image, said, temporary):
+    shown = pod(waiting("ErrImagePull", said))
+    shown["spec"]["containers"][0]["image"] = image
+    assert found(shown).temporary is temporary
+
+
+@pytest.mark.parametrize("said", ["image not found", "layer not known: access denied"])
+def test_an_image_that_the_node_cannot_inspect_is_the_nodes_trouble(said):
+    assert found(pod(waiting("ImageInspectError", f'Failed to inspect image "{IMAGE}": {said}'))).temporary
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "CreateContainerError"])
+@pytest.mark.parametrize("said", ["status from ", "status from a ", "a-1 ", 'container init exec: "', "x" * 99 + " "])
+def test_a_text_of_any_length_is_read_in_a_moment(reason, said):
+    shown = pod(waiting(reason, said * (500_000 // len(said))))
+    began = time.process_time()
+    assert found(shown).temporary
+    assert time.process_time() - began < 0.5
+
+
+def test_the_cause_is_found_at_both_ends_of_a_long_text():
+    filler = "x " * 100_000
+    assert "does not exist" in found(pod(waiting("ErrImagePull", f"manifest unknown: {filler}"))).message
+    assert "does not exist" in found(pod(waiting("ErrImagePull", f"{filler}: manifest unknown"))).message
+
+
 @pytest.mark.parametrize("reason", ["InvalidImageName", "ErrImageNeverPull", "SignatureValidationFailed"])
 def test_an_image_that_is_not_even_tried_fails_at_once(reason):
     assert not found(pod(waiting(reason))).temporary
@@ -299,6 +380,18 @@ CONTAINERS = [
             restarts=1,
         ),
         "has no “start”",
+        0,
+    ),
+    (
+        pod(
+            waiting(
+                "CreateContainerError",
+                'container create failed: time="2026-11-30T00:00:00Z" level=error msg="runc create failed: unable to '
+                'start container process: error during container init: exec: \\"jupyterhub-singleuser\\": executable '
+                'file not found in $PATH"',
+            )
+        ),
+        "has no “jupyterhub-singleuser”",
         0,
     ),
     (pod(ended(128, "StartError", shim("exec /srv/start.sh: no such file or directory"))), "has no “start.sh”", 0),
@@ -371,6 +464,25 @@ NODE_OR_HOME = {
         "could not be created",
     ),
     "a runtime without an answer": ("context deadline exceeded", "could not be created"),
+    "a runtime that is gone": (
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed: unable to retrieve "
+        "OCI runtime error (open /run/containerd/io.containerd.runtime.v2.task/k8s.io/0a/log.json: no such file or "
+        'directory): exec: "runc": executable file not found in $PATH: unknown',
+        "could not be created",
+    ),
+    "a runtime that may not run": (
+        "failed to create shim task: fork/exec /opt/kata/bin/qemu-system-x86_64: permission denied: unknown",
+        "could not be created",
+    ),
+    "a shim that is gone": (
+        'failed to start shim: start failed: : exec: "containerd-shim-runc-v2": executable file not found in $PATH',
+        "could not be created",
+    ),
+    "a control group": (
+        "runc create failed: unable to start container process: unable to apply cgroup configuration: mkdir "
+        "/sys/fs/cgroup/kubepods.slice/x: no space left on device: unknown",
+        "could not be created",
+    ),
     "a hook of the operator": ('error running hook: exec: "/usr/bin/x": no such file or directory', "GPU"),
 }
 
