@@ -181,6 +181,15 @@ def test_a_given_number_out_of_range_or_among_the_derived_is_refused(number):
         ClaimedAccount("cilogon:", "sub", "", "", (), uid=number).identity("ada", NUMBERS)
 
 
+@pytest.mark.parametrize("number", [1000, 99_999, 300_000, 2**31 - 1])
+def test_a_given_number_at_the_end_of_a_range_is_used(number):
+    assert ClaimedAccount("cilogon:", "sub", "", "", (), uid=number).identity("ada", NUMBERS).uid == number
+
+
+def test_the_range_of_groups_may_lie_below_that_of_people():
+    assert Numbers(DerivedIds("uid", 200_000, 299_999), DerivedIds("gid", 100_000, 199_999)).given(1000, "it") == 1000
+
+
 def groups_and_reasons(*groups, numbers=NUMBERS):
     account = ClaimedAccount("cilogon:", "sub", "", "", groups)
     return account.identity("ada", numbers).groups, account.unusable_groups(numbers)
@@ -254,7 +263,10 @@ def test_a_secret_changes_all_derived_numbers_and_is_not_shown():
     ("settings", "says"),
     [
         ({"gids": DerivedIds("gid", 150_000, 250_000)}, "overlap"),
+        ({"gids": DerivedIds("gid", 199_999, 250_000)}, "overlap"),
+        ({"gids": DerivedIds("gid", 50_000, 100_000)}, "overlap"),
         ({"uids": DerivedIds("uid", 10, 20)}, "uid_range is not within minimum_id"),
+        ({"maximum": 299_998}, "gid_range is not within minimum_id"),
         ({"uid_table": {"a": 5000, "b": 5000}}, "uids gives 5000 to 'a' and 'b'"),
         ({"gid_table": {"a": 5000, "b": 5000}}, "gids gives 5000 to 'a' and 'b'"),
         ({"uid_table": {"a": 150_000}}, "lies in uid_range"),
