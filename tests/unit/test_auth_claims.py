@@ -20,6 +20,7 @@ from jhkube.login.claims import (
     groups_in,
     number_in,
     renamed,
+    text_claim,
     verified_email,
 )
 from jhkube.login.names import GroupRules, group_name
@@ -49,7 +50,9 @@ LOG = logging.getLogger(__name__)
         ({"name": "lab"}, ["lab"]),
         ([{"name": "lab"}, "imaging"], ["lab", "imaging"]),
         (("lab",), ["lab"]),
+        ([{"name": " lab "}], ["lab"]),
         (["lab\nimaging", "x" * 256, "x\x00", "x\ud800", "lab"], ["lab"]),
+        (["x" * 255, "y"], ["x" * 255, "y"]),
     ],
 )
 def test_groups_are_found_in_every_shape(value, names):
@@ -61,6 +64,11 @@ def test_groups_are_found_in_every_shape(value, names):
 )
 def test_a_groups_number_is_used_where_it_is_one(number, gid):
     assert groups_in([{"name": "lab", "id": number}]) == (ClaimedGroup("lab", gid),)
+
+
+@pytest.mark.parametrize("items", [[7, 7], [7, None], [None, 7]])
+def test_a_group_that_is_listed_twice_keeps_the_number_that_is_known(items):
+    assert groups_in([{"name": "lab", "id": number} for number in items]) == (ClaimedGroup("lab", 7),)
 
 
 def test_the_keys_of_objects_can_be_others():
@@ -108,12 +116,34 @@ def test_a_number_that_is_none_is_an_error_and_not_passed_over(value):
         number_in({"a": value, "b": 5}, ["a", "b"])
 
 
+@pytest.mark.parametrize("value", ["ada", 48231])
+def test_a_name_is_made_of_one_text_or_number(value):
+    assert text_claim({"eppn": value}, "eppn") == str(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (None, "is missing"),
+        ("", "is missing"),
+        (True, "is a bool, and not one text"),
+        (1.5, "is a float, and not one text"),
+        (["ada"], "is a list, and not one text"),
+    ],
+)
+def test_no_name_is_made_of_anything_else(value, says):
+    with pytest.raises(ClaimError, match=f"the claim eppn {says}"):
+        text_claim({"eppn": value}, "eppn")
+
+
 @pytest.mark.parametrize(
     ("claims", "name"),
     [
         ({"name": "Ada Example", "given_name": "A"}, "Ada Example"),
         ({"given_name": "Ada", "family_name": "Example"}, "Ada Example"),
         ({"family_name": "Example"}, "Example"),
+        ({"name": ["Ada"]}, ""),
+        ({"given_name": "", "family_name": "Example"}, "Example"),
         ({}, ""),
     ],
 )
@@ -123,7 +153,13 @@ def test_the_full_name_is_put_together_from_what_is_there(claims, name):
 
 @pytest.mark.parametrize(
     ("verified", "email"),
-    [({}, "a@x.example"), ({"email_verified": True}, "a@x.example"), ({"email_verified": False}, "")],
+    [
+        ({}, "a@x.example"),
+        ({"email_verified": True}, "a@x.example"),
+        ({"email_verified": False}, ""),
+        ({"email_verified": "false"}, ""),
+        ({"email": ["a@x.example"]}, ""),
+    ],
 )
 def test_an_address_that_is_not_verified_is_not_used(verified, email):
     assert verified_email({"email": "a@x.example"} | verified) == email
@@ -145,6 +181,15 @@ def test_a_given_number_out_of_range_or_among_the_derived_is_refused(number):
         ClaimedAccount("cilogon:", "sub", "", "", (), uid=number).identity("ada", NUMBERS)
 
 
+@pytest.mark.parametrize("number", [1000, 99_999, 300_000, 2**31 - 1])
+def test_a_given_number_at_the_end_of_a_range_is_used(number):
+    assert ClaimedAccount("cilogon:", "sub", "", "", (), uid=number).identity("ada", NUMBERS).uid == number
+
+
+def test_the_range_of_groups_may_lie_below_that_of_people():
+    assert Numbers(DerivedIds("uid", 200_000, 299_999), DerivedIds("gid", 100_000, 199_999)).given(1000, "it") == 1000
+
+
 def groups_and_reasons(*groups, numbers=NUMBERS):
     account = ClaimedAccount("cilogon:", "sub", "", "", groups)
     return account.identity("ada", numbers).groups, account.unusable_groups(numbers)
@@ -154,6 +199,17 @@ def test_of_two_groups_with_one_number_the_second_is_left_out_and_not_the_person
     kept, reasons = groups_and_reasons(ClaimedGroup("lab", 6000), ClaimedGroup("imaging", 6000))
     assert kept == (UnixGroup("lab", 6000),)
     assert reasons[0].startswith("the groups 'lab' and 'imaging' would be one, imaging with gid 6000")
+
+
+def test_of_two_groups_with_one_unix_name_the_second_is_left_out():
+    kept, reasons = groups_and_reasons(ClaimedGroup("Lab", 6000), ClaimedGroup("lab", 6001))
+    assert kept == (UnixGroup("lab", 6000),)
+    assert reasons[0].startswith("the groups 'Lab' and 'lab' would be one, lab with gid 6001")
+
+
+def test_a_system_accounts_name_is_refused_with_the_setting_that_gives_another():
+    with pytest.raises(IdError, match="'root' is the name of a system account; username_map can give"):
+        ClaimedAccount("cilogon:", "sub", "", "", ()).identity("root", NUMBERS)
 
 
 @pytest.mark.parametrize("gid", [9, 2**31, 150_000, 250_000])
@@ -207,7 +263,10 @@ def test_a_secret_changes_all_derived_numbers_and_is_not_shown():
     ("settings", "says"),
     [
         ({"gids": DerivedIds("gid", 150_000, 250_000)}, "overlap"),
+        ({"gids": DerivedIds("gid", 199_999, 250_000)}, "overlap"),
+        ({"gids": DerivedIds("gid", 50_000, 100_000)}, "overlap"),
         ({"uids": DerivedIds("uid", 10, 20)}, "uid_range is not within minimum_id"),
+        ({"maximum": 299_998}, "gid_range is not within minimum_id"),
         ({"uid_table": {"a": 5000, "b": 5000}}, "uids gives 5000 to 'a' and 'b'"),
         ({"gid_table": {"a": 5000, "b": 5000}}, "gids gives 5000 to 'a' and 'b'"),
         ({"uid_table": {"a": 150_000}}, "lies in uid_range"),
@@ -226,6 +285,13 @@ def test_groups_that_become_one_keep_the_number_that_is_known():
         ClaimedGroup("c"),
         ClaimedGroup("both", 7),
     )
+
+
+@pytest.mark.parametrize(("one", "other"), [(7, None), (None, 7), (7, 7)])
+def test_groups_that_become_one_lose_no_number(one, other):
+    rules = GroupRules.parse({"a|b": "both", "c": None})
+    claimed = [ClaimedGroup("a", one), ClaimedGroup("b", other), ClaimedGroup("c", 8)]
+    assert renamed(claimed, rules, []) == (ClaimedGroup("both", 7),)
 
 
 def test_groups_with_two_numbers_cannot_become_one():

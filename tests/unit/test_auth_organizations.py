@@ -14,6 +14,7 @@ GROUPS = {"Lab": 17, "Lab:imaging": 5}
     ("entry", "is_one"),
     [
         ("lab", True),
+        ("LAB", True),
         ("lab#17", True),
         ("renamed#17", True),
         ("lab#18", False),
@@ -41,6 +42,7 @@ def test_an_entry_with_an_id_is_that_organization_under_any_name(entry, is_one):
         (f"required; url={GITHUB}/orgs/lab/sso?a=b", Hidden(link=f"{GITHUB}/orgs/lab/sso?a=b")),
         ("required; url=https://evil.example/orgs/lab/sso", Hidden()),
         ("required; url=javascript:alert(1)", Hidden()),
+        (f"required; url={GITHUB}/orgs/lab\x07", Hidden()),
     ],
 )
 def test_the_header_says_what_is_hidden_and_where_to_sign_in(header, hidden):
@@ -52,6 +54,8 @@ def test_two_lists_hide_what_both_say_and_anything_where_one_does_not_say():
     assert (first | second) == Hidden(frozenset({1, 2}), "a-link")
     assert (first | None) == first
     assert (first | Hidden()) == Hidden()
+    assert (Hidden() | second) == Hidden(link="a-link")
+    assert (second | Hidden(frozenset({1}), "other-link")).link == "a-link"
 
 
 @pytest.mark.parametrize(
@@ -77,3 +81,20 @@ def test_an_entrys_name_is_without_its_id():
 def test_an_id_is_a_number(entry):
     with pytest.raises(ValueError, match="can never match"):
         check_github_names([entry])
+
+
+@pytest.mark.parametrize("entry", ["lab/imaging", "lab:", ":imaging", "lab:a:b", "My Lab", "lab:imaging#x", "-lab"])
+def test_a_name_that_github_does_not_give_is_refused(entry):
+    with pytest.raises(ValueError, match=r"can never match: it should be `org`, `org#id`"):
+        check_github_names(["lab", entry])
+
+
+def test_names_that_github_gives_are_taken():
+    check_github_names(["lab", "Lab-2", "lab#17", "lab:imaging", "lab:imaging#5"])
+    check_github_names(["lab:imaging", "lab:imaging#5"], teams_only=True)
+
+
+@pytest.mark.parametrize("entry", ["lab", "lab#17"])
+def test_an_organization_is_no_team(entry):
+    with pytest.raises(ValueError, match=r"can never match: it should be `org:team`"):
+        check_github_names([entry], teams_only=True)

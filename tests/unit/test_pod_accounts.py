@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,8 @@ def test_the_users_groups_come_first_with_the_user_as_a_member() -> None:
 def test_root_and_nobody_keep_their_names() -> None:
     by_name = {entry[0]: entry[2] for entry in entries("passwd", ADA)}
     assert (by_name["root"], by_name["nobody"]) == ("0", "65534")
+    groups = {entry[0]: entry[2] for entry in entries("group", ADA)}
+    assert (groups["root"], groups["nogroup"]) == ("0", "65534")
 
 
 def test_every_name_and_number_is_there_once() -> None:
@@ -48,6 +52,14 @@ def test_every_name_and_number_is_there_once() -> None:
     for name in ("passwd", "group"):
         listed = entries(name, crowded)
         assert len({entry[0] for entry in listed}) == len({entry[2] for entry in listed}) == len(listed)
+
+
+def test_of_two_groups_with_one_number_the_first_counts() -> None:
+    identity = UserIdentity("ada", 7001, 7001, "x:1", groups=(UnixGroup("astro", 9001), UnixGroup("ops", 9001)))
+    accounts = Accounts(source=AccountsFrom.IMAGE)
+    assert [entry[0] for entry in entries("group", identity, accounts)] == ["ada", "astro"]
+    primary = replace(identity, gid=9001)
+    assert [entry[0] for entry in entries("group", primary, accounts)] == ["astro"]
 
 
 def test_a_primary_group_among_the_groups_keeps_its_name() -> None:
@@ -68,8 +80,27 @@ def test_a_full_name_is_one_field(full_name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a:b", "a\nb", "a b", "a/b", "a,b", "-a", "+a", "~a", ".a", "a\0", "a\x7f", "a\u2028b", "a" * 256]
+    ("full_name", "comment"),
+    [
+        ("Lovelace, Ada", "Lovelace Ada"),
+        ("Ada:0:0:root", "Ada 0 0 root"),
+        # Tools write the account's name in the place of "&" (passwd(5)).
+        ("Ada & Co", "Ada Co"),
+        (" Ada\n\tLovelace ", "Ada Lovelace"),
+        ("Ada\x07\x1b[2J", "Ada[2J"),
+    ],
 )
+def test_a_full_name_loses_what_has_a_meaning_in_the_file(full_name: str, comment: str) -> None:
+    assert entries("passwd", UserIdentity("ada", 7001, 7001, "x:1", full_name))[0][4] == comment
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "a:b", "a\nb", "a b", "a/b", "a,b", 'a"b', "a\\b", "-a", "+a", "~a", ".a", "a\0", "a\x7f", "a\u2028b",
+        "a" * 256, "ó" * 128,
+    ],
+)  # fmt: skip
 def test_a_name_that_cannot_stand_in_the_file_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="cannot be the name"):
         check_account_name(name)
@@ -79,7 +110,9 @@ def test_a_name_that_cannot_stand_in_the_file_is_refused(name: str) -> None:
         )
 
 
-@pytest.mark.parametrize("name", ["ada", "ada-l", "4da", "ada.l", "ada@example.org", "Ada", "ada_corp", "ólafur"])
+@pytest.mark.parametrize(
+    "name", ["ada", "ada-l", "4da", "ada.l", "ada@example.org", "Ada", "ada_corp", "ólafur", "a" * 255]
+)
 def test_names_that_providers_give_are_fine(name: str) -> None:
     assert check_account_name(name) == name
 
@@ -119,7 +152,15 @@ def test_the_environment_names_the_user() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"base_passwd": "root:x:0"}, {"base_group": "root:x:zero:"}, {"shell": "bash"}, {"shell": "/bin/a:b"}]
+    "wrong",
+    [
+        {"base_passwd": "root:x:0"},
+        {"base_passwd": ":x:0:0::/:/bin/sh"},
+        {"base_group": "root:x:zero:"},
+        {"shell": "bash"},
+        {"shell": "/bin/a:b"},
+        {"shell": "/bin/sh\nroot2:x:0:0::/:/bin/sh"},
+    ],
 )
 def test_a_base_that_is_no_such_file_is_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=r"not an entry|absolute path"):
@@ -127,5 +168,5 @@ def test_a_base_that_is_no_such_file_is_refused(wrong: dict[str, str]) -> None:
 
 
 def test_a_base_may_be_a_machines_own_file_with_comments() -> None:
-    accounts = Accounts(base_passwd="# local\n\nsvc:x:900:900::/:/bin/false\n")
+    accounts = Accounts(base_passwd="# local\n\n  \nsvc:x:900:900::/:/bin/false\n")
     assert [entry[0] for entry in entries("passwd", ADA, accounts)] == ["ada", "svc"]

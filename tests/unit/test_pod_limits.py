@@ -37,6 +37,7 @@ GIB = 1024**3
         ("2e3", 2000),
         ("1.5Mi", 1572864),
         (".5", 0.5),
+        (" 2 ", 2),
     ],
 )
 def test_a_kubernetes_quantity_is_its_number(text: str, number: float) -> None:

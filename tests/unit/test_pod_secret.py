@@ -7,9 +7,9 @@ import logging
 import pprint
 
 import pytest
-from kubernetes_asyncio.client.models import V1ObjectMeta, V1Pod
+from kubernetes_asyncio.client.models import V1ObjectMeta, V1Pod, V1Secret
 
-from jhkube.pod.secret import SecretFiles, secret_manifest, secret_parts, secret_patch
+from jhkube.pod.secret import SecretFiles, quiet_secret, secret_manifest, secret_parts, secret_patch
 from tests.unit.pod_security import serialized
 
 TOKEN = "gho_verysecret"
@@ -26,7 +26,14 @@ POD = V1Pod(
 
 def test_the_pod_owns_it() -> None:
     (owner,) = serialized(secret_manifest(POD, FILES))["metadata"]["ownerReferences"]
-    assert (owner["kind"], owner["name"], owner["uid"]) == ("Pod", "jupyter-ada", "0-1")
+    assert owner == {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "name": "jupyter-ada",
+        "uid": "0-1",
+        "blockOwnerDeletion": False,
+        "controller": True,
+    }
 
 
 def test_a_pod_that_does_not_exist_owns_nothing() -> None:
@@ -84,6 +91,24 @@ def test_the_mount_is_a_folder_so_that_kubelet_refreshes_it() -> None:
 def test_a_name_that_a_secret_cannot_have_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="cannot be the name of a file"):
         SecretFiles({name: ""})
+
+
+def test_without_an_fs_group_the_user_can_read_all_files() -> None:
+    parts = secret_parts("jupyter-ada.jhkube", FILES, has_fs_group=False)
+    assert {item["mode"] for item in serialized(parts.volumes[0])["secret"]["items"]} == {0o444}
+
+
+def test_the_files_of_two_are_together_and_stay_private() -> None:
+    both = FILES | SecretFiles({"token-b": "other"}, private=frozenset({"token-b"}))
+    assert both.contents == {**FILES.contents, "token-b": "other"}
+    assert both.private == {"token-github.com", "token-b"}
+
+
+def test_a_secret_that_others_made_is_as_quiet() -> None:
+    made = V1Secret(metadata=V1ObjectMeta(name="theirs"), string_data={"token": TOKEN}, type="Opaque")
+    quiet = quiet_secret(made)
+    assert repr(quiet) == "<Secret theirs: >"
+    assert serialized(quiet) == serialized(made)
 
 
 def test_two_files_of_one_name_are_refused_unseen() -> None:

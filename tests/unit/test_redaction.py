@@ -3,7 +3,7 @@
 import pytest
 from traitlets.config import Config
 
-from jhkube.redaction import redactor, without_url_secrets
+from jhkube.redaction import is_elsewhere, is_secret_name, redactor, without_secrets_in, without_url_secrets
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from jhkube.redaction import redactor, without_url_secrets
         ({"CryptKeeper": {"keys": ["first-key", "second-key"]}}, {}, "second-key"),
         ({"JupyterHub": {"db_url": "postgresql://hub:mumble-mumble@db/hub"}}, {}, "mumble-mumble"),
         ({"KubeSpawner": {"environment": {"OPENAI_API_KEY": "mumble-mumble"}}}, {}, "mumble-mumble"),
-        ({}, {"JUPYTERHUB_CRYPT_KEY": "first-key;second-key"}, "second-key"),
+        ({}, {"JUPYTERHUB_CRYPT_KEY": "first-key; second-key"}, "second-key"),
         ({}, {"GITHUB_CLIENT_SECRET": "mumble-mumble"}, "mumble-mumble"),
         ({}, {"AWS_SECRET_ACCESS_KEY": "mumble-mumble"}, "mumble-mumble"),
         ({}, {"DB_PASSWD": "mumble-mumble"}, "mumble-mumble"),
@@ -24,6 +24,80 @@ from jhkube.redaction import redactor, without_url_secrets
 def test_a_secret_of_the_configuration_is_in_no_sentence(settings, environ, secret):
     redacted = redactor(Config(settings), environ)
     assert redacted(f"expected a text, not '{secret}'") == "expected a text, not '…'"
+
+
+def test_of_two_secrets_that_begin_alike_nothing_is_left():
+    redacted = redactor({}, {"API_TOKEN": "mumble", "OTHER_TOKEN": "mumble-rest", "THIRD_TOKEN": "mumble-r"})
+    assert redacted("got mumble-rest, mumble-r and mumble") == "got …, … and …"
+
+
+def test_what_is_shorter_than_six_characters_is_in_sentences_by_chance():
+    assert redactor({}, {"API_TOKEN": "token", "OTHER_TOKEN": "tokens"})("no token, no tokens") == "no token, no …"
+
+
+def test_values_that_are_no_text_hide_nothing():
+    config = {"Odd": 7, "CryptKeeper": {"keys": [7, None, b"\xff\xfe-not-text", "mumble-mumble"], "n_threads": 1}}
+    assert redactor(config, {})("7, None and mumble-mumble") == "7, None and …"
+
+
+def test_an_address_that_is_none_has_no_password():
+    assert redactor(Config({"JupyterHub": {"db_url": "http://a@[b"}}), {})("http://a@[b") == "http://a@[b"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_secret"),
+    [
+        ("client_secret", True),
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("MYSQL_PWD", True),
+        ("DB_PASS", True),
+        ("GITHUB_PAT", True),
+        ("api_token", True),
+        ("signing_key", True),
+        ("keys", True),
+        ("PWD", False),
+        ("OLDPWD", False),
+        ("JHKUBE_PULL_SECRET", False),
+        ("KEYBOARD", False),
+        ("COMPASS", False),
+        ("cookie_secret_file", False),
+    ],
+)
+def test_a_secret_is_known_by_how_its_name_ends(name, is_secret):
+    assert is_secret_name(name) is is_secret
+
+
+@pytest.mark.parametrize(
+    ("value", "elsewhere"),
+    [
+        ("/srv/ssh/key", True),
+        ("https://vault.example/v1", True),
+        ("/9j+mumble/mumble=", False),
+        ("mumble/srv/key", False),
+        ("/srv/key mumble", False),
+        ("/mumble", False),
+    ],
+)
+def test_a_path_or_an_address_tells_where_a_secret_is(value, elsewhere):
+    assert is_elsewhere(value) is elsewhere
+
+
+@pytest.mark.parametrize(
+    ("manifest", "shown", "hidden"),
+    [
+        ({"name": "MYSQL_PWD", "value": "mumble"}, {"name": "MYSQL_PWD", "value": "…"}, ["MYSQL_PWD"]),
+        ({"name": "HOME", "value": "/home/ada"}, {"name": "HOME", "value": "/home/ada"}, []),
+        ({"name": "API_TOKEN", "value": ""}, {"name": "API_TOKEN", "value": ""}, []),
+        ({"name": "API_TOKEN", "value": "known"}, {"name": "API_TOKEN", "value": "known"}, []),
+        ({"password": "mumble"}, {"password": "…"}, ["password"]),
+        (["run", "--password", "mumble", "8888"], ["run", "--password", "…", "8888"], ["password"]),
+        (["--Provider.client-secret", "mumble"], ["--Provider.client-secret", "…"], ["Provider.client-secret"]),
+        ({"url": "https://ada:mumble@db/x"}, {"url": "https://…@db/x"}, ["url"]),
+        ({"token": 7, "items": [{"name": 1, "value": "x"}]}, {"token": 7, "items": [{"name": 1, "value": "x"}]}, []),
+    ],
+)
+def test_a_manifest_is_shown_without_secrets_and_says_what_was_hidden(manifest, shown, hidden):
+    assert without_secrets_in(manifest, frozenset({"known"})) == (shown, hidden)
 
 
 def test_what_is_no_secret_stays_readable():

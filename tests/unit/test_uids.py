@@ -76,6 +76,29 @@ def test_an_id_that_its_offset_does_not_bring_into_range_is_refused():
         ALL_MOVES.account(2**31 + 100_000_000, "it")
 
 
+@pytest.mark.parametrize("number", [1, 899_999_999])
+def test_a_team_at_an_end_of_the_window_is_inside(number):
+    assert NumericIds().team(number, "it") == 1_000_000_000 + number
+
+
+def test_where_no_number_belongs_to_the_system_the_first_is_one():
+    assert NumericIds(minimum=1, low_offset=5).account(1, "it") == 1
+
+
+@pytest.mark.parametrize(
+    ("low_offset", "lowest", "highest"),
+    [
+        (999, 1000, 1998),
+        (999_999_000, 999_999_001, 999_999_999),
+        (1_899_999_999, 1_900_000_000, 1_900_000_998),
+    ],
+    ids=["at the minimum", "below the teams", "above the teams"],
+)
+def test_windows_may_touch(low_offset, lowest, highest):
+    ids = NumericIds(low_offset=low_offset)
+    assert (ids.account(1, "it"), ids.account(999, "it")) == (lowest, highest)
+
+
 @pytest.mark.parametrize("number", [0, 900_000_000])
 def test_a_team_beyond_the_window_is_refused(number):
     with pytest.raises(IdError, match="there is room for those below 900000000"):

@@ -30,6 +30,13 @@ SECRET = "s3cr3tV4lue0123456789"
         f"run --IdentityProvider.token '{SECRET}'",
         f"CLIENT_SECRET={SECRET}",
         f"use sk-{SECRET}",
+        f"pull with glpat-{SECRET} failed",
+        f"post as xoxb-{SECRET}",
+        f"download with hf_{SECRET}",
+        f"MYSQL_PWD={SECRET}",
+        f"the passphrase: {SECRET}",
+        f"aws_secret_access_key = {SECRET}",
+        f"-----BEGIN PRIVATE KEY-----\n{SECRET} and no more was sent",
         f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}\n-----END RSA PRIVATE KEY-----",
     ],
 )
@@ -63,3 +70,5 @@ def test_a_long_text_is_not_read_again_and_again():
 def test_it_is_one_line_of_bounded_length():
     assert redacted("a\n\tb  c") == "a b c"
     assert len(redacted("x" * 5000)) == 600
+    assert redacted("x" * 9, 8) == "xxxxxxx…"
+    assert redacted("x" * 8, 8) == "xxxxxxxx"
