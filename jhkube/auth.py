@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +14,8 @@ from traitlets import Unicode, default
 
 from jhkube.identity import AUTH_STATE_KEY
 from jhkube.login.authenticator import MEMORY_KEY, ProviderAuthenticator
-from jhkube.login.claims import ClaimError, text_claim
-from jhkube.login.errors import ListHidden, Refused, denied_text, not_admitted_text, unknown_idp_text
+from jhkube.login.claims import ClaimError, name_claim, text_claim
+from jhkube.login.errors import ListHidden, ListWithheld, Refused, denied_text, not_admitted_text, unknown_idp_text
 from jhkube.login.github_account import Hidden, any_of, may_hide, name_of
 from jhkube.login.github_api import GitHubApi, account_at
 from jhkube.login.github_traits import ORGANIZATION_SCOPES, GitHubTraits
@@ -32,6 +32,10 @@ IDS_KEY = "jhkube_membership_ids"
 
 HIDDEN_KEY = "jhkube_hidden_organizations"
 """The key of auth_state for the ids of organizations that GitHub hides until a single sign-on; empty if unknown."""
+
+
+WITHHELD_KEY = "jhkube_withheld"
+"""The key of auth_state for which of `organizations` and `teams` the token's scopes do not show."""
 
 
 class GitHubOrgAuthenticator(GitHubTraits, ProviderAuthenticator, GitHubOAuthenticator):
@@ -80,6 +84,7 @@ class GitHubOrgAuthenticator(GitHubTraits, ProviderAuthenticator, GitHubOAuthent
             auth_model[STALE_KEY] = True
         self.keep(state, identity, (group.name for group in account.groups))
         state[IDS_KEY] = {group.name: group.id for group in account.groups}
+        state[WITHHELD_KEY] = sorted(api.withheld)
         self._note_hidden(state, identity.subject, api.hidden)
         if self.admin_organizations and not auth_model["admin"]:
             auth_model["admin"] = any_of(self.admin_organizations, state[IDS_KEY])
@@ -108,6 +113,8 @@ class GitHubOrgAuthenticator(GitHubTraits, ProviderAuthenticator, GitHubOAuthent
                 username,
             )
             raise ListHidden("organizations are hidden until a single sign-on", self._sign_on_link(hidden))
+        if auth_model:
+            self._check_withheld(username, auth_model["auth_state"][WITHHELD_KEY])
         return bool(super().check_blocked_users(username, auth_model))
 
     async def check_allowed(self, username: str, auth_model: dict[str, Any] | None = None) -> bool:
@@ -142,6 +149,21 @@ class GitHubOrgAuthenticator(GitHubTraits, ProviderAuthenticator, GitHubOAuthent
                 operators_text=self.operators_text,
             )
         )
+
+    def _check_withheld(self, username: str, withheld: Collection[str]) -> None:
+        """Refuse whose login was narrowed on its way to GitHub, where something denied could be what it hides.
+
+        Where the hub itself does not ask for the scope, public memberships are what counts.
+        """
+        could_hide = {"organizations"} if self.denied_organizations else set()
+        if any(":" in entry for entry in self.denied_organizations):
+            could_hide.add("teams")
+        if could_hide & set(withheld) and ORGANIZATION_SCOPES & set(self.scope):
+            self.log.warning(
+                "%s is refused: the token does not show %s, and denied_organizations could name one",
+                *(username, " and ".join(withheld)),
+            )
+            raise ListWithheld("GitHub", " and ".join(withheld))
 
     def _api(self, token_info: Mapping[str, Any], remembered: Mapping[str, Any]) -> GitHubApi:
         headers = self.build_userdata_request_headers(token_info["access_token"], token_info["token_type"])
@@ -253,7 +275,7 @@ class CILogonGroupAuthenticator(OpenIDAuthenticator, CILogonOAuthenticator):
             self.log.warning("Somebody of the identity provider %r is refused: it is not in idps", idp)
             raise Refused(unknown_idp_text(idp, self.operators_text))
         text_claim(user_info, "sub")
-        text_claim(user_info, self.idps[idp]["username_derivation"]["username_claim"])
+        name_claim(user_info, self.idps[idp]["username_derivation"]["username_claim"])
 
     async def check_allowed(self, username: str, auth_model: dict[str, Any] | None = None) -> bool:
         """Say whether the person comes in; first that the claim is there by which a domain would let them in."""

@@ -77,8 +77,11 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
                 return False
             raise
 
-    async def _retried(self, request: Callable[[], Awaitable[_T]]) -> _T:
+    async def _retried(self, request: Callable[[], Awaitable[_T]], *, is_long: bool = False) -> _T:
         """Return the answer of the API server, retried for as long as KubeSpawner retries to make a pod.
+
+        A request that has no answer after `k8s_api_request_timeout` seconds is made again, as KubeSpawner's own are,
+        unless it `is_long`.
 
         Raises
         ------
@@ -88,7 +91,8 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
         answers = []
 
         async def ask() -> None:
-            answers.append(await request())
+            async with asyncio.timeout(None if is_long else self.k8s_api_request_timeout):
+                answers.append(await request())
 
         await exponential_backoff(
             lambda: self._succeeds(ask), "The cluster did not answer", timeout=self.k8s_api_request_retry_timeout
@@ -122,7 +126,7 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
         ours = {"pods": PodReflector, "events": EventReflector}.get(kind, reflector_class)
         reflector = await super()._start_reflector(kind, ours, replace, **kwargs)
         if not reflector.is_loaded:
-            await self._retried(reflector.loaded)
+            await self._retried(reflector.loaded, is_long=True)
         return reflector
 
     @property

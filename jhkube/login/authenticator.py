@@ -14,7 +14,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from traitlets import TraitError, default
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
-from jhkube.login.claims import ClaimError, claim, groups_in, text_claim
+from jhkube.login.claims import ClaimError, claim, groups_in, name_claim
 from jhkube.login.client import CONNECTIONS, ProviderClient, scopes_in
 from jhkube.login.errors import NoAccount, OddClaim, Refused
 from jhkube.login.owners import NameOwners
@@ -126,7 +126,7 @@ class ProviderAuthenticator(LoginTraits, OAuthenticator):
     def check_claims(self, user_info: dict[str, Any]) -> None:
         """Raise `ClaimError` where what the name is made of cannot be used."""
         if isinstance(self.username_claim, str):
-            text_claim(user_info, self.username_claim)
+            name_claim(user_info, self.username_claim)
 
     async def get_user_groups(self, auth_state: dict[str, Any]) -> set[str]:
         """Return the hub's groups: the provider's, or those of `auth_state_groups_key`, as `group_rules` has them."""

@@ -18,6 +18,7 @@ __all__ = [
     "claim",
     "full_name",
     "groups_in",
+    "name_claim",
     "number_in",
     "renamed",
     "text_claim",
@@ -27,6 +28,10 @@ __all__ = [
 
 LONGEST = 255
 """The most characters that the hub's database has room for in a group's name."""
+
+
+AROUND = " \t\r\n"
+"""What may stand around the groups of one string. Other white space is part of a name, which is then none here."""
 
 
 class ClaimError(ValueError):
@@ -55,7 +60,8 @@ def claim(claims: Mapping[str, Any], name: str) -> Any:
 def groups_in(value: Any, *, name_key: str = "name", gid_key: str = "id") -> tuple[ClaimedGroup, ...]:
     """Return the groups in a claim, each once, in the claim's order.
 
-    A name that is longer than 255 characters, or has some that cannot be printed, is left out.
+    A name that is longer than 255 characters, has some that cannot be printed, or begins or ends with white space
+    is left out.
 
     Parameters
     ----------
@@ -79,7 +85,7 @@ def groups_in(value: Any, *, name_key: str = "name", gid_key: str = "id") -> tup
     if value is None:
         items = ()
     elif isinstance(value, str):
-        items = (part.replace("\\;", ";") for part in re.split(r"(?<!\\);", value))
+        items = (part.replace("\\;", ";").strip(AROUND) for part in re.split(r"(?<!\\);", value))
     elif isinstance(value, Mapping):
         items = (value,)
     elif isinstance(value, (list, tuple, set, frozenset)):
@@ -99,15 +105,18 @@ def groups_in(value: Any, *, name_key: str = "name", gid_key: str = "id") -> tup
 
 
 def _is_name(text: str) -> bool:
-    """Whether the hub can keep a group of this name: one such text must not keep all its members out."""
-    return 0 < len(text) <= LONGEST and text.isprintable()
+    """Whether the hub can keep a group of this name: one such text must not keep all its members out.
+
+    `admins` with a space at its end is another group to the provider, and the same to some databases.
+    """
+    return 0 < len(text) <= LONGEST and text.isprintable() and text == text.strip()
 
 
 def _group(item: Any, name_key: str, gid_key: str) -> ClaimedGroup:
     if isinstance(item, str):
-        return ClaimedGroup(item.strip())
+        return ClaimedGroup(item)
     if isinstance(item, Mapping) and isinstance(item.get(name_key), str):
-        return ClaimedGroup(item[name_key].strip(), _number(item.get(gid_key)))
+        return ClaimedGroup(item[name_key], _number(item.get(gid_key)))
     raise ClaimError(f"a group is a string, or an object with {name_key!r}, and not {type(item).__name__}")
 
 
@@ -150,6 +159,21 @@ def text_claim(claims: Mapping[str, Any], name: str) -> str:
     return str(value)
 
 
+def name_claim(claims: Mapping[str, Any], name: str) -> str:
+    """Return the claim that a person's name here is made of.
+
+    Raises
+    ------
+    ClaimError
+        Where it is missing or no text; and for an e-mail address that the provider says nobody has verified: at some
+        providers people can write there what they like.
+    """
+    value = text_claim(claims, name)
+    if name == "email" and not verified_email(claims):
+        raise ClaimError(f"the address in the claim {name} is not verified")
+    return value
+
+
 def full_name(claims: Mapping[str, Any]) -> str:
     """Return the display name: `name`, or the given and the family name; empty where there is none."""
     parts = [claims.get("name")] if claims.get("name") else [claims.get("given_name"), claims.get("family_name")]
@@ -159,7 +183,7 @@ def full_name(claims: Mapping[str, Any]) -> str:
 def verified_email(claims: Mapping[str, Any]) -> str:
     """Return the e-mail address; empty where there is none, or the provider says that it is not verified."""
     verified, email = claims.get("email_verified"), claims.get("email")
-    return email if isinstance(email, str) and verified not in (False, "false") else ""
+    return email if isinstance(email, str) and str(verified).lower() not in ("false", "0") else ""
 
 
 @dataclass(frozen=True, slots=True)

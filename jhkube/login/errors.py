@@ -8,6 +8,7 @@ from tornado import web
 
 __all__ = [
     "ListHidden",
+    "ListWithheld",
     "NoAccount",
     "OddClaim",
     "ProviderUnavailable",
@@ -81,6 +82,20 @@ class ListHidden(ProviderUnavailable):
 
     def __init__(self, what: str, link: str) -> None:
         super().__init__("GitHub", what, message=_single_sign_on_text(link))
+
+
+class ListWithheld(ProviderUnavailable):
+    """The person's login does not show a list by which this hub denies: the address of a login can be changed."""
+
+    status = 403
+
+    def __init__(self, provider: str, what: str) -> None:
+        super().__init__(
+            provider,
+            f"the token does not show {what}",
+            message=f"This login did not let the hub see your {what} at {provider}, so it cannot tell whether you "
+            "may come in. Log in again, and leave the permissions that the hub asks for as they are.",
+        )
 
 
 class TokenRejected(_Shown):

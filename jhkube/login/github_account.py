@@ -151,7 +151,7 @@ _ORGANIZATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(#[0-9]{1,18})?")
 _TEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*:[A-Za-z0-9][A-Za-z0-9_.-]*(#[0-9]{1,18})?")
 
 MOST_HIDDEN = 1000
-"""Ids that are read from a header at the most."""
+"""Ids that are kept of a header at the most; with more any organization can be hidden."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,10 @@ class Hidden:
         if kind not in ("partial-results", "required"):
             return None
         named = dict(part.partition("=")[::2] for part in parameters)
-        ids = re.findall(r"[0-9]{1,18}", named.get("organizations", ""))[:MOST_HIDDEN]
+        ids = re.findall(r"[0-9]{1,18}", named.get("organizations", ""))
+        if len(ids) > MOST_HIDDEN:
+            # Part of a list would say that the others are not hidden.
+            ids = []
         link = named.get("url", "")
         is_githubs = link.isprintable() and urlsplit(link)[:2] == urlsplit(github_url)[:2]
         return cls(frozenset(map(int, ids)), link if is_githubs else "")

@@ -59,6 +59,8 @@ class GitHubApi:
         """What is missing from the answers so far, since it asks for single sign-on."""
         self.is_stale = False
         """Whether one of the lists is as it was the last time, since it did not come now."""
+        self.withheld: frozenset[str] = frozenset()
+        """Which of `organizations` and `teams` the token's scopes do not show."""
         self.learned: dict[str, Any] = {}
         """By URL: the ETag, the body as far as it is used, and where the list goes on; plain JSON values."""
 
@@ -179,6 +181,8 @@ async def account_at(
     asked = (api.all(url, fields, hidden) for url, (fields, hidden) in lists.items())
     answers: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
     has_old_teams = isinstance(answers[2], ProviderUnavailable)
+    names = ("addresses", "organizations", "teams")
+    api.withheld = frozenset(name for name, found in zip(names, answers, strict=True) if found is None) - {names[0]}
     emails, organizations, teams = (_kept(api, url, found) for url, found in zip(lists, answers, strict=True))
     if organizations is None:
         # Without the scope read:org GitHub lists only what everybody can see.

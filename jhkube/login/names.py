@@ -76,7 +76,7 @@ class GroupRules:
             match = pattern.fullmatch(group)
             if match:
                 return None if name is None else match.expand(name) or None
-        return None if self._gives(group) else group
+        return None if self._keeps_for_others(group) else group
 
     def can_give(self, name: str) -> bool:
         """Say whether there can be a group that is called `name` here."""
@@ -85,6 +85,16 @@ class GroupRules:
     def _gives(self, name: str) -> bool:
         return any(
             given is not None and re.fullmatch(_template_pattern(given), name) is not None for _, given in self.rules
+        )
+
+    def _keeps_for_others(self, group: str) -> bool:
+        """Whether a rule can give a name that is this group's, or is the same one to unix and to some databases."""
+        names = {group, group_name(group)}
+        return any(
+            re.fullmatch(_template_pattern(given), name, re.IGNORECASE) is not None
+            for _, given in self.rules
+            if given is not None
+            for name in names
         )
 
     @property

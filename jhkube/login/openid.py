@@ -27,7 +27,14 @@ from jhkube.login.claims import (
     text_claim,
     verified_email,
 )
-from jhkube.login.errors import ProviderUnavailable, Refused, TokenRejected, denied_text, not_admitted_text
+from jhkube.login.errors import (
+    ListWithheld,
+    ProviderUnavailable,
+    Refused,
+    TokenRejected,
+    denied_text,
+    not_admitted_text,
+)
 from jhkube.login.numbers import IdError
 from jhkube.login.owners import NumberOwners, kept_auth_states
 
@@ -199,10 +206,15 @@ class OpenIDAuthenticator(ClaimTraits, ProviderAuthenticator):
 
     async def token_to_user(self, token_info: dict[str, Any]) -> dict[str, Any]:
         """Return the claims of the person whose id token it was (OpenID Connect Core 1.0, section 5.3.2)."""
-        claims: dict[str, Any] = await super().token_to_user(token_info)
-        if token_info.get("id_token") and subject_in(token_info["id_token"]) != claims.get("sub"):
+        claims: Any = await super().token_to_user(token_info)
+        if not isinstance(claims, dict):
+            raise ProviderUnavailable(self.login_service, "what it says about a person is no JSON object")
+        subject = claims.get("sub")
+        # A claim that is missing or odd is refused as such, and ends no session at once.
+        is_told = isinstance(subject, (str, int)) and subject != ""
+        if token_info.get("id_token") and is_told and subject_in(token_info["id_token"]) != str(subject):
             raise TokenRejected(f"{self.login_service} answered about a different person than the one who logged in.")
-        return claims
+        return dict(claims)
 
     async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:
         """Leave the person's identity in auth_state, from their claims."""
@@ -269,7 +281,19 @@ class OpenIDAuthenticator(ClaimTraits, ProviderAuthenticator):
                 self.log.warning("%s is refused: in one of denied_groups", username)
                 text = denied_text(self.login_service, username, what="a group", operators_text=self.operators_text)
                 raise Refused(text)
+            self._check_withheld(username, auth_model["auth_state"])
         return bool(super().check_blocked_users(username, auth_model))
+
+    def _check_withheld(self, username: str, auth_state: Mapping[str, Any]) -> None:
+        """Refuse whose login was narrowed on its way to the provider, where that may be why no groups came."""
+        granted = auth_state.get("scope")
+        missing = sorted(set(self.scope) - set(granted)) if granted else []
+        if self.denied_groups and missing and claim(auth_state[self.user_auth_state_key], self.groups_claim) is None:
+            self.log.warning(
+                "%s is refused: no groups came, the login lacks the scopes %s, and there are denied_groups",
+                *(username, ", ".join(missing)),
+            )
+            raise ListWithheld(self.login_service, "groups")
 
     async def check_allowed(self, username: str, auth_model: dict[str, Any] | None = None) -> bool:
         """Say whether the person comes in, by what upstream has, which knows the groups too."""

@@ -178,6 +178,10 @@ class NameOwners:
             for name in list(user.spawners):
                 # They remember what the old owner chose.
                 del user.spawners[name]
+            for server in user.orm_user.orm_spawners.values():
+                # A claim that does not say whose it is would be taken for the new owner's by what is known here.
+                server.state = {}
+            handler.db.commit()
 
 
 def _end_sessions(db: Any, user: Any) -> None:

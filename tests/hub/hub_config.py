@@ -60,6 +60,9 @@ class TinySpawner(Spawner):
         self._listener.close()
         self._listener = None
 
+    def get_state(self):
+        return {**super().get_state(), "pod_name": "as KubeSpawner 6 wrote it"}
+
     async def poll(self):
         return None if self._listener else 0
 
@@ -90,6 +93,7 @@ class Inspection(BaseHandler):
                 "groups": sorted(group.name for group in user.groups),
                 "admin": user.admin,
                 "user_options": {name: each.user_options for name, each in user.orm_spawners.items()},
+                "states": {name: each.state for name, each in user.orm_spawners.items()},
                 # Another text at each encryption.
                 "encrypted": (user.encrypted_auth_state or b"").hex(),
             }

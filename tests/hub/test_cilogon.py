@@ -215,6 +215,18 @@ async def test_a_session_goes_on_for_a_time_with_an_odd_claim_and_it_is_no_outag
     assert not await browser.refreshed()
 
 
+@pytest.mark.parametrize("body", ["[]", "null", '"ada"', "", "{}", '{"sub": ["ada"]}', '{"sub": {"a": 1}}'])
+async def test_an_answer_that_describes_no_person_lets_nobody_in_and_ends_no_session(
+    hub, cilogon, add_claims, browse, body
+):
+    browser = await logged_in(hub, browse, add_claims())
+    seen = len(hub.log)
+    cilogon.fail("/oauth2/userinfo", body=body)
+    assert await browser.refreshed()
+    assert (await browse(hub, add_claims()).log_in()).status in (403, 503)
+    assert "Traceback" not in hub.log[seen:]
+
+
 @pytest.mark.parametrize("expires_in", ["soon", [900], 1e400, -5, None])
 async def test_a_lifetime_that_is_none_stops_no_login(hub, cilogon, add_claims, browse, expires_in):
     login = add_claims()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 
@@ -123,3 +123,17 @@ async def test_no_next_leads_away_from_the_hub(hub, add_person, browse, target):
 async def test_next_leads_back_to_where_somebody_wanted_to_go(hub, add_person, browse):
     page = await browse(hub, add_person("lab")).open("/hub/oauth_login?next=%2Fhub%2Ftoken%3Fa%3D1")
     assert page.url == f"{hub.url}/hub/token?a=1"
+
+
+@pytest.mark.parametrize("place", ["banned", "lab:suspended"])
+@pytest.mark.parametrize("scope", ["", "user:email", "user:email gist"])
+async def test_who_takes_a_scope_away_hides_nothing_that_is_denied(hub, github, add_person, browse, place, scope):
+    login = add_person("lab", place)
+    github.world.join("lab", login, public=True, teams=["suspended"] if place == "lab:suspended" else [])
+    browser = browse(hub, login)
+    page = await browser.open("/hub/oauth_login", stop_at="/authorize")
+    asked = urlsplit(page.url)
+    narrowed = urlencode({**query_of(page.url), "scope": scope})
+    page = await browser.open(asked._replace(query=narrowed).geturl())
+    assert page.status == 403
+    assert not await browser.is_logged_in()

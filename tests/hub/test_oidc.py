@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -11,7 +12,7 @@ from jhkube.checks.provider import provider_results
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.login.numbers import DerivedIds
 from tests.hub.oidc_server import CLIENT_ID, CLIENT_SECRET, OIDCServer
-from tests.hub.running import RunningHub
+from tests.hub.running import RunningHub, query_of
 
 pytestmark = pytest.mark.hub_versions
 
@@ -247,6 +248,43 @@ async def test_a_provider_that_calls_itself_otherwise_lets_nobody_in(hub, server
     page = await browse(other, await add_claims()).log_in()
     assert page.status == 503
     assert "OpenID Connect did not answer as it should" in page.message
+
+
+async def test_who_takes_a_scope_away_hides_no_group_that_is_denied(id_token_hub, start_hub, browse, next_login):
+    hub, server = id_token_hub
+    await hub.stop()
+    hub.settings = settings(server.issuer, username_claim="sub", allow_all=True, allowed_groups=[])
+    await hub.start()
+    login, harmless = next_login(), next_login()
+    await server.set_person(login, groups=["observatory", "suspended"])
+    await server.set_person(harmless)
+    for scope in ("openid", "openid email"):
+        browser = browse(hub, login)
+        page = await browser.open("/hub/oauth_login", stop_at="/authorize")
+        narrowed = urlencode({**query_of(page.url), "scope": scope})
+        page = await browser.open(urlsplit(page.url)._replace(query=narrowed).geturl())
+        assert page.status == 403
+        assert "did not let the hub see your groups at OpenID Connect" in page.message
+        assert await hub.inspect(login) == {}
+    assert (await browse(hub, login).log_in()).status == 403
+    # Who has no groups has no such claim.
+    await logged_in(hub, browse, harmless)
+
+
+@pytest.mark.parametrize("verified", [False, "False"])
+async def test_an_address_that_nobody_verified_is_no_name(id_token_hub, browse, next_login, verified):
+    hub, server = id_token_hub
+    await hub.stop()
+    hub.settings = settings(server.issuer, username_claim="email")
+    await hub.start()
+    login = next_login()
+    claims = {"groups": ["observatory"], "email": "chief@observatory.example"}
+    await server.set_person(login, **claims, email_verified=verified)
+    page = await browse(hub, login).log_in()
+    assert page.status == 403
+    assert "the address in the claim email is not verified" in page.message
+    await server.set_person(login, **claims, email_verified=True)
+    assert (await browse(hub, login).log_in()).status == 200
 
 
 async def checked(issuer, hub, **traits):

@@ -18,6 +18,7 @@ from jhkube.login.claims import (
     claim,
     full_name,
     groups_in,
+    name_claim,
     number_in,
     renamed,
     text_claim,
@@ -51,6 +52,9 @@ LOG = logging.getLogger(__name__)
         ([{"name": "lab"}, "imaging"], ["lab", "imaging"]),
         (("lab",), ["lab"]),
         ([{"name": " lab "}], ["lab"]),
+        # White space makes no group another one.
+        (["lab", "admins ", " admins", "admins\t", "admins\xa0", "\u3000admins", {"name": "admins "}], ["lab"]),
+        ("lab;\xa0admins;admins\u2003;\timaging", ["lab", "imaging"]),
         (["lab\nimaging", "x" * 256, "x\x00", "x\ud800", "lab"], ["lab"]),
         (["x" * 255, "y"], ["x" * 255, "y"]),
     ],
@@ -163,6 +167,16 @@ def test_the_full_name_is_put_together_from_what_is_there(claims, name):
 )
 def test_an_address_that_is_not_verified_is_not_used(verified, email):
     assert verified_email({"email": "a@x.example"} | verified) == email
+
+
+@pytest.mark.parametrize("verified", [False, "false", "False", "FALSE", 0, "0"])
+def test_an_address_that_nobody_verified_is_neither_an_address_nor_a_name(verified):
+    claims = {"email": "a@x.example", "email_verified": verified}
+    assert not verified_email(claims)
+    with pytest.raises(ClaimError, match="not verified"):
+        name_claim(claims, "email")
+    assert name_claim({"email": "a@x.example"}, "email") == "a@x.example"
+    assert name_claim({**claims, "eppn": "a"}, "eppn") == "a"
 
 
 def test_an_identity_has_the_numbers_of_tables_claims_or_derivation_in_this_order():

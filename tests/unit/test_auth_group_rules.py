@@ -21,11 +21,21 @@ RULES = GroupRules.parse({"observatory": "staff", r"observatory:(.*)": r"staff-\
         ("staff-imaging", None),
         ("staff-\n", None),
         ("staffing", "staffing"),
+        # One name to unix, or to a database that does not tell case.
+        ("Staff", None),
+        ("STAFF-imaging", None),
+        ("\u017ftaff", None),
+        ("staff:imaging", "staff:imaging"),
         ("observatory2", "observatory2"),
     ],
 )
 def test_the_first_rule_that_matches_the_whole_name_decides(group, name):
     assert RULES(group) == name
+
+
+@pytest.mark.parametrize("group", ["night:ops", "Night:Ops", "NIGHT_OPS"])
+def test_a_name_that_a_rule_gives_is_not_to_be_had_in_another_spelling(group):
+    assert GroupRules.parse({"operators": "night_ops"})(group) is None
 
 
 def test_two_groups_may_become_one():

@@ -39,6 +39,8 @@ def test_an_entry_with_an_id_is_that_organization_under_any_name(entry, is_one):
         ("partial-results; organizations=17,18", Hidden(frozenset({17, 18}))),
         ("partial-results", Hidden()),
         ("partial-results; organizations=x", Hidden()),
+        # Part of the ids would say that the others are not hidden.
+        ("partial-results; organizations=" + ",".join(map(str, range(1, 1002))), Hidden()),
         (f"required; url={GITHUB}/orgs/lab/sso?a=b", Hidden(link=f"{GITHUB}/orgs/lab/sso?a=b")),
         ("required; url=https://evil.example/orgs/lab/sso", Hidden()),
         ("required; url=javascript:alert(1)", Hidden()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -54,6 +55,20 @@ def no_pods():
 def pod_of(subject):
     annotations = {"jhkube/subject": subject} if subject else {}
     return {"metadata": {"name": "jupyter-ada", "namespace": "labs", "uid": "0-1", "annotations": annotations}}
+
+
+async def test_a_look_that_hangs_is_made_again_as_every_request_of_a_start_is():
+    spawner = spawner_of(ADA, k8s_api_request_timeout=1)
+    calls = []
+
+    async def look():
+        calls.append("a look")
+        if len(calls) == 1:
+            await asyncio.Event().wait()
+        return "an answer"
+
+    assert await asyncio.wait_for(spawner._retried(look), 20) == "an answer"
+    assert len(calls) == 2
 
 
 async def test_a_token_never_reaches_a_pod_that_was_made_for_somebody_else():
