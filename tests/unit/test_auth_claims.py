@@ -51,7 +51,6 @@ LOG = logging.getLogger(__name__)
         ({"name": "lab"}, ["lab"]),
         ([{"name": "lab"}, "imaging"], ["lab", "imaging"]),
         (("lab",), ["lab"]),
-        ([{"name": " lab "}], ["lab"]),
         # White space makes no group another one.
         (["lab", "admins ", " admins", "admins\t", "admins\xa0", "\u3000admins", {"name": "admins "}], ["lab"]),
         ("lab;\xa0admins;admins\u2003;\timaging", ["lab", "imaging"]),
