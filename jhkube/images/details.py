@@ -93,7 +93,7 @@ def read_details(config: Any, manifest: Mapping[str, Any], index: Mapping[str, A
         architectures = [plain_text(own[:MAX_TEXT])] if isinstance(own, str) and own else []
     return ImageDetails(
         created=instant_of(config.get("created")),
-        size=sum(map(_size, sizes)),
+        size=min(sum(map(_size, sizes)), LARGEST),
         title=_label(labels, "title"),
         description=_label(labels, "description"),
         version=_label(labels, "version"),

@@ -34,6 +34,9 @@ ATTACHED_TAG = re.compile(r"sha(?:256|512)-[0-9a-f]{64}(?:\.[A-Za-z0-9_.-]+)?")
 """A tag of what belongs to an image and cannot be run: `sha256-….sig` and `.att` of cosign, and the specification's
 own for a registry without the Referrers API (OCI distribution specification, Referrers Tag Schema)."""
 
+LONGEST_PATH = 255
+"""Characters of a repository's path, which registries and container runtimes refuse to be longer."""
+
 _HUB_HOSTS = ("index.docker.io", "registry-1.docker.io", "docker.io")
 
 
@@ -65,7 +68,7 @@ def split_image(image: str) -> tuple[str, str, str]:
     if not slash or not ("." in host or ":" in host or host == "localhost"):
         host, rest = "docker.io", image
     match = _IMAGE.fullmatch(rest)
-    if match is None or not _is_host(host):
+    if match is None or not _is_host(host) or len(match["path"]) > LONGEST_PATH:
         raise NoSuchImage("This is not an image: one is written like registry.example.org/team/lab:tag.")
     return *split_repository(f"{host}/{match['path']}"), match["digest"] or match["tag"] or "latest"
 
@@ -113,7 +116,7 @@ def is_image(text: str) -> bool:
 def is_repository(text: str) -> bool:
     """Return whether a text is a repository with its registry's host, without a tag."""
     host, _, path = text.partition("/")
-    return _is_host(host) and _PATH.fullmatch(path) is not None
+    return _is_host(host) and len(path) <= LONGEST_PATH and _PATH.fullmatch(path) is not None
 
 
 def _is_host(text: str) -> bool:

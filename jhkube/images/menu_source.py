@@ -20,6 +20,7 @@ from .registry.client import (
     Registry,
     RegistryDenied,
     RegistryError,
+    RegistryFailing,
     RegistryGarbled,
     RegistryNotFound,
     RegistryUnreachable,
@@ -30,6 +31,9 @@ __all__ = ["MenuSource", "SourceSettings"]
 
 ROUNDS = 6
 """How often more digests are asked for, because known ones showed two tags to be one image."""
+
+FAILURES = 8
+"""How many tags a registry may fail at (HTTP 500) before any other is had, until it counts as failing as a whole."""
 
 EMPTY_ANSWERS = 3
 """How often in a row a repository that had tags must say that it has none, before it is believed."""
@@ -151,10 +155,12 @@ class MenuSource:
                 break
             answered += await self._ask(registry, wanted)
         answered += await self._name_aliases(registry, known.new)
-        if self._failed and not answered:
-            raise next(iter(self._failed.values()))
-        for text in self._failed.keys() - self._digests.keys():
-            self.learn(text, "")  # the others are had, so this is one image's trouble
+        news = [error for text, error in self._failed.items() if text not in self._missing]
+        if news and not answered:
+            raise news[0]
+        for text in self._failed:
+            if text not in self._digests or text in self._missing:
+                self.learn(text, "")  # the others are had, so this is one image's trouble
 
     def _due_again(self) -> list[str]:
         """Return the tags that had no image and are to be asked for again."""
@@ -213,8 +219,10 @@ class MenuSource:
                 digest = await registry.digest(self.path, text)
             except RegistryNotFound:
                 digest = ""  # listed, but deleted or not there yet: not offered until it is asked for again
-            except (RegistryDenied, RegistryGarbled) as error:
+            except (RegistryDenied, RegistryGarbled, RegistryFailing) as error:
                 self._failed[text] = error
+                if isinstance(error, RegistryFailing) and not answered and len(self._failed) >= FAILURES:
+                    raise  # not at one tag, but as a whole
                 return
             answered += 1
             self.learn(text, digest)
@@ -277,7 +285,7 @@ class MenuSource:
         async def ask(digest: str) -> None:
             try:
                 self._details[digest] = await registry.image_details(self.path, digest)
-            except (RegistryNotFound, RegistryDenied, RegistryGarbled):
+            except (RegistryNotFound, RegistryDenied, RegistryGarbled, RegistryFailing):
                 self._note_missing(digest)
             else:
                 self._missing.pop(digest, None)

@@ -170,6 +170,40 @@ async def test_a_registry_that_came_back_without_its_volume_is_doubted_too(
     assert (shown(menu), menu.current.errors) == (["w_2026_46"], ())
 
 
+async def test_a_tag_whose_file_is_damaged_costs_only_itself(
+    open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    digests = open_registry.seed(repository, ["recommended", "w_2026_45", "w_2026_46"])
+    file = open_registry.repository_directory(repository) / "_manifests/tags/recommended/current/link"
+    link = file.read_text()
+    file.write_text("")  # a crash leaves such a file, and the registry answers HTTP 500 for it
+    menu = make_menu(f"{open_registry.host}/{repository}", describe_images=True)
+    for _ in range(2):
+        await menu.refresh()
+        assert menu.failures == {}
+        offered = menu.offer_for([]).entries
+        assert [entry.digest for entry in offered] == [digests["w_2026_46"], digests["w_2026_45"]]
+        assert all(entry.details for entry in offered)
+    file.write_text(link)
+    await menu.refresh()
+    assert digests["recommended"] in [entry.digest for entry in menu.offer_for([]).entries]
+
+
+async def test_a_registry_that_fails_at_every_tag_is_shown_as_failed(
+    open_registry: RealRegistry, front: Front, repository: str, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, weeklies(1, 47))
+
+    async def broken(request: web.Request) -> web.Response | None:
+        return web.Response(status=500) if "/manifests/" in request.path else None
+
+    front.instead = broken
+    menu = make_menu(f"{front.host}/{repository}", offers=[{"kinds": {"weekly": 47}}])
+    await menu.refresh()
+    assert "does not answer" in menu.current.errors[0]
+    assert front.count("manifests") <= 9 * 4  # it is not asked for all
+
+
 @pytest.mark.parametrize("body", [b"<html>maintenance</html>", b"{}", b'{"tags": 7}', b""])
 async def test_a_garbled_answer_leaves_the_menu(
     front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu, body: bytes

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
-from jhkube.images.details import read_details
+from jhkube.images.details import LARGEST, read_details
 from jhkube.images.registry import tag_pages
 from jhkube.images.registry.client import (
     Registry,
@@ -103,6 +103,50 @@ async def test_the_link_of_an_unchanged_page_is_followed(front: Front, repositor
     async with Registry(front.host) as registry:
         assert await registry.tags(repository) == ["a", "on-old"]
         assert await registry.tags(repository) == ["a", "on-new"]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<{path}?last=b>; rel="next"',
+        "<{path}?last=b>; rel=next",
+        '<{path}?last=b>;REL="Next"',
+        '<{path}?last=b>; rel="next last"',
+        '< {path}?last=b >; title="a, <b>; rel=first"; rel="next"',
+        '<{path}>; rel="first", <{path}?last=b>; rel="next"',
+        '<{path}?last=a,b>; rel="next"',
+        '<?n=2&last=b>; rel="next"',
+        '<http://127.0.0.1{path}?last=b&n=0>; rel="next"',
+        # not as it should be, so the page is asked for by its last tag
+        '{path}?last=b; rel="next"',
+        '<http://[>; rel="next"',
+    ],
+)
+async def test_the_next_page_is_found_however_the_link_is_written(front: Front, repository: str, link: str) -> None:
+    async def two_pages(request: web.Request) -> web.Response:
+        if "last" in request.query:
+            return web.json_response({"tags": ["c"]})
+        return web.json_response({"tags": ["a", "b"]}, headers={"Link": link.format(path=request.path)})
+
+    front.instead = two_pages
+    async with Registry(front.host) as registry:
+        assert await registry.tags(repository) == ["a", "b", "c"]
+
+
+async def test_links_without_end_stop_nobody(front: Front, repository: str) -> None:
+    links = ["<" * 8000, "<x>" + ";" * 8000, "<x>;rel" + " " * 8000 + "x", "<x>; rel=" + '"' * 7999, "<x>," * 2000]
+
+    async def many(request: web.Request) -> web.Response:
+        response = web.json_response({"tags": ["a"]})
+        for link in links:
+            response.headers.add("Link", link)
+        return response
+
+    front.instead = many
+    async with Registry(front.host) as registry:
+        began = time.process_time()
+        assert await registry.tags(repository) == ["a"]
+        assert time.process_time() - began < 1
 
 
 async def test_a_page_on_another_host_is_not_asked_for(front: Front, repository: str) -> None:
@@ -246,6 +290,7 @@ async def test_no_day_that_an_image_names_is_too_much(
 
 def test_a_size_that_no_descriptor_can_have_counts_for_nothing() -> None:
     assert read_details({}, {"layers": [{"size": 10**400}, {"size": 7}]}).size == 7
+    assert read_details({}, {"layers": [{"size": LARGEST}, {"size": LARGEST}]}).size == LARGEST
 
 
 async def test_a_tag_stands_for_the_digest_that_was_pushed(
@@ -311,11 +356,14 @@ async def test_a_registry_that_sends_no_digest_has_it_worked_out(front: Front, r
         assert await registry.digest(repository, "any") == digest_of(manifest)
 
 
-async def test_a_registry_without_head_is_asked_by_get(front: Front, pusher: Pusher, repository: str) -> None:
+@pytest.mark.parametrize("status", [400, 405, 501])
+async def test_a_registry_without_head_is_asked_by_get(
+    front: Front, pusher: Pusher, repository: str, status: int
+) -> None:
     pushed = await pusher.image(repository, "latest")
 
     async def no_head(request: web.Request) -> web.Response | None:
-        return web.Response(status=405) if request.method == "HEAD" else None
+        return web.Response(status=status) if request.method == "HEAD" else None
 
     front.instead = no_head
     async with Registry(front.host) as registry:

@@ -181,6 +181,36 @@ async def test_a_token_server_at_the_registrys_own_address_needs_no_configuratio
         assert await registry.tags("team/lab") == ["a"]
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_a_token_server_that_sends_us_on_is_followed_at_its_own_address_only(
+    front: Front, elsewhere: bool
+) -> None:
+    stranger = await Front().start()
+    place = f"http://{stranger.host}" if elsewhere else ""
+
+    async def with_a_slash(request: web.Request) -> web.Response:
+        if request.path == "/token":
+            return web.Response(status=301, headers={"Location": f"{place}/token/?{request.query_string}"})
+        if request.path == "/token/":
+            assert request.headers["Authorization"] == BASIC
+            assert request.query["scope"] == "repository:team/lab:pull"
+            return web.json_response({"token": "x"})
+        if request.headers.get("Authorization") == "Bearer x":
+            return web.json_response({"tags": ["a"]})
+        challenge = f'Bearer realm="http://{front.host}/token",service="x"'
+        return web.Response(status=401, headers={"WWW-Authenticate": challenge})
+
+    front.instead = with_a_slash
+    async with Registry(front.host, credentials=credentials_for(front.host)) as registry:
+        if elsewhere:
+            with pytest.raises(RegistryDenied, match="answers HTTP 301"):
+                await registry.tags("team/lab")
+        else:
+            assert await registry.tags("team/lab") == ["a"]
+    assert stranger.seen == []
+    await stranger.stop()
+
+
 async def test_an_identity_token_is_sent_in_a_form_and_never_in_an_address(front: Front) -> None:
     forms = []
 

@@ -59,6 +59,13 @@ def test_a_host_that_cannot_be_asked_is_no_image_and_no_repository(host: str) ->
     assert not is_repository(f"{host}/x")
 
 
+def test_a_path_that_no_registry_takes_is_none() -> None:
+    assert is_image("quay.io/" + "a" * 255)
+    assert is_repository("quay.io/" + "a" * 255)
+    assert not is_image("quay.io/" + "a" * 256)
+    assert not is_repository("quay.io/" + "a" * 256)
+
+
 def test_a_repository_of_docker_hub_is_asked_for_by_its_whole_name() -> None:
     assert split_repository("docker.io/python") == ("docker.io", "library/python")
     assert split_repository("docker.io/jupyter/lab") == ("docker.io", "jupyter/lab")

@@ -40,6 +40,10 @@ CHALLENGES = [
         'Negotiate, Basic realm="x", Bearer realm="y",error="invalid_token"',
         [("negotiate", {}), ("basic", {"realm": "x"}), ("bearer", {"realm": "y", "error": "invalid_token"})],
     ),
+    (
+        'Negotiate YII==, Basic realm="x"',
+        [("negotiate", {}), ("yii", {}), ("basic", {"realm": "x"})],
+    ),
     ('Bearer realm="first",realm="second"', [("bearer", {"realm": "first"})]),
     ('realm="of nothing"', []),
     ('Bearer realm="never closed', [("bearer", {}), ("realm", {})]),
@@ -134,6 +138,9 @@ def test_the_longest_path_wins_over_the_host() -> None:
             {"auths": {"quay.io": {"auth": f"{encoded('me:word')[:5]}\r\n{encoded('me:word')[5:]}\n"}}}, id="wrapped"
         ),
         pytest.param({"auths": {"quay.io": {"auth": encoded("me:word\0\0")}}}, id="padded as old docker did"),
+        pytest.param(
+            {"auths": {"https://secret:secret@quay.io": {"auth": encoded("me:word")}}}, id="a name before the host"
+        ),
         pytest.param({"quay.io": {"auth": encoded("me:word"), "email": "me@example.org"}}, id="dockercfg"),
         pytest.param({"auths": {"quay.io": {"auth": encoded("me:word")}}, "credsStore": "pass"}, id="with a store"),
     ],
@@ -173,11 +180,14 @@ def test_a_configuration_that_cannot_be_read_is_refused_without_being_shown(cont
         {"auth": "secret!"},
         {"auth": encoded("secret without a colon")},
         {"auth": ["secret"]},
-        {"auth": base64.b64encode(b"\xff:secret").decode()},
+        {"username": ["secret"], "password": "secret"},
+        {"username": "\ud800", "password": "secret"},
+        {"username": "<token>", "identitytoken": "secret\ud800"},
+        "secret",
         {"registrytoken": "secret\nX-Header: y"},
     ],
 )
-def test_an_entry_that_cannot_be_read_costs_only_itself(entry: dict[str, Any]) -> None:
+def test_an_entry_that_cannot_be_read_costs_only_itself(entry: object) -> None:
     auths = {"bad.example": entry, "quay.io": {"auth": encoded("me:word")}}
     credentials = RegistryCredentials.from_docker_config({"auths": auths})
     assert credentials.find("quay.io", "x") == Credential("me", "word")
@@ -185,6 +195,23 @@ def test_an_entry_that_cannot_be_read_costs_only_itself(entry: dict[str, Any]) -
     [fault] = credentials.faults
     assert "entry for bad.example is left out" in fault
     assert "secret" not in fault
+
+
+def test_a_password_need_not_be_utf_8() -> None:
+    auth = base64.b64encode(b"me:p\xe4ss").decode()
+    found = RegistryCredentials.from_docker_config({"auths": {"quay.io": {"auth": auth}}}).find("quay.io", "x")
+    assert found is not None
+    assert found.basic == f"Basic {auth}"
+
+
+@pytest.mark.parametrize(
+    "place", ["https://me:secret@bad.example", "bad.example/\ud800", "bad.example/" + "x" * 9999]
+)
+def test_a_fault_can_be_shown_whatever_the_entrys_name_is(place: str) -> None:
+    [fault] = RegistryCredentials.from_docker_config({"auths": {place: {"auth": "!"}}}).faults
+    assert "entry for bad.example" in fault
+    assert "secret" not in fault
+    assert len(fault.encode()) < 250
 
 
 def test_a_configuration_without_any_account_is_one() -> None:

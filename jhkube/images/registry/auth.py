@@ -27,7 +27,8 @@ TOKEN_MARGIN = 10.0
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _CHALLENGE_PART = re.compile(
-    rf"""[\s,]*(?P<name>{_WORD})            # realm, or the next challenge's scheme: Bearer
+    # After the scheme Negotiate there may be one word alone, with = at its end.
+    rf"""[\s,=]*(?P<name>{_WORD})           # realm, or the next challenge's scheme: Bearer
          (?:\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|{_WORD}))?""",
     re.VERBOSE,
 )

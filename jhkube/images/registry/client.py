@@ -20,6 +20,7 @@ from .http import (
     Answer,
     RegistryDenied,
     RegistryError,
+    RegistryFailing,
     RegistryGarbled,
     RegistryNotFound,
     RegistryUnreachable,
@@ -34,6 +35,7 @@ __all__ = [
     "RegistryCredentials",
     "RegistryDenied",
     "RegistryError",
+    "RegistryFailing",
     "RegistryGarbled",
     "RegistryNotFound",
     "RegistryUnreachable",
@@ -58,6 +60,11 @@ PAIRED_TOKEN_SERVERS = {
     "registry.gitlab.com": ("gitlab.com",),
 }
 """Public registries whose tokens come from another host that is known to be theirs."""
+
+REDIRECTS = 5
+"""How often a request is sent on at most."""
+
+REDIRECTED = frozenset({301, 302, 303, 307, 308})
 
 MAX_TAGS_BODY = 32 * 2**20
 MAX_MANIFEST_BODY = 4 * 2**20
@@ -210,7 +217,7 @@ class Registry:
             retries=retries,
         )
         answer = await ask(method="HEAD")
-        if answer.status in (400, 405):
+        if answer.status in (400, 405, 501):
             answer = await ask()  # there are registries without HEAD
         self._expect(answer, name)
         if is_digest(reference):
@@ -287,8 +294,8 @@ class Registry:
             challenges = answer.headers.getall("WWW-Authenticate", [])
             authorization = await self._authorizer.answer(repository, challenges, authorization)
             answer = await send(url, _with_authorization(headers, authorization))
-        for _ in range(5):
-            if answer.status not in (301, 302, 303, 307, 308):
+        for _ in range(REDIRECTS):
+            if answer.status not in REDIRECTED:
                 break
             url = self._redirected(repository, url, answer.headers.get("Location", ""))
             own = url.origin() == self.origin
@@ -308,7 +315,16 @@ class Registry:
     async def _fetch_token(
         self, method: str, url: URL, headers: Mapping[str, str], form: Mapping[str, str] | None
     ) -> Any:
-        answer = await self._transport.send("token", method, url, headers, limit=MAX_TOKEN_BODY, form=form)
+        send = partial(self._transport.send, "token", method, headers=headers, limit=MAX_TOKEN_BODY, form=form)
+        answer, asked = await send(url=url), url
+        # A slash at the end, say. It stays at the same place, so that the account does.
+        for _ in range(REDIRECTS if method == "GET" else 0):
+            if answer.status not in REDIRECTED:
+                break
+            asked = self._redirected("token", asked, answer.headers.get("Location", ""))
+            if asked.origin() != url.origin():
+                break
+            answer = await send(url=asked)
         if answer.status != 200:
             raise RegistryDenied(
                 f"the registry {self.host} does not let us in: its token server {place_of(url)} answers "

@@ -45,7 +45,8 @@ class Credential:
     @property
     def basic(self) -> str:
         """The value of an Authorization header of RFC 7617."""
-        pair = f"{self.username}:{self.password}".encode()
+        # Bytes that are no UTF-8 are those of the configuration, as kubelet sends them.
+        pair = f"{self.username}:{self.password}".encode(errors="surrogateescape")
         return "Basic " + base64.b64encode(pair).decode()
 
 
@@ -91,16 +92,18 @@ class RegistryCredentials:
             raise ValueError('a docker configuration is a JSON object with an object "auths" in it')
         accounts: dict[str, Credential] = {}
         faults = []
-        for place, entry in (auths or {}).items():
-            if not isinstance(entry, Mapping):
+        for name, entry in (auths or {}).items():
+            if not isinstance(entry, Mapping) and auths is data:
                 continue  # "credsStore" and the like, in a configuration without "auths"
+            place = _normal_place(str(name))
             try:
                 credential = _credential(entry)
             except ValueError as error:
-                faults.append(f"the docker configuration's entry for {place} is left out: {error}")
+                shown = place[:100].encode(errors="replace").decode()
+                faults.append(f"the docker configuration's entry for {shown} is left out: {error}")
             else:
                 if credential is not None:
-                    accounts[_normal_place(str(place))] = credential
+                    accounts[place] = credential
         return cls(accounts, tuple(faults))
 
     def find(self, host: str, repository: str) -> Credential | None:
@@ -127,11 +130,18 @@ class RegistryCredentials:
         return found
 
 
-def _credential(entry: Mapping[str, Any]) -> Credential | None:
+def _credential(entry: Any) -> Credential | None:
     """Return an entry's account; None where it has none."""
+    if entry is None:
+        return None
+    if not isinstance(entry, Mapping):
+        raise ValueError("it is not a JSON object")
     username, password = entry.get("username") or "", entry.get("password") or ""
     if entry.get("auth"):
         username, password = _user_and_password(entry["auth"])
+    for name, value in (("username", username), ("password", password)):
+        if not isinstance(value, str | int | float):
+            raise ValueError(f'its "{name}" is not a text')
     credential = Credential(
         username=str(username),
         password=str(password).rstrip("\0"),
@@ -140,6 +150,11 @@ def _credential(entry: Mapping[str, Any]) -> Credential | None:
     )
     if not re.fullmatch(r"[\x21-\x7e]*", credential.registry_token):
         raise ValueError('its "registrytoken" is not a token')
+    try:
+        credential.basic, credential.identity_token.encode()
+    except UnicodeEncodeError:
+        # JSON may have halves of characters in it
+        raise ValueError("it has what is not a character") from None
     return None if credential == Credential() else credential
 
 
@@ -148,7 +163,9 @@ def _user_and_password(auth: Any) -> tuple[str, str]:
     try:
         text = re.sub(r"\s", "", auth).rstrip("=")
         username, colon, password = (
-            base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode().partition(":")
+            base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+            .decode(errors="surrogateescape")
+            .partition(":")
         )
     except (ValueError, TypeError):
         colon = ""
@@ -160,7 +177,8 @@ def _user_and_password(auth: Any) -> tuple[str, str]:
 
 def _normal_place(place: str) -> str:
     """`https://index.docker.io/v1/` -> `docker.io`; `https://quay.io/team/` -> `quay.io/team`."""
-    bare = re.sub(r"^https?://", "", place).strip("/")
+    # A name and a password before the host are no part of the place, for kubelet either.
+    bare = re.sub(r"^(?:https?://)?(?:[^/]*@)?", "", place).strip("/")
     host, _, path = bare.partition("/")
     path = re.sub(r"^v[12](/|$)", "", path)
     host = host.lower()

@@ -9,7 +9,7 @@ import ssl
 import time
 import zlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -28,11 +28,13 @@ __all__ = [
     "Recent",
     "RegistryDenied",
     "RegistryError",
+    "RegistryFailing",
     "RegistryGarbled",
     "RegistryNotFound",
     "RegistryUnreachable",
     "Transport",
     "goes_directly",
+    "next_link",
     "place_of",
     "proxy_for",
 ]
@@ -42,6 +44,10 @@ TRANSIENT = frozenset({429, 500, 502, 503, 504})
 
 
 _ADDRESS_WITH_PORT = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^:]+):(?P<port>\d+)")
+
+# <https://quay.io/v2/a/tags/list?last=x>; rel="next", </…>; rel=last
+_LINK = re.compile(r'<(?P<address>[^<>]*+)>(?P<parameters>(?:[^,"<]|"[^"]*+")*+)')
+_RELATION = re.compile(r';\s*+rel\s*+=\s*+(?:"([^"]*+)"|([^\s;,"]++))', re.IGNORECASE)
 
 GZIP = 16 + zlib.MAX_WBITS
 """The format that zlib is to read."""
@@ -69,6 +75,10 @@ class RegistryError(Exception):
 
 class RegistryUnreachable(RegistryError):
     """It did not answer, or asked to be left alone for a while."""
+
+
+class RegistryFailing(RegistryUnreachable):
+    """It answered HTTP 500 each time: it fails as a whole, or at one tag or image, whose file is damaged."""
 
 
 class RegistryDenied(RegistryError):
@@ -147,7 +157,8 @@ class Transport:
         Raises
         ------
         RegistryUnreachable
-            Where there was no answer but such as may be another the next time.
+            Where there was no answer but such as may be another the next time; RegistryFailing where the last was
+            HTTP 500.
         RegistryGarbled
             Where the answer is longer than `limit` bytes or compressed in another way than it may be, or where
             there can be no such request.
@@ -155,6 +166,7 @@ class Transport:
         left = self._retries if retries is None else retries
         delay = 0.5
         while True:
+            kind: type[RegistryUnreachable] = RegistryUnreachable
             self._check_quiet(url)
             try:
                 async with self._slots:
@@ -170,13 +182,14 @@ class Transport:
                 if answer.status not in TRANSIENT:
                     return answer
                 failure = f"{place_of(url)} answers HTTP {answer.status}"
+                kind = RegistryFailing if answer.status == 500 else RegistryUnreachable
                 asked = retry_after(answer.headers.get("Retry-After"), time.time())
                 wait = delay if asked is None else asked
                 if wait > self._patience:
                     self._quiet_until[place_of(url)] = time.monotonic() + wait
                     self._check_quiet(url)
             if left <= 0:
-                raise RegistryUnreachable(failure)
+                raise kind(failure)
             left -= 1
             delay *= 2
             await asyncio.sleep(wait + random.uniform(0, delay / 4))
@@ -203,7 +216,8 @@ class Transport:
         ) as response:
             body = await _body(response, limit)
             self.bytes_received += len(body)
-            return Answer(url, response.status, response.headers, body, _next_url(response))
+            links = response.headers.getall("Link", [])
+            return Answer(url, response.status, response.headers, body, next_link(response.url, links))
 
     def _new_session(self) -> aiohttp.ClientSession:
         tls = True if self._ca_file is None else ssl.create_default_context(cafile=self._ca_file)
@@ -235,12 +249,28 @@ async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return bytes(body)
 
 
-def _next_url(response: aiohttp.ClientResponse) -> URL | None:
-    try:
-        link = response.links.get("next")
-        return None if link is None else URL(str(link["url"]))
-    except ValueError:
-        return URL()
+def next_link(here: URL, headers: Iterable[str]) -> URL | None:
+    """Return where the `next` of Link headers leads (RFC 8288); None where there is none.
+
+    An address without a host stands for a link that cannot be read, so that a list is not taken to end there.
+
+    Examples
+    --------
+    >>> next_link(URL("https://quay.io/v2/a/tags/list"), ['<?last=x>; Rel="Next"'])
+    URL('https://quay.io/v2/a/tags/list?last=x')
+    """
+    for header in headers:
+        links = [*_LINK.finditer(header)]
+        for link in links:
+            relations = (quoted or bare for quoted, bare in _RELATION.findall(link["parameters"]))
+            if any("next" in relation.lower().split() for relation in relations):
+                try:
+                    return here.join(URL(link["address"].strip()))
+                except ValueError:
+                    return URL()
+        if not links and any("next" in (quoted or bare).lower() for quoted, bare in _RELATION.findall(header)):
+            return URL()
+    return None
 
 
 def place_of(url: URL) -> str:
