@@ -54,12 +54,36 @@ def test_a_rule_whose_name_comes_out_empty_leaves_the_group_out():
         ({"a": ""}, "empty name"),
         ({"lab/imaging": "a"}, "can never match"),
         ({".*": None, "lab": "a"}, "can never match: the rule '.\\*' before it takes all"),
+        ({".*": None, "lab-(a)": "a"}, "can never match: the rule '.\\*' before it takes all"),
         ({"lab.*": None, "lab-a": "a"}, "can never match: the rule 'lab.\\*' before it takes all"),
     ],
 )
 def test_a_rule_that_can_never_match_or_be_read_is_refused(rules, says):
     with pytest.raises(ValueError, match=says):
         GroupRules.parse(rules, never="/ @")
+
+
+@pytest.mark.parametrize(
+    "rules", [{"lab": None, "other": "a"}, {"lab": None, "labs": "a"}, {"a.": None, "a?": "x"}, {"lab(s)?": r"x\1"}]
+)
+def test_a_rule_that_another_leaves_something_to_is_taken(rules):
+    assert len(GroupRules.parse(rules, never="/ @").rules) == len(rules)
+
+
+@pytest.mark.parametrize(
+    ("rules", "leaves_out"),
+    [
+        ({}, False),
+        ({"lab": "staff"}, False),
+        ({"lab": None}, False),
+        ({"lab-(.*)": r"staff-\1"}, False),
+        ({"lab-(.*)": r"\1"}, True),
+        ({"lab": "staff", "lab-(.*)": r"\1", "x": None}, True),
+        ({"lab-(.*)": r"\1", ".*": None}, False),
+    ],
+)
+def test_a_rule_that_can_give_any_name_leaves_no_group_its_own(rules, leaves_out):
+    assert GroupRules.parse(rules).leaves_out_the_rest is leaves_out
 
 
 @pytest.mark.parametrize(
@@ -78,6 +102,7 @@ def test_it_is_known_which_names_the_rules_can_give(rules, name, can):
 
 
 def test_groups_are_ordered_by_the_first_pattern_that_matches_each():
+    assert by_priority(["labs", "lab"], ["lab"]) == ["lab", "labs"]
     names = ["a", "b", "lab", "lab:x", "z"]
     assert by_priority(names, ["z", "lab(:.*)?"]) == ["z", "lab", "lab:x", "a", "b"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import pytest
@@ -17,6 +18,11 @@ teams = st.tuples(organizations, st.from_regex(r"[a-z0-9][a-z0-9_-]{0,60}", full
 groups = st.one_of(organizations, teams)
 
 
+def digest(name):
+    """Return the first 8 hexadecimal digits of a name's SHA-256."""
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
 @pytest.mark.parametrize(
     ("group", "name"),
     [
@@ -27,6 +33,7 @@ groups = st.one_of(organizations, teams)
         ("a-b", "a-b"),
         ("a:b", "a_b"),
         ("observatory:my_team", "observatory_my_team"),
+        ("a" * 32, "a" * 32),
     ],
 )
 def test_a_name_that_unix_takes_stays(group, name):
@@ -38,6 +45,37 @@ def test_a_name_that_unix_takes_stays(group, name):
 )
 def test_any_other_name_gets_a_hash(group):
     assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*-[0-9a-f]{8}", group_name(group))
+
+
+# Files on disk and other hubs know groups and accounts by these: they must never change.
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        ("sudo", f"sudo-{digest('sudo')}"),
+        ("A" * 33, f"{'a' * 23}-{digest('a' * 33)}"),
+        ("a_b:c", f"a_b-c-{digest('a_b:c')}"),
+        ("-a b-", f"a-b-{digest('-a b-')}"),
+        ("Группа", f"x-{digest('группа')}"),
+    ],
+)
+def test_a_hashed_name_is_the_same_for_good(group, name):
+    assert group_name(group) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "account"),
+    [
+        ("a" * 255, "a" * 255),
+        ("a" * 256, f"{'a' * 23}-{digest('a' * 256)}"),
+        ("ada lovelace", f"ada-lovelace-{digest('ada lovelace')}"),
+        ("-ada", f"ada-{digest('-ada')}"),
+        ("ada:0", f"ada-0-{digest('ada:0')}"),
+        ("ada\x7f", f"ada-{digest('ada' + chr(127))}"),
+        ("//", f"x-{digest('//')}"),
+    ],
+)
+def test_an_account_that_the_passwd_file_cannot_hold_gets_a_hash(name, account):
+    assert account_name(name) == account
 
 
 @given(st.one_of(groups, st.text()))

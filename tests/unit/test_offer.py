@@ -87,6 +87,12 @@ def test_a_count_is_for_each_repository() -> None:
     ]
 
 
+def test_a_rule_for_some_repositories_offers_none_of_another() -> None:
+    menu = Menu((*menu_of(*TAGS).entries, *menu_of(*TAGS, repository=GPU).entries))
+    found = offer(menu, {"kinds": {"weekly": 1}, "repositories": [GPU]}).entries
+    assert [entry.reference for entry in found] == [f"{GPU}:w_2026_47"]
+
+
 def test_an_image_counts_once_whatever_its_tags_are() -> None:
     menu = menu_of("w_2026_47", "w_2026_46", "w_2026_45", same=("w_2026_47", "w_2026_46"))
     assert offered(menu, {"kinds": {"weekly": 2}}) == ["w_2026_47", "w_2026_45"]
@@ -190,6 +196,15 @@ def test_what_is_excluded_for_one_group_may_be_had_by_another() -> None:
 )
 def test_a_typed_image_matches_a_pattern_as_a_whole(image: str, allowed: bool) -> None:
     found = offer(Menu(), {"custom_images": [r"quay\.io/good/[a-z]+:\d+"]})
+    assert found.allows_custom(image) is allowed
+
+
+@pytest.mark.parametrize(
+    ("image", "allowed"),
+    [("quay.io/good/ok:1", True), ("ghcr.io/good/ok:1", True), ("evil.example/good/ok:1", False)],
+)
+def test_one_of_several_patterns_is_enough(image: str, allowed: bool) -> None:
+    found = offer(Menu(), {"custom_images": [r"quay\.io/good/.+", r"ghcr\.io/good/.+"]})
     assert found.allows_custom(image) is allowed
 
 
