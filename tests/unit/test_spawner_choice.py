@@ -123,6 +123,34 @@ async def test_what_costs_or_does_more_than_a_link_may_decide_is_shown_in_the_fo
     assert options == form.options_from_form(query)
 
 
+USUAL = {"name": "usual", "default": True, "cores": 2, "memory": "4G", "gpus": 1}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"cores": 3},
+        {"memory": "5G"},
+        {"gpus": 2},
+        {"node_selector": {"pool": "gpu"}},
+        {"tolerations": [{"key": "reserved", "operator": "Exists"}]},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+async def test_a_link_starts_no_size_that_has_more_or_runs_elsewhere(other):
+    sizes = [USUAL, {**USUAL, "name": "other", "default": False, **other}]
+    (spawner,) = spawners(sizes=sizes)
+    with pytest.raises(StartRefused, match="A link asks for the size Other"):
+        await spawner.options_from_query({"size": ["other"]})
+
+
+async def test_a_link_may_start_a_size_that_has_less():
+    sizes = [USUAL, {**USUAL, "name": "other", "default": False, "cores": 1, "memory": "2G", "gpus": 0}]
+    (spawner,) = spawners(sizes=sizes)
+    spawner.image_menu.looked_up.set()
+    assert await spawner.options_from_query({"size": ["other"]}) == {"size": "other"}
+
+
 async def test_a_link_says_everything_that_it_asks_for():
     (spawner,) = spawners()
     query = {"image": ["registry.example/people/eve:1"], "size": ["large"], "reset_environment": ["on"]}
