@@ -201,7 +201,7 @@ async def test_a_registry_that_fails_at_every_tag_is_shown_as_failed(
     menu = make_menu(f"{front.host}/{repository}", offers=[{"kinds": {"weekly": 47}}])
     await menu.refresh()
     assert "does not answer" in menu.current.errors[0]
-    assert front.count("manifests") <= 9 * 4  # it is not asked for all
+    assert front.count("manifests") < 47 * 4 / 2  # it is not asked for all
 
 
 @pytest.mark.parametrize("body", [b"<html>maintenance</html>", b"{}", b'{"tags": 7}', b""])
