@@ -298,6 +298,34 @@ SETTINGS: Final = (
         0,
         "seconds between two looks; a tenth of the shortest time if 0",
     ),
+    Setting(
+        "myServers.enabled", "JHKUBE_MY_SERVERS", FLAG, False, "whether there is the page and API of one's servers"
+    ),
+    Setting(
+        "myServers.everybody",
+        "JHKUBE_MY_SERVERS_EVERYBODY",
+        FLAG,
+        True,
+        "whether everybody may use it; else whoever has a role with access:services!service=jhkube",
+    ),
+    Setting(
+        "myServers.port", "JHKUBE_MY_SERVERS_PORT", PORT, 8082, "the port of that service, where the hub runs it"
+    ),
+    Setting("myServers.url", "JHKUBE_MY_SERVERS_URL", URL, "", "where that service is, if something else runs it"),
+    Setting(
+        "myServers.token",
+        "JHKUBE_MY_SERVERS_TOKEN",
+        SECRET,
+        "",
+        "the secret shared by the hub and that service, if something else runs it",
+    ),
+    Setting(
+        "myServers.largestDisk",
+        "JHKUBE_MY_SERVERS_LARGEST_DISK",
+        QUANTITY,
+        "",
+        "how large people may let their disks grow: 50Gi; not at all if unset",
+    ),
     Setting("metrics.public", "JHKUBE_METRICS_PUBLIC", FLAG, False, "whether everybody may read /hub/metrics"),
     Setting(
         "metrics.token",

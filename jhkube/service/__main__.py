@@ -1,0 +1,5 @@
+"""Begin the service: `python -m jhkube.service`."""
+
+from jhkube.service.app import main
+
+main()
