@@ -1,5 +1,5 @@
 # mypy: allow-untyped-calls
-"""The service's process: `python -m jhkube.service`, with the hub's variables of a service in the environment."""
+"""The service put together: who asks, what is asked, and the pages and routes that they ask by."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import asyncio
 import hashlib
 import logging
 import logging.config
-import os
 import signal
+import socket
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from jupyterhub.utils import make_ssl_context
@@ -27,7 +26,7 @@ from jhkube.service.pages import page_handlers
 from jhkube.service.routes import LONGEST_BODY
 from jhkube.settings import Settings
 
-__all__ = ["application", "main"]
+__all__ = ["application", "serve"]
 
 
 def application(auth: HubOAuth, actions: Actions) -> Application:
@@ -61,8 +60,16 @@ def _log_request(handler: Any) -> None:
     log.log(level, "%d %s %s (%.0f ms)", status, request.method, request.path, 1000 * request.request_time())
 
 
-async def serve(environ: Mapping[str, str]) -> None:
-    """Serve until a signal ends it."""
+async def serve(environ: Mapping[str, str], listening: socket.socket) -> None:
+    """Serve until a signal ends it.
+
+    Parameters
+    ----------
+    environ
+        The environment: the hub's variables of a service, and jhkube's settings.
+    listening
+        The socket that requests come to.
+    """
     settings = Settings(environ)
     if settings["log.format"] == "json":
         handlers = {"console": {"class": "logging.StreamHandler", "formatter": "console"}}
@@ -79,16 +86,11 @@ async def serve(environ: Mapping[str, str]) -> None:
     hub = HubClient(auth.api_url, certificates)
     actions = Actions(hub, Cluster(), settings["myServers.largestDisk"])
     server = HTTPServer(application(auth, actions), max_body_size=16 * LONGEST_BODY, xheaders=True)
-    listen = urlsplit(environ["JUPYTERHUB_SERVICE_URL"])
-    server.listen(listen.port or 8080, listen.hostname or "127.0.0.1")
+    listening.setblocking(False)
+    server.add_socket(listening)
     ended = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, ended.set)
     await ended.wait()
     server.stop()
     await hub.close()
-
-
-def main() -> None:
-    """Serve until the hub, or Kubernetes, ends this process."""
-    asyncio.run(serve(os.environ))

@@ -85,7 +85,9 @@ def cluster_refusal(error: Exception, doing: str) -> Refusal:
         return Refusal(
             HTTPStatus.CONFLICT, f"The cluster could not {doing}: it has just changed. Reload the list and try again."
         )
-    return Refusal(HTTPStatus.BAD_REQUEST, f"The cluster could not {doing}: {redacted(_said(error), 300)}")
+    return Refusal(
+        HTTPStatus.BAD_REQUEST, f"The cluster could not {doing}: {redacted(_said(error), 300).rstrip('.')}."
+    )
 
 
 def _said(error: ApiException) -> str:
