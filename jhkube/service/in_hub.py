@@ -6,7 +6,8 @@ They are added by `c.JupyterHub.extra_handlers = hub_handlers()`, and are below 
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
 import jupyterhub
 from jupyterhub import orm
@@ -21,6 +22,9 @@ from jhkube.spawner_ownership import identity_in
 from jhkube.watch.failures import redacted
 
 __all__ = ["hub_handlers"]
+
+AT_ONCE: Final = 20
+"""Of how many people the servers are looked at before others have their turn."""
 
 
 def hub_handlers() -> list[tuple[str, type[APIHandler]]]:
@@ -158,7 +162,12 @@ class GroupServersHandler(APIHandler):
         if group is None:
             raise web.HTTPError(404)
         servers = []
-        for orm_user in sorted(group.users, key=lambda each: each.name):
+        for index, orm_user in enumerate(sorted(group.users, key=lambda each: each.name)):
+            if index % AT_ONCE == AT_ONCE - 1:
+                # A group can be large, and others wait for the hub too.
+                await asyncio.sleep(0)
+            if orm_user not in self.db:
+                continue
             user = self._user_from_orm(orm_user)
             servers += [_server(self, user, name) for name in sorted(orm_user.orm_spawners)]
         self.write(HubServers(tuple(servers), hub_version=jupyterhub.__version__).to_json())
