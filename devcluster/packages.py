@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,17 @@ from devcluster.commands import output, run, succeeds, write
 from devcluster.progress import step
 from devcluster.settings import DevClusterError
 
-__all__ = ["BUILD", "CLUSTER", "IMAGES", "POSTGRESQL", "SYSTEM_PATH", "TESTS", "VENV", "install", "refusal"]
+__all__ = [
+    "BUILD",
+    "CLUSTER",
+    "IMAGES",
+    "POSTGRESQL",
+    "SYSTEM_PATH",
+    "TESTS",
+    "install",
+    "new_environment",
+    "refusal",
+]
 
 SYSTEM_PATH: Final = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 """Where programs are looked for: root's own folders too, which a plain `su` leaves out."""
@@ -38,15 +49,6 @@ BUILD: Final = {
 }
 """What the image that holds a pod's network is compiled with."""
 
-IMAGES: Final = {
-    "buildah": "buildah",
-    "skopeo": "skopeo",
-    "debootstrap": "debootstrap",
-    "fuse-overlayfs": "fuse-overlayfs",
-    "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
-}
-"""What building and pushing images needs."""
-
 RELEASES: Final = {"12": 15, "13": 17}
 """The releases of Debian that the cluster runs on, each with its PostgreSQL."""
 
@@ -60,7 +62,20 @@ def _os_release() -> dict[str, str]:
     return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}
 
 
-POSTGRESQL: Final = Path(f"/usr/lib/postgresql/{RELEASES.get(_os_release().get('VERSION_ID', ''), 15)}/bin")
+_RELEASE: Final = _os_release().get("VERSION_ID", "")
+
+IMAGES: Final = {
+    "buildah": "buildah",
+    "skopeo": "skopeo",
+    "debootstrap": "debootstrap",
+    "fuse-overlayfs": "fuse-overlayfs",
+    # Buildah 1.31 and newer looks for it at each build, even without a network.
+    **({} if _RELEASE == "12" else {"/usr/lib/podman/netavark": "netavark"}),
+    "/etc/ssl/certs/ca-certificates.crt": "ca-certificates",
+}
+"""What building and pushing images needs."""
+
+POSTGRESQL: Final = Path(f"/usr/lib/postgresql/{RELEASES.get(_RELEASE, 15)}/bin")
 """Where Debian has the programs of PostgreSQL."""
 
 TESTS: Final = {
@@ -141,3 +156,18 @@ def install(programs: Mapping[str, str]) -> None:
 
 def _there(program: str) -> bool:
     return Path(program).exists() if program.startswith("/") else bool(shutil.which(program, path=SYSTEM_PATH))
+
+
+def new_environment(folder: Path, log: Path) -> None:
+    """Make an empty virtual environment with pip in place of whatever is in the folder.
+
+    Debian's own Python has neither pip nor what it takes to make one; its package is installed where it is missing.
+
+    Raises
+    ------
+    DevClusterError
+        If the package cannot be installed, or the environment cannot be made.
+    """
+    if not succeeds(sys.executable, "-c", "import ensurepip"):
+        install(VENV)
+    run(sys.executable, "-m", "venv", "--clear", folder, log=log)

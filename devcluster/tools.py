@@ -40,9 +40,7 @@ def virtual_environment(settings: Settings, folder: Path, requirements: Sequence
     with step(f"Making {folder.name}: {' '.join(requirements)}", 40):
         if part.exists() or not succeeds(python, "-m", "pip", "--version"):
             # An environment that was interrupted may be anything: start from an empty one.
-            if not succeeds(sys.executable, "-c", "import ensurepip"):
-                packages.install(packages.VENV)
-            run(sys.executable, "-m", "venv", "--clear", folder, log=log)
+            packages.new_environment(folder, log)
         part.touch()
         if not (folder / "bin" / "uv").exists():
             run(python, "-m", "pip", "install", "-q", "uv", log=log)
@@ -72,7 +70,7 @@ def node_modules(settings: Settings) -> None:
     stamp = settings.cache / "node_modules" / "devcluster.stamp"
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    with locked(settings.cache / "npm.lock"), step("Installing the hub's proxy from npm", 10):
+    with locked(settings.cache / "npm.lock"), step("Installing what the hub and the tests need from npm", 10):
         write(settings.cache / "package.json", wanted)
         # A lock file would hold the addresses that this machine fetches from.
         run(

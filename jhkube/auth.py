@@ -1,43 +1,31 @@
 # mypy: allow-untyped-calls
-"""Who may come in, and who they are: the authenticators, with GitHub and with CILogon."""
+"""Who may come in, and who they are: the authenticators, with GitHub, with CILogon and with OpenID Connect."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from oauthenticator.cilogon import CILogonLoginHandler
-from oauthenticator.oauth2 import OAuthenticator, _deserialize_state
+from oauthenticator.cilogon import CILogonLoginHandler, CILogonOAuthenticator
+from oauthenticator.github import GitHubOAuthenticator
+from oauthenticator.oauth2 import OAuthenticator
+from traitlets import Unicode, default
 
-from jhkube.identity import AUTH_STATE_KEY, UserIdentity
-from jhkube.login.account_config import MEMBERSHIPS_KEY
-from jhkube.login.cilogon_account import CILogonAccount, renamed
-from jhkube.login.cilogon_config import CILogonConfig
-from jhkube.login.claims import (
-    ClaimedGroup,
-    ClaimError,
-    claim,
-    full_name,
-    groups_in,
-    number_in,
-    subject_claim,
-    text_claim,
-    verified_email,
-)
-from jhkube.login.errors import ListHidden, ProviderUnavailable, Refused, TokenRejected
-from jhkube.login.github_account import GitHubAccount, email_fields, organization_fields, team_fields
-from jhkube.login.github_api import GitHubApi
-from jhkube.login.github_config import GitHubConfig
-from jhkube.login.id_registry import IdRegistry, kept_auth_states
-from jhkube.login.id_tokens import IdTokens, nonce_of, subject_in
-from jhkube.login.organization_lists import Hidden, any_of, may_hide, name_of
-from jhkube.login.refusals import denied_text, not_admitted_text, unknown_idp_text
-from jhkube.login.sessions import MEMORY_KEY, VISIT, Visit
-from jhkube.login.unix_ids import IdError
+from jhkube.identity import AUTH_STATE_KEY
+from jhkube.login.authenticator import MEMORY_KEY, ProviderAuthenticator
+from jhkube.login.claims import ClaimError, text_claim
+from jhkube.login.errors import ListHidden, Refused, denied_text, not_admitted_text, unknown_idp_text
+from jhkube.login.github_account import Hidden, any_of, may_hide, name_of
+from jhkube.login.github_api import GitHubApi, account_at
+from jhkube.login.github_traits import ORGANIZATION_SCOPES, GitHubTraits
+from jhkube.login.numbers import IdError
+from jhkube.login.oidc import OIDCOrgAuthenticator
+from jhkube.login.openid import NonceLoginHandler, OpenIDAuthenticator
+from jhkube.login.sessions import STALE_KEY
+from jhkube.login.traits import Finding
 
-__all__ = ["CILogonGroupAuthenticator", "GitHubOrgAuthenticator"]
+__all__ = ["CILogonGroupAuthenticator", "GitHubOrgAuthenticator", "OIDCOrgAuthenticator"]
 
 IDS_KEY = "jhkube_membership_ids"
 """The key of auth_state for GitHub's ids of the organizations and teams that a person is in, by name."""
@@ -46,7 +34,7 @@ HIDDEN_KEY = "jhkube_hidden_organizations"
 """The key of auth_state for the ids of organizations that GitHub hides until a single sign-on; empty if unknown."""
 
 
-class GitHubOrgAuthenticator(GitHubConfig):
+class GitHubOrgAuthenticator(GitHubTraits, ProviderAuthenticator, GitHubOAuthenticator):
     """Log in with GitHub: organizations and teams open the door, and become groups with stable numbers.
 
     Everything that GitHubOAuthenticator does stays, and every trait of it.
@@ -64,22 +52,22 @@ class GitHubOrgAuthenticator(GitHubConfig):
         self._links: dict[str, str] = {}
 
     async def token_to_user(self, token_info: dict[str, Any]) -> dict[str, Any]:
-        """Return what `/user` says."""
-        visit = VISIT.get(None)
-        if visit is None:
-            visit = Visit()
-            VISIT.set(visit)
-        api = self._api(token_info, visit)
+        """Return what `/user` says; under `MEMORY_KEY` is what was known and what was learned, for the next step."""
+        remembered = token_info.get(MEMORY_KEY) or {}
+        api = self._api(token_info, remembered)
         user = await api.one(self.userdata_url)
-        visit.learned = api.learned
-        return user
+        return user | {MEMORY_KEY: {"remembered": remembered, "learned": api.learned}}
 
     async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:
         """Ask for addresses, organizations and teams at once; leave the person's identity in auth_state."""
         state = auth_model["auth_state"]
-        user, visit = state[self.user_auth_state_key], VISIT.get(None) or Visit()
-        api = self._api(state["token_response"], visit)
-        account = await self._account(api, state)
+        user = state[self.user_auth_state_key]
+        memory = user.pop(MEMORY_KEY, {"remembered": {}, "learned": {}})
+        api = self._api(state["token_response"], memory["remembered"])
+        whole_teams = self.populate_teams_in_auth_state
+        account, teams = await account_at(api, self.github_api, user, whole_teams=whole_teams)
+        if whole_teams:
+            state["teams"] = teams
         rules = self.rules
         named = replace(account, groups=tuple(each for each in account.groups if rules(each.name) is not None))
         try:
@@ -87,8 +75,9 @@ class GitHubOrgAuthenticator(GitHubConfig):
         except IdError as error:
             raise self.no_account(auth_model["name"], error) from None
         user["email"] = user.get("email") or account.email or None
-        state[MEMORY_KEY] = visit.learned | api.learned
-        visit.is_stale = api.is_stale
+        state[MEMORY_KEY] = memory["learned"] | api.learned
+        if api.is_stale:
+            auth_model[STALE_KEY] = True
         self.keep(state, identity, (group.name for group in account.groups))
         state[IDS_KEY] = {group.name: group.id for group in account.groups}
         self._note_hidden(state, identity.subject, api.hidden)
@@ -141,7 +130,7 @@ class GitHubOrgAuthenticator(GitHubConfig):
         )
         # A GitHub App's token names no scopes at all.
         scope = set(auth_model["auth_state"]["scope"])
-        if scope and not scope & {"read:org", "user", "write:org", "admin:org"}:
+        if scope and not scope & ORGANIZATION_SCOPES:
             hint += " This login did not let the hub see private memberships."
         raise Refused(
             not_admitted_text(
@@ -154,49 +143,13 @@ class GitHubOrgAuthenticator(GitHubConfig):
             )
         )
 
-    async def _account(self, api: GitHubApi, state: dict[str, Any]) -> GitHubAccount:
-        """Return the person; a list that does not come is as it was the last time, and at a login an error."""
-        user, base = state[self.user_auth_state_key], self.github_api
-        lists = {
-            f"{base}/user/emails": (email_fields, {403, 404}),
-            f"{base}/user/orgs": (organization_fields, {403}),
-            f"{base}/user/teams": (dict if self.populate_teams_in_auth_state else team_fields, {403, 404}),
-        }
-        asked = (api.all(url, fields, hidden) for url, (fields, hidden) in lists.items())
-        answers: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
-        has_old_teams = isinstance(answers[2], ProviderUnavailable)
-        emails, organizations, teams = (
-            self._kept(api, url, found) for url, found in zip(lists, answers, strict=True)
-        )
-        if organizations is None:
-            # Without the scope read:org GitHub lists only what everybody can see.
-            organizations = await api.all(f"{base}/users/{user['login']}/orgs", organization_fields)
-        if has_old_teams:
-            # Who has left an organization has left its teams.
-            present = {organization["login"] for organization in organizations}
-            teams = [team for team in teams if team["organization"]["login"] in present]
-        if self.populate_teams_in_auth_state:
-            state["teams"] = teams or []
-        try:
-            return GitHubAccount.parse(user, emails or (), organizations or (), teams or ())
-        except ValueError as error:
-            raise ProviderUnavailable("GitHub", str(error)) from None
-
-    @staticmethod
-    def _kept(api: GitHubApi, url: str, found: Any) -> Any:
-        if isinstance(found, ProviderUnavailable) and (known := api.known(url)) is not None:
-            return known
-        if isinstance(found, BaseException):
-            raise found
-        return found
-
-    def _api(self, token_info: dict[str, Any], visit: Visit) -> GitHubApi:
+    def _api(self, token_info: Mapping[str, Any], remembered: Mapping[str, Any]) -> GitHubApi:
         headers = self.build_userdata_request_headers(token_info["access_token"], token_info["token_type"])
         return GitHubApi(
-            lambda url, more: self.ask(url, {**headers, **more}, follow_redirects=False),
-            self.read_json,
+            lambda url, more: self.client.ask(url, {**headers, **more}, follow_redirects=False),
+            self.client.read_json,
             self.client_id,
-            visit.remembered,
+            remembered,
             self.github_url,
         )
 
@@ -226,17 +179,11 @@ class GitHubOrgAuthenticator(GitHubConfig):
         return str(auth_model["auth_state"][self.user_auth_state_key]["login"])
 
 
-class NonceLoginHandler(CILogonLoginHandler):
-    """Sends people to CILogon with a nonce that belongs to this login alone."""
-
-    def authorize_redirect(self, *args: Any, **kwargs: Any) -> Any:
-        """Add the nonce to the parameters."""
-        parameters = kwargs.setdefault("extra_params", {})
-        parameters["nonce"] = nonce_of(_deserialize_state(parameters["state"])["state_id"])
-        return super().authorize_redirect(*args, **kwargs)
+class CILogonNonceHandler(NonceLoginHandler, CILogonLoginHandler):
+    """Sends people to CILogon, with its own parameters and the nonce."""
 
 
-class CILogonGroupAuthenticator(CILogonConfig):
+class CILogonGroupAuthenticator(OpenIDAuthenticator, CILogonOAuthenticator):
     """Log in with CILogon: groups open the door, and everybody has numbers that stay.
 
     Everything that CILogonOAuthenticator does stays, and every trait of it. Id tokens are checked: their
@@ -253,86 +200,51 @@ class CILogonGroupAuthenticator(CILogonConfig):
         c.CILogonGroupAuthenticator.allowed_groups = {"observatory"}
     """
 
-    login_handler = NonceLoginHandler
+    login_handler = CILogonNonceHandler
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.id_tokens = IdTokens(self.login_service, self.issuer, self.client_id, self._json_at)
-        self._registry: IdRegistry | None = None
-        self._told_unusable: dict[str, tuple[str, ...]] = {}
+    @property
+    def subject_prefix(self) -> str:
+        """What comes before `sub` in an identity's subject."""
+        return "cilogon:"
 
-    async def get_token_info(self, handler: Any, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the token endpoint's answer, its id token checked."""
-        info = await super().get_token_info(handler, params)
-        if "code" in params:
-            nonce = nonce_of(_deserialize_state(handler.get_state_cookie())["state_id"])
-            await self.id_tokens.claims(info.get("id_token"), nonce=nonce)
-        elif info.get("id_token"):
-            await self.id_tokens.claims(info["id_token"], nonce=None)
-        return info
+    issuer = Unicode(
+        config=True,
+        help="""
+        The provider's issuer, as its id tokens have it; its configuration is at
+        `<issuer>/.well-known/openid-configuration`. By default `https://` and `cilogon_host`.
 
-    async def token_to_user(self, token_info: dict[str, Any]) -> dict[str, Any]:
-        """Return the claims of the person whose id token it was (OpenID Connect Core 1.0, section 5.3.2)."""
-        claims: dict[str, Any] = await super().token_to_user(token_info)
-        if token_info.get("id_token") and subject_in(token_info["id_token"]) != claims.get("sub"):
-            raise TokenRejected("CILogon answered about somebody else than the one who logged in.")
-        return claims
+        Example::
 
-    async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:
-        """Leave the person's identity in auth_state, from their claims."""
-        state = auth_model["auth_state"]
-        claims = state[self.user_auth_state_key]
-        try:
-            found = self._groups_in(claims)
-            account = CILogonAccount(
-                subject=subject_claim(claims),
-                name=full_name(claims),
-                email=verified_email(claims),
-                groups=renamed(found, self.rules, self.group_priority),
-                uid=number_in(claims, self.uid_claims),
-                gid=number_in(claims, self.gid_claims),
-            )
-            identity = account.identity(auth_model["name"], self.numbers)
-        except ClaimError as error:
-            raise self.odd_claim(auth_model["name"], claims, error) from None
-        except IdError as error:
-            raise self.no_account(auth_model["name"], error) from None
-        self.keep(state, identity, (group.name for group in found))
-        self._tell_unusable(identity, account.unusable_groups(self.numbers))
-        return auth_model
+            c.CILogonGroupAuthenticator.issuer = "https://test.cilogon.org"
+        """,
+    )
 
-    def _groups_in(self, claims: Mapping[str, Any]) -> tuple[ClaimedGroup, ...]:
-        value = claim(claims, self.groups_claim)
-        try:
-            return groups_in(value, name_key=self.group_name_key, gid_key=self.group_gid_key)
-        except ClaimError as error:
-            raise ClaimError(f"the claim {self.groups_claim} cannot be read: {error}") from None
+    @default("issuer")
+    def _issuer_default(self) -> str:
+        return f"https://{self.cilogon_host}"
 
-    def _tell_unusable(self, identity: UserIdentity, reasons: tuple[str, ...]) -> None:
-        if reasons and self._told_unusable.get(identity.subject) != reasons:
-            self._told_unusable[identity.subject] = reasons
-            self.log.error("%s has groups that are no unix groups: %s", identity.name, "; ".join(reasons))
+    @default("authorize_url")
+    def _authorize_url_default(self) -> str:
+        return f"{self.issuer}/authorize"
 
-    async def check_identity(self, db: Any, auth_model: Mapping[str, Any]) -> None:
-        """Refuse whose number is another's: derived numbers can meet, and so can two providers' claims.
+    @default("token_url")
+    def _token_url_default(self) -> str:
+        return f"{self.issuer}/oauth2/token"
 
-        A group whose number is another's is taken from the person, and stays a group of the hub's.
-        """
-        await super().check_identity(db, auth_model)
-        if self._registry is None:
-            named = (self.allowed_groups | self.admin_groups) - self.gids.keys()
-            self._registry = IdRegistry(self.numbers.gids, self.log, self._groups_here, named)
-        registry = self._registry
-        await registry.load(lambda: kept_auth_states(db))
-        try:
-            state = auth_model["auth_state"]
-            identity = registry.note(UserIdentity.from_dict(state[AUTH_STATE_KEY]), self._groups_here(state))
-        except IdError as error:
-            raise self.no_account(auth_model["name"], error) from None
-        state[AUTH_STATE_KEY] = identity.to_dict()
+    @default("userdata_url")
+    def _userdata_url_default(self) -> str:
+        return f"{self.issuer}/oauth2/userinfo"
 
-    def _groups_here(self, auth_state: Mapping[str, Any]) -> set[str]:
-        return self.rules.apply(auth_state.get(MEMBERSHIPS_KEY) or ())
+    def findings(self) -> Iterator[Finding]:
+        """Return what is wrong or doubtful in the configuration as a whole."""
+        yield from super().findings()
+        if not self.idps:
+            yield Finding("idps", "is empty: name at least one identity provider, with its username_derivation")
+        for entity, settings in self.idps.items():
+            everybody = settings.get("allow_all") or "*" in settings.get("allowed_domains", [])
+            if everybody and self.allowed_groups:
+                text = f"lets everybody of {entity} in, so allowed_groups decides nothing for them"
+                yield Finding("idps", text, is_error=False)
 
     def check_claims(self, user_info: dict[str, Any]) -> None:
         """Raise `ClaimError` where what the name is made of cannot be used, `Refused` for others' people."""
@@ -343,21 +255,8 @@ class CILogonGroupAuthenticator(CILogonConfig):
         text_claim(user_info, "sub")
         text_claim(user_info, self.idps[idp]["username_derivation"]["username_claim"])
 
-    def subject_of(self, user_info: Mapping[str, Any]) -> str | None:
-        """Return the immutable id in a person's claims."""
-        return f"cilogon:{user_info['sub']}" if user_info.get("sub") else None
-
-    def check_blocked_users(self, username: str, auth_model: dict[str, Any] | None = None) -> bool:
-        """Say whether nothing denies the person; the hub asks this first, and even where all are allowed."""
-        if auth_model:
-            rules, names = self.rules, auth_model["auth_state"][MEMBERSHIPS_KEY]
-            if self.denied_groups & {rules(name) or name for name in names}:
-                self.log.warning("%s is refused: in one of denied_groups", username)
-                raise Refused(denied_text("CILogon", username, what="a group", operators_text=self.operators_text))
-        return bool(super().check_blocked_users(username, auth_model))
-
     async def check_allowed(self, username: str, auth_model: dict[str, Any] | None = None) -> bool:
-        """Say whether the person comes in, by what upstream has, which knows the groups too."""
+        """Say whether the person comes in; first that the claim is there by which a domain would let them in."""
         if auth_model is not None and not await OAuthenticator.check_allowed(self, username, auth_model):
             claims = auth_model["auth_state"][self.user_auth_state_key]
             idp = self.idps[claims["idp"]]
@@ -366,16 +265,4 @@ class CILogonGroupAuthenticator(CILogonConfig):
                     text_claim(claims, idp["allowed_domains_claim"])
                 except ClaimError as error:
                     raise self.odd_claim(username, claims, error) from None
-        if await super().check_allowed(username, auth_model):
-            return True
-        self.log.warning("%s is refused: nothing allows them", username)
-        names = self.allowed_groups if self.show_allowed else ()
-        raise Refused(
-            not_admitted_text("CILogon", username, what="groups", names=names, operators_text=self.operators_text)
-        )
-
-    async def _json_at(self, url: str) -> dict[str, Any]:
-        response = await self.ask(url, {"Accept": "application/json", "User-Agent": "JupyterHub"})
-        if response.code != 200:
-            raise ProviderUnavailable("CILogon", f"{url}: {response.code}")
-        return dict(self.read_json(response, dict))
+        return await super().check_allowed(username, auth_model)

@@ -12,34 +12,43 @@ from jhkube.commands import INTERRUPTED
 
 __all__ = ["COMMANDS", "command_line", "main"]
 
-COMMANDS = ("check", "menu", "prepull", "rekey", "show-pod")
-"""Each is a module of `jhkube.commands`."""
+COMMANDS = {
+    "check": "look before the users do: configuration, cluster, storage, registry, provider, image",
+    "menu": "print the images that people would be offered now",
+    "prepull": "keep the menu's images on the nodes",
+    "rekey": "encrypt every auth_state with the newest key",
+    "show-pod": "print the pod that a start would create, with nothing created",
+}
+"""What each command does. Each is a module of `jhkube.commands`."""
 
 
-def command_line(first: str = "") -> argparse.ArgumentParser:
+def command_line(*loaded: str) -> argparse.ArgumentParser:
     """Return the parser of the command line.
 
     Parameters
     ----------
-    first
-        The first argument. Where it says already what is wanted, the other commands are not loaded: JupyterHub and
-        the Kubernetes client, which some of them need, take seconds.
+    loaded
+        The commands whose arguments are known to the parser. It knows only the names of the others: JupyterHub and
+        the Kubernetes client, which commands import, take seconds to load.
     """
     parser = argparse.ArgumentParser(prog="jhkube", description="Tools for the operators of a hub with jhkube.")
     parser.add_argument("--version", action="version", version=f"jhkube {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    wanted = (first,) if first in COMMANDS else () if first == "--version" else COMMANDS
-    for name in wanted:
-        import_module(f"jhkube.commands.{name.replace('-', '_')}").add_parser(commands)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        if name in loaded:
+            import_module(f"jhkube.commands.{name.replace('-', '_')}").add_arguments(command)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    # What comes before a command has no value, so the first word is the command.
+    first = next((each for each in arguments if not each.startswith("-")), "")
     # No traceback where somebody ends it while it loads.
     try:
-        parsed = command_line(arguments[0] if arguments else "").parse_args(arguments)
+        parsed = command_line(first).parse_args(arguments)
         from jhkube.commands.frame import run_command
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -1,4 +1,4 @@
-"""Who a user is: the identity that the authenticators establish and the pod is built from; pure."""
+"""Who a user is: the identity that the authenticators establish and the pod is built from."""
 
 from __future__ import annotations
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import MutableMapping
 from typing import Any, Final
 
 from pythonjsonlogger.json import JsonFormatter
 from tornado.log import access_log, app_log, gen_log
 
-__all__ = ["JSON_LINES", "JsonLines", "PodLog", "hide_url_secrets", "without_url_secrets"]
+from jhkube.redaction import without_url_secrets
 
-# The words are those of jupyterhub.log, which looks at its own line of a request only.
-_NAME = r"[\w.-]*(?:token|auth|key|code|state|secret|_xsrf)[\w.-]*"
-_IN_ADDRESS = re.compile(rf"([?&]{_NAME}=)[^&\s\"'<>()]+", re.IGNORECASE)
-# An address that is a parameter of another one.
-_IN_PARAMETER = re.compile(rf"((?:%3F|%26){_NAME}%3D)(?:(?!%26)[^&\s\"'<>()])+", re.IGNORECASE)
+__all__ = ["JSON_LINES", "JsonLines", "PodLog", "hide_url_secrets"]
 
 
 class PodLog(logging.LoggerAdapter[Any]):
@@ -69,17 +64,6 @@ JSON_LINES: Final[dict[str, Any]] = {
     "root": {"handlers": ["console"], "level": "WARNING"},
 }
 """For `c.JupyterHub.logging_config`."""
-
-
-def without_url_secrets(text: str) -> str:
-    """Return a text without the values of those parameters of addresses that let somebody in.
-
-    Examples
-    --------
-    >>> without_url_secrets("403 GET /hub/oauth_callback?code=5f1c&page=2")
-    '403 GET /hub/oauth_callback?code=[secret]&page=2'
-    """
-    return _IN_PARAMETER.sub(r"\1[secret]", _IN_ADDRESS.sub(r"\1[secret]", text))
 
 
 class _UrlSecrets(logging.Filter):

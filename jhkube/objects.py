@@ -13,13 +13,12 @@ from kubernetes_asyncio.client import ApiException, V1Pod, V1ResourceQuota, V1Se
 from kubespawner.clients import shared_client
 
 from jhkube.identity import made_for
-from jhkube.plain_requests import plain_answer
-from jhkube.pod.claims import ClaimAction, ClaimPlan, claim_action, owner_patch
+from jhkube.kube import FORBIDDEN, NOT_FOUND, plain_answer
 from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
-from jhkube.watch.failures import exists_already, is_momentary
+from jhkube.pod.volume_claims import ClaimAction, ClaimPlan, claim_action, owner_patch
+from jhkube.watch.admission import exists_already, is_momentary
 
 __all__ = [
-    "FORBIDDEN",
     "HomeRefused",
     "claim_plan",
     "create_secret",
@@ -32,8 +31,6 @@ __all__ = [
     "renew_secret",
     "set_quota",
 ]
-
-FORBIDDEN, NOT_FOUND = 403, 404
 
 
 class HomeRefused(ValueError):

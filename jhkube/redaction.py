@@ -1,15 +1,27 @@
-"""What must not be shown: secrets by their names, and by what they look like in a text; pure."""
+"""Secrets taken out of texts: by their names, by what they look like, and by what a configuration says."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
-__all__ = ["HIDDEN", "is_elsewhere", "is_secret_name", "without_secrets", "without_secrets_in"]
+__all__ = [
+    "HIDDEN",
+    "is_elsewhere",
+    "is_secret_name",
+    "redactor",
+    "without_secrets",
+    "without_secrets_in",
+    "without_url_secrets",
+]
 
 HIDDEN = "…"
 """What stands in the place of a secret."""
+
+SHORTEST = 6
+"""Characters of a configured secret: what is shorter is in any sentence by chance."""
 
 _NAME = re.compile(
     r"(secret|passw(or)?d|pwd|passphrase|token|credentials?|(^|_)(pass|pat|keys)"
@@ -53,6 +65,12 @@ _SECRETS = (
     (re.compile(r"(Invalid value: )(?:\"(?:[^\"\\]|\\.)*\"|\S+)"), r"\1…"),
 )
 
+# The words are those of jupyterhub.log, which looks at its own line of a request only.
+_PARAMETER = r"[\w.-]*(?:token|auth|key|code|state|secret|_xsrf)[\w.-]*"
+_IN_ADDRESS = re.compile(rf"([?&]{_PARAMETER}=)[^&\s\"'<>()]+", re.IGNORECASE)
+# An address that is a parameter of another one.
+_IN_PARAMETER = re.compile(rf"((?:%3F|%26){_PARAMETER}%3D)(?:(?!%26)[^&\s\"'<>()])+", re.IGNORECASE)
+
 
 def is_secret_name(name: str) -> bool:
     """Say whether what has this name is a secret.
@@ -81,6 +99,17 @@ def without_secrets(text: str) -> str:
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def without_url_secrets(text: str) -> str:
+    """Return a text without the values of those parameters of addresses that let somebody in.
+
+    Examples
+    --------
+    >>> without_url_secrets("403 GET /hub/oauth_callback?code=5f1c&page=2")
+    '403 GET /hub/oauth_callback?code=[secret]&page=2'
+    """
+    return _IN_PARAMETER.sub(r"\1[secret]", _IN_ADDRESS.sub(r"\1[secret]", text))
 
 
 def without_secrets_in(manifest: Any, shown: frozenset[str] = frozenset(), name: str = "") -> tuple[Any, list[str]]:
@@ -118,3 +147,52 @@ def without_secrets_in(manifest: Any, shown: frozenset[str] = frozenset(), name:
     is_secret = is_secret_name(name.rpartition(".")[2].replace("-", "_")) and not is_elsewhere(manifest)
     text = HIDDEN if is_secret else without_secrets(manifest)
     return text, [name] if text != manifest else []
+
+
+def redactor(config: Mapping[str, Any], environ: Mapping[str, str]) -> Callable[[str], str]:
+    """Return a function that takes the secrets of a configuration and its environment out of a text.
+
+    Examples
+    --------
+    >>> redactor({}, {"GITHUB_CLIENT_SECRET": "mumble"})("not 'mumble'")
+    "not '…'"
+    """
+    found = {text for text in _configured_secrets(config, environ) if len(text) >= SHORTEST}
+    ordered = sorted(found, key=len, reverse=True)
+
+    def redacted(text: str) -> str:
+        for each in ordered:
+            text = text.replace(each, HIDDEN)
+        return text
+
+    return redacted
+
+
+def _configured_secrets(config: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[str]:
+    for name, value in environ.items():
+        yield from _parts(name, value)
+    for section in config.values():
+        if isinstance(section, Mapping):
+            for name, value in section.items():
+                yield from _parts(name, value)
+
+
+def _parts(name: str, value: Any) -> Iterator[str]:
+    """Yield the texts of a value that are secrets: all of them by the name, or the password in a URL."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _parts(f"{name}.{key}", item)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from _parts(name, item)
+    elif isinstance(value, bytes):
+        yield from _parts(name, value.decode(errors="replace"))
+    elif isinstance(value, str):
+        if is_secret_name(name) and not is_elsewhere(value):
+            yield value
+            yield from (part.strip() for part in value.split(";"))
+        elif "://" in value and "@" in value:
+            try:
+                yield urlsplit(value).password or ""
+            except ValueError:
+                return

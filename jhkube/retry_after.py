@@ -1,4 +1,4 @@
-"""How long a server asks to be left alone; pure, for every client."""
+"""How long a server asks to be left alone, for every HTTP client."""
 
 from __future__ import annotations
 

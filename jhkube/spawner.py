@@ -3,61 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from jupyterhub.app import JupyterHub
-from jupyterhub.utils import exponential_backoff
 from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1OwnerReference, V1Pod, V1Secret
+from traitlets import TraitError
 
 from jhkube.identity import made_for
-from jhkube.logs import PodLog
 from jhkube.objects import (
     HomeRefused,
     claim_plan,
     create_secret,
-    ensure_object,
     grow_claim,
     mark_claim,
     remove_quota,
     renew_secret,
     set_quota,
 )
+from jhkube.operator_models import ConfigError
 from jhkube.options_form.profiles import LAB
-from jhkube.pod.build import build_pod, secret_files
-from jhkube.pod.claims import ClaimAction
+from jhkube.pod.build import ServerFacts, build_pod, secret_files
 from jhkube.pod.home import HomeKind
-from jhkube.pod.labels import ServerFacts
 from jhkube.pod.limits import QUOTA_NAME, is_gpu, resource_quota
 from jhkube.pod.secret import SecretFiles, quiet_secret, secret_manifest
-from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, Refused
+from jhkube.pod.volume_claims import ClaimAction
+from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, StartRefused
 from jhkube.spawner_ownership import OwningSpawner, identity_in
-from jhkube.watch.answers import CheckedServerMixin
-from jhkube.watch.claims import ClaimReflector
-from jhkube.watch.failures import exists_already
-from jhkube.watch.progress import progress
-from jhkube.watch.reflectors import EventReflector, PodReflector
-from jhkube.watch.starts import Start
-from jhkube.watch.stops import forced_removal, node_deadline, stopped
+from jhkube.spawner_watch import WatchedSpawner
+from jhkube.watch.admission import exists_already
+from jhkube.watch.reflectors import ClaimReflector
 
 __all__ = ["JHKubeSpawner", "begin_menu_with_hub"]
 
-_T = TypeVar("_T")
 
-
-class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
+class JHKubeSpawner(WatchedSpawner, OwningSpawner):
     """KubeSpawner, with a live menu of images, the person's own identity in the pod, and an honest start.
 
     Everything that KubeSpawner does stays, and every trait of it. Who a person is comes from auth_state, where
     one of jhkube's authenticators has put it; without that the pod is KubeSpawner's own.
     """
-
-    pod_start: Start | None = None
-    """The start under way, or the last one."""
-
-    _warnings: list[str] = []
 
     # Who it is.
 
@@ -73,10 +59,6 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
         """The subject of the person for whom the pod was made; empty where there is none, or none that says so."""
         return made_for(self._known_pod())
 
-    def _known_pod(self) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = self.pod_reflector.pods.get(self._pod_key) if self.pod_reflector else None
-        return found
-
     # The pod.
 
     async def load_user_options(self) -> None:
@@ -86,7 +68,7 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
         if self.storage_pvc_ensure:
             if self.enable_user_namespaces:
                 # Before anything is written in there.
-                await self._answered(self._check_namespace)
+                await self._retried(self._check_namespace)
             await self._ensure_home()
 
     def start(self) -> Any:
@@ -95,72 +77,24 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
             self.storage_pvc_ensure = True
         return super().start()
 
-    async def _start(self) -> str:
-        if self.server is None:
-            # No hub has a record of the server, so there is no path at which it would answer.
-            self.pod_start = None
-            address: str = await super()._start()
-            return address
-        self.pod_start = Start(self, self.parsed_patience())
-        url = await self.pod_start.url(super()._start())
-        self._pod_log.info("answers after %s", self.pod_start.times)
-        return url
-
-    @property
-    def _pod_log(self) -> PodLog:
-        return PodLog(self.log, self.user.name, self.name, self._pod_key)
-
-    async def _asked(self, ask: Callable[[], Awaitable[Any]]) -> bool:
-        """Whether the API server did what it was asked; false where it is to be asked again (`Start.asking`)."""
-        try:
-            # Without a hub's record of the server KubeSpawner starts it, and there is no start of ours to tell.
-            with self.pod_start.asking() if self.pod_start else nullcontext():
-                return await ask() is not False
-        except TimeoutError:
-            return False
-
-    async def _answered(self, ask: Callable[[], Awaitable[_T]]) -> _T:
-        """Return an answer of the API server, asked again for as long as KubeSpawner asks for a pod."""
-        answers = []
-
-        async def asked() -> None:
-            answers.append(await ask())
-
-        await exponential_backoff(
-            lambda: self._asked(asked), "The cluster did not answer", timeout=self.k8s_api_request_retry_timeout
-        )
-        return answers[0]
-
     async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> bool:
-        """Create the claim unless it is there; false to be asked again."""
-        made = await self._made("persistent_volume_claim", pvc, request_timeout)
+        """Create the claim unless it is there; false where the request is to be retried."""
+        made = await super()._make_create_pvc_request(pvc, request_timeout)
         if made:
-            await self._answered(self._check_claim)
+            await self._retried(self._check_claim)
         return made
 
-    async def _make_create_resource_request(self, kind: str, manifest: Any) -> bool:
-        """Create the Secret or service of `internal_ssl` unless it is there; false to be asked again."""
-        return await self._made(kind, manifest, self.k8s_api_request_timeout)
-
-    async def _ensure_not_exists(self, kind: str, name: str) -> bool:
-        """Whether such an object is gone; false to be asked again."""
-        gone = super()._ensure_not_exists
-        return await self._asked(lambda: gone(kind, name))
-
-    async def _made(self, kind: str, manifest: Any, timeout: float) -> bool:
-        return await self._asked(lambda: ensure_object(self.api, kind, self.namespace, manifest, timeout))
-
     async def _ensure_namespace(self) -> None:
-        await self._answered(self._check_namespace)
-        await self._answered(super()._ensure_namespace)
+        await self._retried(self._check_namespace)
+        await self._retried(super()._ensure_namespace)
         if not self.ceilings_are_quotas:
             return
         quota = resource_quota(self._ceiling, {*self._gpu_resources, *filter(is_gpu, self.extra_resource_limits)})
         if quota is not None:
-            await self._answered(partial(set_quota, self.api, self.namespace, quota, self.k8s_api_request_timeout))
+            await self._retried(partial(set_quota, self.api, self.namespace, quota, self.k8s_api_request_timeout))
             return
         removal = partial(remove_quota, self.api, self.namespace, QUOTA_NAME, self.k8s_api_request_timeout)
-        if not await self._answered(removal):
+        if not await self._retried(removal):
             self._pod_log.warning("its namespace may have a quota %s that the hub may not delete", QUOTA_NAME)
 
     async def _ensure_home(self) -> None:
@@ -171,7 +105,7 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
         while True:
             claim = watch.claims.get(f"{self.namespace}/{self.pvc_name}")
             try:
-                plan = await self._answered(
+                plan = await self._retried(
                     partial(
                         claim_plan,
                         claim,
@@ -189,11 +123,11 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
             await asyncio.sleep(1)
         self._pvc_exists = plan.action is not ClaimAction.CREATE
         mark = partial(mark_claim, self.api, self.namespace, self.pvc_name, self._claims_subject)
-        if plan.is_adopted and await self._answered(mark):
+        if plan.is_adopted and await self._retried(mark):
             self._pod_log.info("claim %s: now says that it is %s's", self.pvc_name, self._claims_subject)
         if plan.patch is not None:
             grow = partial(grow_claim, self.api, self.namespace, self.pvc_name, plan.patch)
-            self._warn(await self._answered(grow))
+            self._warn(await self._retried(grow))
 
     def _warn(self, sentence: str) -> None:
         """Have the person read a sentence during the start, once, and the operator too."""
@@ -213,7 +147,7 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
             if self.pod_start is None:
                 raise
             self._pod_log.exception("cannot be made")
-            raise Refused(NO_SERVER) from None
+            raise StartRefused(NO_SERVER) from None
 
     def _facts(self) -> ServerFacts:
         groups = self._groups
@@ -229,7 +163,7 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
         )
 
     async def _make_create_pod_request(self, pod: V1Pod, request_timeout: float) -> bool:
-        """Create the pod, and its Secret at once after it, so that kubelet finds it; false to be asked again.
+        """Create the pod, and its Secret at once after it, so that kubelet finds it; false to be retried.
 
         Unlike upstream's this never logs a manifest.
         """
@@ -245,7 +179,7 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
                 await create_secret(self.api, self.namespace, secret_manifest(pod, files))
 
         try:
-            uid = await start.create(pod, request_timeout, with_secret)
+            await start.create(pod, request_timeout, with_secret)
         except TimeoutError:
             return False
         except ApiException as error:
@@ -254,7 +188,6 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
             self._pod_log.info("is there already; removing it")
             await self.stop(True)
             return False
-        start.created(uid)
         facts = self._facts()
         image = f"{facts.image_reference} at {facts.image_digest}" if facts.image_digest else self.image
         self._pod_log.info("made from %s%s", image, f", size {facts.size}" if facts.size else "")
@@ -295,65 +228,30 @@ class JHKubeSpawner(CheckedServerMixin, OwningSpawner):
         await renew_secret(self.api, owner, self._secret_files())
         self._pod_log.info("has the renewed token in its Secret")
 
-    async def stop(self, now: bool = False) -> None:
-        """Delete the pod, and return as soon as it is gone; with no grace period where its node is lost."""
-        await self._start_watching_pods()
-        grace = 0 if now else self.delete_grace_period
-        deadline = node_deadline(grace, self.parsed_patience().node, self.start_timeout)
-        await stopped(
-            self.pod_reflector,
-            self._pod_key,
-            asyncio.ensure_future(super().stop(now)),
-            deadline=deadline,
-            force=forced_removal(self.api, self._pod_key, self.log, deadline),
-        )
-
-    # What the cluster says.
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        """The events of this start's pod, oldest first; unlike upstream's it does not read those of all others."""
-        found: list[dict[str, Any]] = self.event_reflector.events_of(self._pod_key) if self.event_reflector else []
-        for index, event in enumerate(found):
-            if event["metadata"]["uid"] == self._last_event:
-                return found[index + 1 :]
-        return found
-
-    async def _start_reflector(self, kind: str, reflector_class: Any, replace: bool = False, **kwargs: Any) -> Any:
-        ours = {"pods": PodReflector, "events": EventReflector}.get(kind, reflector_class)
-        return await super()._start_reflector(kind, ours, replace, **kwargs)
-
-    def is_pod_running(self, pod: Any) -> Any:
-        """Whether a pod runs; while KubeSpawner's own start waits for that, when its server answers."""
-        if self.pod_start and self.pod_start.upstream_waits():
-            return self.pod_start.ended()
-        return super().is_pod_running(pod)
-
-    async def progress(self) -> AsyncIterator[dict[str, Any]]:
-        """Yield what a person reads while the server starts."""
-        warned = 0
-        told = super().progress() if self.server is None else progress(self)
-        async for message in told:
-            for warning in self._warnings[warned:]:
-                warned += 1
-                yield {"message": warning}
-            yield message
-
-    def clear_state(self) -> None:
-        """Forget the last start."""
-        super().clear_state()
-        self._warnings = []
-
 
 def begin_menu_with_hub() -> None:
     """Begin the image menu with the hub that reads this configuration, before anybody logs in.
 
     Called in a configuration file, where the hub's event loop runs already; without one, as in
-    `jupyterhub --generate-config`, there is nothing to begin.
+    `jupyterhub --generate-config`, there is nothing to begin. A hub whose settings of servers cannot be used, or do
+    not go together, ends here with a sentence about them, and not at somebody's start.
     """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return
-    # Not at once: files that come later may have settings of the menu too.
-    loop.call_soon(lambda: JHKubeSpawner.running_menu(JupyterHub.instance().config))
+    # Not at once: files that come later may have settings of the menu and of servers too.
+    loop.call_soon(lambda: _begin(JupyterHub.instance()))
+
+
+def _begin(hub: JupyterHub) -> None:
+    try:
+        if issubclass(hub.spawner_class, JHKubeSpawner):
+            hub.spawner_class(_mock=True, config=hub.config).check_together()
+    except (TraitError, ConfigError) as error:
+        hub.log.critical("The hub cannot start servers with its configuration: %s", error)
+        hub.exit(1)
+    except Exception as error:
+        # It takes a cluster to make one, and a hub without it says so later.
+        hub.log.warning("The settings of servers are not checked: %s", error)
+    JHKubeSpawner.running_menu(hub.config)

@@ -2,162 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
-from traitlets import Bool, Dict, Enum, Float, List, TraitError, Unicode, validate
-from traitlets.config import Configurable
+from traitlets import Bool, Dict, Enum, Float, List, Unicode, validate
 
+from jhkube.operator_models import ConfigError, checked_trait
 from jhkube.options_form.presets import Preset, parse_presets
 from jhkube.options_form.sizes import DEFAULT_SIZES, GUARANTEE_RATIO, Size, parse_sizes
 from jhkube.pod.accounts import DEBIAN_GROUP, DEBIAN_PASSWD, Accounts, AccountsFrom
 from jhkube.pod.build import PodSettings
 from jhkube.pod.git import GitSettings, parse_git_hosts
-from jhkube.pod.home import FolderMaker, HomeKind, parse_home
 from jhkube.pod.limits import Ceilings, parse_ceilings
 from jhkube.pod.mounts import parse_mounts
-from jhkube.pod.security import parse_umask
+from jhkube.pod.security import NO_COMMAND, parse_umask
+from jhkube.spawner_homes import HomeConfig
 from jhkube.watch.patience import Patience, parse_patience
 
 __all__ = ["SpawnerConfig"]
 
 
-class SpawnerConfig(Configurable):
+_PARSERS: Final[dict[str, Callable[[Any], object]]] = {
+    "ceilings": parse_ceilings,
+    "extra_mounts": parse_mounts,
+    "git_hosts": parse_git_hosts,
+    "guarantee_ratio": lambda ratio: parse_sizes((), ratio),
+    "presets": parse_presets,
+    "sizes": parse_sizes,
+    "start_patience": parse_patience,
+    "umask": parse_umask,
+}
+"""What reads a trait, and raises ValueError where it cannot be used."""
+
+
+class SpawnerConfig(HomeConfig):
     """The traits that `JHKubeSpawner` has beyond KubeSpawner's."""
-
-    home = Enum(
-        list(map(str, HomeKind)),
-        default_value="pvc",
-        help="""
-        Where people's homes are kept.
-
-        `pvc`: a claim for each person, made by KubeSpawner's `storage_…` and `pvc_name_template` settings.
-
-        `nfs`: a folder for each person of the NFS export in `home_nfs`.
-
-        `shared-pvc`: a folder for each person on the claim in `home_claim`.
-
-        For example::
-
-            c.JHKubeSpawner.home = "nfs"
-            c.JHKubeSpawner.home_nfs = {"server": "files.example.org", "path": "/export/home"}
-        """,
-    ).tag(config=True)
-
-    home_path = Unicode(
-        "/home/{username}",
-        help="""
-        The home's path in the pod, a template: `{username}` is the person's name.
-
-        For example, as images of docker-stacks expect it::
-
-            c.JHKubeSpawner.home_path = "/home/jovyan"
-        """,
-    ).tag(config=True)
-
-    home_sub_path = Unicode(
-        None,
-        allow_none=True,
-        help="""
-        The person's folder on the volume, a template. By default `{username}` on NFS and a shared claim, and
-        the volume itself on a claim of one's own.
-
-        For example::
-
-            c.JHKubeSpawner.home_sub_path = "hub/{username}"
-        """,
-    ).tag(config=True)
-
-    home_claim = Unicode(
-        help="""
-        The claim on which all homes are, for `home = "shared-pvc"`; it must exist.
-
-        For example::
-
-            c.JHKubeSpawner.home_claim = "homes"
-        """,
-    ).tag(config=True)
-
-    home_nfs = Dict(
-        help="""
-        The export on which all homes are, for `home = "nfs"`: `server`, `path` and, where the mount needs them,
-        `mount_options`. With options a PersistentVolume and a claim carry them, which an operator applies
-        once; see the guide to NFS homes.
-
-        For example::
-
-            c.JHKubeSpawner.home_nfs = {
-                "server": "files.example.org", "path": "/export/home", "mount_options": ["nfsvers=4.1"],
-            }
-        """,
-    ).tag(config=True)
-
-    adopt_claims = Bool(
-        False,
-        help="""
-        Whether a claim that does not say whose it is becomes the home of the person whose name it has, at their next
-        start. Every claim that is made says so by the annotation `jhkube/subject`, and a claim of somebody else's is
-        always refused.
-
-        A claim without it that this hub's database knows from an earlier start is adopted in any case. Set this for
-        claims of another hub, or after the database was lost, while you know that no name has changed hands.
-
-        For example, while people come back to the claims of another hub::
-
-            c.JHKubeSpawner.adopt_claims = True
-        """,
-    ).tag(config=True)
-
-    home_skeleton = Bool(
-        False,
-        help="""
-        Whether a new home is filled from the image's `/etc/skel`. An init container of the image does it, which
-        delays a start by about as long as a container takes to start.
-
-        For example::
-
-            c.JHKubeSpawner.home_skeleton = True
-        """,
-    ).tag(config=True)
-
-    home_copy_from = Unicode(
-        help="""
-        A folder of the image whose files are copied to the home at each start, never over a newer file.
-
-        For example::
-
-            c.JHKubeSpawner.home_copy_from = "/opt/lab/copy-to-home"
-        """,
-    ).tag(config=True)
-
-    home_made_by = Enum(
-        ["", *map(str, FolderMaker)],
-        default_value="",
-        help="""
-        Who makes a person's folder the first time, open to nobody else: by default `user` on a claim of one's own and
-        `root` on NFS and a shared claim.
-
-        `user`: the person; kubelet gives them the claim's volume. Pod Security "restricted".
-
-        `root`: an init container with just the rights that it takes. Pod Security "baseline".
-
-        `nobody`: another system makes the folders.
-
-        For example::
-
-            c.JHKubeSpawner.home_made_by = "nobody"
-        """,
-    ).tag(config=True)
-
-    home_make_image = Unicode(
-        help="""
-        The image of the init container that makes folders as root: any with a shell. By default the image that
-        the person chose.
-
-        For example::
-
-            c.JHKubeSpawner.home_make_image = "docker.io/library/busybox:1.36"
-        """,
-    ).tag(config=True)
 
     accounts_from = Enum(
         list(map(str, AccountsFrom)),
@@ -350,54 +229,9 @@ class SpawnerConfig(Configurable):
         """,
     ).tag(config=True)
 
-    @validate("home_path")
-    def _valid_home_path(self, proposal: Any) -> Any:
-        return _checked(proposal, lambda path: parse_home("pvc", path=path))
-
-    @validate("home_sub_path")
-    def _valid_home_sub_path(self, proposal: Any) -> Any:
-        return _checked(proposal, lambda path: parse_home("pvc", sub_path=path))
-
-    @validate("home_copy_from")
-    def _valid_home_copy_from(self, proposal: Any) -> Any:
-        return _checked(proposal, lambda path: parse_home("pvc", copy_from=path))
-
-    @validate("home_nfs")
-    def _valid_home_nfs(self, proposal: Any) -> Any:
-        # With no export at all the home is not on NFS.
-        return _checked(proposal, lambda nfs: parse_home("nfs" if nfs else "pvc", nfs=nfs))
-
-    @validate("git_hosts")
-    def _valid_git_hosts(self, proposal: Any) -> Any:
-        return _checked(proposal, parse_git_hosts)
-
-    @validate("umask")
-    def _valid_umask(self, proposal: Any) -> Any:
-        return _checked(proposal, parse_umask)
-
-    @validate("extra_mounts")
-    def _valid_extra_mounts(self, proposal: Any) -> Any:
-        return _checked(proposal, parse_mounts)
-
-    @validate("ceilings")
-    def _valid_ceilings(self, proposal: Any) -> Any:
-        return _checked(proposal, parse_ceilings)
-
-    @validate("start_patience")
-    def _valid_start_patience(self, proposal: Any) -> Any:
-        return _checked(proposal, parse_patience)
-
-    @validate("sizes")
-    def _valid_sizes(self, proposal: Any) -> Any:
-        return _checked(proposal, parse_sizes)
-
-    @validate("guarantee_ratio")
-    def _valid_guarantee_ratio(self, proposal: Any) -> Any:
-        return _checked(proposal, lambda ratio: parse_sizes((), ratio))
-
-    @validate("presets")
-    def _valid_presets(self, proposal: Any) -> Any:
-        return _checked(proposal, parse_presets)
+    @validate(*_PARSERS)
+    def _usable(self, proposal: Any) -> Any:
+        return checked_trait("c.JHKubeSpawner", proposal, _PARSERS[proposal["trait"].name])
 
     def pod_settings(self) -> PodSettings:
         """Return the traits about pods as one value.
@@ -408,17 +242,7 @@ class SpawnerConfig(Configurable):
             Where they do not go together; it names the trait.
         """
         return PodSettings(
-            home=parse_home(
-                self.home,
-                path=self.home_path,
-                sub_path=self.home_sub_path,
-                claim=self.home_claim,
-                nfs=self.home_nfs,
-                skeleton=self.home_skeleton,
-                copy_from=self.home_copy_from,
-                made_by=self.home_made_by,
-                make_image=self.home_make_image,
-            ),
+            home=self.parsed_home(),
             accounts=Accounts(
                 source=AccountsFrom(self.accounts_from),
                 base_passwd=self.accounts_passwd,
@@ -432,6 +256,23 @@ class SpawnerConfig(Configurable):
             mounts=parse_mounts(self.extra_mounts),
             umask=parse_umask(self.umask),
         )
+
+    def check_together(self) -> None:
+        """Check the traits with each other, beyond what each of them is checked for when it is assigned.
+
+        Raises
+        ------
+        ConfigError
+            Where they do not go together, so that no server could be started; it names the trait.
+        """
+        try:
+            self.pod_settings()
+            self.parsed_sizes()
+        except ValueError as error:
+            raise ConfigError(f"c.JHKubeSpawner.{error}") from None
+        # KubeSpawner's own traits: a shell goes before the command, and a profile may bring one.
+        if self.umask and not (getattr(self, "cmd", ()) or getattr(self, "profile_list", ())):
+            raise ConfigError(f"c.JHKubeSpawner.umask {NO_COMMAND}")
 
     def parsed_sizes(self) -> tuple[Size, ...]:
         """Return the sizes as values."""
@@ -448,14 +289,3 @@ class SpawnerConfig(Configurable):
     def parsed_presets(self) -> tuple[Preset, ...]:
         """Return the presets as values."""
         return parse_presets(self.presets)
-
-
-def _checked(proposal: Any, parse: Any) -> Any:
-    """Return the proposed value as it is, once `parse` has taken it; a mistake names the trait."""
-    try:
-        parse(proposal.value)
-    except ValueError as error:
-        name = proposal.trait.name
-        said = str(error).removeprefix(f"{name}: ").removeprefix(f"{name}, ")
-        raise TraitError(f"JHKubeSpawner.{name}: {said}") from None
-    return proposal.value

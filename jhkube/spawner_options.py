@@ -28,11 +28,11 @@ from jhkube.options_form.profiles import (
     parse_profiles,
     profile_list,
 )
-from jhkube.prepull.placement import Placement, placement_of
-from jhkube.prepull.ready import ReadyImages
+from jhkube.pod.nodes import Placement, placement_of
 from jhkube.spawner_room import CountedSpawner
+from jhkube.watch.nodes import ReadyImages
 
-__all__ = ["NO_SERVER", "UNMAKEABLE", "ChoosingSpawner", "Refused"]
+__all__ = ["NO_SERVER", "UNMAKEABLE", "ChoosingSpawner", "StartRefused"]
 
 FIRST_MENU_TIMEOUT = 5.0
 """Seconds that somebody waits for the very first menu of a hub that never had one."""
@@ -50,7 +50,7 @@ row and ends itself (`consecutive_failure_limit`).
 """
 
 
-class Refused(HTTPError):
+class StartRefused(HTTPError):
     """A start that cannot be: 400, with a sentence that the hub shows to the person."""
 
     def __init__(self, message: str) -> None:
@@ -238,7 +238,7 @@ class ChoosingSpawner(CountedSpawner):
         except OptionError as error:
             # The hub renders the form of the default server again, whichever server was asked for.
             self._refused = self.user.spawner._refused = (options, error)
-            raise Refused(error.message) from None
+            raise StartRefused(error.message) from None
 
     async def _allowed(self, options: Any) -> Choice | None:
         """Return what options stand for, with nothing looked up; None where there is no menu."""
@@ -281,11 +281,11 @@ class ChoosingSpawner(CountedSpawner):
                 # No option is ours: KubeSpawner says what is wrong with its own.
                 raise
             self.log.exception("%s: %s cannot be applied", self._log_name, self.user_options)
-            raise Refused(NO_SERVER) from None
+            raise StartRefused(NO_SERVER) from None
         finally:
             self.user_options = asked
         if sentence := self._count_applied():
-            raise Refused(sentence)
+            raise StartRefused(sentence)
 
 
 async def _computed_profiles(spawner: ChoosingSpawner) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from kubernetes_asyncio.client import V1PersistentVolumeClaim
 
 from jhkube.identity import AUTH_STATE_KEY, SUBJECT_ANNOTATION, UserIdentity, made_for
 from jhkube.objects import owner_of_namespace, read_claim
-from jhkube.pod.claims import may_delete, names_a_person, refusal
-from jhkube.spawner_options import ChoosingSpawner, Refused
+from jhkube.pod.volume_claims import may_delete, names_a_person, refusal
+from jhkube.spawner_options import ChoosingSpawner, StartRefused
 
 __all__ = ["OwningSpawner", "identity_in"]
 
@@ -80,17 +80,19 @@ class OwningSpawner(ChoosingSpawner):
             if claim is not None and (sentence := refusal(claim, self._claims_subject, adopts=self._adopts_claim)):
                 raise self._refused_claim(claim, sentence)
 
-    def _refused_claim(self, claim: Mapping[str, Any] | None, sentence: str) -> Refused:
+    def _refused_claim(self, claim: Mapping[str, Any] | None, sentence: str) -> StartRefused:
         owner, subject = made_for(claim) or "nobody known", self._claims_subject
         self.log.error(
             "%s: claim %s, made for %s, is refused to %s: %s",
             *(self._log_name, self.pvc_name, owner, subject, sentence),
         )
-        return Refused(sentence)
+        return StartRefused(sentence)
 
     async def _make_delete_pvc_request(self, pvc_name: str, request_timeout: float) -> bool:
         """Delete the claim of a person who is deleted, but not one that was made for somebody else."""
-        auth_state = await maybe_future(self.user.get_auth_state())
+        # Where there is no hub, a person may be no more than a name.
+        ask = getattr(self.user, "get_auth_state", dict)
+        auth_state = await maybe_future(ask())
         self._learn(auth_state if isinstance(auth_state, Mapping) else {})
         claim = await read_claim(self.api, self.namespace, pvc_name)
         subject = self._claims_subject
@@ -121,7 +123,7 @@ class OwningSpawner(ChoosingSpawner):
                 "%s: namespace %s, made for %s, is refused to %s",
                 *(self._log_name, self.namespace, owner, subject),
             )
-            raise Refused(
+            raise StartRefused(
                 f"The namespace {self.namespace} has your name but belongs to another account. Ask an administrator:"
                 " they can hand it over to you."
             )

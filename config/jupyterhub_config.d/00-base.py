@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tornado.netutil import is_valid_ip
 
-from jhkube.crypt_keys import crypt_keys
+from jhkube.deployment.crypt_keys import crypt_keys
 from jhkube.logs import JSON_LINES, hide_url_secrets
 from jhkube.settings import Settings
 

@@ -29,7 +29,8 @@ if settings.unless_charts("home.size") is not None or "storage_capacity" not in 
     c.JHKubeSpawner.storage_capacity = settings["home.size"]
 if settings["home.storageClass"]:
     c.JHKubeSpawner.storage_class = settings["home.storageClass"]
-if settings["home.kind"] == "nfs":
+# An export that is set with homes elsewhere is refused, and not left out: people would get new, empty homes.
+if settings["home.kind"] == "nfs" or settings["home.nfsServer"]:
     options = {"mount_options": settings["home.nfsOptions"]} if settings["home.nfsOptions"] else {}
     c.JHKubeSpawner.home_nfs = {"server": settings["home.nfsServer"], "path": settings["home.nfsPath"], **options}
 c.JHKubeSpawner.home_claim = settings["home.claim"]

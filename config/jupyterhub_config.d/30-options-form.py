@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jhkube.images.offers import DEFAULT_OFFERS
+from jhkube.images.offer_rules import DEFAULT_OFFERS
 from jhkube.settings import Settings
 from jhkube.spawner import begin_menu_with_hub
 

@@ -24,7 +24,7 @@ from traitlets import DefaultHandler, TraitType
 
 from devcluster.settings import VARIABLES
 from jhkube import metrics
-from jhkube.cli import command_line
+from jhkube.cli import COMMANDS, command_line
 from jhkube.service.openapi import reference_tables
 from jhkube.settings import SETTINGS, Setting
 
@@ -139,7 +139,7 @@ class Commands(SphinxDirective):
         # argparse folds lines to the terminal's width, and has colours for a terminal from Python 3.14 on.
         os.environ |= {"COLUMNS": "76", "NO_COLOR": "1"}
         sections: list[nodes.Node] = []
-        for name, parser in subcommands(command_line()).items():
+        for name, parser in subcommands(command_line(*COMMANDS)).items():
             title = f"jhkube {name}"
             section = nodes.section(ids=[nodes.make_id(title)], names=[nodes.fully_normalize_name(title)])
             section += nodes.title(title, title)

@@ -15,8 +15,8 @@ from jupyterhub.utils import url_path_join
 from oauthenticator.oauth2 import OAuthenticator
 from traitlets import TraitError
 
+from jhkube.checks.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.checks.result import Result, Subject
-from jhkube.configured import ConfiguredHub, NoClusterConfigured
 
 __all__ = ["CALLBACK", "CONNECT", "callback_results", "connect_results"]
 

@@ -22,10 +22,10 @@ from kubernetes_asyncio.client import (
     VersionApi,
 )
 
+from jhkube.checks.configured import ConfiguredHub, NoClusterConfigured
+from jhkube.checks.permissions import HubFacts, Permission, permissions, role_rules
 from jhkube.checks.result import Result, Subject
-from jhkube.configured import ConfiguredHub, NoClusterConfigured
-from jhkube.images.registry.pull_secret import own_namespace
-from jhkube.permissions import HubFacts, Permission, permissions, role_rules
+from jhkube.kube import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, error_text, own_namespace
 from jhkube.pod.home import HomeKind
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
     "NoCluster",
     "cluster_results",
     "connected",
-    "explained",
     "hub_facts",
     "permission_results",
 ]
@@ -48,8 +47,6 @@ REQUEST_TIMEOUT = 8.0
 
 AT_ONCE = 16
 """Reviews that are under way at once."""
-
-UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +95,11 @@ async def connected(hub: ConfiguredHub) -> Cluster:
         await api.close()
         if error.status not in (UNAUTHORIZED, FORBIDDEN):
             raise NoCluster(
-                f"the API server {configuration.host} answers {explained(error)}",
+                f"the API server {configuration.host} answers {error_text(error)}",
                 "Try again in a minute; if it stays so, look at the API server, and at the proxy before it.",
             ) from None
         raise NoCluster(
-            f"the API server {configuration.host} does not let the hub in: {explained(error)}",
+            f"the API server {configuration.host} does not let the hub in: {error_text(error)}",
             "Give the hub a service account (serviceAccountName), or a KUBECONFIG whose credentials still hold.",
         ) from None
     except (AttributeError, LookupError, TypeError, ValueError):
@@ -142,15 +139,6 @@ async def _account(api: ApiClient) -> str:
             return ""
         raise
     return str(review.status.user_info.username)
-
-
-def explained(error: ApiException) -> str:
-    """Return what the API server said, in its own words where it had any."""
-    try:
-        message = json.loads(error.body or "")["message"]
-    except (TypeError, ValueError, KeyError):
-        message = error.reason
-    return f"{error.status} {message}"
 
 
 async def cluster_results(cluster: Cluster, facts: HubFacts) -> AsyncIterator[Result]:

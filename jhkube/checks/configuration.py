@@ -11,11 +11,11 @@ from jupyterhub.crypto import EncryptionUnavailable
 from traitlets import TraitError
 from traitlets.config import Config, Configurable
 
+from jhkube.checks.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.checks.report import sentence
 from jhkube.checks.result import Result, Subject
-from jhkube.configured import ConfiguredHub, NoClusterConfigured
-from jhkube.login.account_config import KEY_HELP
-from jhkube.prepuller import Prepuller
+from jhkube.login.authenticator import KEY_HELP
+from jhkube.prepull.prepuller import Prepuller
 
 __all__ = [
     "CONFIGURATION",
@@ -103,6 +103,7 @@ def _spawner(hub: ConfiguredHub) -> Iterator[Result]:
         yield not_jhkube(hub)
         return
     try:
+        hub.spawner.check_together()
         home = hub.spawner.pod_settings().home
         if home.is_open_to_images and hub.menu is not None and any(rule.custom_images for rule in hub.menu.rules):
             yield CONFIGURATION.failed(

@@ -14,11 +14,13 @@ import aiohttp
 import jupyterhub
 from kubernetes_asyncio.client import ApiException, CoreV1Api, V1DeleteOptions
 
-from jhkube.checks.cluster import FORBIDDEN, NOT_FOUND, REQUEST_TIMEOUT, Cluster, explained
+from jhkube.checks.cluster import REQUEST_TIMEOUT, Cluster
 from jhkube.checks.result import Result, Subject
 from jhkube.images.menu import ImageMenu
-from jhkube.plain_requests import plain_items
-from jhkube.watch.failures import Failure, admission_failure, pod_failure, unreachable_failure
+from jhkube.kube import FORBIDDEN, NOT_FOUND, error_text, plain_items
+from jhkube.watch.admission import admission_failure, unreachable_failure
+from jhkube.watch.failure import Failure
+from jhkube.watch.failures import pod_failure
 
 __all__ = ["IMAGE", "default_image", "image_results"]
 
@@ -83,7 +85,7 @@ async def image_results(cluster: Cluster, spawner: Any, image: str, timeout: flo
             ended = await _ended(core, cluster.namespace, pod["metadata"]["name"], waiting)
     except ApiException as error:
         yield IMAGE.failed(
-            f"a pod of {image} in the namespace {cluster.namespace}: the API server says {explained(error)}",
+            f"a pod of {image} in the namespace {cluster.namespace}: the API server says {error_text(error)}",
             "Look at the permissions of the hub, and at the namespace's ResourceQuota, LimitRange and Pod Security "
             "level; --no-pod leaves this out.",
         )

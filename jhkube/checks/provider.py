@@ -1,5 +1,5 @@
 # mypy: allow-untyped-calls
-"""Whether GitHub or CILogon answers, and takes this hub for a client of its own; asked without anybody's login."""
+"""Whether the provider answers, and takes this hub for a client of its own; asked without anybody's login."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 import jwt
 from tornado.httpclient import HTTPResponse
 
+from jhkube.checks.configured import ConfiguredHub
 from jhkube.checks.result import Result, Subject
-from jhkube.configured import ConfiguredHub
-from jhkube.login.cilogon_config import CILogonConfig
 from jhkube.login.errors import ProviderUnavailable
-from jhkube.login.github_config import GitHubConfig
+from jhkube.login.github_traits import GitHubTraits
+from jhkube.login.openid import OpenIDAuthenticator, configuration_url
 
 __all__ = ["PROVIDER", "provider_results"]
 
@@ -38,7 +38,7 @@ WRONG_CLIENT = frozenset(
 async def provider_results(hub: ConfiguredHub) -> AsyncIterator[Result]:
     """Yield what can be known of the provider without a person."""
     authenticator = hub.authenticator
-    if not isinstance(authenticator, GitHubConfig | CILogonConfig):
+    if not isinstance(authenticator, GitHubTraits | OpenIDAuthenticator):
         yield PROVIDER.skipped(f"{type(authenticator).__name__} is none of jhkube's authenticators")
         return
     prefix = f"c.{type(authenticator).__name__}"
@@ -49,13 +49,13 @@ async def provider_results(hub: ConfiguredHub) -> AsyncIterator[Result]:
             "Register this hub with the provider, and set what it gave you.",
         )
         return
-    look = _github if isinstance(authenticator, GitHubConfig) else _cilogon
+    look = _github if isinstance(authenticator, GitHubTraits) else _openid
     try:
         async for result in look(authenticator, prefix):
             yield result
     except ProviderUnavailable as error:
-        place = authenticator.github_url if isinstance(authenticator, GitHubConfig) else authenticator.issuer
-        setting = "github_url" if isinstance(authenticator, GitHubConfig) else "cilogon_host"
+        setting = next(each for each in ("github_url", "cilogon_host", "issuer") if authenticator.has_trait(each))
+        place = getattr(authenticator, "issuer" if setting == "cilogon_host" else setting)
         yield PROVIDER.failed(
             f"{place} does not answer as it should: {error.what}",
             f"If {prefix}.{setting} is right, look whether this machine reaches it (proxy, firewall, DNS, "
@@ -76,39 +76,85 @@ async def _github(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
         yield result
 
 
-async def _organizations(authenticator: GitHubConfig, prefix: str) -> AsyncIterator[Result]:
-    """Say the ids of the organizations that the configuration names; asked as anybody may ask."""
+async def _organizations(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
+    """Yield whether the organizations and teams of the configuration are who they are taken for.
+
+    Asked as anybody may ask: GitHub describes a team only to members of its organization.
+    """
     entries = {
         entry: trait
-        for trait in ("denied_organizations", "admin_organizations", "allowed_organizations")
+        for trait in ("denied_organizations", "admin_organizations", "allowed_teams", "allowed_organizations")
         for entry in sorted(getattr(authenticator, trait))
-        if ":" not in entry
     }
+    ids: dict[str, int | None] = {}
     for entry, trait in entries.items():
-        name, _, number = entry.partition("#")
-        try:
-            response = await _ask(authenticator, f"{authenticator.github_api}/orgs/{name}")
-        except ProviderUnavailable as error:
-            yield PROVIDER.skipped(f"the ids of organizations: GitHub does not tell them now ({error.what})")
-            return
-        found = _json(response).get("id") if response.code == 200 else None
-        if response.code == 404 or (found and number and str(found) != number):
-            now = "no organization" if response.code == 404 else f"the organization {name}#{found}"
-            yield PROVIDER.warning(
-                f"{prefix}.{trait}: {name} is the name of {now} at GitHub",
-                f"The organization you mean was renamed or deleted, or {name} is misspelled. "
-                + ("Its id still counts; correct the name." if number else "Take the entry out, or correct it."),
-            )
-        elif found and number:
-            yield PROVIDER.passed(f"{prefix}.{trait}: {entry} is {name}")
-        elif found:
-            yield PROVIDER.passed(f"{prefix}.{trait}: {name} is {name}#{found}, and with that id nobody else's")
+        organization, _, team = entry.partition("#")[0].partition(":")
+        if organization.lower() not in ids:
+            try:
+                ids[organization.lower()] = await _organization_id(authenticator, organization)
+            except ProviderUnavailable as error:
+                yield PROVIDER.skipped(f"the ids of organizations: GitHub does not tell them now ({error.what})")
+                return
+        found = ids[organization.lower()]
+        if found is not None:
+            judge = _judged_team if team else _judged_organization
+            yield judge(f"{prefix}.{trait}", entry, found)
 
 
-async def _cilogon(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
-    url = f"{authenticator.issuer}/.well-known/openid-configuration"
+async def _organization_id(authenticator: Any, name: str) -> int | None:
+    """Return the id of GitHub's organization of this name; 0 where there is none, None where GitHub does not say."""
+    response = await _ask(authenticator, f"{authenticator.github_api}/orgs/{name}")
+    if response.code == 404:
+        return 0
+    found = _json(response).get("id") if response.code == 200 else None
+    return found if isinstance(found, int) else None
+
+
+def _judged_organization(setting: str, entry: str, found: int) -> Result:
+    """Return what `org` or `org#id` comes to, where the organization of that name has the id `found`."""
+    name, _, number = entry.partition("#")
+    if not found or (number and str(found) != number):
+        now = f"the organization {name}#{found}" if found else "no organization"
+        return PROVIDER.warning(
+            f"{setting}: {name} is the name of {now} at GitHub",
+            f"The organization you mean was renamed or deleted, or {name} is misspelled. "
+            + ("Its id still counts; correct the name." if number else "Take the entry out, or correct it."),
+        )
+    if number:
+        return PROVIDER.passed(f"{setting}: {entry} is {name}")
+    return PROVIDER.passed(f"{setting}: {name} is {name}#{found}, and with that id nobody else's")
+
+
+def _judged_team(setting: str, entry: str, found: int) -> Result:
+    """Return what `org:team` or `org:team#id` comes to, where the organization of that name has the id `found`."""
+    name, _, number = entry.partition("#")
+    organization, _, team = name.partition(":")
+    if not found:
+        return PROVIDER.warning(
+            f"{setting}: {entry} is a team of {organization}, which is the name of no organization at GitHub",
+            f"The organization was renamed or deleted, or {organization} is misspelled. "
+            + ("The team's id still counts; correct the name." if number else "Take the entry out, or correct it."),
+        )
+    told = f"A member of {organization} sees the id: gh api orgs/{organization}/teams/{team} --jq .id"
+    if number:
+        return PROVIDER.skipped(
+            f"{setting}: {entry} is a team of {organization}#{found}; GitHub does not tell the hub the team's id",
+            told,
+        )
+    return PROVIDER.skipped(
+        f"{setting}: {entry} is a team of {organization}#{found}, and counts by its name, which may change hands",
+        f"Write {entry}#id, and only the id counts. {told}",
+    )
+
+
+async def _openid(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
+    url = configuration_url(authenticator.issuer)
     found = _json(await _ask(authenticator, url))
+    is_cilogon = authenticator.has_trait("cilogon_host")
+    name = "CILogon" if is_cilogon else authenticator.login_service
     remedy = f"Look at {prefix}.cilogon_host (such as cilogon.org) and {prefix}.issuer."
+    if not is_cilogon:
+        remedy = f"Look at {prefix}.issuer: it is the `issuer` in the provider's configuration, to the letter."
     if not found.get("jwks_uri"):
         yield PROVIDER.failed(f"{url} is not the configuration of an OpenID provider", remedy)
         return
@@ -118,6 +164,10 @@ async def _cilogon(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
             "no id token would be accepted",
             remedy,
         )
+        if not is_cilogon:
+            return
+    if not is_cilogon:
+        await authenticator.discover()
     for trait, key in (("authorize_url", "authorization_endpoint"), ("token_url", "token_endpoint")):
         if found.get(key) and found[key] != getattr(authenticator, trait):
             yield PROVIDER.warning(
@@ -130,7 +180,7 @@ async def _cilogon(authenticator: Any, prefix: str) -> AsyncIterator[Result]:
         yield PROVIDER.failed(f"{found['jwks_uri']} has no keys that id tokens can be checked with: {error}", remedy)
     else:
         yield PROVIDER.passed(f"{authenticator.issuer} signs id tokens with {len(keys)} known keys")
-    async for result in _client(authenticator, prefix, "CILogon"):
+    async for result in _client(authenticator, prefix, name):
         yield result
 
 
@@ -184,7 +234,7 @@ async def _token_error(authenticator: Any, callback: Mapping[str, str]) -> str:
 async def _ask(
     authenticator: Any, url: str, headers: Mapping[str, str] | None = None, **request: Any
 ) -> HTTPResponse:
-    response: HTTPResponse = await authenticator.ask(url, headers or HEADERS, **TIMEOUTS, **request)
+    response: HTTPResponse = await authenticator.client.ask(url, headers or HEADERS, **TIMEOUTS, **request)
     return response
 
 

@@ -1,4 +1,4 @@
-"""What a check found: a status, a sentence, and what to do; pure."""
+"""What a check found: a status, a sentence, and what to do."""
 
 from __future__ import annotations
 

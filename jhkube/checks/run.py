@@ -19,18 +19,18 @@ from jhkube.checks.cluster import (
     NoCluster,
     cluster_results,
     connected,
-    explained,
     hub_facts,
     permission_results,
 )
 from jhkube.checks.configuration import CONFIGURATION, ENCRYPTION, configuration_results, encryption_results
+from jhkube.checks.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.checks.image import IMAGE, default_image, image_results
 from jhkube.checks.provider import PROVIDER, provider_results
 from jhkube.checks.registry import REGISTRY, registry_results
 from jhkube.checks.report import sentence
 from jhkube.checks.result import Result, Subject
 from jhkube.checks.storage import STORAGE, storage_results
-from jhkube.configured import ConfiguredHub, NoClusterConfigured
+from jhkube.kube import error_text
 
 __all__ = ["ImageChoice", "check_hub"]
 
@@ -88,7 +88,7 @@ async def _within(subject: Subject, results: AsyncIterator[Result], seconds: flo
             subject.failed(f"no answer within {seconds:.0f} s", "Try again; if it stays so, ask who runs it.")
         )
     except ApiException as error:
-        found.append(subject.failed(f"the API server says: {explained(error)}", "Ask the cluster's administrators."))
+        found.append(subject.failed(f"the API server says: {error_text(error)}", "Ask the cluster's administrators."))
     except (aiohttp.ClientError, OSError) as error:
         found.append(
             subject.failed(

@@ -10,13 +10,14 @@ from typing import Any
 
 from kubernetes_asyncio.client import ApiException, CoreV1Api, StorageV1Api
 
-from jhkube.checks.cluster import FORBIDDEN, NOT_FOUND, REQUEST_TIMEOUT, Cluster, explained
+from jhkube.checks.cluster import REQUEST_TIMEOUT, Cluster
+from jhkube.checks.configured import ConfiguredHub
 from jhkube.checks.result import Result, Subject
-from jhkube.configured import ConfiguredHub
+from jhkube.kube import FORBIDDEN, NOT_FOUND, error_text
 from jhkube.pod.home import Home, HomeKind
+from jhkube.pod.limits import parse_quantity
 from jhkube.pod.mounts import Mount
-from jhkube.pod.nfs import NFSExport
-from jhkube.pod.quantities import parse_quantity
+from jhkube.pod.volumes import NFSExport
 
 __all__ = ["STORAGE", "storage_results"]
 
@@ -104,7 +105,7 @@ async def _claim(cluster: Cluster, wanted: Claim) -> Result:
         if error.status == FORBIDDEN:
             return STORAGE.skipped(f"{name} is not to be seen by this account")
         if error.status != NOT_FOUND:
-            return STORAGE.failed(f"{name}: {explained(error)}", "Ask the cluster's administrators.")
+            return STORAGE.failed(f"{name}: {error_text(error)}", "Ask the cluster's administrators.")
         return STORAGE.failed(
             f"there is no claim {wanted.name} in the namespace {cluster.namespace}",
             f"Make it (kubectl apply), or correct its name in {wanted.setting}.",
@@ -141,7 +142,7 @@ async def _own_claims(spawner: Any, cluster: Cluster) -> AsyncIterator[Result]:
             cluster.namespace, manifest, dry_run="All", _request_timeout=REQUEST_TIMEOUT
         )
     except ApiException as error:
-        message = explained(error)
+        message = error_text(error)
         if error.status == FORBIDDEN and "quota" in message:
             yield STORAGE.failed(
                 f"there is no room for one more home: {message}",

@@ -12,19 +12,18 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from traitlets.config import Config
 
 from jhkube.checks.configuration import CONFIGURATION
+from jhkube.checks.configured import ConfiguredHub
 from jhkube.checks.report import as_json, table
 from jhkube.checks.result import Result, Status
 from jhkube.checks.run import ImageChoice, check_hub
-from jhkube.checks.secrets import redactor
-from jhkube.commands.frame import add_command
-from jhkube.configured import ConfiguredHub
+from jhkube.commands.frame import set_up
+from jhkube.redaction import redactor
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_arguments", "run"]
 
 RIGHT, FAILED = 0, 1
 """The exit status: nothing failed; something did. Where the configuration cannot be read, nothing is looked at."""
@@ -34,17 +33,15 @@ LONGEST = 3600
 """Seconds that a look into an image may take at the most."""
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line's parser."""
-    parser = add_command(
-        commands,
-        "check",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command is told to its parser."""
+    set_up(
+        parser,
         run,
-        tell=_told,
-        help="look before the users do: configuration, cluster, storage, registry, provider, image",
-        description="Look whether the hub of this configuration will work, with the environment and the account that "
+        "Look whether the hub of this configuration will work, with the environment and the account that "
         "the hub has, and say what to do about each fault. The exit status is 0 where nothing failed, 1 where "
         "something did, 2 where the configuration cannot be read.",
+        tell=_told,
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--image", default="", help="look into this image, not into the one that is offered first")

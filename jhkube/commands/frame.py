@@ -10,18 +10,24 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from traitlets import TraitError
 from traitlets.config import Config
 
+from jhkube.checks.configured import ConfigurationError, NoClusterConfigured, load_configuration
 from jhkube.checks.report import sentence
-from jhkube.checks.secrets import redactor
 from jhkube.commands import INTERRUPTED
-from jhkube.commands.configuration import CommandError, load_configuration
-from jhkube.configured import NoClusterConfigured
+from jhkube.redaction import redactor
 
-__all__ = ["CLOSED", "WRONG", "Run", "Tell", "add_command", "run_command"]
+__all__ = [
+    "CLOSED",
+    "WRONG",
+    "CommandError",
+    "Run",
+    "Tell",
+    "run_command",
+    "set_up",
+]
 
 WRONG = 2
 """The exit status where the configuration or an argument is at fault, as argparse has it."""
@@ -36,28 +42,29 @@ Tell = Callable[[str, argparse.Namespace], None]
 """How a command says that it could not do its work."""
 
 
-def add_command(commands: Any, name: str, run: Run, *, tell: Tell | None = None, **texts: str) -> Any:
-    """Add a command to the command line's parser, and return its own parser.
+class CommandError(Exception):
+    """What keeps a command from its work; the message is for the operator."""
+
+
+def set_up(parser: argparse.ArgumentParser, run: Run, description: str, *, tell: Tell | None = None) -> None:
+    """Give a command's parser what every command has.
 
     Parameters
     ----------
-    commands
-        The parser's subparsers.
-    name
-        What an operator types.
+    parser
+        The command's own parser.
     run
         The command.
+    description
+        What the command does, and what its exit status means.
     tell
         How it says what kept it from its work; on standard error by default.
-    texts
-        Its `help` and `description`.
     """
-    parser = commands.add_parser(name, **texts)
+    parser.description = description
     parser.add_argument(
         "--config", type=Path, default=Path("jupyterhub_config.py"), metavar="FILE", help="the hub's configuration"
     )
-    parser.set_defaults(command=name, run=run, tell=tell or _on_standard_error)
-    return parser
+    parser.set_defaults(command=parser.prog, run=run, tell=tell or _on_standard_error)
 
 
 def run_command(arguments: argparse.Namespace) -> int:
@@ -85,7 +92,7 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 
 def _said(error: Exception) -> str:
-    if isinstance(error, CommandError | NoClusterConfigured | TraitError | ValueError):
+    if isinstance(error, CommandError | ConfigurationError | NoClusterConfigured | TraitError | ValueError):
         return sentence(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
@@ -95,4 +102,4 @@ def _said(error: Exception) -> str:
 
 
 def _on_standard_error(text: str, arguments: argparse.Namespace) -> None:
-    print(f"jhkube {arguments.command}: {text}", file=sys.stderr)
+    print(f"{arguments.command}: {text}", file=sys.stderr)

@@ -11,26 +11,24 @@ from typing import Any
 
 from traitlets.config import Config
 
-from jhkube.commands.configuration import ConfigurationError
-from jhkube.commands.frame import add_command
+from jhkube.checks.configured import ConfigurationError
+from jhkube.commands.frame import set_up
 from jhkube.images.entries import MenuEntry
 from jhkube.images.menu import ImageMenu
 from jhkube.images.offers import Offer
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_arguments", "run"]
 
 ANSWERED, UNANSWERED = 0, 1
 """The exit status: every registry answered; one did not."""
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line's parser."""
-    parser = add_command(
-        commands,
-        "menu",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command is told to its parser."""
+    set_up(
+        parser,
         run,
-        help="print the images that people would be offered now",
-        description="Ask the registries, and print what people of the given groups would be offered. The exit status"
+        "Ask the registries, and print what people of the given groups would be offered. The exit status"
         " is 0 where every registry answered, 1 where one did not, 2 where the configuration is at fault.",
     )
     parser.add_argument("--group", action="append", default=[], help="a hub group; may be repeated")

@@ -11,36 +11,31 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from kubernetes_asyncio.client import ApiException
 from kubespawner.clients import shared_client
 from traitlets.config import Config
 
-from jhkube.commands.configuration import CommandError
-from jhkube.commands.frame import add_command
-from jhkube.configured import load_cluster_configuration
-from jhkube.plain_requests import plain_items
+from jhkube.checks.configured import load_cluster_configuration
+from jhkube.commands.frame import CommandError, set_up
+from jhkube.kube import API_ERRORS, FORBIDDEN, error_text, plain_items
 from jhkube.prepull.manifests import selector
-from jhkube.prepull.observed import ImageOnNode, ImageState, images_on_nodes
-from jhkube.prepuller import API_ERRORS, Prepuller, PrepullerError, api_reason
+from jhkube.prepull.observed import ImageOnNode, images_on_nodes
+from jhkube.prepull.plan import ImageState
+from jhkube.prepull.prepuller import Prepuller, PrepullerError
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_arguments", "run"]
 
 DONE, INCOMPLETE = 0, 1
 """The exit status: all images are on all nodes, or the prepuller was ended; some are not."""
 
-FORBIDDEN = 403
 
-
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line's parser."""
-    parser = add_command(
-        commands,
-        "prepull",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command is told to its parser."""
+    set_up(
+        parser,
         run,
-        help="keep the menu's images on the nodes",
-        description="Keep the first images of the menu on every node that labs can run on, until it is ended; what it"
+        "Keep the first images of the menu on every node that labs can run on, until it is ended; what it"
         " made goes with it. With --status, print which image is on which node: the exit status is 0 where all are"
         " on all, 1 where one is not, 2 where that cannot be told.",
     )
@@ -74,7 +69,7 @@ async def _status(config: Config, as_json: bool) -> int:
     try:
         rows = await _rows(settings.name, settings.namespace)
     except API_ERRORS as error:
-        raise PrepullerError(f"the status of {where} cannot be read: {api_reason(error)}") from None
+        raise PrepullerError(f"the status of {where} cannot be read: {error_text(error)}") from None
     if rows is None:
         print(f"There is no DaemonSet {where}: no prepuller runs.", file=sys.stderr)
         if as_json:
@@ -101,7 +96,7 @@ async def _rows(name: str, namespace: str) -> tuple[ImageOnNode, ...] | None:
     except ApiException as error:
         if error.status != FORBIDDEN:
             raise
-        print("The nodes may not be read: this is what the pods say alone.", file=sys.stderr)
+        print("This account may not list nodes: the table shows only what the pods say.", file=sys.stderr)
         nodes = []
     return images_on_nodes(found[0], pods, nodes)
 

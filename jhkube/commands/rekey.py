@@ -19,10 +19,10 @@ from traitlets import TraitError
 from traitlets.config import Config
 
 from jhkube.checks.configuration import MALFORMED_KEY
-from jhkube.commands.configuration import CommandError, ConfigurationError
-from jhkube.commands.frame import add_command
+from jhkube.checks.configured import ConfigurationError
+from jhkube.commands.frame import CommandError, set_up
 
-__all__ = ["Rekeyed", "add_parser", "rekey", "run"]
+__all__ = ["Rekeyed", "add_arguments", "rekey", "run"]
 
 DONE, LEFT = 0, 1
 """The exit status: the newest key opens all; it does not yet, or never will."""
@@ -30,14 +30,12 @@ DONE, LEFT = 0, 1
 _User: Any = orm.User
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line's parser."""
-    parser = add_command(
-        commands,
-        "rekey",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command is told to its parser."""
+    set_up(
+        parser,
         run,
-        help="encrypt every auth_state with the newest key",
-        description="Encrypt everybody's auth_state with the first of the hub's keys, where an older one did. The hub"
+        "Encrypt everybody's auth_state with the first of the hub's keys, where an older one did. The hub"
         " may run meanwhile, once it has been restarted with both keys. The exit status is 0 where the first key then"
         " opens all, 1 where it does not open some, 2 where the configuration or the database is at fault.",
     )

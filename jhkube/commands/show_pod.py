@@ -1,3 +1,4 @@
+# mypy: allow-untyped-calls
 """`jhkube show-pod`: the pod that a start would create, as YAML, with nothing created."""
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -15,15 +16,17 @@ from tornado.web import HTTPError
 from traitlets.config import Config
 
 from jhkube.checks.configuration import not_jhkube
-from jhkube.commands.configuration import ConfigurationError
-from jhkube.commands.frame import add_command
-from jhkube.configured import ConfiguredHub
-from jhkube.identity import UserIdentity
-from jhkube.login.stand_in import UnknownNumber, stand_in
+from jhkube.checks.configured import ConfigurationError, ConfiguredHub
+from jhkube.commands.frame import set_up
+from jhkube.commands.preview import TOKEN, PreviewRequest, preview
+from jhkube.identity import UnixGroup, UserIdentity
+from jhkube.login.claim_traits import ClaimTraits
+from jhkube.login.github_traits import GitHubTraits
+from jhkube.login.names import account_name, group_name
+from jhkube.login.numbers import IdError, UnknownNumber
 from jhkube.redaction import without_secrets_in
-from jhkube.shown_pod import TOKEN, Request, shown_pod
 
-__all__ = ["add_parser", "run"]
+__all__ = ["add_arguments", "run", "stand_in"]
 
 SHOWN, REFUSED = 0, 1
 """The exit status: shown; the hub would refuse the start."""
@@ -41,14 +44,12 @@ FLAGS = ("debug", "reset_environment")
 """Options that are true or false."""
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line's parser."""
-    parser = add_command(
-        commands,
-        "show-pod",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command is told to its parser."""
+    set_up(
+        parser,
         run,
-        help="print the pod that a start would create, with nothing created",
-        description="Print the manifest of the pod that a start would create, as YAML. Nothing is created and nobody "
+        "Print the manifest of the pod that a start would create, as YAML. Nothing is created and nobody "
         "logs in: who the person is comes from the arguments. The exit status is 0 where the pod is shown, 1 where "
         "the hub would refuse the start, 2 where the configuration or an argument is at fault.",
     )
@@ -68,7 +69,9 @@ def add_parser(commands: Any) -> None:
         metavar="KEY=VALUE",
         help="an option as the form or REST sends it, such as size=small; may be repeated",
     )
-    parser.add_argument("--subject", default="", help="the provider's id of the person: github:1234 or cilogon:SUB")
+    parser.add_argument(
+        "--subject", default="", help="the provider's id of the person: github:1234, cilogon:SUB or oidc:ISSUER#SUB"
+    )
     parser.add_argument("--uid", type=_unix_number, help="the uid, instead of the one that the subject leads to")
     parser.add_argument("--gid", type=_unix_number, help="the primary group's gid; the uid without it")
     parser.add_argument(
@@ -91,7 +94,7 @@ async def _shown(config: Config, arguments: argparse.Namespace) -> int:
     identity = _identity(hub, groups, arguments)
     options = _options(arguments.option)
     try:
-        pod = await shown_pod(hub, Request(identity, tuple(groups), arguments.server, options))
+        pod = await preview(hub, PreviewRequest(identity, tuple(groups), arguments.server, options))
     except HTTPError as error:
         print(f"jhkube show-pod: {getattr(error, 'jupyterhub_message', error)}", file=sys.stderr)
         for name, failure in hub.menu.failures.items():
@@ -131,6 +134,60 @@ def _identity(hub: ConfiguredHub, groups: dict[str, int | None], arguments: argp
                 f"{error}, or --uid, or --placeholder-uid for a pod that is only to be looked at"
             ) from None
         return made(PLACEHOLDER)
+
+
+def stand_in(
+    authenticator: Any,
+    name: str,
+    groups: Mapping[str, int | None],
+    *,
+    subject: str = "",
+    uid: int | None = None,
+    gid: int | None = None,
+) -> UserIdentity:
+    """Return the identity that somebody would have.
+
+    Parameters
+    ----------
+    authenticator
+        The hub's authenticator, whose rules give numbers.
+    name
+        The hub's user name.
+    groups
+        Hub group to gid, None where the configuration is to tell it. A group whose gid nothing tells is no unix
+        group.
+    subject
+        The provider's id of the person, as identities carry it: `github:1234`, `cilogon:http://…`.
+    uid, gid
+        The numbers, where they are known; the gid is the uid where it is not given.
+
+    Raises
+    ------
+    UnknownNumber
+        Where nothing tells the uid.
+    IdError
+        Where the subject's number cannot be used.
+    """
+    own = _uid_of(authenticator, subject) if uid is None else uid
+    is_ours = isinstance(authenticator, GitHubTraits | ClaimTraits)
+    found = {
+        group: authenticator.gid_of(group) if given is None and is_ours else given for group, given in groups.items()
+    }
+    return UserIdentity(
+        name=account_name(name),
+        uid=own,
+        gid=own if gid is None else gid,
+        subject=subject,
+        groups=tuple(UnixGroup(group_name(group), number) for group, number in found.items() if number is not None),
+    )
+
+
+def _uid_of(authenticator: Any, subject: str) -> int:
+    if isinstance(authenticator, GitHubTraits | ClaimTraits):
+        return authenticator.uid_of(subject)
+    if subject:
+        raise IdError(f"{type(authenticator).__name__} gives nobody a number: give --uid")
+    raise UnknownNumber(f"{type(authenticator).__name__} gives nobody a number")
 
 
 def _group(text: str) -> tuple[str, int | None]:

@@ -1,4 +1,4 @@
-"""What an image says of itself: its manifest and configuration, read; pure."""
+"""What an image says of itself: its manifest and configuration, read."""
 
 from __future__ import annotations
 

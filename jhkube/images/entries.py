@@ -1,4 +1,4 @@
-"""The menu as a value: which images there are, each once, with all its names; pure."""
+"""The menu as a value: which images there are, each once, with all its names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from ._gently import STEP, Steps
 from .details import ImageDetails
 from .tags import ImageTag, TagKind, sort_tags
 
@@ -165,7 +164,7 @@ def build_part(
     digests: Mapping[str, str],
     details: Mapping[str, ImageDetails],
     before: MenuPart,
-) -> Steps[MenuPart]:
+) -> MenuPart:
     """Return a repository's images, each at the place of the tag that says best what it is.
 
     Parameters
@@ -186,9 +185,7 @@ def build_part(
     by_tag: dict[str, MenuEntry] = {}
     by_kind: dict[TagKind, list[ImageTag]] = {}
     old = before.by_tag
-    for place, tag in enumerate(tags):
-        if place % STEP == 0:
-            yield
+    for tag in tags:
         text = tag.tag
         digest = digests.get(text)
         if digest is None:

@@ -1,11 +1,20 @@
-"""How images are named: `registry.example.org/team/lab:tag`; pure."""
+"""How images are named: `registry.example.org/team/lab:tag`."""
 
 from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address
 
-__all__ = ["ATTACHED_TAG", "NoSuchImage", "is_digest", "is_repository", "split_image", "split_repository"]
+__all__ = [
+    "ATTACHED_TAG",
+    "NoSuchImage",
+    "full_name",
+    "is_digest",
+    "is_image",
+    "is_repository",
+    "split_image",
+    "split_repository",
+]
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _PATH_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -61,6 +70,21 @@ def split_image(image: str) -> tuple[str, str, str]:
     return *split_repository(f"{host}/{match['path']}"), match["digest"] or match["tag"] or "latest"
 
 
+def full_name(image: str) -> str:
+    """Return an image as nodes name it: Docker Hub's short names written out.
+
+    Examples
+    --------
+    >>> full_name("docker.io/debian@sha256:" + "0" * 64)[:33]
+    'docker.io/library/debian@sha256:0'
+    """
+    try:
+        host, path, reference = split_image(image)
+    except NoSuchImage:
+        return image
+    return f"{host}/{path}{'@' if is_digest(reference) else ':'}{reference}"
+
+
 def split_repository(name: str) -> tuple[str, str]:
     """Return the host and the path by which a registry is asked for a repository.
 
@@ -75,6 +99,15 @@ def split_repository(name: str) -> tuple[str, str]:
         host = "docker.io"
         path = path if "/" in path else f"library/{path}"
     return host, path
+
+
+def is_image(text: str) -> bool:
+    """Return whether a text is an image: a path, with or without a registry's host, a tag and a digest."""
+    try:
+        split_image(text)
+    except NoSuchImage:
+        return False
+    return True
 
 
 def is_repository(text: str) -> bool:

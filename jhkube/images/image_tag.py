@@ -1,10 +1,10 @@
-"""What a tag says about its image: a value with a total order; pure."""
+"""What a tag says about its image: a value with a total order."""
 
 from __future__ import annotations
 
 import datetime
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import total_ordering
 from typing import Any, Final
@@ -72,7 +72,6 @@ _ARCHITECTURE_RANK: Final = {name: -place for place, name in enumerate(dict.from
 }
 
 _UNKNOWN: Final = -len(_ARCHITECTURE_RANK)
-_OTHER: Final = TagKind.OTHER
 
 _DIGITS: Final = re.compile("([0-9]+)")
 _IDENTIFIER: Final = re.compile("[0-9]+|[a-z]+")
@@ -113,7 +112,7 @@ def _alphabetical(text: str) -> str:
 
 
 @total_ordering
-@dataclass(frozen=True, slots=True, eq=False, init=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class ImageTag:
     """A tag and what it says about its image.
 
@@ -163,52 +162,23 @@ class ImageTag:
     precedence: int = 0
     """The place among tags of its kind that neither age nor version decides; the highest is shown first."""
 
-    order: tuple[Any, ...] = field(init=False, repr=False)
-    """The key by which tags are compared, computed once."""
-
-    def __init__(
-        self,
-        tag: str,
-        kind: TagKind,
-        display_name: str,
-        version: tuple[int, ...] = (),
-        date: datetime.date | None = None,
-        architecture: str = "",
-        extra: str = "",
-        prerelease: str = "",
-        product: str = "",
-        cycle: tuple[int, ...] = (),
-        rsp_build: int | None = None,
-        precedence: int = 0,
-    ) -> None:
-        # what a frozen dataclass writes by itself looks each field up by name: a fifth of the time of a parse
-        _set_tag(self, tag)
-        _set_kind(self, kind)
-        _set_display_name(self, display_name)
-        _set_version(self, version)
-        _set_date(self, date)
-        _set_architecture(self, architecture)
-        _set_extra(self, extra)
-        _set_prerelease(self, prerelease)
-        _set_product(self, product)
-        _set_cycle(self, cycle)
-        _set_rsp_build(self, rsp_build)
-        _set_precedence(self, precedence)
-        rest = tag if kind is _OTHER else extra
-        key = (
-            kind.rank,
-            precedence,
-            _alphabetical(product) if product else _BEFORE_ALL,
-            date.toordinal() if date and kind.is_dated else 0,
-            version,
-            _prerelease(prerelease) if prerelease else (),
-            cycle,
-            -1 if rsp_build is None else rsp_build,
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """The key by which tags are compared."""
+        rest = self.tag if self.kind is TagKind.OTHER else self.extra
+        return (
+            self.kind.rank,
+            self.precedence,
+            _alphabetical(self.product) if self.product else _BEFORE_ALL,
+            self.date.toordinal() if self.date and self.kind.is_dated else 0,
+            self.version,
+            _prerelease(self.prerelease) if self.prerelease else (),
+            self.cycle,
+            -1 if self.rsp_build is None else self.rsp_build,
             _natural(rest) if rest else (),
-            _ARCHITECTURE_RANK.get(architecture, _UNKNOWN),
-            tag,
+            _ARCHITECTURE_RANK.get(self.architecture, _UNKNOWN),
+            self.tag,
         )
-        _set_order(self, key)
 
     def __eq__(self, other: object) -> bool:
         return self.order == other.order if isinstance(other, ImageTag) else NotImplemented
@@ -221,20 +191,3 @@ class ImageTag:
 
     def __str__(self) -> str:
         return self.tag
-
-
-(
-    _set_tag,
-    _set_kind,
-    _set_display_name,
-    _set_version,
-    _set_date,
-    _set_architecture,
-    _set_extra,
-    _set_prerelease,
-    _set_product,
-    _set_cycle,
-    _set_rsp_build,
-    _set_precedence,
-    _set_order,
-) = (getattr(ImageTag, slot.name).__set__ for slot in fields(ImageTag))

@@ -1,4 +1,4 @@
-"""The tags of LSST's notebook images, now https://sqr-059.lsst.io, and of the years before it; pure."""
+"""The tags of LSST's notebook images, now https://sqr-059.lsst.io, and of the years before it."""
 
 from __future__ import annotations
 
@@ -67,14 +67,13 @@ def _image_tag(
         text,
         kind,
         name,
-        version,
-        date,
-        architecture,
-        rest or "",
-        candidate,
-        "",
-        cycle_numbers(cycle) if cycle else (),
-        int(rsp) if rsp else None,
+        version=version,
+        date=date,
+        architecture=architecture,
+        extra=rest or "",
+        prerelease=candidate,
+        cycle=cycle_numbers(cycle),
+        rsp_build=int(rsp) if rsp else None,
     )
 
 
@@ -152,10 +151,9 @@ def _read_experimental(text: str, body: str, architecture: str) -> ImageTag | No
         text,
         TagKind.EXPERIMENTAL,
         join_name(f"Experimental {inside}", architecture),
-        (),
-        date,
-        architecture,
-        match[1],
+        date=date,
+        architecture=architecture,
+        extra=match[1],
     )
 
 

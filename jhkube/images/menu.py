@@ -4,35 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from ._menu_accounts import configured_accounts
-from ._menu_cache import read_listings, write_listings
-from ._menu_clients import MenuClients
-from ._menu_config import ImageMenuConfig
-from ._menu_metrics import measured, note_state
-from ._menu_source import MenuSource, SourceSettings
+from jhkube.metrics import MENU_IMAGES, MENU_REFRESH_ERRORS, MENU_REFRESH_SECONDS, MENU_REFRESHED
+
 from .entries import Menu, MenuEntry
-from .image_name import NoSuchImage, split_image
-from .offers import Offer, OfferRule, offer_for, parse_offers
+from .image_name import NoSuchImage, is_digest, split_image
+from .menu_cache import read_listings, write_listings
+from .menu_clients import MenuClients, configured_accounts, new_registry
+from .menu_config import ImageMenuConfig
+from .menu_source import MenuSource, SourceSettings
+from .offer_rules import OfferRule, parse_offers
+from .offers import Offer, offer_for
 from .registry.client import (
-    Registry,
     RegistryCredentials,
     RegistryDenied,
     RegistryError,
     RegistryGarbled,
     RegistryNotFound,
     RegistryUnreachable,
-    is_digest,
 )
 from .tags import ImageTag, TagKind, parse_tag, schemes_from_config
 
 __all__ = ["ImageMenu", "Menu", "MenuEntry", "NoSuchImage"]
 
-PROMPT_RETRIES = 0
+REASONS: Final = {RegistryUnreachable: "unreachable", RegistryDenied: "denied", RegistryNotFound: "notfound"}
+"""How kinds of errors are called; every other is an answer that cannot be used, `garbled`."""
+
+PROMPT_RETRIES: Final = 0
 """How often a registry is asked again while a user waits."""
 
 
@@ -63,7 +67,8 @@ class ImageMenu(ImageMenuConfig):
             alias_search_limit=self.alias_search_limit,
         )
         self._sources = [MenuSource(name, self._settings) for name in dict.fromkeys(self.repositories)]
-        self._clients = MenuClients([source.host for source in self._sources], self._new_registry)
+        hosts = [source.host for source in self._sources]
+        self._clients = MenuClients(hosts, lambda host: new_registry(self, host, self._credentials))
         self._credentials = RegistryCredentials()
         self._listeners: list[Callable[[Menu], None]] = []
         self._refreshing: asyncio.Task[None] | None = None
@@ -155,7 +160,7 @@ class ImageMenu(ImageMenuConfig):
         """Refresh one repository and show at once what came of it: another one may be slow."""
         registry = self._clients.background(source.host)
         before = source.error
-        with measured(source):
+        with _measured(source):
             await source.refresh(registry)
         if source.error is not None and type(source.error) is not type(before):
             # A garbled answer with a cause is one that nobody thought of.
@@ -174,7 +179,7 @@ class ImageMenu(ImageMenuConfig):
         """Make what the repositories know the menu, and tell those who want to know."""
         sources, before = self._sources, self._menu
         for source in sources:
-            note_state(source)
+            _note_state(source)
         parts = tuple(source.part for source in sources)
         changed = parts != before.parts
         answered = [source.refreshed_at for source in sources if source.refreshed_at is not None]
@@ -261,18 +266,6 @@ class ImageMenu(ImageMenuConfig):
                 "Choose an image that is offered, or try again later."
             ) from None
 
-    def _new_registry(self, host: str) -> Registry:
-        insecure = host in map(str.lower, self.insecure_registries)
-        return Registry(
-            f"http://{host}" if insecure else host,
-            credentials=self._credentials,
-            ca_file=self.ca_file or None,
-            concurrency=self.concurrency,
-            timeout=self.request_timeout,
-            token_servers=self.token_servers,
-            platform=self.platform,
-        )
-
     async def _read_credentials(self) -> None:
         """Read the accounts anew; where that fails, go on with those there are."""
         try:
@@ -334,3 +327,22 @@ def _sentence(source: MenuSource) -> str:
             reason = "Its registry gives no usable answer"
     kept = "; the images listed are those of before" if source.part.entries else ""
     return f"{source.name}: {reason}{kept}."
+
+
+def _note_state(source: MenuSource) -> None:
+    """Tell how old a repository's listing is, and how much it has; all series are there from the start."""
+    MENU_REFRESHED.labels(source.name).set(source.refreshed_at or 0)
+    MENU_IMAGES.labels(source.name).set(len(source.part.entries))
+    for reason in (*REASONS.values(), "garbled"):
+        MENU_REFRESH_ERRORS.labels(source.name, reason)
+
+
+@contextmanager
+def _measured(source: MenuSource) -> Iterator[None]:
+    """Time a refresh of a repository, which is the block, and count its error."""
+    began = time.monotonic()
+    yield
+    MENU_REFRESH_SECONDS.labels(source.name).observe(time.monotonic() - began)
+    if source.error is not None:
+        reasons = (reason for kind, reason in REASONS.items() if isinstance(source.error, kind))
+        MENU_REFRESH_ERRORS.labels(source.name, next(reasons, "garbled")).inc()

@@ -1,124 +1,20 @@
-"""What of the menu is offered to whom: the operator's rules, applied; pure."""
+"""What of the menu is offered to somebody: the operator's rules, applied."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from fnmatch import translate
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Final
-
-from jhkube.operator_fields import ConfigError, Fields, nearest, read_items
+from typing import Any
 
 from .entries import Menu, MenuEntry, MenuPart
+from .offer_rules import KindRule, OfferRule, tag_matches
 from .tags import ImageTag, TagKind
 
-__all__ = ["DEFAULT_OFFERS", "KindRule", "Offer", "OfferRule", "offer_for", "parse_offers"]
-
-DEFAULT_OFFERS: Final[list[dict[str, Any]]] = [
-    {
-        "kinds": {
-            "alias": None,
-            "release": 3,
-            "candidate": 1,
-            "weekly": 4,
-            "daily": 3,
-            "build": 3,
-            "other": 5,
-        },
-        "default": ["recommended", "stable", "latest"],
-        "all_tags": True,
-    }
-]
-"""What is offered where the operator says nothing: to everybody the newest few, and the rest by search."""
-
-KIND_FIELDS = ("count", "minimum_version", "maximum_age_days", "minimum_age_days")
-RULE_FIELDS = (
-    "groups",
-    "repositories",
-    "kinds",
-    "include",
-    "exclude",
-    "pinned",
-    "default",
-    "all_tags",
-    "custom_images",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class KindRule:
-    """How much of one kind of tag is offered."""
-
-    count: int | None = None
-    """At most so many images of a repository, the newest; None for all."""
-
-    minimum_version: tuple[int, ...] = ()
-    """The oldest version offered, as far as it is written: `(27,)` lets 27.0.1 in."""
-
-    maximum_age_days: int | None = None
-    """Days after its date at which a tag is no longer offered; tags without a date always are."""
-
-    minimum_age_days: int = 0
-    """Days that others shall have tried an image before it is offered; tags without a date always are."""
-
-    def admits(self, tag: ImageTag, today: date) -> bool:
-        """Whether a tag is neither too old nor too young."""
-        if self.minimum_version:
-            version = tag.version[: len(self.minimum_version)]
-            if version and version < self.minimum_version:
-                return False
-        if tag.date is None:
-            return True
-        age = (today - tag.date).days
-        return self.minimum_age_days <= max(age, 0) and (
-            self.maximum_age_days is None or age <= self.maximum_age_days
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OfferRule:
-    """One rule of the operator's: what its groups are offered."""
-
-    groups: frozenset[str] = frozenset()
-    """Hub groups that the rule is for; empty for everybody."""
-
-    repositories: frozenset[str] = frozenset()
-    """Repositories, with host, that it speaks of; empty for all."""
-
-    kinds: Mapping[TagKind, KindRule] = field(default_factory=dict)
-    """How much of which kind, in the order in which they are shown; a kind left out is not offered."""
-
-    include: tuple[str, ...] = ()
-    """Patterns, one of which a tag must match as a whole to be offered; empty for all."""
-
-    exclude: tuple[str, ...] = ()
-    """Patterns of tags that this rule does not let anybody have, in "all tags" neither."""
-
-    pinned: tuple[str, ...] = ()
-    """Tags, or `repository:tag`, that are offered in any case, first."""
-
-    default: tuple[str, ...] = ()
-    """Tags of which the first that exists is chosen beforehand."""
-
-    all_tags: bool = False
-    """Whether everything else can be had by search."""
-
-    custom_images: tuple[str, ...] = ()
-    """Regular expressions for images that may be typed; each matches the whole text."""
-
-    def is_for(self, groups: Collection[str]) -> bool:
-        """Whether somebody of these groups falls under the rule."""
-        return not self.groups or not self.groups.isdisjoint(groups)
-
-    def excludes(self, entry: MenuEntry) -> bool:
-        """Whether the rule keeps an image back: another repository, or a tag of it that is excluded."""
-        if self.repositories and entry.repository not in self.repositories:
-            return True
-        return bool(self.exclude) and any(_matches(self.exclude, entry.repository, tag) for tag in entry.tags)
+__all__ = ["Offer", "offer_for", "offered_to_anybody"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,7 +152,7 @@ def _newest(part: MenuPart, rule: OfferRule, kind: TagKind, wanted: KindRule, to
         entry = part.by_tag[tag.tag]
         if not wanted.admits(tag, today) or rule.excludes(entry):
             continue
-        if rule.include and not _matches(rule.include, part.repository, tag):
+        if rule.include and not tag_matches(rule.include, part.repository, tag):
             continue
         if tag.architecture and _version_key(tag) in generic:
             continue
@@ -278,25 +174,6 @@ def _searchable(menu: Menu, rules: tuple[OfferRule, ...]) -> tuple[MenuEntry, ..
     return menu.filtered(rules, lambda entry: any(not rule.excludes(entry) for rule in rules))
 
 
-def _matches(patterns: tuple[str, ...], repository: str, tag: ImageTag) -> bool:
-    """Whether a tag, or `repository:tag` for patterns with a slash, matches a shell pattern as a whole."""
-    of_tag, of_both = _shell(patterns)
-    if of_tag is not None and of_tag.match(tag.tag):
-        return True
-    return of_both is not None and of_both.match(f"{repository}:{tag.tag}") is not None
-
-
-@lru_cache(maxsize=256)
-def _shell(patterns: tuple[str, ...]) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
-    """Return one regular expression for all patterns of tags, and one for those of `repository:tag`."""
-    of_tag = [translate(pattern) for pattern in patterns if "/" not in pattern]
-    of_both = [translate(pattern) for pattern in patterns if "/" in pattern]
-    return (
-        re.compile("|".join(of_tag)) if of_tag else None,
-        re.compile("|".join(of_both)) if of_both else None,
-    )
-
-
 @lru_cache(maxsize=256)
 def _whole(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
@@ -304,85 +181,3 @@ def _whole(pattern: str) -> re.Pattern[str]:
 
 def _day(instant: float | None) -> date:
     return datetime.fromtimestamp(instant, UTC).date() if instant is not None else date.max
-
-
-def parse_offers(config: Any) -> tuple[OfferRule, ...]:
-    """Return the rules that an operator wrote as a list of dicts.
-
-    Raises
-    ------
-    ConfigError
-        Naming the rule and the field: `offers[1].kinds.weekly: …`.
-
-    Examples
-    --------
-    >>> rules = parse_offers([{"kinds": {"weekly": 3}, "all_tags": True}])
-    >>> rules[0].kinds[TagKind.WEEKLY].count
-    3
-    """
-    return tuple(_rule(where, item) for where, item in read_items("offers", config))
-
-
-def _rule(where: str, item: Any) -> OfferRule:
-    fields = Fields(where, item, RULE_FIELDS)
-    patterns = _texts(where, item, "custom_images")
-    for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ConfigError(f"{where}.custom_images: {pattern!r} is no regular expression: {error}") from None
-    kinds = item.get("kinds") or {}
-    if not isinstance(kinds, Mapping):
-        raise ConfigError(f"{where}.kinds: should be a dict by kind, such as {{'weekly': 4}}, not {kinds!r}")
-    return OfferRule(
-        groups=fields.words("groups"),
-        repositories=fields.words("repositories"),
-        kinds={_kind(where, name): _kind_rule(f"{where}.kinds.{name}", rule) for name, rule in kinds.items()},
-        include=_texts(where, item, "include"),
-        exclude=_texts(where, item, "exclude"),
-        pinned=_texts(where, item, "pinned"),
-        default=_texts(where, item, "default"),
-        all_tags=fields.flag("all_tags"),
-        custom_images=patterns,
-    )
-
-
-def _kind(where: str, name: Any) -> TagKind:
-    try:
-        return TagKind(name)
-    except ValueError:
-        kinds = [kind.value for kind in TagKind]
-        hint = nearest(str(name), kinds) or f"; there are {', '.join(kinds)}"
-        raise ConfigError(f"{where}.kinds: there is no kind {name!r}{hint}") from None
-
-
-def _kind_rule(where: str, rule: Any) -> KindRule:
-    if rule is None or rule == "all":
-        return KindRule()
-    if isinstance(rule, int) and not isinstance(rule, bool) and rule >= 0:
-        return KindRule(count=rule)
-    if not isinstance(rule, Mapping):
-        raise ConfigError(f"{where}: should be a number, 'all', or a dict of {', '.join(KIND_FIELDS)}")
-    fields = Fields(where, rule, KIND_FIELDS)
-    version = str(rule.get("minimum_version") or "")
-    if version and not re.fullmatch(r"\d{1,9}([._]\d{1,9})*", version):
-        raise ConfigError(f"{where}.minimum_version: should be numbers with points, such as '27.0', not {version!r}")
-    return KindRule(
-        count=fields.count("count") if fields.has("count") else None,
-        minimum_version=tuple(map(int, re.split(r"[._]", version))) if version else (),
-        maximum_age_days=fields.count("maximum_age_days") if fields.has("maximum_age_days") else None,
-        minimum_age_days=fields.count("minimum_age_days"),
-    )
-
-
-def _texts(where: str, item: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """Return a list of texts in the operator's order."""
-    value = item.get(name)
-    if value is None:
-        return ()
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise ConfigError(f"{where}.{name}: should be a list of texts, not {value!r}")
-    for text in value:
-        if not isinstance(text, str) or not text:
-            raise ConfigError(f"{where}.{name}: should be a list of texts, not one with {text!r}")
-    return tuple(value)

@@ -1,13 +1,17 @@
-"""From what an operator configures to the schemes by which tags are read; pure."""
+"""Schemes that an operator configures: which of them read tags, in what order, and their own."""
 
 from __future__ import annotations
 
 import datetime
-import difflib
 import re
 import string
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeVar
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, PlainValidator, ValidationInfo, field_validator
+
+from jhkube.operator_errors import nearest, not_wanted
+from jhkube.operator_models import ConfigError, NamedModel, Text, read_named
 
 from .image_tag import ARCHITECTURES, LEGAL_TAG, ImageTag, TagKind
 from .lsst import LSST
@@ -25,7 +29,7 @@ from .schemes import (
     week_name,
 )
 
-__all__ = ["DEFAULT_NAMES", "schemes_from_config"]
+__all__ = ["DEFAULT_NAMES", "CustomScheme", "Kind", "parse_aliases", "schemes_from_config"]
 
 ALIAS: Final = "alias"
 
@@ -38,14 +42,67 @@ Dates go before versions, which would take `2026.11.20` for one, and commits las
 name of a week can be made of hexadecimal digits as well.
 """
 
-_REQUIRED: Final = ("name", "kind", "pattern")
-_KEYS: Final = (*_REQUIRED, "display")
-_GROUPS: Final = ("year", "month", "day", "week", "version", "prerelease", "architecture", "extra")
 _COMPUTED: Final = ("tag", "date", "week_span")
 
-Item = TypeVar("Item")
-
 _NUMBER = re.compile("[0-9]+")
+
+
+def tag_kind(name: Any) -> TagKind:
+    """Return the kind of this name; raises ValueError with the nearest one where there is none."""
+    try:
+        return TagKind(name)
+    except ValueError:
+        raise ValueError(f"there is no kind {name!r}{_hint(name, TagKind)}") from None
+
+
+Kind = Annotated[TagKind, BeforeValidator(tag_kind)]
+
+
+def _compiled(pattern: Any) -> re.Pattern[str]:
+    """Compile a pattern whose groups can be a tag's date."""
+    if not isinstance(pattern, str) or not pattern:
+        raise not_wanted("a regular expression for the whole tag")
+    try:
+        compiled = re.compile(pattern, re.ASCII)
+    except re.error as error:
+        raise ValueError(f"should be a regular expression: {error}") from None
+    groups = set(compiled.groupindex)
+    if groups & {"day", "month", "week"} and "year" not in groups:
+        raise ValueError("has a date without a group 'year'")
+    if "day" in groups and "month" not in groups:
+        raise ValueError("has a group 'day' without a group 'month'")
+    return compiled
+
+
+class CustomScheme(NamedModel):
+    """An operator's own way of writing tags."""
+
+    name: Text
+    """What `schemes` calls it."""
+
+    kind: Kind
+    """What sort of image its tags name."""
+
+    pattern: Annotated[re.Pattern[str], PlainValidator(_compiled, json_schema_input_type=str)]
+    """Matched against the whole tag; its groups are named after what they are."""
+
+    display: Text = "{tag}"
+    """What a person reads, with the pattern's groups in braces."""
+
+    @field_validator("name")
+    @classmethod
+    def _not_shipped(cls, name: str) -> str:
+        if name in DEFAULT_NAMES:
+            raise ValueError(f"{name!r} is the name of a shipped scheme: choose another")
+        return name
+
+    @field_validator("display")
+    @classmethod
+    def _known_groups(cls, display: str, info: ValidationInfo) -> str:
+        pattern = info.data.get("pattern")
+        if pattern is not None:
+            _check_display(display, {*pattern.groupindex, *_COMPUTED})
+        return display
 
 
 def schemes_from_config(
@@ -73,7 +130,7 @@ def schemes_from_config(
 
     Raises
     ------
-    ValueError
+    ConfigError
         Where something is unknown, twice there, or cannot be; with what would be right.
 
     Examples
@@ -93,94 +150,62 @@ def schemes_from_config(
     >>> [scheme.name for scheme in schemes]
     ['alias', 'nightly', 'lsst']
     """
-    own: dict[str, TagScheme] = {}
-    for place, entry in enumerate(_list(custom, "custom tag schemes"), 1):
-        scheme = _custom_scheme(entry, place)
-        if scheme.name in own:
-            raise ValueError(f"two custom tag schemes are called {scheme.name!r}")
-        own[scheme.name] = scheme
-    known = {ALIAS: alias_scheme(_aliases(aliases)), **own, **_SHIPPED}
+    own = {
+        each.name: TagScheme(each.name, _reader(each.kind, each.pattern, each.display))
+        for each in read_named(CustomScheme, "custom_schemes", custom, "scheme")
+    }
+    known = {ALIAS: alias_scheme(parse_aliases(aliases)), **own, **_SHIPPED}
     order: dict[str, TagScheme] = {}
-    for name in _list(names, "tag schemes"):
+    for place, name in enumerate(_list(names, "schemes")):
         if not isinstance(name, str) or name not in known:
-            raise ValueError(f"there is no tag scheme {name!r}{_nearest(name, known)}")
+            raise ConfigError(f"schemes[{place}]: there is no tag scheme {name!r}{_hint(name, known)}")
         if name in order:
-            raise ValueError(f"the tag scheme {name!r} is named twice")
+            raise ConfigError(f"schemes[{place}]: the tag scheme {name!r} is named twice")
         order[name] = known[name]
     front = [known[name] for name in (ALIAS, *own) if name not in order]
     return (*front, *order.values())
 
 
-def _list(values: Iterable[Item], what: str) -> list[Item]:
+def parse_aliases(aliases: Any) -> list[str]:
+    """Return the aliases of a configured list; raises ConfigError for one that cannot be a tag."""
+    listed: list[str] = _list(aliases, "aliases")
+    for place, alias in enumerate(listed):
+        if not isinstance(alias, str) or not LEGAL_TAG.fullmatch(alias):
+            raise ConfigError(
+                f"aliases[{place}]: {alias!r} cannot be a tag, which has up to 128 letters, digits, '_', '.' "
+                "and '-', the first a letter, a digit or '_'"
+            )
+        if alias in listed[:place]:
+            raise ConfigError(f"aliases[{place}]: {alias!r} is named twice")
+    return listed
+
+
+def _list(values: Any, where: str) -> list[Any]:
     """Return the values as a list; text or a mapping, which can be iterated as well, is a mistake."""
-    if isinstance(values, str | bytes | Mapping):
-        raise ValueError(f"{what} are a list, not {values!r}")
+    if not isinstance(values, list | tuple):
+        raise ConfigError(f"{where}: should be a list of texts, not {values!r}")
     return list(values)
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
+def _hint(word: Any, known: Iterable[str]) -> str:
     """Return `; did you mean 'semver'?`, or all there are where none is near."""
-    near = difflib.get_close_matches(str(word).lower(), known := list(map(str, known)), 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+    names = list(map(str, known))
+    return nearest(str(word).lower(), names) or f"; there are {', '.join(names)}"
 
 
-def _aliases(aliases: Iterable[str]) -> list[str]:
-    aliases = _list(aliases, "aliases")
-    for alias in aliases:
-        if not isinstance(alias, str) or not LEGAL_TAG.fullmatch(alias):
-            raise ValueError(
-                f"the alias {alias!r} can be no tag: up to 128 letters, digits, '_', '.' and '-', "
-                "the first a letter, a digit or '_'"
-            )
-        if aliases.count(alias) > 1:
-            raise ValueError(f"the alias {alias!r} is named twice")
-    return aliases
-
-
-def _custom_scheme(entry: Mapping[str, str], place: int) -> TagScheme:
-    """Return the scheme that an entry of the configuration describes, the `place`-th of them."""
-    if not isinstance(entry, Mapping):
-        raise ValueError(f"custom tag scheme {place} is {entry!r}, not a mapping with {', '.join(_KEYS)}")
-    what = f"custom tag scheme {entry.get('name', place)!r}"
-    for key, value in entry.items():
-        if key not in _KEYS:
-            raise ValueError(f"{what} has a {key!r}{_nearest(key, _KEYS)}")
-        if not isinstance(value, str):
-            raise ValueError(f"{what}: its {key} is {value!r}, not a text")
-    for key in _REQUIRED:
-        if not entry.get(key):
-            raise ValueError(f"{what} has no {key!r}")
-    if entry["name"] in DEFAULT_NAMES:
-        raise ValueError(f"{what} has the name of a shipped one: call it otherwise")
-    if entry["kind"] not in list(TagKind):
-        raise ValueError(f"{what}: there is no kind {entry['kind']!r}{_nearest(entry['kind'], TagKind)}")
-    try:
-        pattern = re.compile(entry["pattern"], re.ASCII)
-    except re.error as error:
-        raise ValueError(f"{what}: its pattern is no regular expression: {error}") from None
-    groups = set(pattern.groupindex)
-    if groups & {"day", "month", "week"} and "year" not in groups:
-        raise ValueError(f"{what}: its pattern has a date without a group 'year'")
-    if "day" in groups and "month" not in groups:
-        raise ValueError(f"{what}: its pattern has a group 'day' without a group 'month'")
-    display = entry.get("display", "{tag}")
-    _check_display(display, {*groups, *_COMPUTED}, what)
-    return TagScheme(entry["name"], _reader(TagKind(entry["kind"]), pattern, display))
-
-
-def _check_display(display: str, fields: set[str], what: str) -> None:
+def _check_display(display: str, fields: set[str]) -> None:
     """Raise where a display is not text with nothing but these fields in braces."""
     try:
         parts = list(string.Formatter().parse(display))
     except ValueError as error:
-        raise ValueError(f"{what}: its display is not well-formed: {error}") from None
+        raise ValueError(f"is not well-formed: {error}") from None
     for _, name, format_spec, conversion in parts:
         if name is None:
             continue
         if name not in fields:
-            raise ValueError(f"{what}: its display has {{{name}}}{_nearest(name, sorted(fields))}")
+            raise ValueError(f"has {{{name}}}{_hint(name, sorted(fields))}")
         if format_spec or conversion:
-            raise ValueError(f"{what}: its display formats {{{name}}}; write the name alone")
+            raise ValueError(f"formats {{{name}}}; write the name alone")
 
 
 def _reader(kind: TagKind, pattern: re.Pattern[str], display: str) -> Callable[[str, str, str], ImageTag | None]:
@@ -210,11 +235,11 @@ def _reader(kind: TagKind, pattern: re.Pattern[str], display: str) -> Callable[[
             text,
             kind,
             join_name(name, "" if named else architecture),
-            version or numbers,
-            date,
-            architecture,
-            said.get("extra", ""),
-            said.get("prerelease", ""),
+            version=version or numbers,
+            date=date,
+            architecture=architecture,
+            extra=said.get("extra", ""),
+            prerelease=said.get("prerelease", ""),
         )
 
     return read

@@ -1,4 +1,4 @@
-"""The grammars of tags that jhkube ships: each reads a tag written its way, or says it is not; pure."""
+"""The grammars of tags that jhkube ships: each reads a tag written its way, or says it is not."""
 
 from __future__ import annotations
 
@@ -139,7 +139,12 @@ def alias_scheme(aliases: Iterable[str]) -> TagScheme:
             return None
         name = join_name(_words(body), cycle and f"cycle {cycle}", architecture)
         return ImageTag(
-            text, TagKind.ALIAS, name, (), None, architecture, cycle=cycle_numbers(cycle), precedence=place
+            text,
+            TagKind.ALIAS,
+            name,
+            architecture=architecture,
+            cycle=cycle_numbers(cycle),
+            precedence=place,
         )
 
     return TagScheme("alias", read)
@@ -194,12 +199,11 @@ def _read_version(text: str, architecture: str, numbers: str, suffix: tuple[str,
         text,
         kind,
         join_name(name, extra, architecture),
-        tuple(map(int, numbers.split("."))),
-        None,
-        architecture,
-        extra,
-        prerelease,
-        product,
+        version=tuple(map(int, numbers.split("."))),
+        architecture=architecture,
+        extra=extra,
+        prerelease=prerelease,
+        product=product,
     )
 
 
@@ -276,10 +280,10 @@ def _read_calver(text: str, body: str, architecture: str) -> ImageTag | None:
             text,
             TagKind.DAILY,
             join_name(f"Daily {day_name(date)}", rest or "", architecture),
-            (date.year, date.month, date.day),
-            date,
-            architecture,
-            rest or "",
+            version=(date.year, date.month, date.day),
+            date=date,
+            architecture=architecture,
+            extra=rest or "",
         )
     if match := _MONTH.fullmatch(body):
         year, month, separator, rest = match.groups()
@@ -294,11 +298,11 @@ def _read_calver(text: str, body: str, architecture: str) -> ImageTag | None:
             text,
             TagKind.CANDIDATE if prerelease else TagKind.RELEASE,
             join_name(name, extra, architecture),
-            (date.year, date.month),
-            date,
-            architecture,
-            extra,
-            prerelease,
+            version=(date.year, date.month),
+            date=date,
+            architecture=architecture,
+            extra=extra,
+            prerelease=prerelease,
         )
     return None
 
@@ -318,7 +322,7 @@ def _read_git(text: str, body: str, architecture: str) -> ImageTag | None:
         return None
     commit = match[1]
     shown = commit if len(commit) <= SHOWN_DIGITS else commit[:SHOWN_DIGITS] + "…"
-    return ImageTag(text, TagKind.BUILD, join_name(f"Build {shown}", architecture), (), None, architecture)
+    return ImageTag(text, TagKind.BUILD, join_name(f"Build {shown}", architecture), architecture=architecture)
 
 
 GIT: Final = TagScheme("git", _read_git)

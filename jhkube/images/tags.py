@@ -1,11 +1,16 @@
-"""From the text of a tag to what it says about its image, and tags in a menu's order; pure."""
+"""From the text of a tag to what it says about its image, and tags in a menu's order."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from heapq import merge
+from operator import attrgetter
 from typing import Final
 
+from .image_name import ATTACHED_TAG
 from .image_tag import ARCHITECTURES, LEGAL_TAG, ImageTag, TagKind
 from .scheme_config import schemes_from_config
 from .schemes import TagScheme, join_name
@@ -13,9 +18,11 @@ from .schemes import TagScheme, join_name
 __all__ = [
     "DEFAULT_SCHEMES",
     "ImageTag",
+    "KnownTags",
     "TagKind",
     "TagScheme",
     "parse_tag",
+    "read_tags",
     "schemes_from_config",
     "sort_tags",
 ]
@@ -24,6 +31,9 @@ DEFAULT_SCHEMES: Final = schemes_from_config()
 """What is tried unless the operator says otherwise: every shipped scheme."""
 
 LONGEST_NAME: Final = 128
+
+SORTED_AT_ONCE: Final = 1000
+"""How many tags are sorted in one step, during which no other thread runs: a millisecond's work."""
 
 # x86_64-python-3.12, w_2026_46-arm64, 1.2.3_amd64
 _PREFIXES: Final = tuple(f"{name}-" for name in ARCHITECTURES)
@@ -58,16 +68,76 @@ def parse_tag(text: str, schemes: Iterable[TagScheme] = DEFAULT_SCHEMES) -> Imag
         if tag := scheme.read(text, body, architecture):
             return tag
     name = join_name(body, architecture) if architecture else text
-    return ImageTag(text, TagKind.OTHER, name, (), None, architecture)
+    return ImageTag(text, TagKind.OTHER, name, architecture=architecture)
 
 
 def sort_tags(tags: Iterable[ImageTag]) -> list[ImageTag]:
     """Return the tags as a menu shows them: kind by kind, newest first, generic images first."""
-    return sorted(tags, key=_order, reverse=True)
+    return sorted(tags, key=attrgetter("order"), reverse=True)
 
 
-def _order(tag: ImageTag) -> tuple[object, ...]:
-    return tag.order
+@dataclass(frozen=True, slots=True)
+class KnownTags:
+    """A repository's tags, read."""
+
+    tags: Mapping[str, ImageTag] = field(default_factory=dict)
+    """By text, in the registry's order."""
+
+    order: Sequence[ImageTag] = ()
+    """Newest first."""
+
+    moving: Sequence[str] = ()
+    """Those that move from image to image, newest first."""
+
+    new: Sequence[str] = ()
+    """Those that the reading before did not have."""
+
+
+def read_tags(
+    listed: Sequence[str], before: KnownTags, schemes: Sequence[TagScheme], moving: Sequence[str] = ()
+) -> KnownTags:
+    """Return what a registry listed, read; what was read before is taken from there.
+
+    Tags of what belongs to an image and cannot be run, such as its signature, are left out.
+
+    It takes a second for 50,000 tags and is made for a thread: no step of it keeps others from running for more than
+    some milliseconds, as one sort of them all would.
+
+    Parameters
+    ----------
+    listed
+        All tags of a repository.
+    before
+        What was read the last time.
+    schemes
+        What to try, in order.
+    moving
+        Shell patterns of tags that, like aliases, move from image to image.
+    """
+    tags: dict[str, ImageTag] = {}
+    new: list[ImageTag] = []
+    for text in listed:
+        if text.startswith("sha") and ATTACHED_TAG.fullmatch(text):
+            continue
+        tag = before.tags.get(text)
+        if tag is None:
+            tag = parse_tag(text, schemes)
+            new.append(tag)
+        tags[text] = tag
+    if not new and len(tags) == len(before.tags):
+        return replace(before, new=())
+    keyed = [(tag.order, tag) for tag in new]
+    runs = [
+        sorted(keyed[start : start + SORTED_AT_ONCE], reverse=True) for start in range(0, len(new), SORTED_AT_ONCE)
+    ]
+    kept = [(tag.order, tag) for tag in before.order if tag.tag in tags]
+    order = [tag for _, tag in merge(kept, *runs, reverse=True)]
+    moves = [
+        tag.tag
+        for tag in order
+        if tag.kind is TagKind.ALIAS or (moving and any(fnmatchcase(tag.tag, each) for each in moving))
+    ]
+    return KnownTags(tags, order, moves, new=[tag.tag for tag in new])
 
 
 def _split_architecture(text: str) -> tuple[str, str]:

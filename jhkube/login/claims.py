@@ -1,20 +1,25 @@
-"""What the claims of an OpenID provider say about a person, in all the shapes that they come in; pure."""
+"""What the claims of an OpenID provider say about a person, and the identity that they make."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jhkube.identity import UnixGroup, UserIdentity
+from jhkube.login.names import account_name, by_priority, group_name
+from jhkube.login.numbers import IdError, Numbers
+
 __all__ = [
     "ClaimError",
+    "ClaimedAccount",
     "ClaimedGroup",
     "claim",
     "full_name",
     "groups_in",
     "number_in",
-    "subject_claim",
+    "renamed",
     "text_claim",
     "verified_email",
 ]
@@ -145,11 +150,6 @@ def text_claim(claims: Mapping[str, Any], name: str) -> str:
     return str(value)
 
 
-def subject_claim(claims: Mapping[str, Any]) -> str:
-    """Return the immutable `sub`; raises `ClaimError` where there is none."""
-    return text_claim(claims, "sub")
-
-
 def full_name(claims: Mapping[str, Any]) -> str:
     """Return the display name: `name`, or the given and the family name; empty where there is none."""
     parts = [claims.get("name")] if claims.get("name") else [claims.get("given_name"), claims.get("family_name")]
@@ -160,3 +160,117 @@ def verified_email(claims: Mapping[str, Any]) -> str:
     """Return the e-mail address; empty where there is none, or the provider says that it is not verified."""
     verified, email = claims.get("email_verified"), claims.get("email")
     return email if isinstance(email, str) and verified not in (False, "false") else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedAccount:
+    """A person, as their claims have them."""
+
+    provider: str
+    """What an identity's subject begins with: `cilogon:`."""
+
+    subject: str
+    """The immutable `sub`."""
+
+    name: str
+    email: str
+    groups: tuple[ClaimedGroup, ...]
+    """Under their names here, most important first."""
+
+    uid: int | None = None
+    """The number in a claim."""
+
+    gid: int | None = None
+    """The primary group's number in a claim."""
+
+    def identity(self, hub_name: str, numbers: Numbers) -> UserIdentity:
+        """Return who the person is to unix and git, without the groups that `unusable_groups` tells of.
+
+        Raises
+        ------
+        IdError
+            Where the person's own number cannot be used, or the name is one of the system's.
+        """
+        try:
+            name = account_name(hub_name)
+        except ValueError as error:
+            raise IdError(f"{error}; username_map can give the person another one") from None
+        uid = self._uid(numbers)
+        gid = uid
+        if self.gid not in (None, uid):
+            mine = {group.name for group in self.groups}
+            gid = numbers.claimed(self.gid, f"the gid of {self.subject}", gids=mine)
+        return UserIdentity(
+            name=name,
+            uid=uid,
+            gid=gid,
+            subject=f"{self.provider}{self.subject}",
+            full_name=self.name,
+            email=self.email,
+            groups=self._unix_groups(numbers)[0],
+        )
+
+    def unusable_groups(self, numbers: Numbers) -> tuple[str, ...]:
+        """Return, for each group that is no unix group, the reason."""
+        return self._unix_groups(numbers)[1]
+
+    def _unix_groups(self, numbers: Numbers) -> tuple[tuple[UnixGroup, ...], tuple[str, ...]]:
+        found: list[UnixGroup] = []
+        reasons: list[str] = []
+        by_gid: dict[int, str] = {}
+        by_name: dict[str, str] = {}
+        for group in self.groups:
+            unix_name = group_name(group.name)
+            try:
+                gid = _gid(group, unix_name, numbers)
+            except IdError as error:
+                reasons.append(str(error))
+                continue
+            other = by_gid.get(gid) or by_name.get(unix_name)
+            if other is not None:
+                reasons.append(
+                    f"the groups {other!r} and {group.name!r} would be one, {unix_name} with gid {gid}; it stays the "
+                    "first one's"
+                )
+                continue
+            by_gid[gid] = by_name[unix_name] = group.name
+            found.append(UnixGroup(unix_name, gid))
+        return tuple(found), tuple(reasons)
+
+    def _uid(self, numbers: Numbers) -> int:
+        if self.subject in numbers.uid_table:
+            return numbers.uid_table[self.subject]
+        if self.uid is not None:
+            return numbers.claimed(self.uid, f"the uid of {self.subject}")
+        return numbers.uids(self.subject)
+
+
+def renamed(
+    groups: Iterable[ClaimedGroup], rules: Callable[[str], str | None], priority: Iterable[str]
+) -> tuple[ClaimedGroup, ...]:
+    """Return groups under their names here, each once, in the order of `priority` for the provider's names.
+
+    Raises
+    ------
+    IdError
+        Where two groups with different numbers come to have one name.
+    """
+    by_name = {group.name: group for group in groups}
+    merged: dict[str, ClaimedGroup] = {}
+    for name in by_priority(by_name, priority):
+        here, gid = rules(name), by_name[name].gid
+        if here is None:
+            continue
+        known = merged.get(here)
+        if known and None not in (known.gid, gid) and known.gid != gid:
+            raise IdError(f"group_rules makes one group {here!r} of two with the gids {known.gid} and {gid}")
+        merged[here] = ClaimedGroup(here, known.gid if known and known.gid is not None else gid)
+    return tuple(merged.values())
+
+
+def _gid(group: ClaimedGroup, unix_name: str, numbers: Numbers) -> int:
+    if group.name in numbers.gid_table:
+        return numbers.gid_table[group.name]
+    if group.gid is None:
+        return numbers.gids(unix_name)
+    return numbers.claimed(group.gid, f"the gid of {group.name!r}")

@@ -1,17 +1,29 @@
-"""A person as GitHub describes them: profile, addresses, organizations and teams; pure."""
+"""A person as GitHub describes them, and the lists of organizations and teams that operators write."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from jhkube.identity import UnixGroup, UserIdentity
-from jhkube.login.group_rules import by_priority
-from jhkube.login.unix_ids import IdError, NumericIds
-from jhkube.login.unix_names import account_name, group_name
+from jhkube.login.names import account_name, by_priority, group_name
+from jhkube.login.numbers import IdError, NumericIds
 
-__all__ = ["GitHubAccount", "GitHubGroup", "email_fields", "organization_fields", "team_fields"]
+__all__ = [
+    "GitHubAccount",
+    "GitHubGroup",
+    "Hidden",
+    "any_of",
+    "check_github_names",
+    "email_fields",
+    "may_hide",
+    "name_of",
+    "organization_fields",
+    "team_fields",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +145,93 @@ def team_fields(team: Mapping[str, Any]) -> dict[str, Any]:
 
 def _primary(emails: Iterable[Mapping[str, Any]]) -> str:
     return next((str(each["email"]) for each in emails if each["primary"] and each["verified"]), "")
+
+
+_ORGANIZATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(#[0-9]{1,18})?")
+_TEAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*:[A-Za-z0-9][A-Za-z0-9_.-]*(#[0-9]{1,18})?")
+
+MOST_HIDDEN = 1000
+"""Ids that are read from a header at the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Organizations that GitHub does not show, since they ask for single sign-on (SAML)."""
+
+    ids: frozenset[int] = frozenset()
+    """Which; empty where GitHub does not say."""
+
+    link: str = ""
+    """Where the person can sign in to one of them; empty where GitHub names no such place."""
+
+    @classmethod
+    def parse(cls, header: str | None, github_url: str) -> Hidden | None:
+        """Return what an X-GitHub-SSO header says; None where it says that nothing is hidden.
+
+        https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api
+
+        Parameters
+        ----------
+        header
+            `partial-results; organizations=21955855,20582480`, or `required; url=https://github.com/orgs/…`.
+        github_url
+            Where GitHub is: no link that leads elsewhere is taken.
+        """
+        kind, *parameters = (part.strip() for part in (header or "").split(";"))
+        if kind not in ("partial-results", "required"):
+            return None
+        named = dict(part.partition("=")[::2] for part in parameters)
+        ids = re.findall(r"[0-9]{1,18}", named.get("organizations", ""))[:MOST_HIDDEN]
+        link = named.get("url", "")
+        is_githubs = link.isprintable() and urlsplit(link)[:2] == urlsplit(github_url)[:2]
+        return cls(frozenset(map(int, ids)), link if is_githubs else "")
+
+    def __or__(self, other: Hidden | None) -> Hidden:
+        if other is None:
+            return self
+        # Where one list does not say which are missing, any can be.
+        ids = self.ids | other.ids if self.ids and other.ids else frozenset()
+        return Hidden(ids, self.link or other.link)
+
+
+def name_of(entry: str) -> str:
+    """Return the name in an entry, `lab` in `lab#21955855`."""
+    return entry.partition("#")[0]
+
+
+def any_of(entries: Iterable[str], groups: Mapping[str, int | None]) -> bool:
+    """Say whether entries name one of the groups: by its id where the entry has one, and else by its name.
+
+    Parameters
+    ----------
+    entries
+        `org`, `org:team`, `org#id` or `org:team#id`.
+    groups
+        The groups of a person by GitHub's names, each with its id; teams are numbered apart from organizations.
+    """
+    # GitHub's names differ by more than their case.
+    names = {name.lower() for name in groups}
+    ids = {(":" in name, number) for name, number in groups.items()}
+    for entry in entries:
+        name, _, number = entry.partition("#")
+        if (":" in name, int(number)) in ids if number else name.lower() in names:
+            return True
+    return False
+
+
+def may_hide(hidden: Hidden, entries: Collection[str]) -> bool:
+    """Say whether one of the entries can be among what is hidden: what has no organization's id, always can."""
+    for entry in entries:
+        name, _, number = entry.partition("#")
+        if not hidden.ids or not number or ":" in name or int(number) in hidden.ids:
+            return True
+    return False
+
+
+def check_github_names(names: Iterable[str], *, teams_only: bool = False) -> None:
+    """Raise ValueError for a name that no organization or team has: it could never match."""
+    for name in names:
+        if _TEAM.fullmatch(name) or (not teams_only and _ORGANIZATION.fullmatch(name)):
+            continue
+        shape = "`org:team` or `org:team#id`" if teams_only else "`org`, `org#id`, `org:team` or `org:team#id`"
+        raise ValueError(f"{name!r} can never match: it should be {shape}, with the names that GitHub's URLs have")

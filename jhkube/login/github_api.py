@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from tornado.httpclient import HTTPResponse
 
 from jhkube.login.errors import ProviderUnavailable, TokenRejected
-from jhkube.login.organization_lists import Hidden
+from jhkube.login.github_account import GitHubAccount, Hidden, email_fields, organization_fields, team_fields
 
-__all__ = ["GitHubApi"]
+__all__ = ["GitHubApi", "account_at"]
 
 PAGE_SIZE = 100
 """Items on a page; GitHub gives no more."""
@@ -146,6 +146,59 @@ class GitHubApi:
     def _note_hidden(self, hidden: Hidden | None) -> None:
         if hidden is not None:
             self.hidden = hidden | self.hidden
+
+
+async def account_at(
+    api: GitHubApi, base: str, user: Mapping[str, Any], *, whole_teams: bool = False
+) -> tuple[GitHubAccount, list[Any]]:
+    """Return a person with addresses, organizations and teams, and the teams as GitHub has them.
+
+    A list that does not come is as it was the last time.
+
+    Parameters
+    ----------
+    api
+        The API, for this person.
+    base
+        The API's address.
+    user
+        What `/user` says.
+    whole_teams
+        Whether everything that GitHub says of a team is kept.
+
+    Raises
+    ------
+    ProviderUnavailable
+        Where a list does not come and is not remembered, and for an answer that is not as GitHub documents it.
+    """
+    lists: dict[str, tuple[Fields, set[int]]] = {
+        f"{base}/user/emails": (email_fields, {403, 404}),
+        f"{base}/user/orgs": (organization_fields, {403}),
+        f"{base}/user/teams": (dict if whole_teams else team_fields, {403, 404}),
+    }
+    asked = (api.all(url, fields, hidden) for url, (fields, hidden) in lists.items())
+    answers: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
+    has_old_teams = isinstance(answers[2], ProviderUnavailable)
+    emails, organizations, teams = (_kept(api, url, found) for url, found in zip(lists, answers, strict=True))
+    if organizations is None:
+        # Without the scope read:org GitHub lists only what everybody can see.
+        organizations = await api.all(f"{base}/users/{user['login']}/orgs", organization_fields)
+    if has_old_teams:
+        # Who has left an organization has left its teams.
+        present = {organization["login"] for organization in organizations}
+        teams = [team for team in teams if team["organization"]["login"] in present]
+    try:
+        return GitHubAccount.parse(user, emails or (), organizations or (), teams or ()), teams or []
+    except ValueError as error:
+        raise ProviderUnavailable("GitHub", str(error)) from None
+
+
+def _kept(api: GitHubApi, url: str, found: Any) -> Any:
+    if isinstance(found, ProviderUnavailable) and (known := api.known(url)) is not None:
+        return known
+    if isinstance(found, BaseException):
+        raise found
+    return found
 
 
 def _hidden_in(page: Mapping[str, Any]) -> Hidden | None:

@@ -1,13 +1,13 @@
-"""What somebody chose: `user_options`, from whatever way they came in, checked into a `Choice`; pure."""
+"""A choice: `user_options`, whichever way they came in, checked."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from jhkube.images.entries import MenuEntry
+from jhkube.images.image_name import is_image
 from jhkube.images.offers import Offer
 from jhkube.images.tags import TagKind
 
@@ -31,13 +31,6 @@ LAB: Final = "lab"
 
 KEYS: Final = ("profile", "image", "size", "presets", "reset_environment", "debug")
 """The options of the computed profile."""
-
-# https://github.com/distribution/reference: a host with a port, a path in lower case, a tag, a digest.
-_COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-REFERENCE: Final = re.compile(
-    rf"(?:[A-Za-z0-9.-]+(?::[0-9]{{1,5}})?/)?{_COMPONENT}(?:/{_COMPONENT})*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64}|@sha512:[0-9a-f]{128})?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +259,7 @@ def _image(options: Mapping[str, Any], available: Available) -> tuple[str, MenuE
     if entry is not None:
         return text, entry
     if images.custom_allowed:
-        if not REFERENCE.fullmatch(text):
+        if not is_image(text):
             raise OptionError(
                 "image",
                 f"{shown(text)} is not the name of an image, such as 'registry.example/lab:tag'.",

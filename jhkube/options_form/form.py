@@ -1,4 +1,4 @@
-"""The form: what somebody may choose from → HTML, and what the browser sends back → `user_options`; pure."""
+"""The form: HTML for what somebody may choose from, and `user_options` from what the browser sends back."""
 
 from __future__ import annotations
 

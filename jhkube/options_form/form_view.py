@@ -1,5 +1,4 @@
-"""What the form shows, ready for its template: every text made, every box known to be checked or not;
-pure."""
+"""What the form shows, ready for its template: every text made, every box known to be checked or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a link may start by itself, and what a person has to confirm in the form; pure."""
+"""What a link may start by itself, and what a person has to confirm in the form."""
 
 from __future__ import annotations
 

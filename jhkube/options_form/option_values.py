@@ -1,4 +1,4 @@
-"""One value of `user_options`: read with its type checked, or refused in a sentence; pure."""
+"""One value of `user_options`: read with its type checked, or refused in a sentence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from jhkube.operator_fields import nearest
+from jhkube.operator_errors import nearest
 
 __all__ = ["UNLISTED", "OptionError", "listed", "profile_values", "question", "shown", "text_value", "there_are"]
 

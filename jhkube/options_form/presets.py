@@ -1,62 +1,61 @@
-"""Presets: a check box on the form that adds environment, volumes or labels to a server; pure."""
+"""Presets: a check box on the form that adds environment, volumes or labels to a server."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from jhkube.operator_fields import ConfigError, Fields, read_items
+from pydantic import Field, ValidationInfo, field_validator
+
+from jhkube.operator_errors import not_wanted
+from jhkube.operator_models import (
+    ChoosableModel,
+    ConfigError,
+    Environment,
+    KubernetesObjects,
+    Texts,
+    read_named,
+)
 
 __all__ = ["ConfigError", "Preset", "parse_presets", "presets_for"]
 
-FIELDS: Final = (
-    "name",
-    "display_name",
-    "description",
-    "environment",
-    "volumes",
-    "volume_mounts",
-    "labels",
-    "annotations",
-    "groups",
-    "default",
-)
 
-
-@dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(ChoosableModel):
     """Something that a person may add to a server."""
 
-    name: str
-    """What `user_options` carry."""
-
-    display_name: str
-    """What stands beside the check box."""
-
-    description: str = ""
-    """What it does, in one line for people."""
-
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Environment = Field(default_factory=dict)
     """Environment variables, taken as they are: braces are not a template's."""
 
-    volumes: tuple[Mapping[str, Any], ...] = ()
+    volumes: KubernetesObjects = ()
     """Volumes of the pod, as Kubernetes writes them."""
 
-    volume_mounts: tuple[Mapping[str, Any], ...] = ()
+    volume_mounts: KubernetesObjects = ()
     """Mounts of the server's container, as Kubernetes writes them."""
 
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Texts = Field(default_factory=dict)
     """Labels of the pod."""
 
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Texts = Field(default_factory=dict)
     """Annotations of the pod."""
 
-    groups: frozenset[str] = frozenset()
-    """The hub groups that may take it; everybody where empty."""
+    @field_validator("volumes")
+    @classmethod
+    def _volumes(cls, volumes: tuple[Mapping[str, Any], ...]) -> tuple[Mapping[str, Any], ...]:
+        _need(volumes, "name")
+        if any(len(volume) != 2 for volume in volumes):
+            raise not_wanted("a list of volumes, each with a name and one source such as 'nfs'", secret=True)
+        return volumes
 
-    is_default: bool = False
-    """Whether the box is checked for somebody who has not chosen yet."""
+    @field_validator("volume_mounts")
+    @classmethod
+    def _mounts(cls, mounts: tuple[Mapping[str, Any], ...], info: ValidationInfo) -> tuple[Mapping[str, Any], ...]:
+        _need(mounts, "name", "mountPath")
+        names = {volume["name"] for volume in info.data.get("volumes", ())}
+        if names and any(mount["name"] not in names for mount in mounts):
+            raise not_wanted(f"a list of mounts of {', '.join(sorted(names))}", secret=True)
+        if not all(mount["mountPath"].startswith("/") for mount in mounts):
+            raise not_wanted("a list of mounts whose mountPath begins with '/'", secret=True)
+        return mounts
 
 
 def parse_presets(config: Any) -> tuple[Preset, ...]:
@@ -73,13 +72,7 @@ def parse_presets(config: Any) -> tuple[Preset, ...]:
     ConfigError
         Where something cannot be; the sentence names the field, and the nearest right one.
     """
-    presets = tuple(_parse_preset(where, item) for where, item in read_items("presets", config))
-    seen: set[str] = set()
-    for index, preset in enumerate(presets):
-        if preset.name in seen:
-            raise ConfigError(f"presets[{index}].name: {preset.name!r} is the name of a preset before it")
-        seen.add(preset.name)
-    return presets
+    return read_named(Preset, "presets", config, "preset")
 
 
 def presets_for(groups: Collection[str], presets: Sequence[Preset]) -> tuple[Preset, ...]:
@@ -88,30 +81,8 @@ def presets_for(groups: Collection[str], presets: Sequence[Preset]) -> tuple[Pre
     return tuple(preset for preset in presets if not preset.groups or preset.groups & mine)
 
 
-def _parse_preset(where: str, item: Any) -> Preset:
-    fields = Fields(where, item, FIELDS)
-    name = fields.name()
-    fields.where = f"{where} ({name})"
-    volumes = fields.objects("volumes", required=("name",))
-    mounts = fields.objects("volume_mounts", required=("name", "mountPath"))
-    names = {volume["name"] for volume in volumes}
-    for volume in volumes:
-        if len(volume) != 2:
-            raise fields.wrong("volumes", "a list of volumes, each with a name and one source such as 'nfs'")
-    for mount in mounts:
-        if names and mount["name"] not in names:
-            raise fields.wrong("volume_mounts", f"a list of mounts of {', '.join(sorted(names))}")
-        if not mount["mountPath"].startswith("/"):
-            raise fields.wrong("volume_mounts", "a list of mounts whose mountPath begins with '/'")
-    return Preset(
-        name=name,
-        display_name=fields.text("display_name") or name.replace("-", " ").replace("_", " ").capitalize(),
-        description=fields.text("description"),
-        environment=fields.texts("environment", environment=True),
-        volumes=volumes,
-        volume_mounts=mounts,
-        labels=fields.texts("labels"),
-        annotations=fields.texts("annotations"),
-        groups=fields.words("groups"),
-        is_default=fields.flag("default"),
-    )
+def _need(items: Sequence[Mapping[str, Any]], *keys: str) -> None:
+    """Refuse objects of Kubernetes that lack a text under one of these keys."""
+    for key in keys:
+        if not all(isinstance(item.get(key), str) and item[key] for item in items):
+            raise not_wanted(f"a list of dicts that each have a {key!r}", secret=True)

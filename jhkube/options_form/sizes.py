@@ -1,20 +1,33 @@
-"""Sizes: how many cores, how much memory and which GPUs a server gets, by group; pure."""
+"""Sizes: how many cores, how much memory and which GPUs a server gets, by group."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from jhkube.operator_fields import ConfigError, Fields, read_items
+from pydantic import Field, PlainValidator, Strict, ValidationInfo, field_validator
+
+from jhkube.operator_errors import not_wanted
+from jhkube.operator_models import (
+    Bytes,
+    ChoosableModel,
+    ConfigError,
+    Cores,
+    Count,
+    Line,
+    OperatorModel,
+    Texts,
+    Wanted,
+    read_named,
+)
 
 __all__ = [
     "DEFAULT_SIZES",
     "GUARANTEE_RATIO",
     "ConfigError",
     "Size",
+    "bytes_text",
     "default_size",
-    "memory_text",
     "parse_sizes",
     "sizes_for",
 ]
@@ -38,74 +51,108 @@ GPU_RESOURCES: Final = {
 }
 """How people call the extended resources of https://kubernetes.io/docs/tasks/manage-gpus/scheduling-gpus/."""
 
-TOLERATION_EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
-FIELDS: Final = (
-    "name",
-    "display_name",
-    "description",
-    "cores",
-    "memory",
-    "cores_guarantee",
-    "memory_guarantee",
-    "guarantee_ratio",
-    "gpus",
-    "gpu_resource",
-    "node_selector",
-    "tolerations",
-    "groups",
-    "default",
-)
+class Toleration(OperatorModel):
+    """A toleration of user pods, as Kubernetes writes it.
+
+    See https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/. What the API server would
+    refuse is refused here, at the start of the hub and not at somebody's spawn.
+    """
+
+    operator: Literal["Equal", "Exists"] = "Equal"
+    key: Line = Field(default="", validate_default=True)
+    value: Line = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    seconds: Annotated[int, Strict(), Wanted("a whole number of seconds")] | None = Field(
+        default=None, alias="tolerationSeconds"
+    )
+
+    @field_validator("key")
+    @classmethod
+    def _key_unless_exists(cls, key: str, info: ValidationInfo) -> str:
+        if not key and info.data.get("operator") == "Equal":
+            raise not_wanted("a taint's key, or left out with the operator Exists", secret=True)
+        return key
+
+    @field_validator("value")
+    @classmethod
+    def _no_value_if_exists(cls, value: str, info: ValidationInfo) -> str:
+        if value and info.data.get("operator") == "Exists":
+            raise not_wanted("left out with the operator Exists")
+        return value
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+def _checked_toleration(written: Any) -> Mapping[str, Any]:
+    Toleration.model_validate(written)
+    return dict(written)
+
+
+Ratio = Annotated[float, Strict(), Field(gt=0, le=1), Wanted("a number over 0 and at most 1, such as 0.25")]
+
+Tolerations = Annotated[
+    tuple[
+        Annotated[Mapping[str, Any], PlainValidator(_checked_toleration, json_schema_input_type=Toleration)],
+        ...,
+    ],
+    Wanted("a list of dicts, as Kubernetes writes them", secret=True),
+]
+
+
+class Size(ChoosableModel):
     """What a server may use, and what is reserved for it."""
 
-    name: str
-    """What `user_options` and the pod's label carry."""
-
-    display_name: str
-    """What people read."""
-
-    cores: float
+    cores: Cores
     """The CPU limit, in cores."""
 
-    memory: int
+    memory: Bytes
     """The memory limit, in bytes."""
 
-    cores_guarantee: float
+    guarantee_ratio: Ratio = GUARANTEE_RATIO
+    """The part of cores and memory that is reserved where the two fields below say nothing."""
+
+    cores_guarantee: Cores = Field(
+        default_factory=lambda size: max(round(size["cores"] * size["guarantee_ratio"], 3), 0.001)
+    )
     """The cores reserved for the pod, at most `cores`."""
 
-    memory_guarantee: int
+    memory_guarantee: Bytes = Field(default_factory=lambda size: int(size["memory"] * size["guarantee_ratio"]))
     """The memory reserved for the pod in bytes, at most `memory`."""
 
-    gpus: int = 0
+    gpus: Count = 0
     """How many GPUs the pod gets, all its own: GPUs are not shared."""
 
-    gpu_resource: str = "nvidia.com/gpu"
+    gpu_resource: Annotated[
+        str, Strict(), Field(pattern=r"^[^/\s]+/\S+$"), Wanted("a resource of a device plugin, such as 'amd.com/gpu'")
+    ] = "nvidia.com/gpu"
     """The extended resource that the vendor's device plugin offers: `nvidia.com/gpu`, `amd.com/gpu`, …"""
 
-    description: str = ""
-    """One more line for people: what the size is good for."""
-
-    node_selector: Mapping[str, str] = field(default_factory=dict)
+    node_selector: Texts = Field(default_factory=dict)
     """The labels of the nodes that it runs on."""
 
-    tolerations: tuple[Mapping[str, Any], ...] = ()
+    tolerations: Tolerations = ()
     """The taints that it tolerates, as Kubernetes writes them."""
 
-    groups: frozenset[str] = frozenset()
-    """The hub groups that may take it; everybody where empty."""
+    @field_validator("cores_guarantee")
+    @classmethod
+    def _cores_within_limit(cls, cores: float, info: ValidationInfo) -> float:
+        limit = info.data.get("cores", cores)
+        if cores > limit:
+            raise not_wanted(f"a number of cores of at most {limit:g}")
+        return cores
 
-    is_default: bool = False
-    """Whether it is preselected; of several, the first one that a person may take."""
+    @field_validator("memory_guarantee")
+    @classmethod
+    def _memory_within_limit(cls, memory: int, info: ValidationInfo) -> int:
+        limit = info.data.get("memory", memory)
+        if memory > limit:
+            raise not_wanted(f"an amount of at most {bytes_text(limit)}")
+        return memory
 
     @property
     def summary(self) -> str:
         """What it gives, for people: `2 cores, 4 GiB memory, 1 NVIDIA GPU`."""
         cores = f"{self.cores:g} core{'' if self.cores == 1 else 's'}"
-        parts = [cores, f"{memory_text(self.memory)} memory"]
+        parts = [cores, f"{bytes_text(self.memory)} memory"]
         if self.gpus:
             vendor = self.gpu_resource.partition("/")[0]
             name = GPU_RESOURCES.get(vendor, self.gpu_resource)
@@ -114,7 +161,7 @@ class Size:
         return ", ".join(parts)
 
 
-def memory_text(size: int) -> str:
+def bytes_text(size: int) -> str:
     """Return an amount of bytes for people: `4 GiB`, `1.5 GiB`, `512 MiB`."""
     amount = float(size)
     for unit in ("bytes", "KiB", "MiB", "GiB"):
@@ -141,13 +188,9 @@ def parse_sizes(config: Any, guarantee_ratio: float = GUARANTEE_RATIO) -> tuple[
     """
     if not 0 < guarantee_ratio <= 1:
         raise ConfigError(f"guarantee_ratio: should be over 0 and at most 1, not {guarantee_ratio!r}")
-    sizes = tuple(_parse_size(where, item, guarantee_ratio) for where, item in read_items("sizes", config))
-    seen: set[str] = set()
-    for index, size in enumerate(sizes):
-        if size.name in seen:
-            raise ConfigError(f"sizes[{index}].name: {size.name!r} is the name of a size before it")
-        seen.add(size.name)
-    return sizes
+    if isinstance(config, list | tuple):
+        config = [_with_ratio(item, guarantee_ratio) for item in config]
+    return read_named(Size, "sizes", config, "size")
 
 
 def sizes_for(groups: Collection[str], sizes: Sequence[Size]) -> tuple[Size, ...]:
@@ -161,65 +204,8 @@ def default_size(sizes: Sequence[Size]) -> Size | None:
     return next((size for size in sizes if size.is_default), sizes[0] if sizes else None)
 
 
-def _parse_size(where: str, item: Any, ratio: float) -> Size:
-    fields = Fields(where, item, FIELDS)
-    name = fields.name()
-    fields.where = f"{where} ({name})"
-    cores = fields.number("cores", "a number of cores, such as 2 or 0.5", at_least=0.001)
-    memory = fields.bytes("memory")
-    if cores is None:
-        raise fields.wrong("cores", "a number of cores, such as 2 or 0.5")
-    if memory is None:
-        raise fields.wrong("memory", "bytes, or a number with K, M, G or T, such as '4G'")
-    own_ratio = fields.number("guarantee_ratio", "a number over 0 and at most 1, such as 0.25") or ratio
-    if own_ratio > 1:
-        raise fields.wrong("guarantee_ratio", "a number over 0 and at most 1, such as 0.25")
-    cores_guarantee = fields.number("cores_guarantee", f"a number of cores of at most {cores:g}")
-    memory_guarantee = fields.bytes("memory_guarantee")
-    if cores_guarantee is not None and cores_guarantee > cores:
-        raise fields.wrong("cores_guarantee", f"a number of cores of at most {cores:g}")
-    if memory_guarantee is not None and memory_guarantee > memory:
-        raise fields.wrong("memory_guarantee", f"an amount of at most {memory_text(memory)}")
-    return Size(
-        name=name,
-        display_name=fields.text("display_name") or name.replace("-", " ").replace("_", " ").capitalize(),
-        description=fields.text("description"),
-        cores=cores,
-        memory=memory,
-        cores_guarantee=cores_guarantee or max(round(cores * own_ratio, 3), 0.001),
-        memory_guarantee=memory_guarantee or int(memory * own_ratio),
-        gpus=fields.count("gpus"),
-        gpu_resource=_gpu_resource(fields),
-        node_selector=fields.texts("node_selector"),
-        tolerations=_tolerations(fields),
-        groups=fields.words("groups"),
-        is_default=fields.flag("default"),
-    )
-
-
-def _gpu_resource(fields: Fields) -> str:
-    resource = fields.text("gpu_resource", "nvidia.com/gpu")
-    vendor, slash, kind = resource.partition("/")
-    if not (vendor and slash and kind) or " " in resource:
-        raise fields.wrong("gpu_resource", "a resource of a device plugin, such as 'amd.com/gpu'")
-    return resource
-
-
-def _tolerations(fields: Fields) -> tuple[Mapping[str, Any], ...]:
-    """Refuse what the API server would refuse, at the start of the hub and not at somebody's spawn."""
-    tolerations = fields.objects("tolerations")
-    for toleration in tolerations:
-        Fields(
-            f"{fields.where}.tolerations",
-            toleration,
-            ("key", "operator", "value", "effect", "tolerationSeconds"),
-        )
-        effect = toleration.get("effect")
-        if effect is not None and effect not in TOLERATION_EFFECTS:
-            raise fields.wrong("tolerations", f"with an effect of {', '.join(TOLERATION_EFFECTS)}")
-        operator = toleration.get("operator", "Equal")
-        if operator not in ("Equal", "Exists") or (operator == "Exists" and toleration.get("value")):
-            raise fields.wrong("tolerations", "with the operator Equal, or Exists and no value")
-        if operator == "Equal" and not toleration.get("key"):
-            raise fields.wrong("tolerations", "with a key, or the operator Exists")
-    return tolerations
+def _with_ratio(item: Any, ratio: float) -> Any:
+    """Return an item of the operator's list with the ratio that all sizes have, unless it has its own."""
+    if not isinstance(item, Mapping) or item.get("guarantee_ratio") is not None:
+        return item
+    return {**item, "guarantee_ratio": ratio}

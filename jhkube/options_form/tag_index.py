@@ -1,4 +1,4 @@
-"""All tags in one compact block of JSON, for the form's search; pure, and made once for a menu."""
+"""All tags in one compact block of JSON, for the form's search; made once for a menu."""
 
 from __future__ import annotations
 

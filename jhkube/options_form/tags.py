@@ -1,5 +1,5 @@
-"""The public name of `parse_tag`, which reads a tag; `jhkube.images.tags` defines it."""
+"""The public name of `parse_tag`, which `jhkube.images.tags` defines."""
 
-from jhkube.images.tags import DEFAULT_SCHEMES, ImageTag, TagKind, parse_tag, schemes_from_config, sort_tags
+from jhkube.images.tags import parse_tag
 
-__all__ = ["DEFAULT_SCHEMES", "ImageTag", "TagKind", "parse_tag", "schemes_from_config", "sort_tags"]
+__all__ = ["parse_tag"]

@@ -1,1 +1,1 @@
-"""What jhkube adds to a pod: pure builders of Kubernetes objects."""
+"""What jhkube adds to a pod: builders of Kubernetes objects."""

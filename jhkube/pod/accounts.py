@@ -1,4 +1,4 @@
-"""The user's passwd and group entries, so that any image knows the user by name; pure."""
+"""The user's passwd and group entries, so that any image knows the user by name."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ class Accounts:
             for line in _lines(text):
                 entry = line.split(":")
                 if len(entry) != fields or not entry[0] or not entry[2].isdecimal():
-                    raise ValueError(f"not an entry of a {trait} file: {line!r}")
+                    raise ValueError(f"accounts_{trait}: not an entry of a {trait} file: {line!r}")
         if not self.shell.startswith("/") or set(self.shell) & set(":\n"):
-            raise ValueError(f"the shell is an absolute path, not {self.shell!r}")
+            raise ValueError(f"login_shell: should be an absolute path, not {self.shell!r}")
 
 
 def check_account_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Git as the user: a system-scope configuration and a credential helper for each host; pure.
+"""Git as the user: a system-scope configuration and a credential helper for each host.
 
 The configuration has git's lowest precedence, so the user's own ``~/.gitconfig`` wins. The token is in no
 configuration and no variable: a helper reads its file at the time git asks.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from kubernetes_asyncio.client.models import V1VolumeMount
+from pydantic import AfterValidator, Strict
 
 from jhkube.identity import UserIdentity
+from jhkube.operator_models import ConfigError, OperatorModel, Wanted, read_list
 from jhkube.pod.parts import PodParts
 from jhkube.pod.secret import SECRET_PATH, SECRET_VOLUME, SecretFiles
 
@@ -32,26 +34,35 @@ _TOKEN = re.compile(r"[\x21-\x7e]+\Z")
 """A token on one line: git's credential protocol has one value a line."""
 
 
-@dataclass(frozen=True, slots=True)
-class GitHost:
+def _host(text: str) -> str:
+    if not _HOST.match(text):
+        raise ValueError
+    return text
+
+
+def _printable(text: str) -> str:
+    if any(character < " " or character == "\x7f" for character in text):
+        raise ValueError
+    return text
+
+
+class GitHost(OperatorModel):
     """A git server that the user's token is good for."""
 
-    host: str
+    host: Annotated[
+        str,
+        Strict(),
+        AfterValidator(_host),
+        # It may be a whole URL, with a password in it.
+        Wanted("a lower-case name with an optional port, such as 'git.example.org:3000'", secret=True),
+    ]
     """Name and, where it is not the scheme's own, port: `github.com`, `git.example.org:3000`."""
 
-    scheme: str = "https"
+    scheme: Annotated[Literal["https", "http"], Wanted("https or http")] = "https"
     """`https`; `http` sends the token in the clear and is for development only."""
 
-    username: str = ""
+    username: Annotated[str, Strict(), AfterValidator(_printable), Wanted("a text without control characters")] = ""
     """The user name given along with the token; empty for the user's own."""
-
-    def __post_init__(self) -> None:
-        if not _HOST.match(self.host):
-            raise ValueError(f"a git host is a lower-case name with an optional port, not {self.host!r}")
-        if self.scheme not in ("https", "http"):
-            raise ValueError(f"git host {self.host}: the scheme is https or http, not {self.scheme!r}")
-        if any(character < " " or character == "\x7f" for character in self.username):
-            raise ValueError(f"git host {self.host}: the user name has a control character")
 
     @property
     def url(self) -> str:
@@ -75,7 +86,7 @@ class GitSettings:
     """For git before 2.32: mount the configuration at `/etc/gitconfig`, over the image's own."""
 
 
-def parse_git_hosts(config: Iterable[str | Mapping[str, Any]]) -> tuple[GitHost, ...]:
+def parse_git_hosts(config: Any) -> tuple[GitHost, ...]:
     """Return the hosts of a configured list: names, URLs, or mappings with `host`, `scheme` and `username`.
 
     >>> parse_git_hosts(["github.com", {"host": "git.example.org:3000", "username": "oauth2"}])[1].url
@@ -83,28 +94,17 @@ def parse_git_hosts(config: Iterable[str | Mapping[str, Any]]) -> tuple[GitHost,
 
     Raises
     ------
-    ValueError
+    ConfigError
         Where an entry is malformed or a host is there twice.
     """
-    if not isinstance(config, list | tuple):
-        raise ValueError('git_hosts is a list, such as ["github.com"]')
-    hosts = []
-    for entry in config:
-        values = _from_text(entry) if isinstance(entry, str) else entry
-        if not isinstance(values, Mapping):
-            raise ValueError(f"git_hosts: {entry!r} should be a host's name, a URL, or a mapping with host")
-        unknown = values.keys() - {"host", "scheme", "username"}
-        if unknown or "host" not in values:
-            wrong = f"unknown {', '.join(sorted(map(str, unknown)))}" if unknown else "no host"
-            raise ValueError(f"git_hosts: {wrong} in {values!r}; the keys are host, scheme, username")
-        for key, value in values.items():
-            if not isinstance(value, str):
-                raise ValueError(f"git_hosts: {key} in {values!r} should be a text")
-        hosts.append(GitHost(**values))
-    names = [host.token_file for host in hosts]
-    if len(set(names)) < len(names):
-        raise ValueError(f"git_hosts: a host is there twice: {', '.join(sorted(host.host for host in hosts))}")
-    return tuple(hosts)
+    if isinstance(config, list | tuple):
+        config = [_from_text(entry) if isinstance(entry, str) else entry for entry in config]
+    hosts = read_list(GitHost, "git_hosts", config)
+    files = [host.token_file for host in hosts]
+    for number, host in enumerate(hosts):
+        if host.token_file in files[:number]:
+            raise ConfigError(f"git_hosts[{number}].host: {host.host!r} is there twice")
+    return hosts
 
 
 def _from_text(text: str) -> dict[str, str]:

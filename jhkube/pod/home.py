@@ -1,4 +1,4 @@
-"""The user's home: on a claim of one's own, on NFS, or on a claim that all share; pure."""
+"""The user's home: on a claim of one's own, on NFS, or on a claim that all share."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from kubernetes_asyncio.client.models import (
 )
 
 from jhkube.identity import UserIdentity
+from jhkube.operator_models import read_model
 from jhkube.pod.home_scripts import FILL, MAKE_AS_ROOT, MAKE_AS_USER
-from jhkube.pod.nfs import NFSExport, nfs_claim, nfs_volume
-from jhkube.pod.parts import InitStep, PodParts, literal, modest_resources, script_of
+from jhkube.pod.parts import InitStep, PodParts, modest_resources, script_of, unexpanded
 from jhkube.pod.security import ROOT_HOME_CONTEXT
-from jhkube.pod.templates import check_template, fill_template
+from jhkube.pod.volumes import NFSExport, check_template, fill_template, nfs_claim, nfs_volume
 
 __all__ = ["FolderMaker", "Home", "HomeKind", "home_parts", "home_path", "parse_home", "shared_claim"]
 
@@ -141,10 +141,10 @@ def parse_home(
     shared = home_kind is not HomeKind.PVC
     if sub_path is None:
         sub_path = "{username}" if shared else ""
-    if shared and "{" not in check_template("home_sub_path", sub_path, absolute=False):
+    _check_path("home_path", path, absolute=True)
+    _check_path("home_sub_path", sub_path, absolute=False)
+    if shared and "{" not in sub_path:
         raise ValueError(f"home_sub_path: {sub_path!r} is the same for every user on a shared volume")
-    check_template("home_path", path, absolute=True)
-    check_template("home_sub_path", sub_path, absolute=False)
     if copy_from and (not copy_from.startswith("/") or copy_from == "/"):
         raise ValueError(f"home_copy_from: {copy_from!r} is not the absolute path of a folder of the image")
     if (home_kind is HomeKind.NFS) != bool(nfs):
@@ -157,7 +157,7 @@ def parse_home(
         raise ValueError(f"home_made_by is one of {', '.join(FolderMaker)}, not {made_by!r}") from None
     if shared and maker is FolderMaker.USER:
         raise ValueError(f"home_made_by: on {home_kind} a user cannot make a folder beside others'; root can")
-    export = NFSExport.parse(nfs) if nfs else None
+    export = read_model(NFSExport, "home_nfs", nfs) if nfs else None
     if export and export.mount_options and not claim:
         claim = "jhkube-home-nfs"
     return Home(
@@ -171,6 +171,13 @@ def parse_home(
         made_by=maker,
         make_image=make_image,
     )
+
+
+def _check_path(trait: str, path: str, *, absolute: bool) -> None:
+    try:
+        check_template(path, absolute=absolute)
+    except ValueError as error:
+        raise ValueError(f"{trait}: {error}") from None
 
 
 def home_path(home: Home, identity: UserIdentity) -> str:
@@ -274,7 +281,7 @@ def _make_as_root(
         image=home.make_image or container.image,
         image_pull_policy=None if home.make_image else container.image_pull_policy,
         command=script_of(MAKE_AS_ROOT),
-        env=[V1EnvVar(name=name, value=literal(value)) for name, value in values.items()],
+        env=[V1EnvVar(name=name, value=unexpanded(value)) for name, value in values.items()],
         resources=modest_resources(container),
         security_context=ROOT_HOME_CONTEXT,
         volume_mounts=[whole],

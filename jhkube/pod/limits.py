@@ -1,15 +1,17 @@
-"""A ceiling over all of a user's servers: whether one more fits below it, said in numbers; pure."""
+"""Amounts of cores, memory and GPUs, and the ceiling over all of a user's servers: whether one more fits below it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any
 
 from kubernetes_asyncio.client.models import V1ObjectMeta, V1ResourceQuota, V1ResourceQuotaSpec
+from pydantic import BeforeValidator, Field, Strict
 
-from jhkube.pod.quantities import cores_text, memory_text, parse_cores, parse_memory, parse_quantity
+from jhkube.operator_models import OperatorModel, Wanted, read_model
 
 __all__ = [
     "GPU_RESOURCES",
@@ -18,10 +20,15 @@ __all__ = [
     "Ceilings",
     "Usage",
     "ceiling_for",
+    "cores_text",
     "gpu_count",
     "is_gpu",
+    "memory_text",
     "over_ceiling",
     "parse_ceilings",
+    "parse_cores",
+    "parse_memory",
+    "parse_quantity",
     "pod_usage",
     "resource_quota",
 ]
@@ -38,6 +45,70 @@ QUOTA_NAME = "jhkube-ceiling"
 _GPU = re.compile(r"gpu|^mig-|^(i915|xe|gaudi\d*)$|_nps\d$")
 # Parts of a device that are requested beside it: aliyun.com/gpu-mem, koordinator.sh/gpu-core.
 _PART_OF_GPU = re.compile(r"mem|core|percent|ratio|monitoring")
+
+
+_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([numkKMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,3}))?\Z")
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
+
+
+def parse_quantity(text: str | int | float) -> Decimal:
+    """Return the number of a Kubernetes quantity, in its base unit.
+
+    See https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/.
+
+    >>> parse_quantity("1500m"), parse_quantity("2Gi")
+    (Decimal('1.500'), Decimal('2147483648'))
+    """
+    match = _QUANTITY.match(str(text).strip())
+    if not match:
+        raise ValueError(f"{text!r} is not an amount such as 2, 500m or 4Gi")
+    number, suffix, exponent = match.groups()
+    if exponent:
+        return Decimal(number).scaleb(int(exponent))
+    if suffix in _BINARY:
+        return Decimal(number) * Decimal(1024) ** _BINARY[suffix]
+    return Decimal(number).scaleb(_DECIMAL[suffix]) if suffix else Decimal(number)
+
+
+def parse_cores(text: str | int | float) -> float:
+    """Return a number of cores: `0.5`, `"500m"`, `2`."""
+    return float(parse_quantity(text))
+
+
+def parse_memory(text: str | int | float) -> int:
+    """Return a number of bytes, by JupyterHub's way of writing where that differs from Kubernetes'.
+
+    JupyterHub's `mem_limit` means 1024³ bytes by `G`, as does `Gi` in both.
+
+    >>> parse_memory("4G") == parse_memory("4Gi") == 4 * 1024**3
+    True
+    """
+    if isinstance(text, str) and text and text[-1] in "KMGT":
+        text += "i"
+    return int(parse_quantity(text))
+
+
+def cores_text(cores: float) -> str:
+    """Return a number of cores as one reads it: `1 core`, `0.5 cores`."""
+    return f"{cores:g} core{'' if cores == 1 else 's'}"
+
+
+def memory_text(memory: float) -> str:
+    """Return bytes as one reads them: `512 MiB`, `1.5 GiB`."""
+    for unit, size in (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2)):
+        if memory >= size:
+            return f"{round(memory / size, 2):g} {unit}"
+    return f"{int(memory)} bytes"
+
+
+def _whole_number(value: Any) -> int:
+    if isinstance(value, bool) or not re.fullmatch(r"\d+(\.0)?", str(value)):
+        raise ValueError
+    return int(float(value))
+
+
+Whole = Annotated[int | None, BeforeValidator(_whole_number), Wanted("a whole number, such as 2")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,38 +128,43 @@ class Usage:
     """The server's name, for messages; empty for the default server."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ceiling:
+class Ceiling(OperatorModel):
     """What all of a user's servers together may use; None is no ceiling."""
 
-    cores: float | None = None
+    cores: Annotated[
+        float | None, BeforeValidator(parse_cores), Field(ge=0), Wanted("a number of cores, such as 4 or 0.5")
+    ] = None
     """Cores."""
 
-    memory: int | None = None
+    memory: Annotated[
+        int | None, BeforeValidator(parse_memory), Field(ge=0), Wanted("an amount of memory, such as '16G'")
+    ] = None
     """Bytes."""
 
-    gpus: int | None = None
+    gpus: Whole = None
     """GPUs of all kinds."""
 
-    servers: int | None = None
+    servers: Whole = None
     """Servers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ceilings:
-    """The operator's ceilings; `parse_ceilings` makes them."""
+CeilingsByName = dict[Annotated[str, Strict()], Ceiling]
 
-    default: Ceiling
+
+class Ceilings(OperatorModel):
+    """The operator's ceilings."""
+
+    default: Ceiling = Ceiling()
     """For a user whom nothing else names."""
 
-    groups: Mapping[str, Ceiling]
+    groups: Annotated[CeilingsByName, Wanted("a dict of ceilings by hub group")] = Field(default_factory=dict)
     """For each member, by hub group."""
 
-    users: Mapping[str, Ceiling]
+    users: Annotated[CeilingsByName, Wanted("a dict of ceilings by user name")] = Field(default_factory=dict)
     """By user name; wins over everything."""
 
 
-def parse_ceilings(config: Mapping[str, Any]) -> Ceilings:
+def parse_ceilings(config: Any) -> Ceilings:
     """Return the ceilings of a configured mapping with `default`, `groups` and `users`.
 
     Examples
@@ -98,16 +174,10 @@ def parse_ceilings(config: Mapping[str, Any]) -> Ceilings:
 
     Raises
     ------
-    ValueError
-        Where a key or an amount is none; the message says which.
+    ConfigError
+        Where a key is not known or an amount is malformed; the message says which.
     """
-    if unknown := _unknown(_mapping("ceilings", config), ("default", "groups", "users")):
-        raise ValueError(f"ceilings: unknown {unknown}; it has default, groups and users")
-    return Ceilings(
-        default=_parse_ceiling("default", config.get("default", {})),
-        groups=_parse_named("groups", config.get("groups", {})),
-        users=_parse_named("users", config.get("users", {})),
-    )
+    return read_model(Ceilings, "ceilings", config)
 
 
 def ceiling_for(ceilings: Ceilings, username: str, hub_groups: Collection[str]) -> Ceiling:
@@ -124,7 +194,7 @@ def ceiling_for(ceilings: Ceilings, username: str, hub_groups: Collection[str]) 
         amounts = [amount for amount in (getattr(each, name) for each in ours) if amount is not None]
         return max(amounts) if amounts else getattr(ceilings.default, name)
 
-    return Ceiling(**{field.name: highest(field.name) for field in fields(Ceiling)})
+    return Ceiling(**{name: highest(name) for name in Ceiling.model_fields})
 
 
 def over_ceiling(running: Collection[Usage], wanted: Usage, ceiling: Ceiling) -> str | None:
@@ -240,47 +310,6 @@ def resource_quota(ceiling: Ceiling, gpu_resources: Iterable[str] = ()) -> V1Res
         metadata=V1ObjectMeta(name=QUOTA_NAME),
         spec=V1ResourceQuotaSpec(hard=hard),
     )
-
-
-def _mapping(where: str, value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{where}: should be a mapping, not {value!r}")
-    return value
-
-
-def _unknown(values: Mapping[str, Any], known: Collection[str]) -> str:
-    return ", ".join(sorted(str(name) for name in values if name not in known))
-
-
-def _parse_named(kind: str, ceilings: Any) -> dict[str, Ceiling]:
-    named = _mapping(f"ceilings, {kind}", ceilings)
-    return {name: _parse_ceiling(str(name), values) for name, values in named.items()}
-
-
-def _parse_ceiling(whose: str, values: Any) -> Ceiling:
-    readers: dict[str, Callable[[Any], Any]] = {
-        "cores": parse_cores,
-        "memory": parse_memory,
-        "gpus": _whole,
-        "servers": _whole,
-    }
-    if unknown := _unknown(_mapping(f"ceilings, {whose}", values), readers):
-        raise ValueError(f"ceilings, {whose}: unknown {unknown}; use {', '.join(readers)}")
-    amounts: dict[str, Any] = {}
-    for name, value in values.items():
-        try:
-            amounts[name] = None if value is None else readers[name](value)
-        except ValueError as error:
-            raise ValueError(f"ceilings, {whose}: {name}: {error}") from None
-        if amounts[name] is not None and amounts[name] < 0:
-            raise ValueError(f"ceilings, {whose}: {name} is negative")
-    return Ceiling(**amounts)
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not re.fullmatch(r"-?\d+(\.0)?", str(value)):
-        raise ValueError(f"{value!r} is not a whole number such as 2")
-    return int(float(value))
 
 
 def _count(number: int, word: str) -> str:

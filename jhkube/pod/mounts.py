@@ -1,11 +1,9 @@
-"""Volumes beyond the home: data, scratch and software, for everybody or for some groups; pure."""
+"""Volumes beyond the home: data, scratch and software, for everybody or for some groups."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from kubernetes_asyncio.client.models import (
     V1HostPathVolumeSource,
@@ -14,59 +12,64 @@ from kubernetes_asyncio.client.models import (
     V1Volume,
     V1VolumeMount,
 )
+from pydantic import BeforeValidator, model_validator
 
 from jhkube.identity import UserIdentity
-from jhkube.pod.nfs import NFSExport
+from jhkube.operator_models import ConfigError, Flag, Groups, ObjectName, OperatorModel, read_list
 from jhkube.pod.parts import PodParts
-from jhkube.pod.templates import check_template, fill_template
+from jhkube.pod.volumes import AbsoluteTemplate, HostPath, NFSExport, RelativeTemplate, fill_template
 
-__all__ = ["HostPath", "Mount", "claim_in_use", "mount_parts", "mounts_for", "parse_mounts"]
-
-_OBJECT_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-.a-z0-9]*[a-z0-9])?\Z")
-"""An object's name, by https://kubernetes.io/docs/concepts/overview/working-with-objects/names/."""
-
-_KEYS = {"path", "claim", "nfs", "host_path", "read_only", "sub_path", "groups", "exclusive"}
+__all__ = ["Mount", "claim_in_use", "mount_parts", "mounts_for", "parse_mounts"]
 
 
-@dataclass(frozen=True, slots=True)
-class HostPath:
-    """A folder or file of the node."""
-
-    path: str
-    """Its absolute path."""
-
-    type: str = "Directory"
-    """What kubelet checks, by https://kubernetes.io/docs/concepts/storage/volumes/#hostpath-volume-types."""
-
-    def __post_init__(self) -> None:
-        if not self.path.startswith("/") or ".." in self.path.split("/"):
-            raise ValueError(f"a host path is absolute and without '..', not {self.path!r}")
+def _of_path(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(OperatorModel):
     """One volume, or a folder of it, somewhere in the pod."""
 
-    path: str
+    path: AbsoluteTemplate
     """Where it is in the pod, a template."""
 
-    source: str | NFSExport | HostPath
-    """A claim's name, an NFS export, or a path of the node."""
+    claim: ObjectName = ""
+    """A claim's name."""
 
-    read_only: bool = False
+    nfs: NFSExport | None = None
+    """An NFS export."""
+
+    host_path: Annotated[HostPath | None, BeforeValidator(_of_path)] = None
+    """A path of the node."""
+
+    read_only: Flag = False
     """Whether writing is refused."""
 
-    sub_path: str = ""
+    sub_path: RelativeTemplate = ""
     """A folder on the volume, a template; empty for all of it."""
 
-    groups: frozenset[str] = frozenset()
+    groups: Groups = frozenset()
     """The hub groups it is for; empty for everybody."""
 
-    exclusive: bool = False
+    exclusive: Flag = False
     """Whether one pod at a time may have it: a ReadWriteOnce claim."""
 
+    @model_validator(mode="after")
+    def _goes_together(self) -> Mount:
+        if sum(map(bool, (self.claim, self.nfs, self.host_path))) != 1:
+            raise ValueError("should have exactly one of claim, nfs and host_path")
+        if self.exclusive and not self.claim:
+            raise ValueError("exclusive is for a claim")
+        if self.nfs and self.nfs.mount_options:
+            raise ValueError("a pod cannot carry NFS mount options; make a claim with them and name that")
+        return self
 
-def parse_mounts(config: Iterable[Mapping[str, Any]]) -> tuple[Mount, ...]:
+    @property
+    def source(self) -> str | NFSExport | HostPath:
+        """The claim's name, the NFS export, or the path of the node."""
+        return self.nfs or self.host_path or self.claim
+
+
+def parse_mounts(config: Any) -> tuple[Mount, ...]:
     """Return the mounts of a configured list.
 
     Parameters
@@ -77,26 +80,22 @@ def parse_mounts(config: Iterable[Mapping[str, Any]]) -> tuple[Mount, ...]:
 
     Raises
     ------
-    ValueError
-        Where an entry is malformed; the message says which.
+    ConfigError
+        Where an entry is malformed, or two are for everybody and at one path; the message says which.
 
     Examples
     --------
     >>> parse_mounts([{"path": "/data/survey", "claim": "survey", "groups": ["astro"]}])[0].source
     'survey'
     """
-    if not isinstance(config, list | tuple):
-        raise ValueError("extra_mounts is a list of mappings")
-    mounts = []
-    for number, entry in enumerate(config, 1):
-        where = f"extra_mounts, entry {number}"
-        if not isinstance(entry, Mapping):
-            raise ValueError(f"{where}: {entry!r} is not a mapping")
-        try:
-            mounts.append(_parse_mount(entry))
-        except ValueError as error:
-            raise ValueError(f"{where}: {error}") from None
-    return tuple(mounts)
+    mounts = read_list(Mount, "extra_mounts", config)
+    paths: set[str] = set()
+    for number, mount in enumerate(mounts):
+        path = mount.path.rstrip("/")
+        if not mount.groups and path in paths:
+            raise ConfigError(f"extra_mounts[{number}].path: {path!r} is the path of a mount before it")
+        paths |= set() if mount.groups else {path}
+    return mounts
 
 
 def mounts_for(mounts: Iterable[Mount], hub_groups: Collection[str]) -> tuple[Mount, ...]:
@@ -121,7 +120,7 @@ def mount_parts(mounts: Iterable[Mount], identity: UserIdentity) -> PodParts:
             V1VolumeMount(
                 name=volumes[mount.source].name,
                 mount_path=fill_template(mount.path, identity),
-                sub_path=fill_template(mount.sub_path, identity) or None,
+                sub_path=fill_template(mount.sub_path.strip("/"), identity) or None,
                 read_only=mount.read_only or None,
             )
         )
@@ -162,58 +161,6 @@ def claim_in_use(
                     " Try again when that has stopped."
                 )
     return None
-
-
-def _parse_mount(entry: Mapping[str, Any]) -> Mount:
-    unknown = entry.keys() - _KEYS
-    if unknown:
-        raise ValueError(f"unknown {', '.join(sorted(map(str, unknown)))}; the keys are {', '.join(sorted(_KEYS))}")
-    if "path" not in entry or len(entry.keys() & {"claim", "nfs", "host_path"}) != 1:
-        raise ValueError("a mount has a path and exactly one of claim, nfs and host_path")
-    groups = entry.get("groups") or ()
-    if not isinstance(groups, list | tuple | set | frozenset) or not all(isinstance(name, str) for name in groups):
-        raise ValueError(f"groups is a list of hub groups, such as ['physics'], not {groups!r}")
-    exclusive = _flag(entry, "exclusive")
-    if exclusive and "claim" not in entry:
-        raise ValueError("exclusive is for a claim")
-    return Mount(
-        path=check_template("path", entry["path"], absolute=True),
-        source=_parse_source(entry),
-        read_only=_flag(entry, "read_only"),
-        sub_path=check_template("sub_path", entry.get("sub_path", ""), absolute=False).strip("/"),
-        groups=frozenset(groups),
-        exclusive=exclusive,
-    )
-
-
-def _flag(entry: Mapping[str, Any], name: str) -> bool:
-    value = entry.get(name) or False
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} is True or False, not {value!r}")
-    return value
-
-
-def _parse_host_path(value: Any) -> HostPath:
-    values = {"path": value} if isinstance(value, str) else value
-    if not isinstance(values, Mapping) or values.keys() - {"path", "type"} or "path" not in values:
-        raise ValueError(f"host_path is a path, or has path and optionally type, not {value!r}")
-    if not all(isinstance(text, str) for text in values.values()):
-        raise ValueError(f"host_path: path and type are texts, not {value!r}")
-    return HostPath(**values)
-
-
-def _parse_source(entry: Mapping[str, Any]) -> str | NFSExport | HostPath:
-    if "nfs" in entry:
-        export = NFSExport.parse(entry["nfs"])
-        if export.mount_options:
-            raise ValueError("a pod cannot carry NFS mount options; make a claim with them and name that")
-        return export
-    if "host_path" in entry:
-        return _parse_host_path(entry["host_path"])
-    claim = entry["claim"]
-    if not isinstance(claim, str) or not _OBJECT_NAME.match(claim):
-        raise ValueError(f"{claim!r} is not the name of a claim")
-    return claim
 
 
 def _volume(name: str, source: str | NFSExport | HostPath) -> V1Volume:

@@ -1,4 +1,4 @@
-"""What is added to a pod, as a value, and the one place where it is added; pure.
+"""What is added to a pod, as a value, and the one place where it is added.
 
 User data never passes through KubeSpawner's ``str.format`` templates: the pod that
 ``KubeSpawner.get_pod_manifest`` returns is finished, and `apply_parts` works on that.
@@ -6,9 +6,8 @@ User data never passes through KubeSpawner's ``str.format`` templates: the pod t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from copy import copy
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from kubernetes_asyncio.client.models import (
@@ -20,7 +19,7 @@ from kubernetes_asyncio.client.models import (
     V1VolumeMount,
 )
 
-__all__ = ["InitStep", "PartsConflict", "PodParts", "apply_parts", "literal", "user_container"]
+__all__ = ["InitStep", "PartsConflict", "PodParts", "apply_parts", "unexpanded", "user_container"]
 
 INIT_CONTAINER = "jhkube-init"
 """The one init container that runs all the `InitStep`s of a pod, as the user."""
@@ -85,12 +84,12 @@ class PodParts:
     """The user's container's working directory; what the operator's `working_dir` says wins."""
 
 
-def literal(text: str) -> str:
+def unexpanded(text: str) -> str:
     """Return `text` so that kubelet passes it on unchanged in `env`, `command` or `args`.
 
     Kubelet expands ``$(NAME)`` there, and ``$$`` is how it spells a dollar sign.
 
-    >>> literal("costs $(HOME)")
+    >>> unexpanded("costs $(HOME)")
     'costs $$(HOME)'
     """
     return text.replace("$", "$$")
@@ -114,7 +113,6 @@ def apply_parts(pod: V1Pod, *parts: PodParts) -> V1Pod:
         Where a volume's name, a mount's path or an init container's name is taken already.
     """
     container = user_container(pod)
-    parts = _with_each_claim_once(pod, parts)
     for part in parts:
         _add_named(pod.spec, "volumes", part.volumes, "volume")
         _add_named(pod.spec, "init_containers", part.init_containers, "init container")
@@ -132,7 +130,7 @@ def apply_parts(pod: V1Pod, *parts: PodParts) -> V1Pod:
 
 def script_of(*scripts: str) -> list[str]:
     """Return the command that runs `scripts` one after the other with `sh`, with `fail` at hand."""
-    return ["/bin/sh", "-c", literal("\n".join((_PREAMBLE, *(f"(\n{script})" for script in scripts))))]
+    return ["/bin/sh", "-c", unexpanded("\n".join((_PREAMBLE, *(f"(\n{script})" for script in scripts))))]
 
 
 def modest_resources(container: V1Container) -> V1ResourceRequirements:
@@ -172,62 +170,6 @@ def _name(item: Any) -> str:
 def _mount_path(mount: Any) -> str:
     path = mount.get("mountPath", mount.get("mount_path")) if isinstance(mount, dict) else mount.mount_path
     return "/" + str(path).strip("/")
-
-
-def _claim(volume: Any) -> str | None:
-    """Return the name of the claim that a volume is, or None."""
-    if isinstance(volume, dict):
-        source = volume.get("persistentVolumeClaim", volume.get("persistent_volume_claim"))
-    else:
-        source = volume.persistent_volume_claim
-    if isinstance(source, dict):
-        return source.get("claimName", source.get("claim_name"))
-    return source.claim_name if source else None
-
-
-def _with_each_claim_once(pod: V1Pod, parts: tuple[PodParts, ...]) -> tuple[PodParts, ...]:
-    """Return `parts` with mounts of the pod's one volume wherever two volumes would be the same claim.
-
-    Older kubelets know a pod's volume by its claim, never see the second one mounted, and wait for it until the start
-    times out. Kubernetes 1.37 mounts both.
-    """
-    by_claim = {claim: _name(volume) for volume in pod.spec.volumes or () if (claim := _claim(volume))}
-    renamed: dict[str, str] = {}
-
-    def once(volumes: tuple[V1Volume, ...]) -> tuple[V1Volume, ...]:
-        kept = []
-        for volume in volumes:
-            claim = _claim(volume)
-            if claim and by_claim.setdefault(claim, volume.name) != volume.name:
-                renamed[volume.name] = by_claim[claim]
-            else:
-                kept.append(volume)
-        return tuple(kept)
-
-    parts = tuple(replace(part, volumes=once(part.volumes)) for part in parts)
-    if not renamed:
-        return parts
-
-    def moved(mounts: Iterable[V1VolumeMount] | None) -> tuple[V1VolumeMount, ...]:
-        copies = [copy(mount) for mount in mounts or ()]
-        for mount in copies:
-            mount.name = renamed.get(mount.name, mount.name)
-        return tuple(copies)
-
-    def moved_container(container: V1Container) -> V1Container:
-        container = copy(container)
-        container.volume_mounts = list(moved(container.volume_mounts))
-        return container
-
-    return tuple(
-        replace(
-            part,
-            volume_mounts=moved(part.volume_mounts),
-            init_containers=tuple(moved_container(each) for each in part.init_containers),
-            init_steps=tuple(replace(step, volume_mounts=moved(step.volume_mounts)) for step in part.init_steps),
-        )
-        for part in parts
-    )
 
 
 def _add_named(spec: Any, attribute: str, items: tuple[Any, ...], word: str) -> None:
@@ -270,6 +212,6 @@ def _add_env(container: V1Container, env: Mapping[str, str]) -> None:
         return
     there = list(container.env or [])
     taken = {_name(variable) for variable in there}
-    added = [V1EnvVar(name=name, value=literal(value)) for name, value in env.items() if name not in taken]
+    added = [V1EnvVar(name=name, value=unexpanded(value)) for name, value in env.items() if name not in taken]
     # In front, so that the operator's own variables may refer to them as $(HOME).
     container.env = added + there

@@ -1,4 +1,4 @@
-"""The Secret of one spawn: files that kubelet puts into the pod and refreshes there; pure.
+"""The Secret of one spawn: files that kubelet puts into the pod and refreshes there.
 
 It holds what may not be in the pod's manifest (git tokens) and, to spare a second object, what need not
 be (git configuration, passwd and group entries). The pod owns it, so it goes when the pod goes.

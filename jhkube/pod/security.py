@@ -1,4 +1,4 @@
-"""Whom the pod runs as and what it may do: the user, and nothing more; pure.
+"""Whom the pod runs as and what it may do: the user, and nothing more.
 
 The level is Pod Security's "restricted" (https://kubernetes.io/docs/concepts/security/pod-security-standards/).
 """
@@ -12,7 +12,7 @@ from kubernetes_asyncio.client.models import V1Pod
 from jhkube.identity import UserIdentity
 from jhkube.pod.parts import user_container
 
-__all__ = ["ROOT_HOME_CONTEXT", "parse_umask", "run_as", "with_umask", "without_fs_group"]
+__all__ = ["NO_COMMAND", "ROOT_HOME_CONTEXT", "parse_umask", "run_as", "with_umask", "without_fs_group"]
 
 _RESTRICTED: dict[str, Any] = {
     "runAsNonRoot": True,
@@ -21,6 +21,9 @@ _RESTRICTED: dict[str, Any] = {
     "seccompProfile": {"type": "RuntimeDefault"},
 }
 """What "restricted" asks of a container."""
+
+NO_COMMAND = "needs the command: set c.KubeSpawner.cmd, such as ['jupyterhub-singleuser']"
+"""Why a umask cannot be set, without the setting's name."""
 
 ROOT_HOME_CONTEXT: Any = {
     **_RESTRICTED,
@@ -113,7 +116,7 @@ def with_umask(pod: V1Pod, umask: str) -> V1Pod:
     elif container.args:
         container.args = [*wrapper, *container.args]
     else:
-        raise ValueError("umask needs the command: set c.KubeSpawner.cmd, such as ['jupyterhub-singleuser']")
+        raise ValueError(f"umask {NO_COMMAND}")
     return pod
 
 

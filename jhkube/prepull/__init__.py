@@ -1,1 +1,1 @@
-"""Images on the nodes before anybody asks: which, where, how they get there, and what came of it."""
+"""The menu's images on the nodes, before anybody asks for them."""

@@ -8,7 +8,7 @@ from typing import Any
 from traitlets import Dict, Enum, Float, Integer, List, TraitError, Unicode, validate
 from traitlets.config import LoggingConfigurable
 
-from jhkube.prepull.helper import HELPERS
+from jhkube.prepull.manifests import HELPERS
 
 __all__ = ["PrepullerConfig"]
 

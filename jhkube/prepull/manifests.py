@@ -1,25 +1,27 @@
-"""The DaemonSet that pulls, and the ConfigMap with the program that its containers run; pure."""
+"""The DaemonSet that pulls, and the ConfigMap with the program that its containers run."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jhkube.prepull.helper import HELPERS, helper_program
-from jhkube.prepull.placement import Placement
+from jhkube.pod.nodes import Placement
 from jhkube.prepull.plan import Plan, PulledImage
 
 __all__ = [
     "HASH_ANNOTATION",
+    "HELPERS",
     "PLAN_ANNOTATION",
-    "PodSettings",
+    "PrepullSettings",
     "container_name",
     "daemon_set",
     "helper_config_map",
+    "helper_program",
     "placement_in",
     "selector",
 ]
@@ -33,9 +35,23 @@ HASH_ANNOTATION: Final = "jhkube/prepull-hash"
 _ARCHITECTURE: Final = "kubernetes.io/arch"
 _MOUNT: Final = "/.jhkube-prepull"
 
+_ENTRY: Final = 0x400000
+_HEADERS: Final = 64 + 56
+
+# e_machine of the ELF header, and exit(0) as instructions
+_MACHINES: Final = {
+    # mov eax, 60; xor edi, edi; syscall
+    "amd64": (62, bytes.fromhex("b83c000000 31ff 0f05")),
+    # mov x8, #93; mov x0, #0; svc #0
+    "arm64": (183, bytes.fromhex("a80b80d2 000080d2 010000d4")),
+}
+
+HELPERS: Final = tuple(_MACHINES)
+"""The architectures that there is a program for."""
+
 
 @dataclass(frozen=True, slots=True)
-class PodSettings:
+class PrepullSettings:
     """What an operator decides about the pods that pull."""
 
     name: str
@@ -69,7 +85,7 @@ def container_name(image: PulledImage) -> str:
     return f"pull-{hashlib.sha256(image.image.encode()).hexdigest()[:16]}"
 
 
-def daemon_set(settings: PodSettings, plan: Plan) -> dict[str, Any]:
+def daemon_set(settings: PrepullSettings, plan: Plan) -> dict[str, Any]:
     """Return the DaemonSet: one init container an image, one after the other, and then a pod that rests.
 
     The pod's resting keeps the images: kubelet does not remove what a pod of the node names.
@@ -95,7 +111,7 @@ def daemon_set(settings: PodSettings, plan: Plan) -> dict[str, Any]:
     }
 
 
-def helper_config_map(settings: PodSettings) -> dict[str, Any]:
+def helper_config_map(settings: PrepullSettings) -> dict[str, Any]:
     """Return the ConfigMap with the program for each architecture."""
     return {
         "apiVersion": "v1",
@@ -105,6 +121,39 @@ def helper_config_map(settings: PodSettings) -> dict[str, Any]:
     }
 
 
+def helper_program(architecture: str) -> bytes:
+    """Return a Linux program that exits with 0, for a node's architecture as Kubernetes calls it.
+
+    An image that is pulled by a pod has to be started, and not every image has a shell, so these few instructions
+    are mounted into each of them.
+
+    It is an ELF file (https://refspecs.linuxfoundation.org/elf/elf.pdf) of one segment, without libraries.
+    """
+    machine, code = _MACHINES[architecture]
+    size = _HEADERS + len(code)
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH",
+        # 64 bits, little-endian, version 1
+        b"\x7fELF\x02\x01\x01",
+        2,  # an executable
+        machine,
+        1,
+        _ENTRY + _HEADERS,
+        64,  # where the segment's header is
+        0,
+        0,
+        64,
+        56,
+        1,
+        64,
+        0,
+        0,
+    )
+    # loaded as a whole, to be read and executed, at an address that any page size divides
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _ENTRY, _ENTRY, size, size, 0x10000)
+    return header + segment + code
+
+
 def placement_in(daemon_set: Mapping[str, Any]) -> Placement:
     """Return where the pods of a DaemonSet may run."""
     pod = daemon_set["spec"]["template"]["spec"]
@@ -112,7 +161,7 @@ def placement_in(daemon_set: Mapping[str, Any]) -> Placement:
     return Placement(tuple(required["nodeSelectorTerms"]), tuple(pod.get("tolerations") or ()))
 
 
-def _metadata(settings: PodSettings, name: str) -> dict[str, Any]:
+def _metadata(settings: PrepullSettings, name: str) -> dict[str, Any]:
     labels = {"app.kubernetes.io/name": "jhkube", "app.kubernetes.io/component": "prepuller"}
     metadata: dict[str, Any] = {"name": name, "namespace": settings.namespace, "labels": labels}
     if settings.owner is not None:
@@ -120,7 +169,7 @@ def _metadata(settings: PodSettings, name: str) -> dict[str, Any]:
     return metadata
 
 
-def _pod(settings: PodSettings, images: Sequence[PulledImage]) -> dict[str, Any]:
+def _pod(settings: PrepullSettings, images: Sequence[PulledImage]) -> dict[str, Any]:
     """Return the pod: as nobody, with nothing to write to and no rights, fit for Pod Security "restricted"."""
     pod: dict[str, Any] = {
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _required(settings)}},
@@ -146,7 +195,7 @@ def _pod(settings: PodSettings, images: Sequence[PulledImage]) -> dict[str, Any]
     return pod
 
 
-def _required(settings: PodSettings) -> dict[str, Any]:
+def _required(settings: PrepullSettings) -> dict[str, Any]:
     architecture = {"key": _ARCHITECTURE, "operator": "In", "values": [settings.architecture]}
     return {
         "nodeSelectorTerms": [
@@ -156,7 +205,7 @@ def _required(settings: PodSettings) -> dict[str, Any]:
     }
 
 
-def _pulling(settings: PodSettings, image: PulledImage) -> dict[str, Any]:
+def _pulling(settings: PrepullSettings, image: PulledImage) -> dict[str, Any]:
     return _container(settings, container_name(image), image.image) | {
         "command": [f"{_MOUNT}/{settings.architecture}"],
         "volumeMounts": [{"name": "helper", "mountPath": _MOUNT, "readOnly": True}],
@@ -165,7 +214,7 @@ def _pulling(settings: PodSettings, image: PulledImage) -> dict[str, Any]:
     }
 
 
-def _container(settings: PodSettings, name: str, image: str) -> dict[str, Any]:
+def _container(settings: PrepullSettings, name: str, image: str) -> dict[str, Any]:
     return {
         "name": name,
         "image": image,

@@ -1,44 +1,23 @@
-"""What the pods that pull, and the nodes, say of each image; pure."""
+"""What the pods that pull, and the nodes, say of each image."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from jhkube.images.image_name import full_name
 from jhkube.prepull.manifests import PLAN_ANNOTATION, placement_in
-from jhkube.prepull.plan import Plan
-from jhkube.prepull.present import image_key, images_of
-from jhkube.watch.failures import IMAGE_REASONS, Failure, image_failure, redacted
+from jhkube.prepull.plan import ImageState, Observed, Plan
+from jhkube.watch.failure import Failure, redacted
+from jhkube.watch.images import IMAGE_REASONS, image_failure
+from jhkube.watch.nodes import images_of
 from jhkube.watch.patience import Patience
 
-__all__ = ["ImageOnNode", "ImageState", "Observed", "images_on_nodes", "observed"]
+__all__ = ["ImageOnNode", "images_on_nodes", "observed"]
 
 _TOO_MANY = 429
 """The status code of failures that are the node's or the moment's: no room on the disk, too many requests."""
-
-
-class ImageState(StrEnum):
-    """How far an image is on a node."""
-
-    PRESENT = "present"
-    PULLING = "pulling"
-    WAITING = "waiting"
-    """It comes after another image, or the node's pod has not begun."""
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What a pod says of one image."""
-
-    state: ImageState
-    why: str = ""
-    """What kubelet said about a failure, or what keeps the pod from beginning, with anything secret taken out."""
-
-    patience: float = 0.0
-    """For how many seconds the failure may last before the image is skipped; 0 where waiting cannot help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +111,15 @@ def images_on_nodes(
         node = _node_of(pod)
         if node and not pod["metadata"].get("deletionTimestamp"):
             says.setdefault(node, {}).update(observed(pod))
-    skipped = {image.image: setback for image, setback in plan.skipped}
+    skipped = {image.image: backoff for image, backoff in plan.skipped}
     rows = []
     for image in (*plan.images, *(image for image, _ in plan.skipped)):
         for node in sorted({*has, *says}):
             seen = says.get(node, {}).get(image.image, Observed(ImageState.WAITING))
             state, why = seen.state, seen.why
-            if image_key(image.image) in has.get(node, ()):
+            if full_name(image.image) in has.get(node, ()):
                 state, why = ImageState.PRESENT, ""
-            elif (setback := skipped.get(image.image)) is not None and state is not ImageState.PRESENT:
-                state, why = ImageState.FAILED, f"{setback.why}; tried again at {setback.until_text}"
+            elif (backoff := skipped.get(image.image)) is not None and state is not ImageState.PRESENT:
+                state, why = ImageState.FAILED, f"{backoff.why}; tried again at {backoff.until_text}"
             rows.append(ImageOnNode(image.image, image.reference, node, state, why))
     return tuple(rows)

@@ -18,7 +18,6 @@ from jhkube.service.hub_client import HubClient, is_new
 from jhkube.service.ownership import Object, claims_of, pod_of, pods_of
 from jhkube.service.refusals import Refusal, no_claim, no_pod, no_server
 from jhkube.service.server_views import (
-    MAIN_CONTAINER,
     UNKNOWN_PERSON,
     container_names,
     group_server_view,
@@ -26,6 +25,7 @@ from jhkube.service.server_views import (
     state_of,
 )
 from jhkube.service.validation import Request
+from jhkube.watch.containers import MAIN_CONTAINER
 
 __all__ = ["Actions", "Person"]
 

@@ -17,6 +17,7 @@ from jupyterhub.utils import make_ssl_context
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
+from jhkube.deployment.settings import Settings
 from jhkube.logs import JSON_LINES
 from jhkube.service.actions import Actions
 from jhkube.service.api import api_handlers
@@ -24,7 +25,6 @@ from jhkube.service.cluster import Cluster
 from jhkube.service.hub_client import HubClient
 from jhkube.service.pages import page_handlers
 from jhkube.service.routes import LONGEST_BODY
-from jhkube.settings import Settings
 
 __all__ = ["application", "serve"]
 

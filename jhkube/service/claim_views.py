@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from jhkube.pod.quantities import memory_text, parse_quantity
+from jhkube.pod.limits import memory_text, parse_quantity
 from jhkube.service.hub_answers import HubServers
 from jhkube.service.ownership import Object, is_over, mounted_claims, pods_of, server_of
 from jhkube.service.refusals import Refusal

@@ -16,7 +16,7 @@ from kubernetes_asyncio.config import ConfigException
 from kubespawner.clients import load_config, shared_client
 from kubespawner.slugs import is_valid_label, safe_slug
 
-from jhkube.plain_requests import plain_answer, plain_items
+from jhkube.kube import API_ERRORS, NOT_FOUND, plain_answer, plain_items
 from jhkube.service.ownership import Object
 from jhkube.service.refusals import Refusal, cluster_refusal
 
@@ -31,8 +31,6 @@ ANSWERS_IN: Final = 15.0
 
 LONGEST_LOG: Final = 1_048_576
 """How many bytes of a log an answer has at most."""
-
-MISSING: Final = 404
 
 
 def _label(user: str) -> str:
@@ -57,7 +55,7 @@ class Cluster:
         except ConfigException as error:
             log.error("No cluster is configured: %s", error)
             raise cluster_refusal(error, doing) from None
-        except (ApiException, aiohttp.ClientError, TimeoutError, OSError) as error:
+        except API_ERRORS as error:
             log.warning("The cluster did not %s: %s", doing, _said_by(error))
             raise cluster_refusal(error, doing) from None
 
@@ -163,8 +161,8 @@ class Cluster:
 
         response = await self._asked("read the log", ask)
         async with response:
-            if response.status == MISSING:
-                raise cluster_refusal(ApiException(status=MISSING), "read the log")
+            if response.status == NOT_FOUND:
+                raise cluster_refusal(ApiException(status=NOT_FOUND), "read the log")
             if response.status >= 300:
                 raise _no_log(response.status, await self._asked("read the log", lambda _: response.text()), previous)
             yield response
@@ -176,7 +174,7 @@ class Cluster:
             "read the log", lambda api: plain_answer(api.read_namespaced_pod, metadata["name"], metadata["namespace"])
         )
         if json.loads(answer)["metadata"]["uid"] != metadata["uid"]:
-            raise cluster_refusal(ApiException(status=MISSING), "read the log")
+            raise cluster_refusal(ApiException(status=NOT_FOUND), "read the log")
 
 
 def _said_by(error: Exception) -> str:

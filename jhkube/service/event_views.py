@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jhkube.watch.failures import redacted
+from jhkube.watch.failure import redacted
 from jhkube.watch.progress import sentence_of
 
 __all__ = ["event_views"]

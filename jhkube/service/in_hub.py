@@ -19,7 +19,7 @@ from jhkube.options_form.choice import Available, OptionError, chosen, entry_val
 from jhkube.options_form.sizes import default_size
 from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
 from jhkube.spawner_ownership import identity_in
-from jhkube.watch.failures import redacted
+from jhkube.watch.failure import redacted
 
 __all__ = ["hub_handlers"]
 

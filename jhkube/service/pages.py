@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from jupyterhub.services.auth import HubOAuth
 from tornado.web import StaticFileHandler
 
-from jhkube.pod.quantities import memory_text
+from jhkube.pod.limits import memory_text
 from jhkube.service.actions import Actions, Person
 from jhkube.service.identification import Identified, check_route_scopes
 from jhkube.service.refusals import Refusal

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from kubernetes_asyncio.client import ApiException
 from kubernetes_asyncio.config import ConfigException
 
-from jhkube.watch.failures import redacted
+from jhkube.watch.failure import redacted
 
 __all__ = ["Refusal", "cluster_refusal", "no_claim", "no_pod", "no_server"]
 

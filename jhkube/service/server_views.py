@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jhkube.pod.labels import label_value
+from jhkube.pod.build import label_value
 from jhkube.service.hub_answers import HubServer
 from jhkube.service.ownership import Object, mounted_claims
-from jhkube.watch.failures import pod_failure, redacted
+from jhkube.watch.containers import MAIN_CONTAINER
+from jhkube.watch.failure import redacted
+from jhkube.watch.failures import pod_failure
 
 __all__ = ["container_names", "group_server_view", "server_view", "state_of"]
-
-MAIN_CONTAINER: Final = "notebook"
-"""The name KubeSpawner gives the container of the user's server."""
 
 NEXT: Final = {
     "": "Your server is starting: waiting for the cluster.",

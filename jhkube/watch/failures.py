@@ -1,29 +1,16 @@
-"""Pod status and events -> a reason a person can act on; pure."""
+"""Why a pod does not start: its status and its events as a reason a person can act on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jhkube.watch._admission import admission_failure, exists_already, is_momentary, unreachable_failure
-from jhkube.watch._containers import container_failure, extra_container_failure
-from jhkube.watch._failure import Failure, redacted
-from jhkube.watch._images import IMAGE_REASONS, image_failure
-from jhkube.watch._placement import node_failure, scheduling_failure, volume_failure
+from jhkube.watch.containers import container_failure, extra_container_failure
+from jhkube.watch.failure import Failure, redacted
 from jhkube.watch.patience import Patience
+from jhkube.watch.placement import node_failure, scheduling_failure, volume_failure
 
-__all__ = [
-    "IMAGE_REASONS",
-    "Failure",
-    "admission_failure",
-    "deleted_failure",
-    "exists_already",
-    "image_failure",
-    "is_momentary",
-    "pod_failure",
-    "redacted",
-    "unreachable_failure",
-]
+__all__ = ["deleted_failure", "pod_failure"]
 
 _VOLUME_EVENTS = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
 _NODE_EVENTS = frozenset({"FailedCreatePodSandBox", "NetworkNotReady", "NodeNotReady", "TaintManagerEviction"})

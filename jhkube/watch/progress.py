@@ -1,17 +1,19 @@
-"""What a user is told while the server starts: events in plain words, and a bar that moves."""
+"""The progress of a start: events in plain words, a bar that moves, and how long each phase took."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Final
 
-from jhkube.watch._containers import MAIN_CONTAINER
-from jhkube.watch._failure import redacted
+from jhkube.metrics import START_PHASE_SECONDS
+from jhkube.watch.containers import MAIN_CONTAINER, MAIN_FIELD
+from jhkube.watch.failure import redacted
+from jhkube.watch.probe import set_within
 
-__all__ = ["progress", "sentence_of", "sentences_of_status"]
+__all__ = ["PHASES", "PhaseTimes", "phase_of", "progress", "sentence_of", "sentences_of_status"]
 
 _BETWEEN = 0.2
 """Seconds between two looks at what is new, however fast it comes."""
@@ -100,7 +102,7 @@ async def progress(spawner: Any) -> AsyncIterator[dict[str, Any]]:
     """
     began = time.monotonic()
     wake = asyncio.Event()
-    teller = _Teller(began)
+    reporter = _Reporter(began)
     next_patience = spawner.slow_spawn_message_threshold or float("inf")
     while (future := spawner._start_future) is None or getattr(spawner, "pod_start", None) is None:
         if future is not None and future.done():
@@ -108,13 +110,13 @@ async def progress(spawner: Any) -> AsyncIterator[dict[str, Any]]:
         await asyncio.sleep(_BETWEEN)
     start = spawner.pod_start
     future.add_done_callback(lambda _: wake.set())
-    with start.told(wake):
+    with start.subscribe(wake):
         ended = False
         while not ended:
-            # what came last before the end is told too
+            # What came last before the end is reported too.
             ended = future.done()
             wake.clear()
-            for message in teller.news(start):
+            for message in reporter.new_messages(start):
                 yield message
             elapsed = time.monotonic() - began
             if elapsed >= next_patience and not ended:
@@ -123,15 +125,15 @@ async def progress(spawner: Any) -> AsyncIterator[dict[str, Any]]:
             if ended:
                 return
             await asyncio.sleep(_BETWEEN)
-            await _set_within(wake, min(teller.silence_left(), max(next_patience - elapsed, _BETWEEN)))
+            await set_within(wake, min(reporter.silence_left(), max(next_patience - elapsed, _BETWEEN)))
 
 
-class _Teller:
-    """Remembers what was told, and how full the bar is."""
+class _Reporter:
+    """Remembers which events were reported, and how full the bar is."""
 
     def __init__(self, began: float) -> None:
         self._bar = 0
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._said: set[str] = set()
         self._meanwhile = ""
         self._doing = "Waiting for the cluster"
@@ -141,14 +143,14 @@ class _Teller:
     def silence_left(self) -> float:
         return max(self._last + _STILL_EVERY - time.monotonic(), 0.0)
 
-    def news(self, start: Any) -> list[dict[str, Any]]:
+    def new_messages(self, start: Any) -> list[dict[str, Any]]:
         """The messages that are due now."""
         messages: list[dict[str, Any]] = []
         for event in start.events:
             uid = event["metadata"].get("uid", "")
-            if uid in self._told:
+            if uid in self._reported:
                 continue
-            self._told.add(uid)
+            self._reported.add(uid)
             step, sentence = sentence_of(event)
             messages += self._message(step, sentence, raw_event=_without_secrets(event))
             self._note(event, sentence)
@@ -226,9 +228,50 @@ def _duration(seconds: float) -> str:
     return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
 
 
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass
+PHASES: Final = ("created", "scheduled", "pulled", "started", "ready")
+"""What ends each phase: the pod is made, has a node, has its image, its server's program runs, and answers."""
+
+
+def phase_of(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> str:
+    """Return the last phase that a pod has behind it, `ready` excepted."""
+    for status in pod["status"].get("containerStatuses") or ():
+        if status["name"] == MAIN_CONTAINER and "running" in (status.get("state") or {}):
+            return "started"
+    if any(e.get("reason") == "Pulled" and e["involvedObject"].get("fieldPath") == MAIN_FIELD for e in events):
+        return "pulled"
+    return "scheduled" if pod["spec"].get("nodeName") else "created"
+
+
+class PhaseTimes:
+    """Notes when the phases of one start end; as a text, how long each took in seconds.
+
+    Parameters
+    ----------
+    clock
+        The time in seconds; monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since = clock()
+        self._spent: dict[str, float] = {}
+
+    def __str__(self) -> str:
+        phases = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in self._spent.items())
+        return f"{sum(self._spent.values()):.1f} s ({phases})"
+
+    @property
+    def spent(self) -> Mapping[str, float]:
+        """How long each phase took that is behind the start, in seconds, in the order of `PHASES`."""
+        return dict(self._spent)
+
+    def reached(self, phase: str) -> None:
+        """Note that a phase has ended, and with it those before; nothing where that is known.
+
+        What comes at once took no time, as far as the watch can tell: a phase that was passed over counts as 0 s.
+        """
+        for each in PHASES[len(self._spent) : PHASES.index(phase) + 1]:
+            now = self._clock()
+            self._spent[each] = now - self._since
+            START_PHASE_SECONDS.labels(each).observe(self._spent[each])
+            self._since = now

@@ -1,15 +1,17 @@
-"""Lists in pages, watches that come back, events by pod: drop-in reflectors for KubeSpawner's."""
+"""What the cluster has, by kind: pods, their events, claims, DaemonSets."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, MutableMapping
 from typing import Any, cast
 
-from jhkube.watch._packed import PackedObjects, slim_event, slim_pod
-from jhkube.watch._watch_reflector import WatchReflector
+from jhkube.identity import SUBJECT_ANNOTATION
+from jhkube.watch.packed import PackedObjects, slim_event, slim_pod
+from jhkube.watch.reflector import WatchReflector
 
-__all__ = ["EventReflector", "PodReflector", "WatchReflector"]
+__all__ = ["ClaimReflector", "DaemonSetReflector", "EventReflector", "PodReflector", "WakingPodReflector"]
 
 
 class PodReflector(WatchReflector):
@@ -85,7 +87,7 @@ class EventReflector(WatchReflector):
         cast(PackedObjects, self.resources).put(key, slim_event(item))
         pod = _pod_of(item)
         self._by_pod.setdefault(pod, {})[key] = None
-        self._tell(pod)
+        self._notify(pod)
 
     def _remove(self, key: str, item: Mapping[str, Any]) -> None:
         cast(PackedObjects, self.resources).drop(key)
@@ -102,10 +104,74 @@ class EventReflector(WatchReflector):
     def _replace(self, had: PackedObjects, fresh: PackedObjects) -> None:
         self.resources = fresh
         self._by_pod, self._listing = self._listing, {}
-        for pod in list(self._told):
-            self._tell(pod)
+        for pod in list(self._subscribers):
+            self._notify(pod)
 
 
 def _pod_of(event: Mapping[str, Any]) -> str:
     about = event["involvedObject"]
     return f"{about.get('namespace', '')}/{about['name']}"
+
+
+class ClaimReflector(WatchReflector):
+    """The PersistentVolumeClaims of the pods' namespaces."""
+
+    kind = "claims"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # KubeSpawner's reflectors know the names of these methods for pods and events only.
+        self.list_method_name = (
+            "list_persistent_volume_claim_for_all_namespaces"
+            if kwargs.get("omit_namespace")
+            else "list_namespaced_persistent_volume_claim"
+        )
+        super().__init__(*args, **kwargs)
+
+    @property
+    def claims(self) -> Mapping[str, dict[str, Any]]:
+        """The claims by "namespace/name", as the API's JSON without the fields that no hub reads."""
+        return cast(PackedObjects, self.resources)
+
+    def _slim(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        metadata, spec, status = item["metadata"], item["spec"], item.get("status", {})
+        kept = ("name", "namespace", "uid", "resourceVersion", "deletionTimestamp")
+        annotations = metadata.get("annotations", {})
+        whose = {name: annotations[name] for name in (SUBJECT_ANNOTATION,) if name in annotations}
+        return {
+            "metadata": {**{name: metadata[name] for name in kept if name in metadata}, "annotations": whose},
+            "spec": {name: spec[name] for name in ("resources", "storageClassName", "accessModes") if name in spec},
+            "status": {name: status[name] for name in ("phase", "capacity") if name in status},
+        }
+
+
+class _Waking(WatchReflector):
+    """Sets an event at every change."""
+
+    def __init__(self, *args: Any, wake: asyncio.Event, **kwargs: Any) -> None:
+        self._wake = wake
+        super().__init__(*args, **kwargs)
+
+    def _notify(self, key: str) -> None:
+        super()._notify(key)
+        self._wake.set()
+
+    def _replace(self, had: PackedObjects, fresh: PackedObjects) -> None:
+        super()._replace(had, fresh)
+        self._wake.set()
+
+
+class WakingPodReflector(_Waking, PodReflector):
+    """Pods."""
+
+
+class DaemonSetReflector(_Waking):
+    """DaemonSets, by "namespace/name"."""
+
+    kind = "daemonsets"
+    api_group_name = "AppsV1Api"
+    list_method_name = "list_namespaced_daemon_set"
+
+    @property
+    def daemon_sets(self) -> Mapping[str, dict[str, Any]]:
+        """The DaemonSets, as the API's JSON."""
+        return cast(PackedObjects, self.resources)

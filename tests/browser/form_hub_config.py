@@ -14,7 +14,8 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler
 
 from jhkube.images.details import ImageDetails
-from jhkube.images.offers import offer_for, parse_offers
+from jhkube.images.offer_rules import parse_offers
+from jhkube.images.offers import offer_for
 from jhkube.options_form import form
 from jhkube.options_form.presets import parse_presets
 from jhkube.options_form.profiles import OptionError, available_for, chosen, parse_profiles, profile_list

@@ -16,10 +16,9 @@ import pytest
 
 from devcluster.cilogon import CILogonStandIn
 from devcluster.github import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET
+from jhkube.checks.configured import ConfiguredHub, load_configuration
 from jhkube.checks.result import Result, Status
 from jhkube.checks.run import ImageChoice, check_hub
-from jhkube.commands.configuration import load_configuration
-from jhkube.configured import ConfiguredHub
 from tests.hubs import CONFIG
 from tests.pods import new_namespace
 from tests.registry.servers import BCRYPT, PASSWORD, USER, RealRegistry

@@ -14,8 +14,7 @@ from kubernetes_asyncio import client
 from kubespawner.objects import make_pod
 
 from jhkube.identity import UnixGroup, UserIdentity
-from jhkube.pod.build import PodSettings, build_pod, secret_files
-from jhkube.pod.labels import ServerFacts
+from jhkube.pod.build import PodSettings, ServerFacts, build_pod, secret_files
 from jhkube.pod.secret import secret_manifest
 from tests.conftest import Cluster
 from tests.pods import in_pod

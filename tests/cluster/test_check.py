@@ -14,8 +14,8 @@ import pytest
 import yaml
 from kubernetes_asyncio import client
 
+from jhkube.checks.permissions import HubFacts, permissions, role_rules
 from jhkube.checks.result import Status
-from jhkube.permissions import HubFacts, permissions, role_rules
 from tests.cluster.check_faults import CILOGON, FAULTS, ISSUER
 from tests.cluster.check_fixtures import cilogon, command, configured, failed, looked, looked_by_command, places
 

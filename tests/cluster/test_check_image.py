@@ -12,10 +12,9 @@ from pathlib import Path
 import aiohttp
 
 from jhkube.checks.cluster import connected
+from jhkube.checks.configured import ConfiguredHub, load_configuration
 from jhkube.checks.image import image_results
 from jhkube.checks.result import Result
-from jhkube.commands.configuration import load_configuration
-from jhkube.configured import ConfiguredHub
 from jhkube.images.registry.client import ACCEPT
 from tests.cluster.check_fixtures import cilogon, configured, failed, places
 from tests.registry.servers import Pusher, digest_of

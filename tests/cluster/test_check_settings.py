@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from traitlets.config import Config
 
+from jhkube.checks.configured import ConfiguredHub
 from jhkube.checks.result import Status
 from jhkube.checks.run import ImageChoice, check_hub
-from jhkube.configured import ConfiguredHub
 
 
 @pytest.mark.parametrize(

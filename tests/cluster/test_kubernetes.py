@@ -11,11 +11,10 @@ import pytest
 from kubernetes_asyncio import client
 from kubespawner.objects import make_pod
 
-from jhkube.pod.build import PodSettings, build_pod
+from jhkube.pod.build import PodSettings, ServerFacts, build_pod
 from jhkube.pod.home import parse_home
-from jhkube.pod.labels import ServerFacts
 from jhkube.pod.mounts import parse_mounts
-from jhkube.watch._admission import admission_failure
+from jhkube.watch.admission import admission_failure
 from tests.accounts import features, rendered
 from tests.cluster.pod_fixtures import ADA, Pods, claim, image, pods
 from tests.conftest import Cluster

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from kubernetes_asyncio.client import ApiException, V1Pod
 
-from jhkube.watch import starts
-from jhkube.watch._pod_requests import created_pod
+from jhkube.watch import start as starts
+from jhkube.watch.failure import StartFailed
 from jhkube.watch.patience import Patience
-from jhkube.watch.starts import Start, StartFailed
+from jhkube.watch.pods import created_pod
+from jhkube.watch.reflectors import PodReflector
+from jhkube.watch.start import Start
 from tests.conftest import Cluster
 
 POD = "creation"
@@ -35,8 +37,15 @@ async def spawner(cluster: Cluster) -> AsyncIterator[Any]:
         with contextlib.suppress(ApiException):
             await cluster.core.delete_namespaced_pod(POD, cluster.namespace, grace_period_seconds=0)
 
+    pods = PodReflector(namespace=cluster.namespace)
+    pods.api = cluster.core
+    await pods.start()
     yield SimpleNamespace(
         api=cluster.core,
+        pod_reflector=pods,
+        event_reflector=None,
+        server=SimpleNamespace(base_url="/user/ada/"),
+        internal_ssl=False,
         namespace=cluster.namespace,
         pod_name=POD,
         name="",
@@ -45,6 +54,7 @@ async def spawner(cluster: Cluster) -> AsyncIterator[Any]:
         stop=stop,
     )
     await stop(True)
+    await pods.stop()
 
 
 def manifest() -> V1Pod:
@@ -99,7 +109,7 @@ async def test_what_the_api_server_refuses_beside_a_pod_ends_the_start_and_the_p
 
     start = Start(spawner, Patience())
     with pytest.raises(StartFailed, match="Not a name"):
-        await start.url(upstream(start))
+        await start.run(upstream(start))
     assert start.uid
     assert await pods(cluster) == []
 
@@ -121,7 +131,7 @@ async def test_a_pod_whose_making_is_told_in_the_turn_of_the_cancellation_is_rem
 
     monkeypatch.setattr(starts, "created_pod", told_too_late)
     start = Start(spawner, Patience())
-    starting = asyncio.create_task(start.url(upstream(start)))
+    starting = asyncio.create_task(start.run(upstream(start)))
     with pytest.raises(asyncio.CancelledError):
         await starting
     assert made
@@ -152,7 +162,7 @@ async def test_a_start_that_is_cancelled_at_any_moment_of_the_creation_leaves_no
     try:
         for step in range(25):
             start = Start(spawner, Patience())
-            starting = asyncio.create_task(start.url(upstream(start)))
+            starting = asyncio.create_task(start.run(upstream(start)))
             # A creation takes some 10 ms, so that its every step meets a cancellation.
             await asyncio.sleep(step * 0.001)
             starting.cancel()

@@ -12,9 +12,8 @@ import pytest
 from kubespawner.objects import make_pod
 
 from jhkube.identity import UserIdentity
-from jhkube.pod.build import PodSettings, build_pod
+from jhkube.pod.build import PodSettings, ServerFacts, build_pod
 from jhkube.pod.home import parse_home, shared_claim
-from jhkube.pod.labels import ServerFacts
 from jhkube.pod.mounts import parse_mounts
 from tests.cluster.pod_fixtures import ADA, BOB, Pods, claim, image, pods
 

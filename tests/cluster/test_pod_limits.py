@@ -26,7 +26,8 @@ async def own_namespace(pods: Pods) -> AsyncIterator[Pods]:
     """A user's own namespace with a ceiling of two servers and one core."""
     name = f"{pods.namespace}-{secrets.token_hex(3)}"
     await new_namespace(pods.core, name)
-    await pods.core.create_namespaced_resource_quota(name, resource_quota(Ceiling(1, 1 << 30, 0, 2)))
+    ceiling = Ceiling(cores=1, memory=1 << 30, gpus=0, servers=2)
+    await pods.core.create_namespaced_resource_quota(name, resource_quota(ceiling))
     async with asyncio.timeout(60):
         while not (await pods.core.read_namespaced_resource_quota("jhkube-ceiling", name)).status.hard:
             await asyncio.sleep(0.1)

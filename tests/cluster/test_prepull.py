@@ -14,8 +14,8 @@ import pytest
 from kubernetes_asyncio import client
 from traitlets.config import Config
 
-from jhkube.prepull.placement import Placement
-from jhkube.prepuller import RULES, STATUS_RULES, Prepuller
+from jhkube.pod.nodes import Placement
+from jhkube.prepull.prepuller import RULES, STATUS_RULES, Prepuller
 from tests.cluster.prepull_images import Account, Command, Listener, Repository
 from tests.pods import pod_of
 
@@ -311,7 +311,7 @@ async def test_what_was_killed_goes_with_its_deployment(prepull, until_status, a
 
 
 async def test_pods_that_are_not_let_in_are_said_in_the_log(repository, cluster, pause, monkeypatch, caplog):
-    monkeypatch.setattr("jhkube.prepuller.FIRST_PODS", 3.0)
+    monkeypatch.setattr("jhkube.prepull.prepuller.FIRST_PODS", 3.0)
     config = Config()
     config.ImageMenu.repositories = [repository.name]
     config.JHKubeSpawner.namespace = cluster.namespace
@@ -328,8 +328,8 @@ async def test_pods_that_are_not_let_in_are_said_in_the_log(repository, cluster,
 FORM_OF_A_HUB = """
 import asyncio, logging
 from kubespawner.clients import load_config
-from jhkube.prepull.placement import Placement
-from jhkube.prepull.ready import ReadyImages
+from jhkube.pod.nodes import Placement
+from jhkube.watch.nodes import ReadyImages
 
 async def main():
     load_config()

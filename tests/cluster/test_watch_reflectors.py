@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -143,7 +144,7 @@ async def test_who_waits_is_told_of_each_change_of_their_pod_alone(
     pods = reflector(PodReflector)
     await pods.start()
     ours, theirs = asyncio.Event(), asyncio.Event()
-    with pods.told_of(f"{namespace}/ours", ours), pods.told_of(f"{namespace}/theirs", theirs):
+    with pods.subscribe(f"{namespace}/ours", ours), pods.subscribe(f"{namespace}/theirs", theirs):
         await create(cluster, namespace, "ours")
         await asyncio.wait_for(ours.wait(), 5)
         ours.clear()
@@ -155,7 +156,7 @@ async def test_who_waits_is_told_of_each_change_of_their_pod_alone(
         await asyncio.wait_for(ours.wait(), 5)
         await until(lambda: names(pods) == [])
         assert not theirs.is_set()
-    assert pods._told == {}
+    assert pods._subscribers == {}
 
 
 async def test_a_watch_whose_api_server_was_away_lists_once_and_misses_nothing(
@@ -199,7 +200,7 @@ async def test_a_connection_that_died_without_a_word_is_left_when_somebody_knows
     await asyncio.sleep(1)
     assert names(pods) == []
     wire.thaw_for_new()
-    pods.nudge()
+    pods.reconnect()
     await until(lambda: names(pods) == ["unseen"])
 
 
@@ -228,7 +229,7 @@ async def test_a_version_the_server_has_forgotten_makes_a_new_list(
     await pods.start()
     listed = pods.pages
     wake = asyncio.Event()
-    with pods.told_of(f"{namespace}/doomed", wake):
+    with pods.subscribe(f"{namespace}/doomed", wake):
         wire.cut()
         await cluster.core.delete_namespaced_pod("doomed", namespace, grace_period_seconds=0)
         # the oldest version there is: the API server keeps a window of some thousand changes
@@ -246,7 +247,7 @@ async def test_it_outlives_an_api_server_that_is_long_away(
     await pods.start()
     wire.cut()
     # a start waits, so tries stay frequent
-    with pods.told_of(f"{namespace}/later", asyncio.Event()):
+    with pods.subscribe(f"{namespace}/later", asyncio.Event()):
         await asyncio.sleep(8)
         assert not pods.watch_task.done()
         wire.mend()
@@ -260,10 +261,14 @@ async def test_a_first_list_that_fails_is_said_and_tried_again(
     await create(cluster, namespace, "there")
     wire.cut()
     pods = reflector(PodReflector)
+    await pods.start()
     with pytest.raises(aiohttp.ClientError):
-        await pods.start()
+        await pods.loaded()
     wire.mend()
-    await asyncio.wait_for(pods.first_load_future, 10)
+    async with asyncio.timeout(10):
+        while not pods.is_loaded:
+            with contextlib.suppress(aiohttp.ClientError):
+                await pods.loaded()
     assert names(pods) == ["there"]
 
 
@@ -274,15 +279,11 @@ async def test_somebody_who_stops_waiting_for_the_first_list_takes_it_from_nobod
     pods = reflector(PodReflector)
     first = asyncio.create_task(pods.start())
     await asyncio.sleep(0)
-    second = asyncio.create_task(_wait(pods))
+    second = asyncio.create_task(pods.loaded())
     await asyncio.sleep(0)
     first.cancel()
     await asyncio.wait_for(second, 10)
     assert names(pods) == ["there"]
-
-
-async def _wait(reflector: PodReflector) -> None:
-    await reflector.first_load_future
 
 
 async def test_events_are_found_by_their_pod_in_the_order_they_came(

@@ -127,7 +127,7 @@ c.JupyterHub.load_roles = [
     {
         "name": "tests",
         "services": ["tests"],
-        "scopes": ["admin:users", "admin:servers", "admin:groups", "list:users", "tokens"],
+        "scopes": ["admin:users", "admin:servers", "admin:groups", "list:users", "tokens", "read:metrics"],
     }
 ]
 c.JupyterHub.log_level = "DEBUG"

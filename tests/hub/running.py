@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.ports import free_port
 
@@ -128,7 +129,7 @@ class RunningHub:
         """End the hub and wait for its end."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(self.process.wait, 30)
+            await asyncio.to_thread(self.process.wait, 120)
         self.process = None
 
     async def refused_start(self) -> str:
@@ -165,6 +166,14 @@ class RunningHub:
         async with aiohttp.request(method, f"{self.url}/hub/api{path}", headers=headers, **kwargs) as answer:
             text = await answer.text()
             return answer.status, json.loads(text) if text else None
+
+    async def metrics(self) -> dict[tuple[str, ...], float]:
+        """Return the hub's samples by name and the values of their labels, in the order of the labels' names."""
+        headers = {"Authorization": f"token {API_TOKEN}"}
+        async with aiohttp.request("GET", f"{self.url}/hub/metrics", headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+            families = list(text_string_to_metric_families(await answer.text()))
+        return {(each.name, *each.labels.values()): each.value for family in families for each in family.samples}
 
 
 class Browser:

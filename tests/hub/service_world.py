@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.unit.api_answers import status_of
+from tests.hub.api_answers import status_of
 
 LABS = "/api/v1/namespaces/labs"
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from devcluster.cilogon import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, CILogonStandIn, Client
 from devcluster.cilogon_demo import LABORATORY, UNIVERSITY
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
-from jhkube.login.unix_ids import DerivedIds
+from jhkube.login.numbers import DerivedIds
 from tests.hub.running import CILOGON, RunningHub, query_of
 
 pytestmark = pytest.mark.hub_versions

@@ -116,15 +116,52 @@ async def test_nothing_is_started_with_what_was_known_an_hour_ago(hub, github, a
     assert not [note for note in hub.spawner_notes if note[:2] == ["start", browser.login]]
 
 
-async def test_a_limit_on_one_persons_token_is_no_outage(hub, github, add_person, browse):
-    browser = await logged_in(hub, browse, add_person("lab"))
+LIMITS = {
+    "rate limit": {"status": 403, "headers": {"X-RateLimit-Remaining": "0"}, "body": "{}"},
+    "secondary limit": {"status": 403, "body": '{"message": "You have exceeded a secondary rate limit."}'},
+    "too many": {"status": 429, "retry_after": 1},
+}
+
+
+async def provider_metrics(hub):
+    """Return whether GitHub counts as available, and how many failures, limits and unknown refreshes were counted."""
+    found = await hub.metrics()
+    names = ("provider_available", "provider_failures_total", "provider_limits_total")
+    return [found[f"jhkube_{name}", "GitHub"] for name in names] + [
+        sum(found.get(key, 0.0) for key in found if key[0] == "jhkube_session_refreshes_total" and "unknown" in key)
+    ]
+
+
+async def test_a_limit_on_one_persons_token_is_no_outage(github, shared_github, add_person, browse, start_hub):
+    hub = await start_hub(github_settings(shared_github, allowed_organizations=["lab"]))
+    people = [await logged_in(hub, browse, add_person("lab")) for _ in LIMITS]
+    other = await logged_in(hub, browse, add_person("lab"))
     seen = len(hub.log)
-    github.rate_limited(reset_in=60)
-    assert await browser.refreshed()
+    assert await provider_metrics(hub) == [1, 0, 0, 0]
+
+    for number, (browser, limit) in enumerate(zip(people, LIMITS.values(), strict=True), start=1):
+        github.fail("/api/v3/user", **limit)
+        assert await browser.refreshed()
+        github.heal()
+        assert await provider_metrics(hub) == [1, 0, number, number]
+        said = f"{browser.login}: GitHub limits the requests about them: GET /api/v3/user: {limit['status']}"
+        assert hub.log[seen:].count(said) == 1
+
+    # Meanwhile GitHub is asked about others, and what it says counts.
+    github.world.join("partner", other.login)
+    assert await other.refreshed()
+    assert (await hub.inspect(other.login))["groups"] == ["lab", "partner"]
+    assert await provider_metrics(hub) == [1, 0, len(people), len(people)]
     log = hub.log[seen:]
-    assert f"{browser.login}: GitHub limits the requests about them: GET /api/v3/user: 403" in log
     assert "does not answer" not in log
     assert not [line for line in hub.warnings("") if line in log]
+
+    github.fail("/api/v3/user", status=500)
+    assert await other.refreshed()
+    available, failures, limits, unknown = await provider_metrics(hub)
+    assert (available, limits, unknown) == (0, len(people), len(people) + 1)
+    assert failures >= 1
+    assert len([line for line in hub.warnings("GitHub does not answer") if line in hub.log[seen:]]) == 1
 
 
 @pytest.mark.parametrize("body", ["[]", '{"id": 5}', '{"login": ["ada"], "id": 5}', '{"login": "ada", "id": 1e400}'])
@@ -196,6 +233,36 @@ async def test_the_servers_of_who_has_left_go_on_unless_a_trait_stops_them(
         await asyncio.sleep(0.1)
     assert runs is not stops
     assert (await hub.api("GET", f"/users/{stayed.login}"))[1]["servers"]
+
+
+async def test_an_organization_that_is_hidden_at_a_refresh_ends_no_session_and_stops_no_server(
+    github, shared_github, add_person, browse, start_hub, next_login
+):
+    """An organization that begins to ask for single sign-on (SAML) is unknown, which is not the same as left."""
+    organization = f"{next_login()}-org"
+    github.world.add_organization(organization)
+    settings = {"allowed_organizations": [organization], "stop_servers_of_leavers": True}
+    hub = await start_hub(github_settings(shared_github, **settings))
+    member, leaver = [await logged_in(hub, browse, add_person(organization)) for _ in range(2)]
+    for each in (member, leaver):
+        assert (await hub.api("POST", f"/users/{each.login}/server", json={}))[0] in (201, 202)
+    github.world.set_organization(organization, saml=True)
+    github.world.leave(organization, leaver.login)
+    assert await member.refreshed()
+    assert await provider_metrics(hub) == [1, 0, 0, 1]
+    assert not hub.warnings("the session ends")
+
+    assert not await leaver.refreshed()
+    async with asyncio.timeout(10):
+        while (await hub.api("GET", f"/users/{leaver.login}"))[1]["servers"]:
+            await asyncio.sleep(0.1)
+    assert (await hub.api("GET", f"/users/{member.login}"))[1]["servers"][""]["ready"]
+    assert [name for what, name, _ in hub.spawner_notes if what == "stop"] == [leaver.login]
+
+    await known_for(hub, member, 8 * 3600 + 1)
+    assert not await member.refreshed()
+    assert hub.warnings(f"{member.login}: the session ends: nothing could be learned about them for 288")
+    assert (await member.log_in()).status == 403
 
 
 async def test_a_slow_provider_holds_nobody_up_for_long(hub, github, add_person, browse):

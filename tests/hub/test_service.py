@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from jhkube.service.routes import ROUTES
 from jhkube.service.validation import answer_problem
+from tests.hub.api_answers import Answers, api_server, kubeconfig_for
 from tests.hub.running import RunningHub
 from tests.hub.service_hub import SPAWNER, SUBJECTS, ServiceBrowser, ServiceHub, start_service
 from tests.hub.service_world import LABS, World
-from tests.unit.api_answers import Answers, api_server, kubeconfig_for
 
 pytestmark = pytest.mark.hub_versions
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.hub.api_answers import Answers, api_server, kubeconfig_for
 from tests.hub.running import RunningHub
 from tests.hub.service_hub import SPAWNER, ServiceBrowser, ServiceHub, identity, start_service
 from tests.hub.service_world import LABS, World
-from tests.unit.api_answers import Answers, api_server, kubeconfig_for
 
 pytestmark = pytest.mark.hub_versions
 

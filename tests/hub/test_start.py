@@ -28,7 +28,7 @@ async def test_a_hub_with_a_rule_that_can_never_match_says_which(github, tmp_pat
 
 
 ODD_SERVER = """
-from jhkube.watch.answers import CheckedServerMixin
+from jhkube.watch.server import CheckedServerMixin
 
 class ElsewhereSpawner(CheckedServerMixin, Spawner):
     '''A server that is there already, and outlives the hub.'''

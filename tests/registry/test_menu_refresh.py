@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from jhkube.images._menu_cache import Missing
 from jhkube.images.menu import Menu
+from jhkube.images.menu_cache import Missing
 from jhkube.images.tags import TagKind
 from jhkube.prepull.plan import wanted_images
 

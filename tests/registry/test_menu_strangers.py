@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator
 
@@ -15,7 +16,7 @@ from kubernetes_asyncio import client
 from jhkube.checks.registry import registry_results
 from jhkube.images.menu import ImageMenu, NoSuchImage
 from jhkube.images.registry.client import Registry
-from jhkube.images.registry.pull_secret import pull_secret_content
+from jhkube.images.registry.credentials import pull_secret_content
 
 from .conftest import MakeMenu, weeklies
 from .servers import Front, RealRegistry, SlowPipe
@@ -155,6 +156,54 @@ async def test_a_loader_that_never_returns_is_given_up(
     )
     await menu.refresh()
     assert len(menu.offer_for([]).entries) == 1
+
+
+async def test_a_function_that_blocks_holds_up_nobody_and_is_called_once_at_a_time(
+    open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    open_registry.seed(repository, ["w_2026_46"])
+    go_on, calls = threading.Event(), 0
+
+    def load() -> dict[str, object]:
+        nonlocal calls
+        calls += 1
+        go_on.wait(60)
+        return {"auths": {"quay.io": {"username": "ada", "password": "x"}}}
+
+    menu = make_menu(f"{open_registry.host}/{repository}", credentials_loader=load, refresh_timeout=0.5)
+    began = time.monotonic()
+    try:
+        await menu.refresh()
+        await menu.refresh()
+        assert len(menu.offer_for([]).entries) == 1
+        assert time.monotonic() - began < 30
+        assert calls == 1
+    finally:
+        go_on.set()
+    assert "quay.io" in (await menu.configured_accounts()).accounts
+
+
+@pytest.mark.parametrize("error", [StopIteration, SystemExit])
+async def test_a_loader_cannot_end_the_hub(
+    open_registry: RealRegistry, repository: str, make_menu: MakeMenu, error: type[BaseException]
+) -> None:
+    def load() -> object:
+        raise error("hush")
+
+    menu = make_menu(f"{open_registry.host}/{repository}", credentials_loader=load)
+    with pytest.raises(ValueError, match=f"^c.ImageMenu.credentials_loader raised {error.__name__}$"):
+        await menu.configured_accounts()
+
+
+async def test_a_function_may_return_a_coroutine(
+    open_registry: RealRegistry, repository: str, make_menu: MakeMenu
+) -> None:
+    async def load() -> dict[str, object]:
+        return {"auths": {"quay.io": {"username": "ada", "password": "x"}}}
+
+    menu = make_menu(f"{open_registry.host}/{repository}", credentials_loader=lambda: load())
+    both = await asyncio.gather(menu.configured_accounts(), menu.configured_accounts())
+    assert all("quay.io" in each.accounts for each in both)
 
 
 async def test_an_entry_of_the_accounts_that_cannot_be_read_is_told_once(

@@ -13,7 +13,7 @@ import pytest_asyncio
 from kubernetes_asyncio import client
 from kubespawner.clients import load_config, shared_client
 
-from jhkube.images.registry.pull_secret import pull_secret_content
+from jhkube.images.registry.credentials import pull_secret_content
 
 from .conftest import MakeMenu, StartRegistry
 from .servers import BCRYPT, PASSWORD, USER

@@ -11,12 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jhkube.identity import AUTH_STATE_KEY, UnixGroup, UserIdentity
-from jhkube.login.cilogon_account import CILogonAccount, Numbers, renamed
-from jhkube.login.claims import ClaimedGroup, ClaimError, claim, full_name, groups_in, number_in, verified_email
-from jhkube.login.group_rules import GroupRules
-from jhkube.login.id_registry import IdRegistry
-from jhkube.login.unix_ids import DerivedIds, IdError
-from jhkube.login.unix_names import group_name
+from jhkube.login.claims import (
+    ClaimedAccount,
+    ClaimedGroup,
+    ClaimError,
+    claim,
+    full_name,
+    groups_in,
+    number_in,
+    renamed,
+    verified_email,
+)
+from jhkube.login.names import GroupRules, group_name
+from jhkube.login.numbers import DerivedIds, IdError, Numbers
+from jhkube.login.owners import NumberOwners
 
 UIDS, GIDS = DerivedIds("uid", 100_000, 199_999), DerivedIds("gid", 200_000, 299_999)
 NUMBERS = Numbers(UIDS, GIDS)
@@ -124,21 +132,21 @@ def test_an_address_that_is_not_verified_is_not_used(verified, email):
 def test_an_identity_has_the_numbers_of_tables_claims_or_derivation_in_this_order():
     numbers = Numbers(UIDS, GIDS, uid_table={"sub-1": 5000}, gid_table={"lab": 6000})
     groups = (ClaimedGroup("lab", 6001), ClaimedGroup("imaging", 6002), ClaimedGroup("other"))
-    listed = CILogonAccount("sub-1", "", "", groups, uid=5001).identity("ada", numbers)
+    listed = ClaimedAccount("cilogon:", "sub-1", "", "", groups, uid=5001).identity("ada", numbers)
     assert (listed.uid, listed.gid) == (5000, 5000)
     assert [group.gid for group in listed.groups] == [6000, 6002, GIDS("other")]
-    assert CILogonAccount("sub-2", "", "", (), uid=5001).identity("bea", numbers).uid == 5001
-    assert CILogonAccount("sub-3", "", "", ()).identity("cem", numbers).uid == UIDS("sub-3")
+    assert ClaimedAccount("cilogon:", "sub-2", "", "", (), uid=5001).identity("bea", numbers).uid == 5001
+    assert ClaimedAccount("cilogon:", "sub-3", "", "", ()).identity("cem", numbers).uid == UIDS("sub-3")
 
 
 @pytest.mark.parametrize("number", [0, 999, 2**31, 100_000, 299_999])
 def test_a_given_number_out_of_range_or_among_the_derived_is_refused(number):
     with pytest.raises(IdError):
-        CILogonAccount("sub", "", "", (), uid=number).identity("ada", NUMBERS)
+        ClaimedAccount("cilogon:", "sub", "", "", (), uid=number).identity("ada", NUMBERS)
 
 
 def groups_and_reasons(*groups, numbers=NUMBERS):
-    account = CILogonAccount("sub", "", "", groups)
+    account = ClaimedAccount("cilogon:", "sub", "", "", groups)
     return account.identity("ada", numbers).groups, account.unusable_groups(numbers)
 
 
@@ -170,7 +178,7 @@ LISTED = Numbers(UIDS, GIDS, uid_table={"sub-1": 5000}, gid_table={"lab": 6000})
 )
 def test_a_number_that_a_table_gives_away_is_refused_to_everybody_else(numbers, groups, says):
     with pytest.raises(IdError, match=says):
-        CILogonAccount("sub", "", "", groups, **numbers).identity("ada", LISTED)
+        ClaimedAccount("cilogon:", "sub", "", "", groups, **numbers).identity("ada", LISTED)
 
 
 @pytest.mark.parametrize("gid", [5000, 6000])
@@ -181,7 +189,9 @@ def test_a_number_that_a_table_gives_away_is_no_other_groups(gid):
 
 
 def test_a_member_of_a_group_in_the_table_may_have_it_as_the_primary_one():
-    assert CILogonAccount("s", "", "", (ClaimedGroup("lab"),), gid=6000).identity("ada", LISTED).gid == 6000
+    assert (
+        ClaimedAccount("cilogon:", "s", "", "", (ClaimedGroup("lab"),), gid=6000).identity("ada", LISTED).gid == 6000
+    )
 
 
 def test_a_secret_changes_all_derived_numbers_and_is_not_shown():
@@ -229,7 +239,7 @@ def person(subject, uid, *groups):
 
 
 def test_a_derived_number_that_is_somebody_elses_is_found():
-    registry = IdRegistry(GIDS, LOG)
+    registry = NumberOwners(GIDS, LOG)
     registry.note(person("a", 100_001))
     registry.note(person("a", 100_001))
     with pytest.raises(IdError, match="uid 100001 of b is a's already; set it in `uids`"):
@@ -237,7 +247,7 @@ def test_a_derived_number_that_is_somebody_elses_is_found():
 
 
 def test_a_derived_gid_of_two_groups_costs_the_second_group_and_a_given_one_is_the_providers_affair(caplog):
-    registry = IdRegistry(GIDS, LOG)
+    registry = NumberOwners(GIDS, LOG)
     registry.note(person("a", 100_001, ("lab", 200_001), ("renamed", 7000)))
     registry.note(person("b", 100_002, ("lab", 200_001), ("other", 7000)))
     left = registry.note(person("c", 100_003, ("imaging", 200_001), ("other", 7000)))
@@ -250,7 +260,7 @@ def test_a_derived_gid_of_two_groups_costs_the_second_group_and_a_given_one_is_t
 
 
 def test_a_group_that_the_configuration_names_has_its_number_before_anybody_comes():
-    registry = IdRegistry(GIDS, LOG, configured=["lab"])
+    registry = NumberOwners(GIDS, LOG, configured=["lab"])
     assert registry.note(person("a", 100_001, ("found-by-search", GIDS("lab")))).groups == ()
     assert registry.note(person("b", 100_002, ("lab", GIDS("lab")))).groups == (UnixGroup("lab", GIDS("lab")),)
 
@@ -260,7 +270,7 @@ def with_gid(subject, uid, gid, *groups):
 
 
 def test_a_gid_that_is_somebodys_own_group_is_refused_to_everybody_else():
-    registry = IdRegistry(GIDS, LOG)
+    registry = NumberOwners(GIDS, LOG)
     registry.note(person("a", 5001))
     with pytest.raises(IdError, match="gid 5001 of b is the uid of a, whose own group it is"):
         registry.note(with_gid("b", 5002, 5001))
@@ -268,14 +278,14 @@ def test_a_gid_that_is_somebodys_own_group_is_refused_to_everybody_else():
 
 
 def test_an_own_group_that_is_somebodys_gid_already_is_refused():
-    registry = IdRegistry(GIDS, LOG)
+    registry = NumberOwners(GIDS, LOG)
     registry.note(with_gid("a", 5001, 5002))
     with pytest.raises(IdError, match="uid 5002 of b is the gid of a, so their own group would be another's"):
         registry.note(person("b", 5002))
 
 
 def test_a_uid_whose_person_has_another_group_says_nothing_about_gids():
-    registry = IdRegistry(GIDS, LOG)
+    registry = NumberOwners(GIDS, LOG)
     registry.note(with_gid("a", 5001, 7000))
     registry.note(with_gid("b", 5002, 5001))
     registry.note(with_gid("c", 5003, 7000))
@@ -290,7 +300,7 @@ async def test_groups_that_differ_only_where_unix_has_no_difference_do_not_share
     async def read():
         return {AUTH_STATE_KEY: person("a", 100_001, (name, gid)).to_dict(), "memberships": [one]}
 
-    registry = IdRegistry(GIDS, LOG, lambda auth_state: auth_state["memberships"])
+    registry = NumberOwners(GIDS, LOG, lambda auth_state: auth_state["memberships"])
     await registry.load(lambda: [read])
     registry.note(person("b", 100_002, (name, gid)), [one])
     assert registry.note(person("c", 100_003, (name, gid)), [other]).groups == ()
@@ -309,7 +319,7 @@ async def test_the_numbers_of_everybody_whom_the_hub_knows_are_learned_once():
 
         return [read, unreadable] * 60
 
-    registry = IdRegistry(GIDS, LOG)
+    registry = NumberOwners(GIDS, LOG)
     await registry.load(kept)
     await registry.load(kept)
     assert len(asked) == 60

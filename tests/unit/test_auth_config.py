@@ -10,11 +10,14 @@ from traitlets import TraitError
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
-from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
+from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator, OIDCOrgAuthenticator
 from jhkube.identity import UnixGroup, UserIdentity
-from jhkube.login.errors import Refused
+from jhkube.login.errors import ProviderUnavailable, Refused
+from jhkube.login.openid import IdTokens
 
 IDPS = {"https://idp.example/shibboleth": {"username_derivation": {"username_claim": "eppn"}}}
+
+AUTHENTICATORS = [GitHubOrgAuthenticator, CILogonGroupAuthenticator, OIDCOrgAuthenticator]
 
 
 def github(**traits):
@@ -119,6 +122,68 @@ def test_a_mistake_about_cilogon_is_an_error_with_the_traits_name(traits, says):
         cilogon(**traits)
 
 
+def oidc(**traits):
+    usual = {"issuer": "https://idp.example", "allowed_groups": {"lab"}, "number_secret": "5" * 64}
+    authenticator = OIDCOrgAuthenticator(config=Config({"OIDCOrgAuthenticator": usual | traits}))
+    authenticator.check_allow_config()
+    return authenticator
+
+
+@pytest.mark.parametrize(
+    ("traits", "says"),
+    [
+        ({"issuer": ""}, r"issuer: is not set"),
+        ({"issuer": "idp.example"}, r"issuer: is 'idp\.example': it should be a URL"),
+        ({"issuer": "https://idp.example/#lab"}, r"issuer: is 'https://idp\.example/#lab': it should be a URL"),
+        ({"scope": ["profile"]}, r"scope: has no `openid`"),
+        ({"number_secret": "short"}, r"number_secret: has fewer than 32 characters"),
+        ({"account_handovers": {"ada": "oidc:1"}}, r"account_handovers: 'ada': 'oidc:1' is no id"),
+    ],
+)
+def test_a_mistake_about_openid_connect_is_an_error_with_the_traits_name(traits, says):
+    with pytest.raises(TraitError, match=rf"OIDCOrgAuthenticator\.{says}"):
+        oidc(**traits)
+
+
+@pytest.mark.parametrize(("issuer", "warns"), [("http://idp.example", True), ("https://idp.example/a", False)])
+def test_a_provider_without_encryption_is_a_warning(issuer, warns, caplog):
+    logging.getLogger("traitlets").propagate = True
+    oidc(issuer=issuer, account_handovers={"ada": "oidc:https://idp.example/a#1"})
+    assert ("issuer: begins with http" in caplog.text) is warns
+
+
+@pytest.mark.parametrize(
+    "endpoint", [None, 7, "", "/token", "http://idp.example/token", "file:///token", "https:token"], ids=str
+)
+async def test_an_address_that_a_provider_should_not_name_is_not_taken(endpoint):
+    made = oidc()
+
+    async def configuration(url):
+        addresses = {"authorization_endpoint": "https://idp.example/a", "userinfo_endpoint": "https://idp.example/u"}
+        return {"issuer": "https://idp.example", **addresses, "token_endpoint": endpoint}
+
+    made.id_tokens = IdTokens("an idp", "https://idp.example", "client", configuration)
+    with pytest.raises(ProviderUnavailable) as raised:
+        await made.discover()
+    assert "no usable token_endpoint" in raised.value.what
+    assert made.authorize_url == ""
+
+
+async def test_addresses_that_are_set_are_kept_and_the_others_discovered():
+    made = oidc(token_url="https://proxy.example/token")
+
+    async def configuration(url):
+        assert url == "https://idp.example/.well-known/openid-configuration"
+        paths = {"authorization": "a", "token": "t", "userinfo": "u"}
+        found = {f"{name}_endpoint": f"https://idp.example/{path}" for name, path in paths.items()}
+        return {"issuer": "https://idp.example", **found}
+
+    made.id_tokens = IdTokens("an idp", "https://idp.example", "client", configuration)
+    await made.discover()
+    assert (made.authorize_url, made.token_url) == ("https://idp.example/a", "https://proxy.example/token")
+    assert made.userdata_url == "https://idp.example/u"
+
+
 @pytest.mark.parametrize("everybody", [{"allow_all": True}, {"allowed_domains": ["*"]}])
 def test_an_identity_provider_that_lets_everybody_in_is_a_warning(everybody, caplog):
     logging.getLogger("traitlets").propagate = True
@@ -157,7 +222,7 @@ def test_scopes_are_separated_by_spaces_or_commas(scope):
     assert github(allow_all=True, scope=scope).scope == ["read:org", "user:email"]
 
 
-@pytest.mark.parametrize("authenticator", [GitHubOrgAuthenticator, CILogonGroupAuthenticator])
+@pytest.mark.parametrize("authenticator", AUTHENTICATORS)
 def test_defaults_keep_what_a_session_needs(authenticator):
     made = authenticator()
     assert (made.enable_auth_state, made.manage_groups, made.refresh_pre_spawn, made.enable_pkce) == (True,) * 4
@@ -219,6 +284,7 @@ def test_another_cilogon_is_one_setting():
     [
         (GitHubOrgAuthenticator, "oauthenticator.github.GitHubOAuthenticator"),
         (CILogonGroupAuthenticator, "oauthenticator.cilogon.CILogonOAuthenticator"),
+        (OIDCOrgAuthenticator, "oauthenticator.generic.GenericOAuthenticator"),
     ],
 )
 def test_every_trait_of_upstreams_class_is_there(ours, upstreams):
@@ -227,7 +293,7 @@ def test_every_trait_of_upstreams_class_is_there(ours, upstreams):
     assert set(upstream.class_trait_names(config=True)) <= set(ours.class_trait_names(config=True))
 
 
-@pytest.mark.parametrize("authenticator", [GitHubOrgAuthenticator, CILogonGroupAuthenticator])
+@pytest.mark.parametrize("authenticator", AUTHENTICATORS)
 def test_every_trait_of_ours_has_a_help_text(authenticator):
     for name, trait in authenticator.class_traits(config=True).items():
         if not hasattr(OAuthenticator, name):

@@ -6,7 +6,7 @@ import pytest
 
 from jhkube.identity import UnixGroup
 from jhkube.login.github_account import GitHubAccount, GitHubGroup
-from jhkube.login.unix_ids import IdError, NumericIds
+from jhkube.login.numbers import IdError, NumericIds
 
 USER = {"login": "Ada", "id": 6180339, "name": "Ada Example", "email": None}
 LAB = {"login": "Lab", "id": 8314462}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jhkube.login.group_rules import GroupRules, by_priority, check_patterns
+from jhkube.login.names import GroupRules, by_priority, check_patterns
 
 RULES = GroupRules.parse({"observatory": "staff", r"observatory:(.*)": r"staff-\1", "elsewhere.*": None})
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jhkube.login.findings import check_github_names
-from jhkube.login.organization_lists import Hidden, any_of, may_hide, name_of
+from jhkube.login.github_account import Hidden, any_of, check_github_names, may_hide, name_of
 
 GITHUB = "https://github.com"
 GROUPS = {"Lab": 17, "Lab:imaging": 5}

@@ -9,8 +9,7 @@ import pytest
 from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 
-from jhkube.login.http import asked_wait, is_rate_limit
-from jhkube.login.outages import Outage
+from jhkube.login.client import Outage, asked_wait, is_rate_limit
 
 
 @pytest.fixture

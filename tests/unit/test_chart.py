@@ -11,6 +11,10 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator, Draft202012Validator
 
+from jhkube.deployment.schemas import write_schemas
+from jhkube.images.offer_rules import parse_offers
+from jhkube.operator_models import ConfigError
+from jhkube.options_form.sizes import DEFAULT_SIZES, parse_sizes
 from jhkube.settings import SettingError, Settings
 from tests.accounts import CHART
 from tests.pages import DOCS, blocks_of
@@ -82,6 +86,48 @@ def test_the_schema_is_written_as_the_guide_says(tmp_path):
     """And what is in the repository is what this writes."""
     guide("chart_schema", tmp_path)
     assert (tmp_path / "chart" / SCHEMA.name).read_text() == SCHEMA.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("sizes", {"name": "gpu", "cores": 8}),
+        ("sizes", {"name": "gpu", "cores": 8, "memory": "lots"}),
+        ("sizes", {"name": "gpu", "cores": 8, "memory": "32G", "memroy": 1}),
+        ("offers", {"group": ["astro"]}),
+    ],
+)
+def test_the_schema_knows_what_a_size_and_an_offer_is(name, wrong):
+    schema = json.loads(SCHEMA.read_text())
+    assert not Draft202012Validator(schema).is_valid({"menu": {name: [wrong]}})
+    with pytest.raises(ConfigError):
+        {"sizes": parse_sizes, "offers": parse_offers}[name]([wrong])
+
+
+def test_the_schemas_are_what_the_models_give(tmp_path):
+    shutil.copytree(CHART, tmp_path / "chart")
+    write_schemas(tmp_path / "chart")
+    for schema in (SCHEMA, CHART / "jhkube" / "values.schema.json"):
+        assert (tmp_path / "chart" / schema.relative_to(CHART)).read_text() == schema.read_text()
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [dict(size) for size in DEFAULT_SIZES],
+        [{"name": "gpu", "cores": "500m", "memory": "512 MB", "gpus": 1, "groups": ["a", "a"], "description": None}],
+        [{"name": "big", "cores": 8, "memory": 2**34, "tolerations": [{"key": "big", "operator": "Exists"}]}],
+    ],
+)
+def test_the_schemas_take_the_sizes_that_the_hub_takes(sizes):
+    parse_sizes(sizes)
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate({"menu": {"sizes": sizes}})
+    config = {"JHKubeSpawner": {"sizes": sizes}}
+    own = json.loads((CHART / "jhkube" / "values.schema.json").read_text())
+    prepuller = own["properties"]["prepuller"]["properties"]["config"]
+    Draft7Validator({**prepuller, "definitions": own["definitions"]}).validate(config)
+    del config["JHKubeSpawner"]["sizes"][0]["cores"]
+    assert not Draft7Validator({**prepuller, "definitions": own["definitions"]}).is_valid(config)
 
 
 @pytest.mark.parametrize("names", TOGETHER, ids=" ".join)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jhkube.permissions import HubFacts, Permission, permissions, role_rules
+from jhkube.checks.permissions import HubFacts, Permission, permissions, role_rules
 
 
 def allowed(**facts):

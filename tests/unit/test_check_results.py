@@ -7,11 +7,10 @@ from traitlets import List
 from traitlets.config import Config, Configurable
 
 from jhkube.checks.configuration import unknown_settings
+from jhkube.checks.configured import ConfigurationError, load_configuration
 from jhkube.checks.image import _judged
 from jhkube.checks.report import as_json, table
 from jhkube.checks.result import Status, Subject
-from jhkube.checks.secrets import redactor
-from jhkube.commands.configuration import ConfigurationError, load_configuration
 from jhkube.spawner import JHKubeSpawner
 
 STORAGE = Subject("storage")
@@ -42,35 +41,6 @@ def test_json_says_whether_all_is_right():
     answer = json.loads(json.dumps(as_json(FOUND)))
     assert answer["ok"] is False
     assert answer["results"][1]["status"] == "failed"
-
-
-@pytest.mark.parametrize(
-    ("settings", "environ", "secret"),
-    [
-        ({"GitHubOrgAuthenticator": {"client_secret": "mumble-mumble"}}, {}, "mumble-mumble"),
-        ({"GitHubOrgAuthenticator": {"client_secret": b"mumble-mumble"}}, {}, "mumble-mumble"),
-        ({"CryptKeeper": {"keys": ["first-key", "second-key"]}}, {}, "second-key"),
-        ({"JupyterHub": {"db_url": "postgresql://hub:mumble-mumble@db/hub"}}, {}, "mumble-mumble"),
-        ({"KubeSpawner": {"environment": {"OPENAI_API_KEY": "mumble-mumble"}}}, {}, "mumble-mumble"),
-        ({}, {"JUPYTERHUB_CRYPT_KEY": "first-key;second-key"}, "second-key"),
-        ({}, {"GITHUB_CLIENT_SECRET": "mumble-mumble"}, "mumble-mumble"),
-        ({}, {"AWS_SECRET_ACCESS_KEY": "mumble-mumble"}, "mumble-mumble"),
-        ({}, {"DB_PASSWD": "mumble-mumble"}, "mumble-mumble"),
-        ({}, {"JUPYTERHUB_CRYPT_KEY": "/9j+mumble/mumble="}, "/9j+mumble/mumble="),
-    ],
-)
-def test_a_secret_of_the_configuration_is_in_no_sentence(settings, environ, secret):
-    redacted = redactor(Config(settings), environ)
-    assert redacted(f"expected a text, not '{secret}'") == "expected a text, not '…'"
-
-
-def test_what_is_no_secret_stays_readable():
-    config = Config(
-        {"ImageMenu": {"credentials_secret": "pull"}, "JupyterHub": {"cookie_secret_file": "/srv/cookie"}}
-    )
-    environ = {"JHKUBE_PULL_SECRET": "registry-account", "SSH_PRIVATE_KEY": "/srv/ssh/key"}
-    text = "the Secret labs/pull, or labs/registry-account, and /srv/cookie, and /srv/ssh/key"
-    assert redactor(config, environ)(text) == text
 
 
 def test_an_option_is_not_broken_at_its_hyphens():

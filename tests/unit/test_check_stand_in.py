@@ -2,10 +2,10 @@
 
 import pytest
 
-from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
+from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator, OIDCOrgAuthenticator
+from jhkube.commands.show_pod import stand_in
 from jhkube.identity import UnixGroup
-from jhkube.login.stand_in import UnknownNumber, stand_in
-from jhkube.login.unix_ids import DerivedIds
+from jhkube.login.numbers import DerivedIds, UnknownNumber
 
 SUB = "http://cilogon.org/serverA/users/6180339"
 OBSERVATORY = 70_001
@@ -35,7 +35,21 @@ def test_with_cilogon_the_uid_is_derived_or_in_the_table():
     assert stand_in(cilogon(uids={SUB: 48231}), "ada", {}, subject=f"cilogon:{SUB}").uid == 48231
 
 
-@pytest.mark.parametrize(("make", "hint"), [(github, "github:ID"), (cilogon, "cilogon:SUB")])
+def oidc(**traits):
+    return OIDCOrgAuthenticator(issuer="https://idp.example", gids={"observatory": OBSERVATORY}, **traits)
+
+
+def test_with_openid_connect_the_uid_is_derived_from_the_sub_of_this_issuer():
+    derived = stand_in(oidc(), "ada", {}, subject="oidc:https://idp.example#1234")
+    assert derived.uid == DerivedIds("uid", 100_000_000, 1_099_999_999)("1234")
+    with pytest.raises(UnknownNumber):
+        stand_in(oidc(), "ada", {}, subject="oidc:https://elsewhere.example#1234")
+
+
+@pytest.mark.parametrize(
+    ("make", "hint"),
+    [(github, "github:ID"), (cilogon, "cilogon:SUB"), (oidc, "oidc:https://idp.example#SUB")],
+)
 def test_without_a_subject_the_uid_is_asked_for(make, hint):
     with pytest.raises(UnknownNumber, match=hint):
         stand_in(make(), "ada", {})

@@ -338,6 +338,7 @@ def test_a_menu_says_that_its_accounts_cannot_be_read_and_goes_on(jhkube):
     assert "127.0.0.1:1/lab: 127.0.0.1:1 does not answer" in err
 
 
+ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).parent / "jhkube"
 
 
@@ -383,7 +384,7 @@ def test_ctrl_c_before_a_command_has_begun_is_no_traceback(tmp_path):
     (tmp_path / "jupyterhub.py").write_text("print('begun', flush=True)\nimport time\ntime.sleep(600)\n")
     with subprocess.Popen(
         [sys.executable, "-m", "jhkube.cli", "menu"],
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"},
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -395,22 +396,44 @@ def test_ctrl_c_before_a_command_has_begun_is_no_traceback(tmp_path):
     assert (running.returncode, err) == (130, "")
 
 
-def test_the_version_waits_for_nothing_to_load(tmp_path):
-    (tmp_path / "jupyterhub.py").write_text("raise SystemExit('jupyterhub was loaded')\n")
+LOADED = """
+import sys
+from jhkube.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+print("loaded", *sys.modules)
+"""
 
-    def ended(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "jhkube.cli", *arguments],
-            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
 
-    version = ended("--version")
-    assert (version.returncode, version.stdout, version.stderr) == (0, f"jhkube {__version__}\n", "")
-    # The proof that the module in its way would have been heard of.
-    assert "jupyterhub was loaded" in ended("rekey", "--help").stderr
+def modules_loaded_by(*arguments):
+    """Return the modules that a command line loads, of jhkube and of what takes long to load."""
+    ended = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = ended.stdout.rpartition("loaded ")[2].split()
+    slow = {"aiohttp", "asyncio", "jhkube", "jupyterhub", "kubernetes_asyncio", "kubespawner", "sqlalchemy"}
+    return {name for name in loaded if name.partition(".")[0] in slow | {"tornado", "traitlets", "yaml"}}
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], [], ["no-such-command"], ["--no-such-option"]])
+def test_a_command_line_without_a_command_loads_no_command(arguments):
+    assert modules_loaded_by(*arguments) == {"jhkube", "jhkube._version", "jhkube.cli", "jhkube.commands"}
+
+
+def test_a_command_line_loads_its_own_command_alone():
+    loaded = modules_loaded_by("menu", "--help")
+    assert {name for name in loaded if name.startswith("jhkube.commands.")} == {
+        "jhkube.commands.frame",
+        "jhkube.commands.menu",
+    }
+
+
+def test_the_version_is_said(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"jhkube {__version__}\n"
 
 
 def test_the_help_names_every_command(capsys):

@@ -9,14 +9,17 @@ import pytest
 from jupyterhub.app import JupyterHub
 from jupyterhub.crypto import CryptKeeper
 from jupyterhub.proxy import ConfigurableHTTPProxy
+from traitlets import TraitError
 from traitlets.config import Config
 
-from jhkube import culler
-from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator
-from jhkube.commands.configuration import ConfigurationError, load_configuration
+import jhkube.culler
+import jhkube.settings
+from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator, OIDCOrgAuthenticator
+from jhkube.checks.configured import ConfigurationError, load_configuration
+from jhkube.deployment import culler, settings
+from jhkube.deployment.settings import SETTINGS
 from jhkube.images.menu import ImageMenu
-from jhkube.prepuller import Prepuller
-from jhkube.settings import SETTINGS
+from jhkube.prepull.prepuller import Prepuller
 from jhkube.spawner import JHKubeSpawner
 from jhkube.spawner_config import SpawnerConfig
 from tests.hubs import CONFIG
@@ -32,6 +35,7 @@ CLASSES = {
         Prepuller,
         GitHubOrgAuthenticator,
         CILogonGroupAuthenticator,
+        OIDCOrgAuthenticator,
     )
 }
 
@@ -72,7 +76,7 @@ def load(monkeypatch, tmp_path):
     return loaded
 
 
-@pytest.mark.parametrize("provider", ["github", "cilogon"])
+@pytest.mark.parametrize("provider", ["github", "cilogon", "oidc"])
 def test_every_setting_is_of_a_trait_that_exists(load, tmp_path, provider):
     (tmp_path / "keys").write_text("11" * 32)
     config = load(JHKUBE_AUTH=provider, JHKUBE_CRYPT_KEYS_FILE=str(tmp_path / "keys"), **EVERYTHING)
@@ -91,6 +95,16 @@ def test_the_spawner_and_the_menu_take_the_settings(load, tmp_path):
     assert menu.offer_for([]).allows_custom("quay.io/jupyter/base-notebook:latest")
     assert not menu.offer_for([]).allows_custom("docker.io/library/busybox:1")
     assert menu.rules[0].kinds
+
+
+def test_an_export_without_homes_on_nfs_is_refused(load):
+    traits = {name: load(JHKUBE_NFS_SERVER="files.example.org").JHKubeSpawner[name] for name in ("home", "home_nfs")}
+    with pytest.raises(TraitError, match="home_nfs"):
+        SpawnerConfig(config=Config({"SpawnerConfig": traits}))
+    path = load(JHKUBE_NFS_SERVER="files.example.org", JHKUBE_NFS_PATH="/home").JHKubeSpawner
+    whole = SpawnerConfig(config=Config({"SpawnerConfig": {name: path[name] for name in traits}}))
+    with pytest.raises(ValueError, match="home_nfs goes with home = 'nfs'"):
+        whole.check_together()
 
 
 @pytest.fixture
@@ -160,9 +174,7 @@ def test_a_cilogon_token_is_offered_to_no_git_host(load):
 
 
 def test_a_wrong_setting_stops_the_hub_with_its_name(load):
-    with pytest.raises(
-        ConfigurationError, match="JHKUBE_HOME_SISE is no setting of jhkube; did you mean JHKUBE_HOME_SIZE"
-    ):
+    with pytest.raises(ConfigurationError, match="JHKUBE_HOME_SISE: unknown setting; did you mean JHKUBE_HOME_SIZE"):
         load(JHKUBE_HOME_SISE="1Gi")
 
 
@@ -173,6 +185,10 @@ PARTS = sorted((CONFIG.parent / "jupyterhub_config.d").glob("*.py"))
 def test_the_page_says_what_a_file_configures(part):
     page = (CONFIG.parents[1] / "docs" / "configuration.md").read_text()
     assert f"| `{part.name}` | " in page
+
+
+def test_copies_of_these_files_find_settings_and_culler_by_their_names():
+    assert (jhkube.settings.Settings, jhkube.culler.main) == (settings.Settings, culler.main)
 
 
 def test_each_setting_is_read():

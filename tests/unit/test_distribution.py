@@ -122,6 +122,7 @@ def test_everything_of_it_imports_with_no_checkout_beside(clean, tmp_path):
         "console_scripts: jhkube": "main",
         "jupyterhub.authenticators: jhkube-cilogon": "CILogonGroupAuthenticator",
         "jupyterhub.authenticators: jhkube-github": "GitHubOrgAuthenticator",
+        "jupyterhub.authenticators: jhkube-oidc": "OIDCOrgAuthenticator",
         "jupyterhub.spawners: jhkube": "JHKubeSpawner",
     }
 

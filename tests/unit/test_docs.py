@@ -15,10 +15,10 @@ from traitlets.config import Config
 
 from devcluster.settings import VARIABLES
 from jhkube.images.menu import ImageMenu
-from jhkube.images.offers import offer_for, parse_offers
+from jhkube.images.offer_rules import parse_offers
+from jhkube.images.offers import offer_for
 from jhkube.options_form.choice import KEYS
-from jhkube.options_form.overrides import FRESH_ENVIRONMENT
-from jhkube.options_form.profiles import OptionError, available_for, chosen
+from jhkube.options_form.profiles import FRESH_ENVIRONMENT, OptionError, available_for, chosen
 from jhkube.options_form.sizes import parse_sizes
 from jhkube.pod.home import parse_home, shared_claim
 from jhkube.settings import SETTINGS
@@ -36,8 +36,9 @@ CONFIGURABLES = {
     "JupyterHub": "jupyterhub.app",
     "KubeSpawner": "kubespawner",
     "OAuthenticator": "oauthenticator.oauth2",
-    "Prepuller": "jhkube.prepuller",
-    "WatchReflector": "jhkube.watch.reflectors",
+    "Prepuller": "jhkube.prepull.prepuller",
+    "OIDCOrgAuthenticator": "jhkube.auth",
+    "WatchReflector": "jhkube.watch.reflector",
 }
 """Where the classes are that the documentation configures."""
 
@@ -117,10 +118,11 @@ def test_the_sample_values_are_accepted():
                 SpawnerConfig(config=Config({"SpawnerConfig": own})).pod_settings()
             if "ImageMenu" in c:
                 ImageMenu(config=Config({"ImageMenu": {"cache_file": "", **c.ImageMenu}}))
-            for name in ("GitHubOrgAuthenticator", "CILogonGroupAuthenticator"):
+            for name in ("GitHubOrgAuthenticator", "CILogonGroupAuthenticator", "OIDCOrgAuthenticator"):
                 if name in c:
                     getattr(import_module("jhkube.auth"), name)(config=c)
     assert {"JHKubeSpawner", "ImageMenu", "GitHubOrgAuthenticator", "CILogonGroupAuthenticator"} <= seen
+    assert "OIDCOrgAuthenticator" in seen
 
 
 def test_the_nfs_volume_of_the_guide_is_the_one_that_pods_ask_for():

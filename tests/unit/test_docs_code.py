@@ -23,7 +23,7 @@ MARK = re.compile(
 
 LOAD = f"""
 from pathlib import Path
-from jhkube.commands.configuration import load_configuration
+from jhkube.checks.configured import load_configuration
 print(sorted(load_configuration(Path({str(CONFIG)!r}))))
 """
 """Loads the sample configuration, as a hub would with the variables of the moment."""

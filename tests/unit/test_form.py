@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from jhkube.images.details import ImageDetails
 from jhkube.images.entries import MenuEntry
-from jhkube.images.offers import offer_for, parse_offers
+from jhkube.images.offer_rules import parse_offers
+from jhkube.images.offers import offer_for
 from jhkube.images.tags import parse_tag
 from jhkube.options_form.form import options_from_form, render
 from jhkube.options_form.form_view import age_text, size_text
@@ -234,7 +235,8 @@ def test_html_is_text_wherever_it_comes_from() -> None:
         static=[{**STATIC[0], "display_name": EVIL, "slug": EVIL}],
     )
     offered = replace(
-        offered, sizes=tuple(replace(each, display_name=EVIL, description=EVIL) for each in offered.sizes)
+        offered,
+        sizes=tuple(each.model_copy(update={"display_name": EVIL, "description": EVIL}) for each in offered.sizes),
     )
     clean = page(available("builders", presets=[{"name": "a"}], static=STATIC))
     for options in ({}, {"image": EVIL}, {"image": EVIL, "size": EVIL, "profile": EVIL}):

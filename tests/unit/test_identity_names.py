@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jhkube.login.unix_names import RESERVED_NAMES, account_name, group_name
+from jhkube.login.names import RESERVED_NAMES, account_name, group_name
 from jhkube.pod.accounts import check_account_name
 
 # What GitHub gives out: logins of up to 39 letters, digits and single hyphens; slugs have underscores too.

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from jhkube.images.image_name import ATTACHED_TAG, NoSuchImage, is_repository, split_image, split_repository
-from jhkube.options_form.choice import REFERENCE
-from jhkube.pod.labels import ServerFacts, label_parts
-from jhkube.prepull.present import image_key
+from jhkube.images.image_name import (
+    ATTACHED_TAG,
+    NoSuchImage,
+    full_name,
+    is_image,
+    is_repository,
+    split_image,
+    split_repository,
+)
+from jhkube.pod.build import ServerFacts, label_parts
 
 SHA256, SHA512 = "sha256:" + "a" * 64, "sha512:" + "b" * 128
 
@@ -60,8 +66,8 @@ def test_a_repository_of_docker_hub_is_asked_for_by_its_whole_name() -> None:
 
 
 def test_a_digest_of_512_bits_is_one_everywhere() -> None:
-    assert REFERENCE.fullmatch(f"quay.io/lab@{SHA512}")
-    assert image_key(f"quay.io/lab@{SHA512}") == f"quay.io/lab@{SHA512}"
+    assert is_image(f"quay.io/lab@{SHA512}")
+    assert full_name(f"quay.io/lab@{SHA512}") == f"quay.io/lab@{SHA512}"
     assert label_parts(ServerFacts(image_digest=SHA512)).labels["jhkube/image-digest"] == "b" * 12
 
 

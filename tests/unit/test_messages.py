@@ -16,7 +16,7 @@ GAP = "…"
 """What stands for whatever the code fills in, in its sentences as they are collected and on the page."""
 
 OPERATORS = (
-    *("checks", "commands", "cli.py", "configured.py", "metrics.py", "setting_table.py"),
+    *("checks", "commands", "cli.py", "configured.py", "metrics.py", "deployment"),
     # The reference of the API, for those who write a front end.
     *("openapi.py", "routes.py", "schemas.py"),
 )
@@ -32,8 +32,8 @@ NOT_TOLD = (
 HALVES = {
     "menu.py": "Its registry ",
     "progress.py": ("Waiting ", "Getting ", "The "),
-    "_images.py": "Its ",
-    "_placement.py": ("No node ", "Every node ", "Your server's disk "),
+    "images.py": "Its ",
+    "placement.py": ("No node ", "Every node ", "Your server's disk "),
 }
 """Modules that put sentences together, with how their parts begin."""
 

@@ -9,7 +9,8 @@ import pytest
 
 from jhkube.images.entries import Menu, MenuEntry
 from jhkube.images.menu import split_image
-from jhkube.images.offers import DEFAULT_OFFERS, Offer, offer_for, parse_offers
+from jhkube.images.offer_rules import DEFAULT_OFFERS, parse_offers
+from jhkube.images.offers import Offer, offer_for
 from jhkube.images.tags import parse_tag, sort_tags
 
 LAB, GPU = "registry.example/lab", "registry.example/gpu"
@@ -244,11 +245,11 @@ def test_without_configuration_everybody_has_the_newest_few_and_the_rest_by_sear
         ([{"kinds": {"release": {"minimum_version": "r27"}}}], r"minimum_version: should be numbers with points"),
         ([{"kinds": {"daily": {"maximum_age_days": "7d"}}}], r"maximum_age_days: should be a whole number"),
         ([{"include": "w_*"}], r"offers\[0\]\.include: should be a list of texts"),
-        ([{"pinned": [""]}], r"offers\[0\]\.pinned: should be a list of texts"),
+        ([{"pinned": [""]}], r"offers\[0\]\.pinned\[0\]: should be a text, not ''"),
         ([{"default": "latest"}], r"offers\[0\]\.default: should be a list of texts"),
         ([{"groups": "staff"}], r"offers\[0\]\.groups: should be a list of texts"),
         ([{"all_tags": "yes"}], r"offers\[0\]\.all_tags: should be True or False"),
-        ([{"custom_images": ["("]}], r"offers\[0\]\.custom_images: '\(' is no regular expression"),
+        ([{"custom_images": ["("]}], r"offers\[0\]\.custom_images: '\(' is not a regular expression"),
     ],
 )
 def test_a_mistake_in_the_configuration_is_named(config: Any, message: str) -> None:

@@ -10,11 +10,11 @@ from kubernetes_asyncio import client
 from packaging.version import Version
 
 from jhkube import __version__
-from jhkube.commands.configuration import load_configuration
+from jhkube.checks.configured import load_configuration
+from jhkube.checks.permissions import HubFacts, permissions, role_rules, service_permissions
 from jhkube.images.menu import ImageMenu
-from jhkube.permissions import HubFacts, permissions, role_rules, service_permissions
-from jhkube.prepull.placement import placement_of
-from jhkube.prepuller import RULES, STATUS_RULES, Prepuller
+from jhkube.pod.nodes import placement_of
+from jhkube.prepull.prepuller import RULES, STATUS_RULES, Prepuller
 from jhkube.service.hub_config import ACCESS_SCOPE, SERVICE_NAME
 from jhkube.settings import Settings
 from jhkube.spawner import JHKubeSpawner

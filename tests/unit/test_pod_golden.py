@@ -15,10 +15,9 @@ from kubespawner.objects import make_pod
 
 from jhkube.identity import UnixGroup, UserIdentity
 from jhkube.pod.accounts import Accounts, AccountsFrom
-from jhkube.pod.build import PodSettings, build_pod, secret_files
+from jhkube.pod.build import PodSettings, ServerFacts, build_pod, secret_files
 from jhkube.pod.git import GitSettings, parse_git_hosts
 from jhkube.pod.home import parse_home
-from jhkube.pod.labels import ServerFacts
 from jhkube.pod.mounts import parse_mounts
 from tests.unit.pod_security import serialized
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jhkube.identity import UserIdentity
-from jhkube.pod.labels import ServerFacts, label_parts, label_value
+from jhkube.pod.build import ServerFacts, label_parts, label_value
 
 _LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?\Z")
 """A label's value, by https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/."""

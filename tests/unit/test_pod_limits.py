@@ -6,17 +6,21 @@ from typing import Any
 
 import pytest
 
+from jhkube.operator_models import ConfigError
 from jhkube.pod.limits import (
     Ceiling,
     Usage,
     ceiling_for,
     gpu_count,
+    memory_text,
     over_ceiling,
     parse_ceilings,
+    parse_cores,
+    parse_memory,
+    parse_quantity,
     pod_usage,
     resource_quota,
 )
-from jhkube.pod.quantities import memory_text, parse_cores, parse_memory, parse_quantity
 from tests.unit.pod_security import serialized
 
 GIB = 1024**3
@@ -132,7 +136,7 @@ def test_a_users_own_ceiling_wins_over_everything() -> None:
 
 
 def test_of_two_groups_the_more_generous_counts_for_each_amount() -> None:
-    assert ceiling_for(CEILINGS, "ada", ["chem", "astro"]) == Ceiling(32, 16 * GIB, 2, 2)
+    assert ceiling_for(CEILINGS, "ada", ["chem", "astro"]) == Ceiling(cores=32, memory=16 * GIB, gpus=2, servers=2)
 
 
 def test_a_group_may_be_below_the_default() -> None:
@@ -146,28 +150,40 @@ def test_a_group_that_nothing_is_said_about_has_the_default() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"everybody": {}}, "unknown everybody"),
-        ({"default": {"cpu": 1}}, "default: unknown cpu"),
-        ({"groups": {"astro": {"memory": "lots"}}}, "astro: memory: .*not an amount"),
-        ({"users": {"bob": {"servers": -1}}}, "bob: servers is negative"),
-        ({"default": None}, "ceilings, default: should be a mapping, not None"),
-        ({"default": 4}, "ceilings, default: should be a mapping, not 4"),
-        ({"groups": None}, "ceilings, groups: should be a mapping, not None"),
-        ({"groups": ["astro"]}, r"ceilings, groups: should be a mapping, not \['astro'\]"),
-        ({"users": {"bob": None}}, "ceilings, bob: should be a mapping, not None"),
-        ({1: {}, "everybody": {}}, "unknown 1, everybody"),
-        ({"default": {1: 2}}, "default: unknown 1"),
-        ({"default": {"gpus": 1.5}}, "default: gpus: 1.5 is not a whole number"),
-        ({"default": {"gpus": float("inf")}}, "default: gpus: inf is not a whole number"),
-        ({"default": {"servers": True}}, "default: servers: True is not a whole number"),
-        ({"default": {"servers": [1]}}, r"default: servers: \[1\] is not a whole number"),
-        ({"default": {"cores": [1]}}, "default: cores: .*not an amount"),
-        ({"default": {"cores": "1e9999999"}}, "default: cores: .*not an amount"),
+        ({"everybody": {}}, "ceilings: there is no field 'everybody'; there are default, groups, users"),
+        ({"default": {"cpu": 1}}, "ceilings.default: there is no field 'cpu'"),
+        ({"default": {"core": 1}}, "ceilings.default: there is no field 'core'; did you mean 'cores'"),
+        ({"groups": {"astro": {"memory": "lots"}}}, "ceilings.groups.astro.memory: should be an amount of memory"),
+        (
+            {"users": {"bob": {"servers": -1}}},
+            "ceilings.users.bob.servers: should be a whole number, such as",
+        ),
+        ({"default": {"cores": -1}}, "ceilings.default.cores: should be a number of cores"),
+        ({"default": {"memory": "-1G"}}, "ceilings.default.memory: should be an amount of memory"),
+        ({"default": 4}, "ceilings.default: should be a dict of fields, not a number"),
+        ({"groups": ["astro"]}, "ceilings.groups: should be a dict of ceilings by hub group"),
+        ({"users": {"bob": None}}, "ceilings.users.bob: should be a dict of fields, not nothing"),
+        ({1: {}}, "ceilings: there is no field 1"),
+        ({"groups": {1: {}}}, "ceilings.groups"),
+        ({"default": {1: 2}}, "ceilings.default: there is no field 1"),
+        ({"default": {"gpus": 1.5}}, "ceilings.default.gpus: should be a whole number, such as 2, not 1.5"),
+        ({"default": {"gpus": float("inf")}}, "ceilings.default.gpus: should be a whole number"),
+        ({"default": {"servers": True}}, "ceilings.default.servers: should be a whole number"),
+        ({"default": {"servers": [1]}}, "ceilings.default.servers: should be a whole number"),
+        ({"default": {"cores": [1]}}, "ceilings.default.cores: should be a number of cores"),
+        ({"default": {"cores": "1e9999999"}}, "ceilings.default.cores: should be a number of cores"),
     ],
 )
 def test_wrong_ceilings_say_what_is_wrong(config: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ConfigError) as refused:
         parse_ceilings(config)
+    assert str(refused.value).startswith(message)
+
+
+def test_an_amount_that_is_none_is_not_given() -> None:
+    assert parse_ceilings({"default": None, "groups": {"astro": {"cores": None}}}) == parse_ceilings(
+        {"groups": {"astro": {}}}
+    )
 
 
 def pod(name: str = "jupyter-ada", user: str = "ada", phase: str = "Running", **resources: Any) -> dict[str, Any]:
@@ -190,7 +206,7 @@ def test_a_pod_without_a_limit_uses_its_request() -> None:
 
 
 def test_a_ceiling_is_a_quota_too() -> None:
-    quota = serialized(resource_quota(Ceiling(4, 8 * GIB, servers=3)))
+    quota = serialized(resource_quota(Ceiling(cores=4, memory=8 * GIB, servers=3)))
     assert quota["metadata"]["name"] == "jhkube-ceiling"
     assert quota["spec"]["hard"] == {"limits.cpu": "4", "limits.memory": str(8 * GIB), "pods": "3"}
     assert resource_quota(Ceiling()) is None

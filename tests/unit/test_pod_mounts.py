@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from jhkube.identity import UserIdentity
+from jhkube.operator_models import ConfigError
 from jhkube.pod.mounts import claim_in_use, mount_parts, mounts_for, parse_mounts
 from tests.unit.pod_security import serialized
 
@@ -121,20 +122,31 @@ def test_what_does_not_hold_the_claim_is_in_nobodys_way(holder: dict[str, Any]) 
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"path": "/a"}, "exactly one of"),
-        ({"path": "/a", "claim": "c", "host_path": "/x"}, "exactly one of"),
-        ({"claim": "c"}, "exactly one of"),
-        ({"path": "/a", "claim": "c", "readonly": True}, "unknown readonly"),
-        ({"path": "a", "claim": "c"}, "absolute"),
-        ({"path": "/a", "claim": "C d"}, "not the name of a claim"),
-        ({"path": "/a", "claim": "c", "groups": "astro"}, "is a list"),
-        ({"path": "/a", "claim": "c", "sub_path": "../x"}, r"'\.\.'"),
-        ({"path": "/a", "host_path": "srv"}, "absolute"),
-        ({"path": "/a", "host_path": "/srv", "exclusive": True}, "for a claim"),
-        ({"path": "/a", "nfs": {"server": "s", "path": "/e", "mount_options": ["ro"]}}, "cannot carry"),
-        ("claim", "not a mapping"),
+        ({"path": "/a"}, ": should have exactly one of claim, nfs and host_path"),
+        ({"path": "/a", "claim": "c", "host_path": "/x"}, ": should have exactly one of"),
+        ({"claim": "c"}, ".path: should be a text, not nothing"),
+        ({"path": "/a", "claim": "c", "readonly": True}, ": there is no field 'readonly'; did you mean 'read_only'?"),
+        ({"path": "a", "claim": "c"}, ".path: should be an absolute path, not 'a'"),
+        ({"path": "/a", "claim": "C d"}, ".claim: should be the name of a Kubernetes object"),
+        ({"path": "/a", "claim": "c", "groups": "astro"}, ".groups: should be a list of texts"),
+        ({"path": "/a", "claim": "c", "sub_path": "../x"}, ".sub_path: '../x' has a part that is '.' or '..'"),
+        ({"path": "/a", "host_path": "srv"}, ".host_path.path: should be an absolute path without '..'"),
+        (
+            {"path": "/a", "host_path": {"path": "/a", "typ": "Socket"}},
+            ".host_path: there is no field 'typ'; did",
+        ),
+        ({"path": "/a", "host_path": {"path": "/a", "type": "Folder"}}, ".host_path.type: should be a type of host"),
+        ({"path": "/a", "host_path": "/srv", "exclusive": True}, ": exclusive is for a claim"),
+        ({"path": "/a", "nfs": {"server": "s", "path": "/e", "mount_options": ["ro"]}}, ": a pod cannot carry NFS"),
+        ({"path": "/ok/", "claim": "c"}, ".path: '/ok' is the path of a mount before it"),
+        ("claim", ": should be a dict of fields, not a text"),
     ],
 )
 def test_a_wrong_entry_is_said_with_its_number(entry: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=f"entry 2: .*{message}"):
+    with pytest.raises(ConfigError) as refused:
         parse_mounts([{"path": "/ok", "claim": "ok"}, entry])
+    assert str(refused.value).startswith(f"extra_mounts[1]{message}")
+
+
+def test_one_path_can_be_of_other_volumes_for_other_groups() -> None:
+    parse_mounts([{"path": "/data", "claim": name, "groups": [name]} for name in ("physics", "biology")])

@@ -8,14 +8,13 @@ import pytest
 from kubernetes_asyncio.client.models import (
     V1Container,
     V1EmptyDirVolumeSource,
-    V1PersistentVolumeClaimVolumeSource,
     V1Pod,
     V1Volume,
     V1VolumeMount,
 )
 from kubespawner.objects import make_pod
 
-from jhkube.pod.parts import InitStep, PartsConflict, PodParts, apply_parts, literal
+from jhkube.pod.parts import InitStep, PartsConflict, PodParts, apply_parts, unexpanded
 from tests.unit.pod_security import serialized
 
 
@@ -35,7 +34,7 @@ def test_a_value_means_itself_to_kubelet() -> None:
     pod = apply_parts(kubespawner_pod(), PodParts(env={"A": "$(HOME) $5 {username} {{x}} $$"}))
     # The API reference on a container's env and command: "Double $$ are reduced to a single $".
     assert env_of(pod)["A"].replace("$$", "$") == "$(HOME) $5 {username} {{x}} $$"
-    assert literal("$(A)") == "$$(A)"
+    assert unexpanded("$(A)") == "$$(A)"
 
 
 def test_the_operators_variable_wins_and_may_refer_to_ours() -> None:
@@ -133,31 +132,3 @@ def test_an_init_container_asks_for_no_gpu() -> None:
     pod = kubespawner_pod(extra_resource_limits={"nvidia.com/gpu": "1"}, cpu_limit=1)
     apply_parts(pod, PodParts(init_steps=(InitStep("true"),)))
     assert serialized(pod)["spec"]["initContainers"][0]["resources"]["limits"] == {"cpu": 1}
-
-
-def claim_volume(name: str, claim: str) -> V1Volume:
-    return V1Volume(name=name, persistent_volume_claim=V1PersistentVolumeClaimVolumeSource(claim_name=claim))
-
-
-@pytest.mark.parametrize("key", ["persistentVolumeClaim", "persistent_volume_claim"])
-def test_one_claim_is_one_volume_whoever_mounts_it(key: str) -> None:
-    theirs = {"name": "theirs", key: {"claimName": "data"}}
-    pod = kubespawner_pod(extra_pod_config={"volumes": [theirs]})
-    init = V1Container(name="i", image="x:1", volume_mounts=[V1VolumeMount(name="a", mount_path="/a")])
-    apply_parts(
-        pod,
-        PodParts(
-            volumes=(claim_volume("a", "data"), claim_volume("b", "other")),
-            volume_mounts=(V1VolumeMount(name="a", mount_path="/a"), V1VolumeMount(name="b", mount_path="/b")),
-            init_containers=(init,),
-        ),
-        PodParts(
-            volumes=(claim_volume("c", "other"),),
-            init_steps=(InitStep("true", volume_mounts=(V1VolumeMount(name="c", mount_path="/c"),)),),
-        ),
-    )
-    spec = serialized(pod)["spec"]
-    assert [volume["name"] for volume in spec["volumes"]] == ["theirs", "b"]
-    assert [mount["name"] for mount in spec["containers"][0]["volumeMounts"]] == ["theirs", "b"]
-    assert [each["volumeMounts"][0]["name"] for each in spec["initContainers"]] == ["theirs", "b"]
-    assert init.volume_mounts[0].name == "a"

@@ -9,10 +9,9 @@ from kubernetes_asyncio.client.models import V1Pod, V1SecurityContext
 from kubespawner.objects import make_pod
 
 from jhkube.identity import UnixGroup, UserIdentity
-from jhkube.pod.build import PodSettings, build_pod
+from jhkube.pod.build import PodSettings, ServerFacts, build_pod
 from jhkube.pod.git import GitSettings, parse_git_hosts
 from jhkube.pod.home import parse_home
-from jhkube.pod.labels import ServerFacts
 from jhkube.pod.mounts import parse_mounts
 from jhkube.pod.security import parse_umask, run_as, with_umask
 from tests.unit.pod_security import baseline_violations, restricted_violations, serialized

@@ -10,25 +10,30 @@ import pytest
 from traitlets import TraitError
 from traitlets.config import Config
 
-from jhkube.images.offers import parse_offers
+from jhkube.images.image_name import full_name
+from jhkube.images.offer_rules import parse_offers
 from jhkube.options_form.sizes import parse_sizes
+from jhkube.pod.nodes import Placement, placement_of
 from jhkube.prepull.config import PrepullerConfig
-from jhkube.prepull.helper import HELPERS, helper_program
-from jhkube.prepull.manifests import HASH_ANNOTATION, PodSettings, container_name, daemon_set, placement_in
-from jhkube.prepull.observed import ImageState, Observed, images_on_nodes, observed
-from jhkube.prepull.placement import Placement, placement_of
-from jhkube.prepull.plan import Plan, PulledImage, Setback, plan_of, wanted_images
-from jhkube.prepull.present import image_key
-from jhkube.prepull.ready import ReadyImages
-from jhkube.prepull.setbacks import Setbacks
-from jhkube.prepull.written import other_owner
-from jhkube.prepuller import Prepuller, PrepullerError
+from jhkube.prepull.manifests import (
+    HASH_ANNOTATION,
+    HELPERS,
+    PrepullSettings,
+    container_name,
+    daemon_set,
+    helper_program,
+    placement_in,
+)
+from jhkube.prepull.observed import images_on_nodes, observed
+from jhkube.prepull.plan import Backoff, Backoffs, ImageState, Observed, Plan, PulledImage, plan_of, wanted_images
+from jhkube.prepull.prepuller import Prepuller, PrepullerError, other_owner
+from jhkube.watch.nodes import ReadyImages
 from tests.menus import menu
 from tests.unit.pod_security import restricted_violations
 
 LAB = "registry.example/lab"
 A, B, C = (PulledImage(f"{LAB}@sha256:{letter * 64}", f"{LAB}:{letter}") for letter in "abc")
-SETTINGS = PodSettings("jhkube-prepull", "hub", Placement(), "amd64", 10, "pause:1", ("account",), "low")
+SETTINGS = PrepullSettings("jhkube-prepull", "hub", Placement(), "amd64", 10, "pause:1", ("account",), "low")
 
 
 # Which images.
@@ -65,13 +70,13 @@ def test_the_offers_of_some_groups_alone():
 
 
 def test_what_failed_is_tried_last_and_not_before_its_time():
-    setbacks = {A.image: Setback("gone", 100.0)}
-    assert plan_of([A, B], setbacks, 99.0) == Plan((B,), ((A, setbacks[A.image]),))
-    assert plan_of([A, B], setbacks, 100.0) == Plan((B, A))
+    backoffs = {A.image: Backoff("gone", 100.0)}
+    assert plan_of([A, B], backoffs, 99.0) == Plan((B,), ((A, backoffs[A.image]),))
+    assert plan_of([A, B], backoffs, 100.0) == Plan((B, A))
 
 
 def test_a_plan_is_the_same_after_it_was_written():
-    plan = Plan((A,), ((B, Setback("gone", 1.5)),))
+    plan = Plan((A,), ((B, Backoff("gone", 1.5)),))
     assert Plan.from_json(plan.to_json()) == plan
 
 
@@ -152,7 +157,7 @@ def test_a_node_takes_labs(placement, where, fits):
 
 @pytest.mark.parametrize(("placement", "where", "fits"), PLACES)
 def test_the_daemon_set_goes_where_labs_go(placement, where, fits):
-    written = placement_in(daemon_set(PodSettings("n", "hub", placement, "amd64", 1, "pause:1"), Plan()))
+    written = placement_in(daemon_set(PrepullSettings("n", "hub", placement, "amd64", 1, "pause:1"), Plan()))
     where["metadata"]["labels"] |= {"kubernetes.io/arch": "amd64"}
     assert written.admits(where) is fits
     where["metadata"]["labels"] |= {"kubernetes.io/arch": "arm64"}
@@ -174,7 +179,7 @@ def test_the_pods_pull_one_after_the_other_as_nobody_and_then_rest():
 
 
 def test_what_is_left_out_changes_the_daemon_set_and_not_its_pods():
-    made = [daemon_set(SETTINGS, Plan((A,), skipped)) for skipped in ((), ((B, Setback("gone", 1.0)),))]
+    made = [daemon_set(SETTINGS, Plan((A,), skipped)) for skipped in ((), ((B, Backoff("gone", 1.0)),))]
     assert made[0]["spec"] == made[1]["spec"]
     assert len({each["metadata"]["annotations"][HASH_ANNOTATION] for each in made}) == 2
 
@@ -200,7 +205,9 @@ def test_a_name_that_can_be_no_label_is_refused_with_what_would_be_right(name):
 async def test_nodes_of_a_processor_that_there_is_no_helper_for_are_refused(kubeconfig):
     arm = Prepuller(config=Config({"ImageMenu": {"platform": "linux/arm64"}}))
     assert arm.settings.architecture == "arm64"
-    with pytest.raises(PrepullerError, match=r"platform is 'linux/s390x'.*linux/amd64 or linux/arm64 alone"):
+    with pytest.raises(
+        PrepullerError, match=r"platform is 'linux/s390x'.*only for nodes of linux/amd64 or linux/arm64"
+    ):
         Prepuller(config=Config({"ImageMenu": {"platform": "linux/s390x"}}))
 
 
@@ -308,7 +315,7 @@ def _amd64(node):
 
 
 def test_the_table_has_each_image_on_each_node():
-    plan = Plan((A, B), ((C, Setback("not found", 0.0)),))
+    plan = Plan((A, B), ((C, Backoff("not found", 0.0)),))
     nodes = [node("node1"), node("node2", images=[A.image, C.image])]
     done, waits = {"terminated": {"exitCode": 0}}, {"waiting": {"reason": "PodInitializing"}}
     assert rows(plan, [pod(done, waits)], nodes) == {
@@ -336,41 +343,41 @@ FAILED, PASSING = Observed(ImageState.FAILED, "not found"), Observed(ImageState.
 
 
 def test_what_cannot_pass_is_left_out_at_once_and_tried_again_later():
-    setbacks = Setbacks(retry_after=100.0)
-    assert setbacks.note([{A.image: FAILED}], {A.image}, 10.0) == [A.image]
-    assert setbacks.by_image == {A.image: Setback("not found", 110.0)}
-    assert setbacks.note([{A.image: FAILED}], {A.image}, 50.0) == [], "the old pods still say so"
-    assert setbacks.next_look(60.0, 50.0) == 60.0
-    assert setbacks.note([{A.image: FAILED}], {A.image}, 110.0) == [A.image]
+    backoffs = Backoffs(retry_after=100.0)
+    assert backoffs.note([{A.image: FAILED}], {A.image}, 10.0) == [A.image]
+    assert backoffs.by_image == {A.image: Backoff("not found", 110.0)}
+    assert backoffs.note([{A.image: FAILED}], {A.image}, 50.0) == [], "the old pods still say so"
+    assert backoffs.next_look(60.0, 50.0) == 60.0
+    assert backoffs.note([{A.image: FAILED}], {A.image}, 110.0) == [A.image]
 
 
 def test_what_may_pass_is_given_time():
-    setbacks = Setbacks(retry_after=100.0)
-    assert setbacks.note([{A.image: PASSING}], {A.image}, 10.0) == []
-    assert setbacks.next_look(60.0, 10.0) == 60.0
-    assert setbacks.note([], {A.image}, 40.0) == [], "it passed"
-    assert setbacks.note([{A.image: PASSING}], {A.image}, 50.0) == []
-    assert setbacks.note([{A.image: PASSING}], {A.image}, 110.0) == [A.image]
+    backoffs = Backoffs(retry_after=100.0)
+    assert backoffs.note([{A.image: PASSING}], {A.image}, 10.0) == []
+    assert backoffs.next_look(60.0, 10.0) == 60.0
+    assert backoffs.note([], {A.image}, 40.0) == [], "it passed"
+    assert backoffs.note([{A.image: PASSING}], {A.image}, 50.0) == []
+    assert backoffs.note([{A.image: PASSING}], {A.image}, 110.0) == [A.image]
 
 
 def test_of_what_the_nodes_say_the_worst_counts():
-    assert Setbacks(1.0).note([{A.image: PASSING}, {A.image: FAILED}], {A.image}, 0.0) == [A.image]
+    assert Backoffs(1.0).note([{A.image: PASSING}, {A.image: FAILED}], {A.image}, 0.0) == [A.image]
 
 
 def test_one_nodes_trouble_with_an_image_that_another_has_leaves_nothing_out():
-    setbacks, there = Setbacks(1.0), {A.image: Observed(ImageState.PRESENT)}
+    backoffs, there = Backoffs(1.0), {A.image: Observed(ImageState.PRESENT)}
     for now in (0.0, 1000.0):
-        assert setbacks.note([there, {A.image: PASSING}], {A.image}, now) == []
-    assert setbacks.next_look(60.0, 1000.0) is None
-    assert setbacks.note([there, {A.image: FAILED}], {A.image}, 1000.0) == [A.image], "a new node would not get it"
+        assert backoffs.note([there, {A.image: PASSING}], {A.image}, now) == []
+    assert backoffs.next_look(60.0, 1000.0) is None
+    assert backoffs.note([there, {A.image: FAILED}], {A.image}, 1000.0) == [A.image], "a new node would not get it"
 
 
 def test_images_that_nobody_wants_any_more_are_forgotten():
-    setbacks = Setbacks(retry_after=100.0)
-    setbacks.note([{A.image: FAILED}], {A.image}, 0.0)
-    setbacks.note([{A.image: FAILED}], {B.image}, 1.0)
-    assert setbacks.by_image == {}
-    assert setbacks.next_look(60.0, 1.0) is None
+    backoffs = Backoffs(retry_after=100.0)
+    backoffs.note([{A.image: FAILED}], {A.image}, 0.0)
+    backoffs.note([{A.image: FAILED}], {B.image}, 1.0)
+    assert backoffs.by_image == {}
+    assert backoffs.next_look(60.0, 1.0) is None
 
 
 # What is ready.
@@ -402,4 +409,4 @@ async def test_ready_is_what_all_nodes_have_that_take_labs():
     ],
 )
 def test_images_are_compared_as_nodes_name_them(written, named):
-    assert image_key(written) == named
+    assert full_name(written) == named

@@ -14,7 +14,8 @@ def preset(**fields: Any) -> Preset:
 
 
 def test_a_preset_needs_nothing_but_a_name() -> None:
-    assert preset() == Preset("scratch", "Scratch")
+    assert (preset().name, preset().display_name) == ("scratch", "Scratch")
+    assert preset() == Preset(name="scratch")
 
 
 def test_a_preset_keeps_what_it_adds() -> None:
@@ -42,7 +43,7 @@ def test_a_preset_keeps_what_it_adds() -> None:
     [
         ({"enviroment": {}}, "there is no field 'enviroment'; did you mean 'environment'?"),
         ({"environment": {"A B": "1"}}, "'A B' cannot be one"),
-        ({"environment": {"A": 1}}, "presets[0] (scratch).environment: should be a dict of texts"),
+        ({"environment": {"A": 1}}, "presets[0] (scratch).environment.A: should be a text"),
         ({"environment": ["A=1"]}, "presets[0] (scratch).environment: should be a dict of texts"),
         (
             {"volumes": [{"nfs": {}}]},

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from kubespawner import KubeSpawner
 
 from jhkube.images.entries import Menu
-from jhkube.images.offers import offer_for, parse_offers
-from jhkube.options_form.overrides import FRESH_ENVIRONMENT, Appended, literal
+from jhkube.images.offer_rules import parse_offers
+from jhkube.images.offers import offer_for
 from jhkube.options_form.presets import parse_presets
 from jhkube.options_form.profiles import (
+    FRESH_ENVIRONMENT,
+    Appended,
     Available,
     Choice,
     ConfigError,
@@ -29,6 +31,7 @@ from jhkube.options_form.profiles import (
     nearest_choice,
     parse_profiles,
     profile_list,
+    without_templates,
 )
 from jhkube.options_form.sizes import parse_sizes
 from tests.menus import menu
@@ -208,6 +211,12 @@ def test_an_image_of_ones_own_has_to_match_a_pattern_as_a_whole() -> None:
     assert refusal({"image": "registry.example/mine:1"})[1].startswith("There is no image 'registry.example/mine:1'")
 
 
+@pytest.mark.parametrize("text", ["[::1]:5000/x", "[2001:db8::1]/team/lab:w_2026_46", "localhost:5000/x"])
+def test_an_image_of_any_registry_can_be_typed(text: str) -> None:
+    offers = [{"custom_images": [r".*"]}]
+    assert chosen({"image": text}, available(offers=offers)).image == text
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -221,6 +230,8 @@ def test_an_image_of_ones_own_has_to_match_a_pattern_as_a_whole() -> None:
         "registry.example/a@sha256:12",
         "https://registry.example/a",
         "registry.example/<script>",
+        "[::G]/a",
+        "[fe80::1%eth0]:5000/a",
     ],
 )
 def test_what_is_no_reference_is_refused_though_the_pattern_takes_it(text: str) -> None:
@@ -459,13 +470,13 @@ def test_only_what_is_offered_is_in_the_list_however_many_tags_there_are() -> No
     ],
 )
 def test_braces_are_text_except_around_kubespawners_own_fields(text: str, template: str) -> None:
-    assert literal(text) == template
-    assert literal({"k": [text]}) == {"k": [template]}
+    assert without_templates(text) == template
+    assert without_templates({"k": [text]}) == {"k": [template]}
 
 
 @given(st.text(alphabet="{}ab_ ") | st.text())
 def test_any_text_survives_kubespawners_formatting(text: str) -> None:
-    assert literal(text).format(username="U") == text or "{username}" in text
+    assert without_templates(text).format(username="U") == text or "{username}" in text
 
 
 async def test_appended_twice_adds_once() -> None:

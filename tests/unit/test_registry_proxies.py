@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from yarl import URL
 
-from jhkube.images.registry.proxies import goes_directly, proxy_for
+from jhkube.images.registry.http import goes_directly, proxy_for
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ import re
 import pytest
 from jsonschema import Draft202012Validator
 
-from jhkube.crypt_keys import crypt_keys
-from jhkube.setting_kinds import SECRET, TEXT, WORDS
-from jhkube.settings import SETTINGS, SettingError, Settings, chart_schema
+from jhkube.deployment.crypt_keys import crypt_keys
+from jhkube.deployment.schemas import chart_schema
+from jhkube.deployment.settings import SETTINGS, SettingError, Settings
 
+ANY_TEXT = ("a text", "a list of words")
 OLD, NEW = "11" * 32, "22" * 32
 
 
@@ -53,7 +54,7 @@ def test_words_are_separated_by_commas_or_spaces(text):
 
 
 def test_an_unknown_variable_is_refused_with_the_nearest_right_one():
-    with pytest.raises(SettingError, match=r"JHKUBE_REPOSITORY is no setting.*did you mean JHKUBE_REPOSITORIES"):
+    with pytest.raises(SettingError, match=r"JHKUBE_REPOSITORY: unknown setting; did you mean JHKUBE_REPOSITORIES"):
         Settings({"JHKUBE_REPOSITORY": "x"})
 
 
@@ -92,7 +93,7 @@ MALFORMED = [
     ("JHKUBE_DB_URL", "/srv/hub.sqlite", "a database's URL, such as postgresql"),
     ("JHKUBE_HOME_SIZE", "ten", "an amount of storage, such as 10Gi"),
     ("JHKUBE_HOME_KIND", "NFS", "pvc, nfs or shared-pvc"),
-    ("JHKUBE_AUTH", "git", "github, cilogon, or other for an authenticator"),
+    ("JHKUBE_AUTH", "git", "github, cilogon, oidc, or other for an authenticator"),
     ("JHKUBE_CULLER", "perhaps", "true or false"),
     ("JHKUBE_SIZES", "{}", "a list of objects, as JSON"),
     ("JHKUBE_CILOGON_IDPS", "[", "an object, as JSON"),
@@ -107,7 +108,7 @@ def test_a_malformed_variable_is_refused_by_name(variable, text, right):
     assert str(refused.value).startswith(f"{variable}: should be ")
 
 
-@pytest.mark.parametrize("setting", [each for each in SETTINGS if each.kind not in (TEXT, SECRET, WORDS)])
+@pytest.mark.parametrize("setting", [each for each in SETTINGS if each.spelling.words not in ANY_TEXT])
 def test_what_is_refused_is_not_repeated(setting):
     with pytest.raises(SettingError) as refused:
         Settings({setting.variable: "s3cret [$]\n"})

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema
 import pytest
 
+from jhkube.operator_models import schema_definitions
 from jhkube.options_form.sizes import (
     DEFAULT_SIZES,
     ConfigError,
     Size,
+    bytes_text,
     default_size,
-    memory_text,
     parse_sizes,
     sizes_for,
 )
@@ -92,14 +94,25 @@ def test_a_quarter_is_guaranteed_unless_the_operator_says_otherwise() -> None:
         ({"gpus": 1.5}, "sizes[0] (one).gpus: should be a whole number"),
         ({"gpus": -1}, "sizes[0] (one).gpus"),
         ({"gpu_resource": "nvidia"}, "sizes[0] (one).gpu_resource: should be a resource of a device plugin"),
-        ({"node_selector": {"zone": 1}}, "sizes[0] (one).node_selector: should be a dict of texts"),
+        ({"node_selector": {"zone": 1}}, "sizes[0] (one).node_selector.zone: should be a text"),
         ({"groups": "physics"}, "sizes[0] (one).groups: should be a list of texts"),
         ({"default": "yes"}, "sizes[0] (one).default: should be True or False, not 'yes'"),
         ({"tolerations": {"key": "gpu"}}, "sizes[0] (one).tolerations: should be a list of dicts"),
         ({"tolerations": [{"kee": "gpu"}]}, "there is no field 'kee'; did you mean 'key'?"),
-        ({"tolerations": [{"key": "a", "effect": "No"}]}, "with an effect of NoSchedule"),
-        ({"tolerations": [{"key": "a", "operator": "In"}]}, "with the operator Equal"),
-        ({"tolerations": [{"effect": "NoSchedule"}]}, "with a key, or the operator Exists"),
+        (
+            {"tolerations": [{"key": "a", "effect": "No"}]},
+            "(one).tolerations[0].effect: should be 'NoSchedule', 'PreferNoSchedule' or 'NoExecute', not 'No'",
+        ),
+        ({"tolerations": [{"key": "a", "operator": "In"}]}, "operator: should be 'Equal' or 'Exists', not 'In'"),
+        (
+            {"tolerations": [{"key": "a"}, {"effect": "NoSchedule"}]},
+            "tolerations[1].key: should be a taint's key, or left out with the operator Exists",
+        ),
+        (
+            {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]},
+            "tolerations[0].value: should be left out with the operator Exists, not 'b'",
+        ),
+        ({"tolerations": [{"key": "a", "tolerationSeconds": "60"}]}, "tolerationSeconds: should be a whole number"),
     ],
 )
 def test_an_error_names_the_field_and_what_would_be_right(fields: dict[str, Any], message: str) -> None:
@@ -165,4 +178,21 @@ def test_a_size_says_what_it_gives(fields: dict[str, Any], summary: str) -> None
     [(512, "512 bytes"), (1024, "1 KiB"), (GIB // 2, "512 MiB"), (4 * GIB, "4 GiB"), (2048 * GIB, "2 TiB")],
 )
 def test_memory_reads_well(amount: int, text: str) -> None:
-    assert memory_text(amount) == text
+    assert bytes_text(amount) == text
+
+
+@pytest.mark.parametrize(
+    ("fields", "valid"),
+    [
+        ({}, True),
+        ({"memory": "512Mi", "cores": "500m", "gpus": 1, "default": True, "groups": ["physics"]}, True),
+        ({"tolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}]}, True),
+        ({"tolerations": [{"kee": "gpu"}]}, False),
+        ({"cores_guarantee": "two"}, False),
+        ({"memmory": "1G"}, False),
+    ],
+)
+def test_the_schema_knows_what_a_size_is(fields: dict[str, Any], valid: bool) -> None:
+    schema = {"definitions": schema_definitions(Size), "items": {"$ref": "#/definitions/Size"}}
+    written = [*DEFAULT_SIZES, {"name": "one", "cores": 1, "memory": "1G", **fields}]
+    assert jsonschema.Draft7Validator(schema).is_valid(written) is valid

@@ -13,15 +13,15 @@ from traitlets.config import Config
 
 from jhkube import spawner_options
 from jhkube.checks.configuration import configuration_results
-from jhkube.configured import ConfiguredHub
+from jhkube.checks.configured import ConfiguredHub
 from jhkube.images.entries import MenuEntry
 from jhkube.images.menu import ImageMenu
 from jhkube.images.tags import parse_tag
 from jhkube.options_form import form
 from jhkube.options_form.profiles import parse_profiles
 from jhkube.spawner import JHKubeSpawner
-from jhkube.spawner_options import Refused, _computed_profiles
-from jhkube.watch.starts import Start
+from jhkube.spawner_options import StartRefused, _computed_profiles
+from jhkube.watch.start import Start
 from tests.menus import menu
 
 pytestmark = pytest.mark.usefixtures("kubeconfig")
@@ -92,7 +92,7 @@ def spawners(names=("",), **settings):
 )
 async def test_a_link_to_what_is_on_no_list_shows_it_in_the_form_and_starts_nothing(query, field):
     (spawner,) = spawners()
-    with pytest.raises(Refused, match="A link asks for"):
+    with pytest.raises(StartRefused, match="A link asks for"):
         await spawner.options_from_query(query)
     options, error = spawner._refused
     assert error.field == field
@@ -115,7 +115,7 @@ async def test_a_link_to_what_is_on_no_list_shows_it_in_the_form_and_starts_noth
 async def test_what_costs_or_does_more_than_a_link_may_decide_is_shown_in_the_form(query, field, words):
     presets = [{"name": "scratch", "display_name": "The scratch disk", "environment": {"X": "1"}}]
     (spawner,) = spawners(presets=presets)
-    with pytest.raises(Refused, match=f"A link asks for {words}.*Press Start only if you want that"):
+    with pytest.raises(StartRefused, match=f"A link asks for {words}.*Press Start only if you want that"):
         await spawner.options_from_query(query)
     options, error = spawner._refused
     assert error.field == field
@@ -126,7 +126,7 @@ async def test_what_costs_or_does_more_than_a_link_may_decide_is_shown_in_the_fo
 async def test_a_link_says_everything_that_it_asks_for():
     (spawner,) = spawners()
     query = {"image": ["registry.example/people/eve:1"], "size": ["large"], "reset_environment": ["on"]}
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(StartRefused) as refused:
         await spawner.options_from_query(query)
     assert refused.value.jupyterhub_message.startswith(
         "A link asks for 'registry.example/people/eve:1', the size Large (4 cores, 8 GiB memory) and a fresh"
@@ -144,7 +144,7 @@ async def test_the_person_who_confirms_it_in_the_form_starts_it():
     (spawner,) = spawners()
     spawner.image_menu.looked_up.set()
     asked = {"image": ["w_2026_45"], "size": ["large"], "reset_environment": ["on"]}
-    with pytest.raises(Refused):
+    with pytest.raises(StartRefused):
         await spawner.options_from_query(asked)
     shown = await spawner._rendered_form()
     assert "A link asks for the size Large" in shown
@@ -176,7 +176,7 @@ async def test_a_link_to_the_profile_that_everybody_starts_is_started_with_what_
     profile = {"display_name": "Own", "default": True, "profile_options": {"cores": {"choices": cores}}}
     spawner._static_profiles = parse_profiles([profile])
     assert await spawner.options_from_query({"profile": ["own"], "profile-option-own--cores": ["one"]})
-    with pytest.raises(Refused, match=r"A link asks for cores 'many'\. Press Start"):
+    with pytest.raises(StartRefused, match=r"A link asks for cores 'many'\. Press Start"):
         await spawner.options_from_query({"profile-option-own--cores": ["many"], "profile": ["own"]})
 
 
@@ -214,7 +214,7 @@ async def test_two_servers_that_start_at_once_pass_no_ceiling_together():
     while first.image_menu.asked < 2 and not any(each.done() for each in both):
         await asyncio.sleep(0)
     first.image_menu.looked_up.set()
-    with pytest.raises(Refused, match="your limit is 5 cores"):
+    with pytest.raises(StartRefused, match="your limit is 5 cores"):
         await asyncio.gather(*both)
 
 
@@ -244,7 +244,7 @@ async def test_a_form_that_is_checked_while_its_server_starts_changes_nothing_of
     check = await form_then_rest(first, {"size": "large"})
     assert await check == {"profile": "lab", "image": "w_2026_45", "size": "small"}
     assert first._choice.size.name == "large"
-    with pytest.raises(Refused, match="This server's 4 cores and the 4 cores of your running server"):
+    with pytest.raises(StartRefused, match="This server's 4 cores and the 4 cores of your running server"):
         await second._choose({"size": "large"})
 
 
@@ -256,11 +256,11 @@ async def test_nor_does_one_that_is_refused():
     first.image_menu.looked_up.set()
     await first._choose(started)
     for wrong in ({"size": ["none"]}, {"image": ["none"]}):
-        with pytest.raises(Refused):
+        with pytest.raises(StartRefused):
             await first.run_options_from_form(wrong)
-        with pytest.raises(Refused):
+        with pytest.raises(StartRefused):
             await first.options_from_query(wrong)
-    with pytest.raises(Refused, match="the 4 cores of your running server"):
+    with pytest.raises(StartRefused, match="the 4 cores of your running server"):
         await second._choose(started)
 
 
@@ -273,7 +273,7 @@ async def test_what_counts_of_a_server_is_what_was_applied():
     await first.load_user_options()
     # What is configured for the next one is not what this one has.
     first.cpu_limit = 1
-    with pytest.raises(Refused, match="the 64 cores of your running server"):
+    with pytest.raises(StartRefused, match="the 64 cores of your running server"):
         await second._choose({"size": "medium"})
 
 
@@ -281,7 +281,7 @@ async def test_what_counts_of_a_server_is_what_was_applied():
 async def test_what_only_a_hook_gives_a_server_is_counted_before_its_pod_is_made():
     (spawner,) = spawners(ceilings={"default": {"gpus": 1}}, extra_resource_guarantees={"habana.ai/gaudi": "2"})
     spawner.image_menu = None
-    with pytest.raises(Refused, match="This server asks for 2 GPUs; your limit is 1 GPU"):
+    with pytest.raises(StartRefused, match="This server asks for 2 GPUs; your limit is 1 GPU"):
         await spawner._choose({})
 
 
@@ -289,7 +289,7 @@ async def test_what_only_a_hook_gives_a_server_is_counted_before_its_pod_is_made
 async def test_what_is_guaranteed_counts_where_there_is_no_limit():
     (spawner,) = spawners(ceilings={"default": {"cores": 1}}, cpu_guarantee=2)
     spawner.image_menu = None
-    with pytest.raises(Refused, match="This server asks for 2 cores; your limit is 1 core"):
+    with pytest.raises(StartRefused, match="This server asks for 2 cores; your limit is 1 core"):
         await spawner._choose({})
 
 
@@ -305,7 +305,7 @@ async def test_gpus_of_all_kinds_are_counted_by_the_pod_after_a_restart_of_the_h
     second._spawn_pending = True
     watched[second._pod_key] = pod_with(second.pod_name, {"cpu": "1", "memory": "1Gi", resource: "1"})
     first.image_menu.looked_up.set()
-    with pytest.raises(Refused, match="This server's 1 GPU and the 1 GPU of your running server"):
+    with pytest.raises(StartRefused, match="This server's 1 GPU and the 1 GPU of your running server"):
         await first._choose({"size": "gpu"})
 
 
@@ -348,7 +348,7 @@ async def test_a_profile_of_the_operators_counts_by_what_it_sets():
     (spawner,) = spawners(ceilings={"default": {"cores": 5}})
     spawner.profile_list = parse_profiles(PROFILES)
     spawner.user_options = {"profile": "large"}
-    with pytest.raises(Refused, match="This server asks for 64 cores; your limit is 5 cores"):
+    with pytest.raises(StartRefused, match="This server asks for 64 cores; your limit is 5 cores"):
         await spawner.load_user_options()
 
 
@@ -356,7 +356,7 @@ async def test_a_profile_of_the_operators_counts_by_what_it_sets():
 async def test_what_somebody_typed_is_no_error_of_the_hubs_own(typed):
     (spawner,) = spawners(environment={"SURVEY": typed})
     spawner.pod_start = Start(spawner, spawner.parsed_patience())
-    with pytest.raises(Refused, match="What was chosen and configured makes no server"):
+    with pytest.raises(StartRefused, match="What was chosen and configured makes no server"):
         await spawner.get_pod_manifest()
 
 
@@ -367,7 +367,7 @@ async def test_nor_is_a_value_that_a_trait_does_not_take(typed):
     (spawner,) = spawners()
     spawner.profile_list = spawner._static_profiles = parse_profiles([profile])
     spawner.user_options = {"profile": "own", "cores--unlisted-choice": typed}
-    with pytest.raises(Refused, match="What was chosen and configured makes no server"):
+    with pytest.raises(StartRefused, match="What was chosen and configured makes no server"):
         await spawner.load_user_options()
 
 
@@ -389,7 +389,7 @@ async def test_no_typed_image_is_root_where_others_have_their_homes(home, says, 
     if says is None:
         await asked
     else:
-        with pytest.raises(Refused, match=says):
+        with pytest.raises(StartRefused, match=says):
             await asked
 
 

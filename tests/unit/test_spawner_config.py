@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from traitlets import TraitError
 from traitlets.config import Config
 
+from jhkube.operator_models import ConfigError
 from jhkube.spawner_config import SpawnerConfig
 
 ODD = (
@@ -81,38 +86,38 @@ def test_whatever_is_assigned_is_refused_at_once_by_its_name_or_can_be_used():
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("ceilings", {"default": None}, "ceilings: default: should be a mapping, not None"),
+        ("ceilings", {"users": {"ada": None}}, "ceilings.users.ada: should be a dict of fields, not nothing"),
         (
             "extra_mounts",
             [{"path": "/data", "host_path": {"path": "/srv", "typ": "Directory"}}],
-            "extra_mounts: entry 1: host_path is a path, or has path and optionally type, not",
+            "extra_mounts[0].host_path: there is no field 'typ'; did you mean 'type'?",
         ),
         (
             "extra_mounts",
             [{**MOUNT, "read_only": "no"}],
-            "extra_mounts: entry 1: read_only is True or False, not 'no'",
+            "extra_mounts[0].read_only: should be True or False, not 'no'",
         ),
-        ("extra_mounts", [{**MOUNT, "groups": 3}], "extra_mounts: entry 1: groups is a list of hub groups"),
-        ("git_hosts", [3], "git_hosts: 3 should be a host's name, a URL, or a mapping with host"),
-        ("git_hosts", [{"host": 3}], "git_hosts: host in {'host': 3} should be a text"),
+        ("extra_mounts", [{**MOUNT, "groups": 3}], "extra_mounts[0].groups: should be a list of texts"),
+        ("git_hosts", [3], "git_hosts[0]: should be a dict of fields, not a number"),
+        ("git_hosts", [{"host": 3}], "git_hosts[0].host: should be a lower-case name with an optional port"),
         ("guarantee_ratio", 2, "guarantee_ratio: should be over 0 and at most 1, not 2.0"),
         ("guarantee_ratio", 0, "guarantee_ratio: should be over 0 and at most 1, not 0.0"),
         ("guarantee_ratio", float("nan"), "guarantee_ratio: should be over 0 and at most 1, not nan"),
-        ("home_path", "home", "home_path: 'home' is to be an absolute path"),
-        ("home_sub_path", "/home", "home_sub_path: '/home' is to be a relative path"),
+        ("home_path", "home", "home_path: should be an absolute path, not 'home'"),
+        ("home_sub_path", "/home", "home_sub_path: should be a relative path, not '/home'"),
         ("home_copy_from", "etc", "home_copy_from: 'etc' is not the absolute path"),
-        ("home_nfs", {"server": None, "path": "/home"}, "home_nfs: an NFS export is described by texts, and None"),
+        ("home_nfs", {"server": None, "path": "/home"}, "home_nfs.server: should be a host name or an address"),
         (
             "home_nfs",
             {"server": "files", "path": "/home", "mount_options": 3},
-            "home_nfs: NFS mount options are a list",
+            "home_nfs.mount_options: should be a list",
         ),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_when_it_is_assigned(name, value, said):
     with pytest.raises(TraitError) as refused:
         configured(name, value)
-    assert str(refused.value).startswith(f"JHKubeSpawner.{said}")
+    assert str(refused.value).startswith(f"c.JHKubeSpawner.{said}")
     settings = SpawnerConfig()
     with pytest.raises(TraitError):
         setattr(settings, name, value)
@@ -121,3 +126,80 @@ def test_a_setting_that_cannot_be_is_refused_when_it_is_assigned(name, value, sa
 @pytest.mark.parametrize("ratio", [0.001, 0.25, 1])
 def test_a_guarantee_of_a_part_or_all_is_taken(ratio):
     assert configured("guarantee_ratio", ratio).parsed_sizes()[0].cores_guarantee == ratio
+
+
+NFS = {"server": "files.example.org", "path": "/export/home"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"home_nfs": NFS}, "home_nfs goes with home = 'nfs'"),
+        ({"home": "nfs"}, "home_nfs goes with home = 'nfs'"),
+        ({"home": "shared-pvc"}, "home = 'shared-pvc' needs the claim's name in home_claim"),
+        (
+            {"home": "nfs", "home_nfs": NFS, "home_made_by": "user"},
+            "home_made_by: on nfs a user cannot make a folder",
+        ),
+        ({"home": "nfs", "home_nfs": NFS, "home_sub_path": "all"}, "home_sub_path: 'all' is the same for every user"),
+        (
+            {"extra_mounts": [{**MOUNT, "path": "/home/{username}/"}]},
+            "extra_mounts[0].path: '/home/{username}' is the place of the home (home_path)",
+        ),
+        ({"extra_mounts": [{**MOUNT, "path": "/etc/jhkube"}]}, "extra_mounts[0].path: '/etc/jhkube' is the place of"),
+        ({"accounts_passwd": "root"}, "accounts_passwd: not an entry of a passwd file: 'root'"),
+        ({"login_shell": "bash"}, "login_shell: should be an absolute path, not 'bash'"),
+        ({"umask": "007"}, "umask needs the command: set c.KubeSpawner.cmd"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused_before_any_start(settings, said):
+    configured = SpawnerConfig(config=Config({"SpawnerConfig": settings}))
+    with pytest.raises(ConfigError) as refused:
+        configured.check_together()
+    assert str(refused.value).startswith(f"c.JHKubeSpawner.{said}")
+
+
+def test_settings_that_go_together_are_taken():
+    SpawnerConfig(config=Config({"SpawnerConfig": {"home": "nfs", "home_nfs": NFS}})).check_together()
+    SpawnerConfig().check_together()
+
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: none
+clusters: [{name: none, cluster: {server: "http://127.0.0.1:9"}}]
+users: [{name: none, user: {}}]
+contexts: [{name: none, context: {cluster: none, user: none}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("home_nfs = {'server': 'files', 'path': '/home'}", "c.JHKubeSpawner.home_nfs goes with home = 'nfs'"),
+        ("extra_mounts = [{'path': '/data'}]", "c.JHKubeSpawner.extra_mounts[0]: should have exactly one of claim"),
+    ],
+)
+def test_a_hub_whose_servers_could_not_start_ends_at_its_own_start(tmp_path, setting, said):
+    (tmp_path / "kubeconfig").write_text(KUBECONFIG)
+    (tmp_path / "config.py").write_text(
+        "from jhkube.spawner import begin_menu_with_hub\n"
+        "c.JupyterHub.spawner_class = 'jhkube'\n"
+        "c.JupyterHub.authenticator_class = 'null'\n"
+        "begin_menu_with_hub()\n"
+        # After it, as in a file that is read later.
+        f"c.JHKubeSpawner.{setting}\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-m", "jupyterhub", "-f", "config.py"],
+        cwd=tmp_path,
+        env={**os.environ, "KUBECONFIG": str(tmp_path / "kubeconfig")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert f"The hub cannot start servers with its configuration: {said}" in ended.stderr
+    assert "JupyterHub is now running" not in ended.stderr

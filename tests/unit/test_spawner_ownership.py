@@ -9,10 +9,10 @@ from jupyterhub import orm as hub_orm
 from traitlets.config import Config
 
 from jhkube.checks.configuration import configuration_results
-from jhkube.configured import ConfiguredHub
+from jhkube.checks.configured import ConfiguredHub
 from jhkube.identity import UserIdentity
 from jhkube.spawner import JHKubeSpawner
-from jhkube.watch.claims import ClaimReflector
+from jhkube.watch.reflectors import ClaimReflector
 
 pytestmark = pytest.mark.usefixtures("kubeconfig")
 

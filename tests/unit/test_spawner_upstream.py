@@ -4,15 +4,13 @@ from pathlib import Path
 
 import pytest
 from jupyterhub import orm as hub_orm
-from kubernetes_asyncio.client import Configuration, V1OwnerReference
+from kubernetes_asyncio.client import V1OwnerReference
 from kubespawner import KubeSpawner
-from kubespawner.clients import _client_cache, shared_client
 from traitlets.config import Config
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.pod.secret import SECRET_PATH, secret_name
 from jhkube.spawner import JHKubeSpawner
-from tests.unit.api_answers import api_server
 
 pytestmark = pytest.mark.usefixtures("kubeconfig")
 
@@ -139,47 +137,6 @@ class Nobody:
     name, id, url, groups = "ada", 1, "/user/ada/", None
 
 
-def api_answer(method, path):
-    """Return what the API server says: a namespace that is there, and pods that it takes and shows as running."""
-    if method == "POST":
-        return (409, {"message": "already exists"}) if path == "/api/v1/namespaces" else (201, {"kind": "Pod"})
-    return 200, {"kind": "List", "metadata": {"resourceVersion": "1"}, "items": [RUNNING] if "pods" in path else []}
-
-
-RUNNING = {
-    "kind": "Pod",
-    "metadata": {"name": "jupyter-ada", "namespace": "labs", "uid": "0-1", "resourceVersion": "1", "labels": {}},
-    "spec": {"containers": [{"name": "notebook", "ports": [{"name": "notebook-port", "containerPort": 8888}]}]},
-    "status": {
-        "phase": "Running",
-        "podIP": "127.0.0.1",
-        "containerStatuses": [{"name": "notebook", "ready": True, "state": {"running": {}}}],
-    },
-}
-
-
-async def test_without_a_hub_a_start_waits_for_its_pod_as_kubespawners_does():
-    settings = {"namespace": "labs", "events_enabled": False}
-    made = JHKubeSpawner(_mock=True, config=Config({"KubeSpawner": settings}), user=Nobody(), hub=_Hub())
-    with api_server(api_answer) as server, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(KubeSpawner, "reflectors", {})
-        before = Configuration.get_default_copy()
-        Configuration.set_default(Configuration(host=server.url))
-        _client_cache.clear()
-        made.api = shared_client("CoreV1Api")
-        assert made.server is None
-        try:
-            assert await made.start() == "http://127.0.0.1:8888"
-            assert [message async for message in made.progress()] == []
-        finally:
-            for reflector in KubeSpawner.reflectors.values():
-                await reflector.stop()
-            Configuration.set_default(before)
-            _client_cache.clear()
-    assert "POST /api/v1/namespaces/labs/pods" in server.asked
-    assert made.pod_start is None
-
-
 async def test_a_refused_option_of_kubespawners_own_is_its_error():
     profile = {"display_name": "Large", "kubespawner_override": {"cpu_limit": 4}}
     for options, error in (({"profile": "none"}, ValueError), ({"profile": "large"}, None)):
@@ -192,17 +149,3 @@ async def test_a_refused_option_of_kubespawners_own_is_its_error():
         else:
             with pytest.raises(error, match="No such profile"):
                 await made.load_user_options()
-
-
-async def test_without_a_ceiling_no_quota_is_asked_for_and_nobodys_groups_are():
-    settings = {"namespace": "labs"}
-    made = JHKubeSpawner(_mock=True, config=Config({"KubeSpawner": settings}), user=Nobody(), hub=_Hub())
-    made.user_options = {}
-    await made.load_user_options()
-    with api_server(api_answer) as server:
-        Configuration.set_default(Configuration(host=server.url))
-        _client_cache.clear()
-        made.api = shared_client("CoreV1Api")
-        await made._ensure_namespace()
-        _client_cache.clear()
-    assert server.asked == ["POST /api/v1/namespaces"]

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jhkube.images.tags import ImageTag, TagKind, parse_tag, sort_tags
+from jhkube.images.tags import (
+    DEFAULT_SCHEMES,
+    SORTED_AT_ONCE,
+    ImageTag,
+    KnownTags,
+    TagKind,
+    parse_tag,
+    read_tags,
+    sort_tags,
+)
 
 OLDEST_FIRST = {
     "releases": ["r170", "r17_0", "r17_0_1", "r18_0_0", "r27_0_0", "r27_0_1", "r100_0"],
@@ -174,3 +183,16 @@ def test_a_weekly_is_of_a_week_that_exists(year: int, week: int) -> None:
     else:
         assert tag.kind is TagKind.OTHER
         assert week == 0 or week > 52
+
+
+def test_tags_that_are_read_in_runs_are_in_the_order_of_one_sort() -> None:
+    texts = [f"{kind}_{number}" for number in range(SORTED_AT_ONCE) for kind in ("build", "w_2026", "feature")]
+    random.Random(46).shuffle(texts)
+    first = read_tags(texts, KnownTags(), DEFAULT_SCHEMES)
+    assert list(first.order) == sort_tags(map(parse_tag, texts))
+    assert list(first.tags) == texts
+    new = ["latest", "d_2026_11_20", "build_5000"]
+    later = read_tags([*new, *texts[100:]], first, DEFAULT_SCHEMES, ["build_?"])
+    assert list(later.order) == sort_tags(map(parse_tag, [*new, *texts[100:]]))
+    assert later.tags[texts[100]] is first.tags[texts[100]]
+    assert set(later.moving) == {"latest", *(text for text in later.tags if text[:-1] == "build_")}

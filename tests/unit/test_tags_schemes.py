@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from traitlets import TraitError
+from traitlets.config import Config
 
+from jhkube.images.menu import ImageMenu
 from jhkube.images.tags import DEFAULT_SCHEMES, TagKind, parse_tag, schemes_from_config, sort_tags
 
 NIGHTLY = {
@@ -126,30 +129,33 @@ def test_a_custom_scheme_without_a_display_shows_the_tag() -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"names": ["lst"]}, "no tag scheme 'lst'; did you mean 'lsst'"),
+    ({"names": ["lst"]}, r"^schemes\[0\]: there is no tag scheme 'lst'; did you mean 'lsst'"),
     ({"names": ["SemVer"]}, "did you mean 'semver'"),
     ({"names": ["zzz"]}, "there are alias, lsst, calver, semver, git"),
     ({"names": ["nightli"], "custom": [NIGHTLY]}, "did you mean 'nightly'"),
-    ({"names": ["lsst", "lsst"]}, "'lsst' is named twice"),
-    ({"names": "lsst"}, "tag schemes are a list, not 'lsst'"),
+    ({"names": ["lsst", "lsst"]}, r"^schemes\[1\]: the tag scheme 'lsst' is named twice"),
+    ({"names": "lsst"}, "^schemes: should be a list of texts, not 'lsst'"),
     ({"names": [["lsst"]]}, r"no tag scheme \['lsst'\]"),
-    ({"aliases": "latest"}, "aliases are a list"),
-    ({"aliases": ["two words"]}, "'two words' can be no tag"),
-    ({"aliases": [""]}, "'' can be no tag"),
-    ({"aliases": ["latest", "latest"]}, "'latest' is named twice"),
-    ({"custom": NIGHTLY}, "custom tag schemes are a list"),
-    ({"custom": ["nightly"]}, "custom tag scheme 1 is 'nightly', not a mapping"),
-    ({"custom": [NIGHTLY, NIGHTLY]}, "two custom tag schemes are called 'nightly'"),
-    ({"custom": [NIGHTLY | {"name": "lsst"}]}, "the name of a shipped one"),
-    ({"custom": [NIGHTLY | {"kind": "dayly"}]}, "no kind 'dayly'; did you mean 'daily'"),
-    ({"custom": [NIGHTLY | {"pattern": "("}]}, "'nightly': its pattern is no regular expression"),
-    ({"custom": [NIGHTLY | {"pattern": 3}]}, "its pattern is 3, not a text"),
-    ({"custom": [NIGHTLY | {"pattern": ""}]}, "has no 'pattern'"),
-    ({"custom": [{"name": "x", "kind": "daily"}]}, "'x' has no 'pattern'"),
-    ({"custom": [NIGHTLY | {"patern": "x"}]}, "has a 'patern'; did you mean 'pattern'"),
-    ({"custom": [NIGHTLY | {"pattern": r"(?P<month>\d\d)"}]}, "a date without a group 'year'"),
+    ({"aliases": "latest"}, "^aliases: should be a list of texts"),
+    ({"aliases": ["two words"]}, r"^aliases\[0\]: 'two words' cannot be a tag"),
+    ({"aliases": [""]}, "'' cannot be a tag"),
+    ({"aliases": ["latest", "latest"]}, r"^aliases\[1\]: 'latest' is named twice"),
+    ({"custom": NIGHTLY}, "^custom_schemes: should be a list of dicts, not a dict"),
+    ({"custom": ["nightly"]}, r"^custom_schemes\[0\]: should be a dict of fields, not a text"),
+    ({"custom": [NIGHTLY, NIGHTLY]}, r"^custom_schemes\[1\].name: 'nightly' is the name of a scheme before it"),
+    ({"custom": [NIGHTLY | {"name": "lsst"}]}, "'lsst' is the name of a shipped scheme"),
+    ({"custom": [NIGHTLY | {"kind": "dayly"}]}, r"\(nightly\).kind: there is no kind 'dayly'; did you mean 'daily'"),
+    ({"custom": [NIGHTLY | {"pattern": "("}]}, r"\(nightly\).pattern: should be a regular expression: missing"),
+    ({"custom": [NIGHTLY | {"pattern": 3}]}, "pattern: should be a regular expression for the whole tag, not 3"),
+    ({"custom": [NIGHTLY | {"pattern": ""}]}, "pattern: should be a regular expression for the whole tag, not ''"),
+    (
+        {"custom": [{"name": "x", "kind": "daily"}]},
+        r"\(x\).pattern: should be a regular expression for the whole tag, not nothing",
+    ),
+    ({"custom": [NIGHTLY | {"patern": "x"}]}, "there is no field 'patern'; did you mean 'pattern'"),
+    ({"custom": [NIGHTLY | {"pattern": r"(?P<month>\d\d)"}]}, "pattern: has a date without a group 'year'"),
     ({"custom": [NIGHTLY | {"pattern": r"(?P<year>\d{4})(?P<day>\d\d)"}]}, "'day' without a group 'month'"),
-    ({"custom": [NIGHTLY | {"display": "{dat}"}]}, "has {dat}; did you mean 'date'"),
+    ({"custom": [NIGHTLY | {"display": "{dat}"}]}, "display: has {dat}; did you mean 'date'"),
     ({"custom": [NIGHTLY | {"display": "{date.__class__}"}]}, "has {date.__class__}"),
     ({"custom": [NIGHTLY | {"display": "{}"}]}, "has {}"),
     ({"custom": [NIGHTLY | {"display": "{date!r}"}]}, "write the name alone"),
@@ -161,3 +167,26 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 def test_a_mistake_is_refused_with_what_would_be_right(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         schemes_from_config(**options)
+
+
+def test_the_menus_settings_are_checked_together_when_all_are_assigned() -> None:
+    menu = ImageMenu(schemes=["nightly"], custom_schemes=[NIGHTLY], cache_file="")
+    assert menu.schemes == ["nightly"]
+    later = ImageMenu(config=Config({"ImageMenu": {"schemes": ["nightly"], "custom_schemes": [NIGHTLY]}}))
+    assert later.schemes == ["nightly"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"schemes": ["nightly"]}, r"^c\.ImageMenu\.schemes\[0\]: there is no tag scheme 'nightly'"),
+        ({"aliases": ["two words"]}, r"^c\.ImageMenu\.aliases\[0\]: 'two words' cannot be a tag"),
+        ({"custom_schemes": [{"name": "x"}]}, r"^c\.ImageMenu\.custom_schemes\[0\] \(x\)\.kind: there is no kind"),
+        ({"offers": [{"kind": {}}]}, r"^c\.ImageMenu\.offers\[0\]: there is no field 'kind'; did you mean 'kinds'"),
+    ],
+)
+def test_a_wrong_setting_of_the_menu_is_refused_by_its_full_name(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(TraitError, match=sentence):
+        ImageMenu(cache_file="", **settings)
+    with pytest.raises(TraitError, match=sentence):
+        ImageMenu(config=Config({"ImageMenu": settings}))

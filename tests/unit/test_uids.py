@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jhkube.login.unix_ids import DerivedIds, IdError, NumericIds
+from jhkube.login.numbers import DerivedIds, IdError, NumericIds
 
 ALL_MOVES = NumericIds(low_offset=1_950_000_000, high_offset=-100_000_000)
 

@@ -9,8 +9,8 @@ from jupyterhub import orm
 from jupyterhub.crypto import CryptKeeper, encrypt
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
-from jhkube.login.id_registry import IdRegistry, kept_auth_states
-from jhkube.login.unix_ids import DerivedIds, IdError
+from jhkube.login.numbers import DerivedIds, IdError
+from jhkube.login.owners import NumberOwners, kept_auth_states
 
 GIDS = DerivedIds("gid", 200_000, 299_999)
 
@@ -36,7 +36,7 @@ async def database():
 
 
 async def test_a_number_of_somebody_in_the_database_is_not_given_again(database):
-    registry = IdRegistry(GIDS, logging.getLogger(__name__))
+    registry = NumberOwners(GIDS, logging.getLogger(__name__))
     await registry.load(lambda: kept_auth_states(database))
     with pytest.raises(IdError, match="uid 5000 of cilogon:dan is cilogon:ada's already"):
         registry.note(UserIdentity("dan", 5000, 5000, "cilogon:dan"))
@@ -44,12 +44,12 @@ async def test_a_number_of_somebody_in_the_database_is_not_given_again(database)
 
 @pytest.mark.parametrize(("name", "subject"), [("ada", "cilogon:heir"), ("ada-l", "cilogon:ada")])
 async def test_a_number_goes_with_the_person_and_with_an_account_that_is_handed_over(database, name, subject):
-    registry = IdRegistry(GIDS, logging.getLogger(__name__))
+    registry = NumberOwners(GIDS, logging.getLogger(__name__))
     await registry.load(lambda: kept_auth_states(database))
     registry.note(UserIdentity(name, 5000, 5000, subject))
 
 
 async def test_the_same_person_keeps_the_number(database):
-    registry = IdRegistry(GIDS, logging.getLogger(__name__))
+    registry = NumberOwners(GIDS, logging.getLogger(__name__))
     await registry.load(lambda: kept_auth_states(database))
     registry.note(UserIdentity("ada", 5000, 5000, "cilogon:ada"))

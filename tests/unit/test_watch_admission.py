@@ -5,7 +5,7 @@ import json
 import pytest
 from kubernetes_asyncio.client.exceptions import ApiException
 
-from jhkube.watch.failures import admission_failure, exists_already, is_momentary
+from jhkube.watch.admission import admission_failure, exists_already, is_momentary
 
 
 def refusal(status: int, message: str, kind: str = "pods", reason: str = "Forbidden") -> ApiException:

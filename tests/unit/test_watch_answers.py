@@ -14,7 +14,7 @@ from jupyterhub.objects import Server
 from jupyterhub.spawner import SimpleLocalProcessSpawner
 from tornado import web
 
-from jhkube.watch.answers import CheckedServerMixin, NoAnswer
+from jhkube.watch.server import CheckedServerMixin, NoAnswer
 
 
 class Checked(CheckedServerMixin, SimpleLocalProcessSpawner):
@@ -39,7 +39,8 @@ def known(port):
     spawner = Checked(user=SimpleNamespace(name="ada"), orm_spawner=orm.Spawner(name=""))
     record = orm.Server(proto="http", ip="", port=1, base_url="/user/ada/", cookie_name="c")
     spawner.server = made = Server(orm_server=record)
-    assert spawner.server is made
+    assert spawner.server is spawner.server
+    assert spawner.server.orm_server is spawner.orm_spawner.server is record
     # What `User.spawn` does with the URL that a start returns.
     made.proto, made.ip, made.port = "http", "127.0.0.1", port
     return spawner.server

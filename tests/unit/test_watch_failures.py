@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from jhkube.watch.failures import Failure, deleted_failure, pod_failure
+from jhkube.watch.failure import Failure
+from jhkube.watch.failures import deleted_failure, pod_failure
 from jhkube.watch.patience import FOREVER, Patience
 
 IMAGE = "registry.example.org/lab:2026-11"

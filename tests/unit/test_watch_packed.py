@@ -1,6 +1,6 @@
 """Objects kept as bytes."""
 
-from jhkube.watch._packed import PackedObjects, object_key, slim_event, slim_pod
+from jhkube.watch.packed import PackedObjects, object_key, slim_event, slim_pod
 
 
 def pod(name, version="1", **extra):

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from jhkube.metrics import reason_label
-from jhkube.watch._phases import PHASES, PhaseTimes, phase_of
+from jhkube.watch.progress import PHASES, PhaseTimes, phase_of
 
 PULLED = {"reason": "Pulled", "involvedObject": {"fieldPath": "spec.containers{notebook}"}}
 PULLED_FIRST = {"reason": "Pulled", "involvedObject": {"fieldPath": "spec.initContainers{home}"}}

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jhkube.watch.progress import _Teller, sentence_of, sentences_of_status
+from jhkube.watch.progress import _Reporter, sentence_of, sentences_of_status
 
 
 def event(reason, message="", field="spec.containers{notebook}", kind="Normal"):
@@ -91,7 +91,7 @@ def test_no_secret_of_an_event_is_told():
 def test_the_event_behind_a_sentence_has_no_secret_either():
     failed = event("Unhealthy", "mounting with password=s3cr3t failed", kind="Warning")
     start = SimpleNamespace(events=[failed | {"metadata": {"uid": "1"}}], pod=None, finding=None)
-    (message,) = _Teller(0.0).news(start)
+    (message,) = _Reporter(0.0).new_messages(start)
     assert message["raw_event"]["reason"] == "Unhealthy"
     assert "s3cr3t" not in str(message)
 
@@ -101,19 +101,19 @@ def test_the_bar_creeps_while_nothing_can_be_said_and_is_never_full(monkeypatch)
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     pulling = event("Pulling", f'Pulling image "{IMAGE}"') | {"metadata": {"uid": "1"}}
     start = SimpleNamespace(events=[pulling], pod=None, finding=None)
-    teller = _Teller(100.0)
-    (first,) = teller.news(start)
+    reporter = _Reporter(100.0)
+    (first,) = reporter.new_messages(start)
     assert first["progress"] == 35
     now[0] += 14.9
-    assert teller.news(start) == []
+    assert reporter.new_messages(start) == []
     now[0] += 0.1
-    assert teller.news(start) == [
+    assert reporter.new_messages(start) == [
         {"progress": 41, "message": "Getting the image; a large one takes some minutes (15 s)."}
     ]
     bar = []
     for _ in range(60):
         now[0] += 15
-        (message,) = teller.news(start)
+        (message,) = reporter.new_messages(start)
         bar.append(message["progress"])
     assert bar[:3] == [46, 50, 54]
     assert bar == sorted(bar)
@@ -124,5 +124,5 @@ def test_the_bar_creeps_while_nothing_can_be_said_and_is_never_full(monkeypatch)
 
 def test_a_step_that_was_passed_does_not_bring_the_bar_back():
     events = [event("Started") | {"metadata": {"uid": "2"}}, event("Pulling") | {"metadata": {"uid": "1"}}]
-    messages = _Teller(0.0).news(SimpleNamespace(events=events, pod=None, finding=None))
+    messages = _Reporter(0.0).new_messages(SimpleNamespace(events=events, pod=None, finding=None))
     assert [message["progress"] for message in messages] == [70, 70]

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from jhkube.watch._asking import answer_of
-from jhkube.watch.readiness import Cadence, Stage, answering, stage_of
+from jhkube.watch.probe import Cadence, Stage, answer_of, stage_of, wait_until_answers
 
 DONE = {"terminated": {"exitCode": 0}}
 RUNNING: dict[str, Any] = {"running": {}}
@@ -170,7 +169,9 @@ async def test_a_server_behind_tls_is_asked_with_the_hubs_own_certificate(certif
 async def test_it_is_told_the_moment_the_server_begins_to_listen(free_port):
     said = b"HTTP/1.1 200 OK\r\n\r\n"
     url = f"http://127.0.0.1:{free_port}"
-    waiting = asyncio.create_task(answering(lambda: Stage.STARTING, lambda: url, asyncio.Event(), path="/api"))
+    waiting = asyncio.create_task(
+        wait_until_answers(lambda: Stage.STARTING, lambda: url, asyncio.Event(), path="/api")
+    )
     await asyncio.sleep(0.4)
     assert not waiting.done()
 
@@ -192,7 +193,7 @@ async def test_nothing_is_asked_before_there_is_an_address():
         return f"http://127.0.0.1:{port}"
 
     async with server(b"HTTP/1.1 200 OK\r\n\r\n") as (port, asked):
-        waiting = asyncio.create_task(answering(lambda: stage, url, changed, path="/api"))
+        waiting = asyncio.create_task(wait_until_answers(lambda: stage, url, changed, path="/api"))
         await asyncio.sleep(0.3)
         assert asked == []
         stage = Stage.STARTING
@@ -204,7 +205,7 @@ async def test_the_end_of_the_preparation_is_told_at_once():
     changed, stage = asyncio.Event(), Stage.PREPARING
     async with server(b"HTTP/1.1 200 OK\r\n\r\n") as (port, asked):
         waiting = asyncio.create_task(
-            answering(
+            wait_until_answers(
                 lambda: stage,
                 lambda: f"http://127.0.0.1:{port}",
                 changed,

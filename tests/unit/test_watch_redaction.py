@@ -2,7 +2,7 @@
 
 import pytest
 
-from jhkube.watch.failures import redacted
+from jhkube.watch.failure import redacted
 
 SECRET = "s3cr3tV4lue0123456789"
 

@@ -7,7 +7,7 @@ import pytest
 from jupyterhub.utils import format_exception
 from tornado import web
 
-from jhkube.watch import Failure, StartFailed
+from jhkube.watch.failure import Failure, StartFailed
 
 FAILURE = Failure("ErrImagePull", "The image <lab> does not exist.", "100%s of <it>", status_code=404)
 

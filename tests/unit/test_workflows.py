@@ -49,7 +49,7 @@ def test_the_matrix_begins_with_the_oldest_versions_that_are_supported(test_work
 def test_what_its_steps_run_is_there(test_workflow):
     steps = [step.get("run", "") for job in test_workflow["jobs"].values() for step in job["steps"]]
     named = {path for run in steps for path in re.findall(r"(?:tests/\w+|\.ci/\w+)", run)}
-    assert {"tests/unit", "tests/hub", "tests/registry", ".ci/run"} == named
+    assert {"tests/unit", "tests/contract", "tests/hub", "tests/registry", ".ci/run"} == named
     assert all((ROOT / path).exists() for path in named)
 
 

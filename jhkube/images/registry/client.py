@@ -26,8 +26,7 @@ from .http import (
     Transport,
     place_of,
 )
-from .tag_list import decoded
-from .tag_pages import TagPages
+from .tag_pages import TagPages, decoded
 
 __all__ = [
     "ImageDetails",
@@ -38,7 +37,6 @@ __all__ = [
     "RegistryGarbled",
     "RegistryNotFound",
     "RegistryUnreachable",
-    "is_digest",
 ]
 
 INDEX_TYPES = (
@@ -201,7 +199,7 @@ class Registry:
             How often to ask again, where it is not as often as the client does: a user may be waiting.
         """
         name = f"{self.host}/{repository}{'@' if is_digest(reference) else ':'}{reference}"
-        url = self._url(f"{repository}/manifests/{reference}")
+        url = self.origin / "v2" / repository / "manifests" / reference
         ask = partial(
             self._get,
             "manifests",
@@ -251,16 +249,13 @@ class Registry:
         name = f"{self.host}/{repository}@{digest}"
         if not is_digest(digest):
             raise RegistryGarbled(f"{self.host}/{repository}: {digest[:100]!r} is not a digest")
-        url = self._url(f"{repository}/{kind}/{digest}")
+        url = self.origin / "v2" / repository / kind / digest
         answer = await self._get(kind, repository, url, headers=headers, limit=MAX_MANIFEST_BODY)
         self._expect(answer, name)
         algorithm, _, expected = digest.partition(":")
         if hashlib.new(algorithm, answer.body).hexdigest() != expected:
             raise RegistryGarbled(f"{name}: what the registry sent has another digest")
         return answer.body
-
-    def _url(self, path: str, **query: str) -> URL:
-        return (self.origin / "v2" / path).with_query(query)
 
     def _expect(self, answer: Answer, name: str) -> None:
         """Turn every status but 200 into the error that it is."""

@@ -1,4 +1,4 @@
-"""The accounts of a docker configuration, as kubelet reads and chooses them."""
+"""Accounts for registries: docker configurations, read as kubelet reads them, and the Secrets that hold them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Credential", "RegistryCredentials"]
+import aiohttp
+from kubernetes_asyncio.client.exceptions import ApiException
+from kubespawner.clients import shared_client
+
+from jhkube.kube import own_namespace
+
+__all__ = ["Credential", "RegistryCredentials", "pull_secret_content"]
+
+SECRET_KEYS = (".dockerconfigjson", ".dockercfg")
+"""The keys in Secrets of type kubernetes.io/dockerconfigjson and, older, kubernetes.io/dockercfg."""
 
 _HUB_KEYS = ("index.docker.io", "registry-1.docker.io", "docker.io")
 """What `docker login` and people write for Docker Hub in a docker configuration."""
@@ -164,3 +173,43 @@ def _host_matches(pattern: str, host: str) -> bool:
     """Whether a host is meant, part by part: `*.example.org` is not `a.b.example.org`."""
     pattern_parts, host_parts = pattern.split("."), host.lower().split(".")
     return len(pattern_parts) == len(host_parts) and all(map(fnmatchcase, host_parts, pattern_parts))
+
+
+async def pull_secret_content(name: str, namespace: str = "") -> dict[str, Any]:
+    """Return the docker configuration in a Secret of the kind that `imagePullSecrets` name.
+
+    The Kubernetes client must have been configured, which `kubespawner.clients.load_config` or any
+    KubeSpawner does.
+
+    Parameters
+    ----------
+    name
+        The Secret's name.
+    namespace
+        Its namespace; the hub's own where it is left out.
+
+    Raises
+    ------
+    ValueError
+        Where it cannot be read or holds no docker configuration. The message never has a part of the content.
+    """
+    namespace = namespace or own_namespace()
+    try:
+        client = shared_client("CoreV1Api")  # type: ignore[no-untyped-call]
+        secret = await client.read_namespaced_secret(name, namespace)
+    except ApiException as error:
+        raise ValueError(f"the Secret {namespace}/{name} cannot be read: {error.status} {error.reason}") from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise ValueError(
+            f"the Secret {namespace}/{name} cannot be read: the API server does not answer ({type(error).__name__})"
+        ) from None
+    for key in SECRET_KEYS:
+        if key in (secret.data or {}):
+            try:
+                content = json.loads(base64.b64decode(secret.data[key]))
+            except ValueError:
+                content = None
+            if isinstance(content, dict):
+                return content
+            raise ValueError(f"{key} of the Secret {namespace}/{name} is not a JSON object")
+    raise ValueError(f"the Secret {namespace}/{name} has neither {' nor '.join(SECRET_KEYS)}")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import ssl
 import time
 import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TypeVar
+from urllib.request import getproxies
 
 import aiohttp
 from multidict import CIMultiDictProxy
@@ -19,8 +22,6 @@ from yarl import URL
 
 from jhkube._version import __version__
 from jhkube.retry_after import retry_after
-
-from .proxies import proxy_for
 
 __all__ = [
     "Answer",
@@ -31,12 +32,16 @@ __all__ = [
     "RegistryNotFound",
     "RegistryUnreachable",
     "Transport",
+    "goes_directly",
     "place_of",
+    "proxy_for",
 ]
 
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
 """Statuses of a registry that may well answer the next time."""
 
+
+_ADDRESS_WITH_PORT = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^:]+):(?P<port>\d+)")
 
 GZIP = 16 + zlib.MAX_WBITS
 """The format that zlib is to read."""
@@ -251,3 +256,54 @@ def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientResponseError):
         return f"HTTP {error.status}"  # its text has the address of the proxy, which may have a password
     return str(getattr(error, "os_error", None) or error) or type(error).__name__
+
+
+def proxy_for(url: URL) -> str | None:
+    """Return the proxy that the environment names; aiohttp's own way would read ~/.netrc too."""
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme)
+    if not proxy or url.host is None or goes_directly(url, proxies.get("no", "")):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def goes_directly(url: URL, no_proxy: str) -> bool:
+    """Return whether NO_PROXY, or being this machine, exempts an address from the proxy.
+
+    The forms are those of Go's `httpproxy` package, which kubelet and containerd use: a name and all below it,
+    `.name` or `*.name`, an address, a range of addresses, each of the names and addresses with or without a
+    port, and `*`. Unlike there, `.example.org` also means `example.org`, as it does for curl and Python.
+
+    Examples
+    --------
+    >>> goes_directly(URL("https://10.3.4.5:5000"), "10.0.0.0/8,registry.example.org:5000")
+    True
+    """
+    host = (url.host or "").lower().rstrip(".")
+    try:
+        address = ip_address(host)
+    except ValueError:
+        address = None
+    if host == "localhost" or (address is not None and address.is_loopback):
+        return True
+    for entry in re.split(r"[,\s]+", no_proxy.lower()):
+        if entry == "*":
+            return True
+        place = entry
+        if parts := _ADDRESS_WITH_PORT.fullmatch(entry):
+            if int(parts["port"]) != url.port:
+                continue
+            place = parts["host"]
+        place = place.strip("[]").rstrip(".")
+        if not place:
+            continue
+        if address is None:
+            if host == place.removeprefix(".") or host.endswith("." + place.removeprefix("*").removeprefix(".")):
+                return True
+        else:
+            try:
+                if address in ip_network(place, strict=False):
+                    return True
+            except ValueError:
+                continue
+    return False

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
 
 from yarl import URL
 
-from .._gently import gently
 from ..image_tag import LEGAL_TAG
 from .http import (
     Answer,
@@ -18,9 +22,32 @@ from .http import (
     RegistryUnreachable,
     place_of,
 )
-from .tag_list import MAX_TAGS, tags_in
 
-__all__ = ["TagPages"]
+__all__ = ["TagPages", "decoded", "tags_in"]
+
+SMALL = 2**16
+"""Bytes of a page that are read on the event loop: a millisecond's work. Longer ones are read in a thread."""
+
+DECODED_WHOLE = 2**19
+"""Bytes of JSON that are decoded at once. The decoder lets no other thread run, so that more than these, some
+milliseconds' work, are read text by text."""
+
+MAX_BRACKETS = 50_000
+MAX_COMMAS = 200_000
+"""What no manifest or configuration comes near. Decoding more of them would stop the event loop for seconds."""
+
+MAX_TAGS = 1_000_000
+"""A list of tags that goes on longer than this is not one."""
+
+# Possessive quantifiers, which keep no way back: one text of 30 MB is read in a moment.
+_STRING = re.compile(r'\s*+"([^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+)"')
+_COLON = re.compile(r"\s*+:\s*+")
+_COMMA = re.compile(r"\s*+,\s*+")
+_OPENING = re.compile(r"\s*+\{")
+_CLOSING = re.compile(r"\s*+\}\s*+")
+_LIST_END = re.compile(r"\s*+\]")
+_SCALAR = re.compile(r'-?[0-9][0-9.eE+-]*+|true|false|null|"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+_NESTING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[][{}]')
 
 MAX_PAGES = 10_000
 """A list of tags that goes on for longer than this is not one."""
@@ -86,7 +113,8 @@ class TagPages:
             if len(pages) > MAX_PAGES or count > MAX_TAGS:
                 raise RegistryGarbled(f"{name}: its list of tags has no end: {count} on {len(pages)} pages so far")
         self._known[repository] = {url: page for url, page in pages.items() if page.etag}
-        return list(dict.fromkeys(tag for page in pages.values() for tag in page.tags))
+        found = [page.tags for page in pages.values()]
+        return await asyncio.to_thread(_each_once, found) if len(found) > 1 else _each_once(found)
 
     def _address(self, repository: str, last: str = "") -> URL:
         query = {"n": str(self._page_size)} | ({"last": last} if last else {})
@@ -149,10 +177,130 @@ class TagPages:
         if answer.status == 304 and before is not None:
             return replace(before, next_url=answer.next_url or before.next_url)
         try:
-            listed = await gently(tags_in(answer.body))
+            # A large page takes longer than the event loop may be kept; a small one less than a thread costs.
+            large = len(answer.body) > SMALL
+            tags, last = await asyncio.to_thread(_legal_tags, answer.body) if large else _legal_tags(answer.body)
         except ValueError as error:
             raise RegistryGarbled(f"{name}: its list of tags {error}") from None
-        is_tag = LEGAL_TAG.fullmatch
-        tags = tuple(tag for tag in listed if is_tag(tag))
-        last = listed[-1] if listed else ""
         return _Page(answer.headers.get("ETag", ""), tags, last, answer.next_url, answer.url)
+
+
+def _each_once(pages: Sequence[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(chain.from_iterable(pages)))
+
+
+def _legal_tags(body: bytes) -> tuple[tuple[str, ...], str]:
+    """Return the tags of a page by which an image can be pulled, and the last text on it, whatever it is."""
+    listed = tags_in(body)
+    return tuple(tag for tag in listed if LEGAL_TAG.fullmatch(tag)), listed[-1] if listed else ""
+
+
+def decoded(body: bytes) -> Any:
+    """Return what a JSON document holds.
+
+    Raises
+    ------
+    ValueError
+        Where it is not JSON that can be read, or has more parts than any document of a registry; the message is
+        the predicate of a sentence.
+    """
+    if body.count(b"[") + body.count(b"{") > MAX_BRACKETS or body.count(b",") > MAX_COMMAS:
+        raise ValueError("has too many parts")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError("is not JSON") from None
+
+
+def tags_in(body: bytes) -> list[str]:
+    """Return the texts of a page's list of tags, in the registry's order; some may be no tags.
+
+    Raises
+    ------
+    ValueError
+        Where it is not JSON, or has no list of texts in it; the message is the predicate of a sentence.
+    """
+    if len(body) > DECODED_WHOLE:
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            raise ValueError("is not JSON") from None
+        return _large(text)
+    data = decoded(body)
+    listed = data.get("tags", ...) if isinstance(data, dict) else ...
+    if listed is None:
+        return []  # Docker's registry writes null for none
+    if not isinstance(listed, list) or not all(isinstance(tag, str) for tag in listed):
+        raise ValueError("has no list of texts in it")
+    return listed
+
+
+def _large(text: str) -> list[str]:
+    """Read an object's members one by one; what is not the list of tags is skipped, not decoded."""
+    found: list[str] | None = None
+    opening = _OPENING.match(text)
+    place = opening.end() if opening else 0
+    while opening:
+        key = _STRING.match(text, place)
+        colon = key and _COLON.match(text, key.end())
+        if not key or not colon:
+            break
+        place = colon.end()
+        if key[1] == "tags":
+            found = []
+            place = _texts(text, place, found)
+        else:
+            place = _skipped(text, place)
+        if _CLOSING.fullmatch(text, place):
+            if found is None:
+                raise ValueError("has no list of texts in it")
+            return found
+        comma = _COMMA.match(text, place)
+        if not comma:
+            break
+        place = comma.end()
+    raise ValueError("is not JSON")
+
+
+def _texts(text: str, place: int, found: list[str]) -> int:
+    """Read a list of texts; returns where it ends."""
+    if text.startswith("null", place):
+        return place + 4
+    if not text.startswith("[", place):
+        raise ValueError("has no list of texts in it")
+    place += 1
+    if empty := _LIST_END.match(text, place):
+        return empty.end()
+    while True:
+        if len(found) > MAX_TAGS:
+            raise ValueError(f"has no end: more than {MAX_TAGS} on one page")
+        string = _STRING.match(text, place)
+        if string is None:
+            raise ValueError("has no list of texts in it")
+        found.append(decoded(string[0].encode()) if "\\" in string[1] else string[1])
+        place = string.end()
+        comma = _COMMA.match(text, place)
+        if comma is None:
+            break
+        place = comma.end()
+    end = _LIST_END.match(text, place)
+    if end is None:
+        raise ValueError("is not JSON")
+    return end.end()
+
+
+def _skipped(text: str, place: int) -> int:
+    """Return where a value ends that begins here."""
+    if scalar := _SCALAR.match(text, place):
+        return scalar.end()
+    if text[place : place + 1] not in ("[", "{"):
+        raise ValueError("is not JSON")
+    depth = 0
+    for token in _NESTING.finditer(text, place):
+        if token[0] in "[{":
+            depth += 1
+        elif token[0] in "]}":
+            depth -= 1
+            if depth == 0:
+                return token.end()
+    raise ValueError("is not JSON")

@@ -1,0 +1,219 @@
+"""What the hub's account must be allowed in the cluster, by configuration: one table, with the reasons.
+
+`permissions` is the only place that says which verbs jhkube and KubeSpawner use: `jhkube check` asks the API server
+about each of them, and the Roles that are delivered are compared with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["HubFacts", "Permission", "permissions", "role_rules", "service_permissions"]
+
+STORAGE = "storage.k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class HubFacts:
+    """The configuration, as far as it decides what the hub asks of the API server; by default jhkube's own."""
+
+    namespace: str = "default"
+    """Where the pods run (`KubeSpawner.namespace`)."""
+
+    user_namespaces: bool = False
+    """Whether every person has a namespace of their own, which the hub makes (`enable_user_namespaces`)."""
+
+    own_claims: bool = True
+    """Whether the hub makes a claim for each person: `home = "pvc"`, or KubeSpawner's `storage_pvc_ensure`."""
+
+    deletes_claims: bool = True
+    """Whether a claim goes with its person or named server (`delete_pvc`)."""
+
+    events: bool = True
+    """Whether people read the cluster's events while their server starts (`events_enabled`)."""
+
+    services: bool = False
+    """Whether each pod has a Service (`services_enabled`, `JupyterHub.internal_ssl`)."""
+
+    internal_ssl: bool = False
+    """Whether hub and pods speak TLS (`JupyterHub.internal_ssl`): the certificates are in Secrets."""
+
+    quotas: bool = False
+    """Whether a person's ceiling is a ResourceQuota of their namespace (`ceilings_are_quotas`)."""
+
+    marks_ready: bool = False
+    """Whether the form marks the images that are on all nodes (`mark_ready_images`)."""
+
+    pull_secret: str = ""
+    """The Secret with the registry's account, `namespace/name` (`ImageMenu.credentials_secret`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One verb on one resource."""
+
+    verb: str
+    """`create`."""
+
+    resource: str
+    """`pods`."""
+
+    namespace: str | None
+    """Where; None for what belongs to no namespace, and for all namespaces."""
+
+    reason: str
+    """What the hub does with it, or without it."""
+
+    group: str = ""
+    """The API group; empty for the core group."""
+
+    name: str = ""
+    """The only object that it is needed for; empty for all."""
+
+    needed: bool = True
+    """Whether the hub fails without it; else it does without, and the reason says how."""
+
+
+def permissions(facts: HubFacts) -> tuple[Permission, ...]:
+    """Return everything that a hub's account must be allowed.
+
+    Examples
+    --------
+    >>> sorted({each.resource for each in permissions(HubFacts(events=False)) if each.needed})
+    ['persistentvolumeclaims', 'pods', 'secrets']
+    """
+    return tuple(_table(facts))
+
+
+def service_permissions(namespace: str, *, user_namespaces: bool = False) -> tuple[Permission, ...]:
+    """Return everything that the account of the service "My servers" must be allowed.
+
+    Parameters
+    ----------
+    namespace
+        Where the pods run.
+    user_namespaces
+        Whether every person has a namespace of their own.
+
+    Examples
+    --------
+    >>> sorted({each.resource for each in service_permissions("labs") if each.namespace})
+    ['events', 'persistentvolumeclaims', 'pods', 'pods/log']
+    """
+    where = None if user_namespaces else namespace
+    claims = "persistentvolumeclaims"
+    return (
+        Permission("list", "pods", where, "see what runs, and which servers use a disk"),
+        Permission("get", "pods", where, "see that a log is of the pod that it was asked for"),
+        Permission("get", "pods/log", where, "show people the logs of their servers"),
+        Permission("list", "events", where, "tell people what the cluster says of their server"),
+        Permission("list", claims, where, "show people their disks"),
+        Permission("patch", claims, where, "let a disk grow"),
+        Permission("delete", claims, where, "delete a disk for the person whose it is"),
+        Permission("list", "storageclasses", None, "know which disks can grow", group=STORAGE),
+    )
+
+
+def role_rules(wanted: Iterable[Permission]) -> dict[str | None, list[dict[str, Any]]]:
+    """Return the rules of the Roles that allow all this, by namespace; those under None need a ClusterRole.
+
+    Examples
+    --------
+    >>> role_rules([Permission("list", "pods", "labs", "…"), Permission("watch", "pods", "labs", "…")])
+    {'labs': [{'apiGroups': [''], 'resources': ['pods'], 'verbs': ['list', 'watch']}]}
+    """
+    verbs: dict[tuple[str | None, str, str, str], list[str]] = {}
+    for each in wanted:
+        verbs.setdefault((each.namespace, each.group, each.resource, each.name), []).append(each.verb)
+    rules: dict[str | None, list[dict[str, Any]]] = {}
+    for (namespace, group, resource, name), allowed in verbs.items():
+        rule: dict[str, Any] = {"apiGroups": [group], "resources": [resource]}
+        if name:
+            rule["resourceNames"] = [name]
+        rules.setdefault(namespace, []).append({**rule, "verbs": sorted(set(allowed))})
+    return rules
+
+
+def _table(facts: HubFacts) -> Iterator[Permission]:
+    # The hub watches and writes in namespaces that do not exist yet.
+    where = None if facts.user_namespaces else facts.namespace
+
+    def each(resource: str, reasons: dict[str, str], *, needed: bool = True) -> Iterator[Permission]:
+        for verb, reason in reasons.items():
+            yield Permission(verb, resource, where, reason, needed=needed)
+
+    yield from each(
+        "pods",
+        {
+            "list": "see which servers run",
+            "watch": "see when a server is up, and when it ends",
+            "create": "start a server",
+            "delete": "stop a server",
+        },
+    )
+    yield from each(
+        "secrets",
+        {
+            "create": "give a pod its git configuration, its accounts and its token",
+            "delete": "take the place of a Secret that an earlier pod has left",
+        },
+    )
+    hurries = "have a renewed token in its pod at once; without it, that takes kubelet up to a minute and a half"
+    yield from each("pods", {"patch": hurries}, needed=False)
+    renews = "bring a renewed token into a running pod; without it the Secret is deleted and made anew"
+    yield from each("secrets", {"patch": renews}, needed=False)
+    if facts.events:
+        yield from each(
+            "events",
+            {
+                "list": "tell people why their server does not start",
+                "watch": "tell people how far their server is",
+            },
+        )
+    if facts.own_claims:
+        yield from _claims(facts, where)
+    if facts.services or facts.internal_ssl:
+        replaced = {
+            "get": "see that an old one is gone",
+            "create": "reach the pod by it",
+            "delete": "replace an old one",
+        }
+        yield from each("services", replaced)
+    if facts.internal_ssl:
+        yield from each("secrets", {"get": "see that an old one with certificates is gone"})
+    if facts.user_namespaces:
+        yield Permission("create", "namespaces", None, "give a person a namespace of their own")
+        compares = "see whose a namespace is; without it, one that has a person's name is taken for theirs"
+        yield Permission("get", "namespaces", None, compares, needed=False)
+    if facts.quotas:
+        yield from each(
+            "resourcequotas",
+            {"create": "set a person's ceiling in their namespace", "update": "change a person's ceiling"},
+        )
+        removes = "take a quota away with its ceiling; without it the quota stays, and an administrator deletes it"
+        yield from each("resourcequotas", {"delete": removes}, needed=False)
+    if facts.marks_ready:
+        for verb in ("list", "watch"):
+            yield Permission(
+                verb, "nodes", None, "mark images that are on all nodes; without it none is", needed=False
+            )
+    if facts.pull_secret:
+        namespace, _, name = facts.pull_secret.rpartition("/")
+        reason = "read the registry's account, to list its images"
+        yield Permission("get", "secrets", namespace, reason, name=name)
+
+
+def _claims(facts: HubFacts, where: str | None) -> Iterator[Permission]:
+    claims = "persistentvolumeclaims"
+    yield Permission("list", claims, where, "see which homes there are")
+    yield Permission("watch", claims, where, "see when a home is being deleted")
+    yield Permission("create", claims, where, "make a person's home")
+    yield Permission("get", claims, where, "see whose a home is that is there already, or that a quota has refused")
+    if facts.deletes_claims:
+        yield Permission("delete", claims, where, "delete the home of a person who is deleted (delete_pvc)")
+    grows = "let a home grow, write on an old one whose it is; without it, it stays as large as it is"
+    yield Permission("patch", claims, where, grows, needed=False)
+    reads = "know whether a home can grow; without it, it stays as large as it is"
+    yield Permission("get", "storageclasses", None, reads, group=STORAGE, needed=False)

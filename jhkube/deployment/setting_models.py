@@ -1,0 +1,380 @@
+"""Every setting of the sample configuration: its names, what its value can be, and what it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
+
+__all__ = ["FromEnvironment", "Section", "Spelling", "Values"]
+
+YEAR: Final = 366 * 24 * 3600
+"""Seconds that no setting passes: beyond it somebody has taken another unit for seconds."""
+
+
+class FromEnvironment(str):
+    """A value as the environment spells it, to be read by its type's `Spelling`."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """What people read about a type's values, and how the environment writes them; pydantic metadata."""
+
+    words: str
+    """What a value should be, with an example: the end of "should be …"."""
+
+    from_text: Callable[[str], Any] = str
+    """Returns what the environment's text means; raises ValueError where it means nothing."""
+
+    in_text: str = ""
+    """How the environment writes it, where that is another way: goes on from `words`."""
+
+    def read(self, value: Any) -> Any:
+        """Return the value that the environment spells; a value of the chart as it is."""
+        if isinstance(value, FromEnvironment):
+            value = self.from_text(value.strip())
+        # In JSON 5.0 is a whole number.
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
+def _flag(text: str) -> bool:
+    known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if text.lower() not in known:
+        raise ValueError
+    return known[text.lower()]
+
+
+def _one(pattern: str) -> Any:
+    """Return the constraint to texts of a pattern; the empty one is as if it were not set."""
+    return Field(pattern=f"^(?:{pattern})?$")
+
+
+def _each(pattern: str) -> Any:
+    """Return the constraint to texts of a pattern in a list."""
+    return Field(pattern=f"^{pattern}$")
+
+
+def _json(words: str) -> Spelling:
+    return Spelling(words, json.loads, ", as JSON")
+
+
+def _list(words: str) -> Spelling:
+    return Spelling(words, _words, ", separated by commas or spaces")
+
+
+_HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+_PORT: Final = r"(?:6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|[1-9]\d{0,3})"
+_WEB_ADDRESS: Final = rf"https?://{_HOST}(?::{_PORT})?(?:/[^\s?#]*)?"
+_BIND_URL: Final = rf"https?://{_HOST}?(?::{_PORT})?(?:/[^\s?#]*)?"
+_DATABASE_URL: Final = r"[a-z][a-z0-9]*(?:\+[a-z0-9_]+)?://\S*"
+_QUANTITY: Final = r"[0-9]+(?:\.[0-9]+)?(?:[kMGTPE]|[KMGTPE]i)?"
+
+Text = Annotated[str, Spelling("a text")]
+Words = Annotated[list[Annotated[str, _each(r"\S+")]], _list("a list of words")]
+Flag = Annotated[bool, Spelling("true or false", _flag)]
+Port = Annotated[int, Field(ge=1, le=65535), Spelling("a whole number from 1 to 65535", json.loads)]
+AtOnce = Annotated[int, Field(ge=1, le=100_000), Spelling("a whole number from 1 to 100000", json.loads)]
+ImageCount = Annotated[int, Field(ge=0, le=100), Spelling("a whole number from 0 to 100", json.loads)]
+Seconds = Annotated[float, Field(ge=0, le=YEAR), Spelling("a number of seconds, such as 60", json.loads)]
+WholeSeconds = Annotated[int, Field(ge=0, le=YEAR), Spelling("a whole number of seconds, such as 60", json.loads)]
+Host = Annotated[str, _one(_HOST), Spelling("a host's name or address, such as 10.0.0.1, without scheme and port")]
+HostAndPort = Annotated[str, _each(rf"{_HOST}(?::{_PORT})?")]
+HostsAndPorts = Annotated[list[HostAndPort], _list("a list of hosts, such as registry.example.org:5000")]
+Addresses = Annotated[list[Annotated[str, _each("[0-9A-Fa-f:.]+")]], _list("a list of IP addresses")]
+Url = Annotated[str, _one(_WEB_ADDRESS), Spelling("a URL such as https://hub.example.org")]
+WebAddress = Annotated[str, _each(_WEB_ADDRESS)]
+Urls = Annotated[list[WebAddress], _list("a list of URLs such as https://git.example.org")]
+BindUrl = Annotated[
+    str,
+    _one(_BIND_URL),
+    Spelling("a URL such as http://127.0.0.1:8000/, or http://:8000/ for every address of the machine"),
+]
+BasePath = Annotated[str, _one(r"/(?:[^\s?#]*/)?"), Spelling("a path such as /jupyter/")]
+DatabaseUrl = Annotated[
+    str,
+    _one(_DATABASE_URL),
+    Spelling("a database's URL, such as postgresql+psycopg://hub@db.example.org/jupyterhub"),
+]
+Quantity = Annotated[str, _one(_QUANTITY), Spelling("an amount of storage, such as 10Gi")]
+Object = Annotated[dict[str, Any], _json("an object")]
+Objects = Annotated[list[dict[str, Any]], _json("a list of objects")]
+TextByName = Annotated[dict[str, str], _json('texts by name, such as {"pool": "labs"}')]
+SecondsByName = Annotated[dict[str, WholeSeconds], _json('whole numbers of seconds by name, such as {"gpu": 1800}')]
+LogFormat = Annotated[Literal["text", "json"], Spelling("text or json")]
+LogLevel = Annotated[Literal["", "debug", "info", "warning", "error"], Spelling("debug, info, warning or error")]
+Provider = Annotated[
+    Literal["github", "cilogon", "oidc", "other"],
+    Spelling("github, cilogon, oidc, or other for an authenticator that is configured elsewhere"),
+]
+GitAccess = Annotated[Literal["none", "public", "all"], Spelling("none, public or all")]
+HomeKind = Annotated[Literal["pvc", "nfs", "shared-pvc"], Spelling("pvc, nfs or shared-pvc")]
+FolderMaker = Annotated[Literal["", "user", "root", "nobody"], Spelling("user, root or nobody")]
+
+
+class Section(BaseModel):
+    """A level of the chart's `custom.jhkube`; null counts as not set there, as it does for Helm."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        known = {field.alias for field in cls.model_fields.values()}
+        return {key: value for key, value in given.items() if value is not None or key not in known}
+
+
+def setting(variable: str, default: Any, help_text: str) -> Any:
+    """Return the field of a setting, which this environment variable sets too; the schema shows it as its title."""
+    return Field(default, title=variable, description=help_text)
+
+
+class Hub(Section):
+    """The hub itself."""
+
+    data_dir: Text = setting("JHKUBE_DATA_DIR", ".", "folder of the hub's database, cookie secret and menu cache")
+    db_url: DatabaseUrl = setting("JHKUBE_DB_URL", "", "the session database; SQLite in the data folder if unset")
+    bind_url: BindUrl = setting("JHKUBE_BIND_URL", "", "where the proxy listens: http://127.0.0.1:8000/")
+    base_url: BasePath = setting("JHKUBE_BASE_URL", "", "the path below which the hub is: /jupyter/")
+    connect_host: Host = setting("JHKUBE_HUB_CONNECT_HOST", "", "the hub's address as pods and proxy see it")
+    port: Port = setting("JHKUBE_HUB_PORT", 8081, "the port on which pods and proxy reach the hub")
+    concurrent_spawns: AtOnce = setting("JHKUBE_CONCURRENT_SPAWNS", 100, "starts at once; more are answered with 429")
+    named_servers: Flag = setting("JHKUBE_NAMED_SERVERS", True, "whether a person can have several servers")
+    crypt_keys_file: Text = setting(
+        "JHKUBE_CRYPT_KEYS_FILE",
+        "",
+        "file of the keys that encrypt auth_state, one a line, the newest first; else JUPYTERHUB_CRYPT_KEY",
+    )
+
+
+class Proxy(Section):
+    """The proxy of the hub, and those before it."""
+
+    api_url: Url = setting("JHKUBE_PROXY_API_URL", "", "the proxy's own API, if not http://127.0.0.1:8001")
+    auth_token: Text = setting("CONFIGPROXY_AUTH_TOKEN", "", "the secret shared by hub and proxy")
+    external: Flag = setting("JHKUBE_PROXY_EXTERNAL", False, "whether the proxy is started by something else")
+    trusted: Addresses = setting("JHKUBE_TRUSTED_PROXIES", [], "proxies in front whose X-Forwarded-For is trusted")
+
+
+class Log(Section):
+    """The hub's log."""
+
+    format: LogFormat = setting("JHKUBE_LOG_FORMAT", "text", "the format of the hub's log: text or json")
+    level: LogLevel = setting("JHKUBE_LOG_LEVEL", "", "debug, info, warning or error; JupyterHub's own if unset")
+
+
+class Auth(Section):
+    """Logging in, whoever the provider is."""
+
+    provider: Provider = setting("JHKUBE_AUTH", "github", "the authenticator: github, cilogon, oidc or other")
+    callback_url: Url = setting("OAUTH_CALLBACK_URL", "", "the callback registered with the provider")
+    admins: Words = setting("JHKUBE_ADMINS", [], "the user names of the hub's administrators")
+    refresh_age: WholeSeconds = setting(
+        "JHKUBE_AUTH_REFRESH_AGE", 300, "seconds until memberships are asked for again"
+    )
+    stop_servers_of_leavers: Flag = setting(
+        "JHKUBE_STOP_SERVERS_OF_LEAVERS", False, "whether to stop the servers of people who may no longer log in"
+    )
+
+
+class GitHub(Section):
+    """Logging in with GitHub."""
+
+    url: Url = setting("JHKUBE_GITHUB_URL", "https://github.com", "GitHub, or a GitHub Enterprise Server")
+    client_id: Text = setting("GITHUB_CLIENT_ID", "", "the OAuth app's client id")
+    client_secret: Text = setting("GITHUB_CLIENT_SECRET", "", "the OAuth app's client secret")
+    allowed: Words = setting("JHKUBE_ALLOWED_ORGANIZATIONS", [], "organizations whose members may log in")
+    denied: Words = setting("JHKUBE_DENIED_ORGANIZATIONS", [], "organizations whose members may not log in")
+    git_access: GitAccess = setting("JHKUBE_GIT_ACCESS", "all", "repositories for git: none, public or all")
+
+
+class CILogon(Section):
+    """Logging in with CILogon."""
+
+    host: Text = setting("JHKUBE_CILOGON_HOST", "cilogon.org", "CILogon, or a stand-in")
+    client_id: Text = setting("CILOGON_CLIENT_ID", "", "the OIDC client's id")
+    client_secret: Text = setting("CILOGON_CLIENT_SECRET", "", "the OIDC client's secret")
+    idps: Object = setting("JHKUBE_CILOGON_IDPS", {}, "identity providers, as CILogonOAuthenticator.idps takes them")
+    allowed: Words = setting("JHKUBE_ALLOWED_GROUPS", [], "groups whose members may log in")
+    number_secret: Text = setting(
+        "JHKUBE_CILOGON_NUMBER_SECRET",
+        "",
+        "a site's secret for derived uids and gids; the same on hubs that share files",
+    )
+
+
+class OIDC(Section):
+    """Logging in with any OpenID Connect provider."""
+
+    issuer: Url = setting("JHKUBE_OIDC_ISSUER", "", "the OpenID Connect provider's issuer, to the letter")
+    name: Text = setting("JHKUBE_OIDC_NAME", "OpenID Connect", "what people call the provider")
+    client_id: Text = setting("OAUTH_CLIENT_ID", "", "the OpenID Connect client's id")
+    client_secret: Text = setting("OAUTH_CLIENT_SECRET", "", "the OpenID Connect client's secret")
+    scope: Words = setting("JHKUBE_OIDC_SCOPE", ["openid", "profile", "email"], "the OAuth scopes to ask for")
+    username_claim: Text = setting(
+        "JHKUBE_OIDC_USERNAME_CLAIM", "preferred_username", "the claim that becomes the hub user name"
+    )
+    groups_claim: Text = setting("JHKUBE_OIDC_GROUPS_CLAIM", "groups", "the claim with a person's groups")
+    allowed: Words = setting("JHKUBE_OIDC_ALLOWED_GROUPS", [], "groups whose members may log in")
+    number_secret: Text = setting(
+        "JHKUBE_OIDC_NUMBER_SECRET",
+        "",
+        "a site's secret for derived uids and gids; the same on hubs that share files",
+    )
+
+
+class Spawner(Section):
+    """Pods."""
+
+    namespace: Text = setting("JHKUBE_NAMESPACE", "", "the namespace of the pods; the hub's own if unset")
+    connect_host: Host = setting("JHKUBE_POD_CONNECT_HOST", "", "the pods' address, if not their own IP")
+    start_timeout: WholeSeconds = setting(
+        "JHKUBE_START_TIMEOUT", 300, "the longest that a start may take, in seconds"
+    )
+    node_selector: TextByName = setting(
+        "JHKUBE_NODE_SELECTOR", {}, "labels of the nodes for user pods and for prepulled images"
+    )
+    tolerations: Objects = setting("JHKUBE_TOLERATIONS", [], "tolerations of user pods")
+
+
+class Home(Section):
+    """People's homes."""
+
+    kind: HomeKind = setting(
+        "JHKUBE_HOME_KIND",
+        "pvc",
+        "where homes are: a claim for each person (pvc), an NFS export (nfs) or one claim for all (shared-pvc)",
+    )
+    size: Quantity = setting("JHKUBE_HOME_SIZE", "10Gi", "the size of a person's home, for pvc")
+    storage_class: Text = setting(
+        "JHKUBE_STORAGE_CLASS", "", "the homes' StorageClass, for pvc; the default if unset"
+    )
+    nfs_server: Host = setting("JHKUBE_NFS_SERVER", "", "the NFS server, for nfs")
+    nfs_path: Text = setting("JHKUBE_NFS_PATH", "", "the exported folder of all homes, for nfs")
+    nfs_options: Words = setting("JHKUBE_NFS_OPTIONS", [], "mount options, for nfs: nfsvers=4.1")
+    claim: Text = setting("JHKUBE_HOME_CLAIM", "", "the claim of all homes, for shared-pvc")
+    path: Text = setting("JHKUBE_HOME_PATH", "", "the home's path in the pod, a template; /home/{username} if unset")
+    made_by: FolderMaker = setting(
+        "JHKUBE_HOME_MADE_BY", "", "who makes a home's folder: user, root or nobody; by the kind of home if unset"
+    )
+
+
+class Git(Section):
+    """Git in the pods."""
+
+    hosts: Urls = setting("JHKUBE_GIT_HOSTS", [], "URLs of git hosts that get the token; GitHub's if unset")
+
+
+class Menu(Section):
+    """The images and sizes to choose from."""
+
+    repositories: Words = setting("JHKUBE_REPOSITORIES", [], "image repositories: registry.example/lab")
+    insecure: HostsAndPorts = setting("JHKUBE_INSECURE_REGISTRIES", [], "registries that are reached by plain HTTP")
+    pull_secret: Text = setting(
+        "JHKUBE_PULL_SECRET",
+        "",
+        "the Secret with the account for the registries: the hub lists tags by it, kubelet pulls by it",
+    )
+    interval: Seconds = setting("JHKUBE_MENU_INTERVAL", 60, "seconds between two refreshes of the menu")
+    offers: Objects = setting("JHKUBE_OFFERS", [], "who is offered which tags, as ImageMenu.offers takes them")
+    custom_images: Words = setting("JHKUBE_CUSTOM_IMAGES", [], "regular expressions of images that people may type")
+    sizes: Objects = setting("JHKUBE_SIZES", [], "sizes, as JHKubeSpawner.sizes takes them; three if unset")
+    mark_ready: Flag = setting(
+        "JHKUBE_MARK_READY",
+        False,
+        "whether the form marks images that are on all nodes; the hub watches the nodes for it",
+    )
+
+
+class Prepuller(Section):
+    """Images, brought to the nodes ahead."""
+
+    count: ImageCount = setting("JHKUBE_PREPULL_COUNT", 4, "how many images jhkube prepull keeps on the nodes")
+    nodes_at_once: AtOnce = setting("JHKUBE_PREPULL_NODES_AT_ONCE", 10, "how many nodes pull at the same time")
+    deployment: Text = setting(
+        "JHKUBE_PREPULL_DEPLOYMENT", "", "the Deployment that runs jhkube prepull: what it made goes with it"
+    )
+    priority_class: Text = setting(
+        "JHKUBE_PREPULL_PRIORITY_CLASS", "", "the PriorityClass of the pods that pull, below that of the labs"
+    )
+    pause_image: Text = setting(
+        "JHKUBE_PREPULL_PAUSE_IMAGE", "", "what the pods that pull run afterwards; registry.k8s.io's pause if unset"
+    )
+
+
+class Culler(Section):
+    """Idle servers."""
+
+    enabled: Flag = setting("JHKUBE_CULLER", False, "whether idle servers are stopped")
+    timeout: WholeSeconds = setting("JHKUBE_CULLER_TIMEOUT", 3600, "seconds after which an idle server is stopped")
+    sizes: SecondsByName = setting("JHKUBE_CULLER_SIZES", {}, "other idle times by size; they win over groups'")
+    groups: SecondsByName = setting(
+        "JHKUBE_CULLER_GROUPS", {}, "other idle times by hub group; the longest of a person's groups counts"
+    )
+    max_age: WholeSeconds = setting("JHKUBE_CULLER_MAX_AGE", 0, "seconds after which even one in use stops; 0: never")
+    every: WholeSeconds = setting(
+        "JHKUBE_CULLER_EVERY", 0, "seconds between checks; a tenth of the shortest idle time if 0"
+    )
+
+
+class MyServers(Section):
+    """The page and the API of one's servers."""
+
+    enabled: Flag = setting("JHKUBE_MY_SERVERS", False, "whether there is the page and the API of one's servers")
+    everybody: Flag = setting(
+        "JHKUBE_MY_SERVERS_EVERYBODY",
+        True,
+        "whether everybody may use it; else whoever has a role with access:services!service=jhkube",
+    )
+    port: Port = setting("JHKUBE_MY_SERVERS_PORT", 8082, "the port of that service, where the hub runs it")
+    url: Url = setting("JHKUBE_MY_SERVERS_URL", "", "where that service is, if something else runs it")
+    token: Text = setting(
+        "JHKUBE_MY_SERVERS_TOKEN", "", "the secret shared by the hub and that service, if something else runs it"
+    )
+    largest_disk: Quantity = setting(
+        "JHKUBE_MY_SERVERS_LARGEST_DISK", "", "how large people may let their disks grow: 50Gi; not at all if unset"
+    )
+
+
+class Metrics(Section):
+    """The hub's metrics."""
+
+    public: Flag = setting("JHKUBE_METRICS_PUBLIC", False, "whether everybody may read /hub/metrics")
+    token: Text = setting(
+        "JHKUBE_METRICS_TOKEN", "", "a token with which Prometheus reads /hub/metrics: 32 random bytes in hexadecimal"
+    )
+
+
+class Values(Section):
+    """All settings, in the order of the files that read them."""
+
+    hub: Hub = Field(default_factory=Hub)
+    proxy: Proxy = Field(default_factory=Proxy)
+    log: Log = Field(default_factory=Log)
+    auth: Auth = Field(default_factory=Auth)
+    github: GitHub = Field(default_factory=GitHub)
+    cilogon: CILogon = Field(default_factory=CILogon)
+    oidc: OIDC = Field(default_factory=OIDC)
+    spawner: Spawner = Field(default_factory=Spawner)
+    home: Home = Field(default_factory=Home)
+    git: Git = Field(default_factory=Git)
+    menu: Menu = Field(default_factory=Menu)
+    prepuller: Prepuller = Field(default_factory=Prepuller)
+    culler: Culler = Field(default_factory=Culler)
+    my_servers: MyServers = Field(default_factory=MyServers)
+    metrics: Metrics = Field(default_factory=Metrics)

@@ -1,0 +1,338 @@
+"""What an operator configures of the image menu."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from traitlets import Bool, Callable, Dict, Float, Integer, List, TraitError, Unicode, default, validate
+from traitlets.config import LoggingConfigurable
+
+from jhkube.operator_models import checked_trait
+
+from .image_name import is_repository
+from .offer_rules import DEFAULT_OFFERS, parse_offers
+from .scheme_config import DEFAULT_NAMES, parse_aliases, schemes_from_config
+from .schemes import DEFAULT_ALIASES
+
+__all__ = ["ImageMenuConfig"]
+
+
+class ImageMenuConfig(LoggingConfigurable):
+    """The traits of `ImageMenu`; they are set as `c.ImageMenu.…`."""
+
+    repositories = List(
+        Unicode(),
+        help="""
+        The repositories whose tags are the menu, each with its registry's host, in the order shown.
+
+        A host without a dot or a port is none: Docker Hub's images begin with `docker.io/`. Registries are
+        asked by https, but for the loopback host and those in `insecure_registries`.
+
+        Example::
+
+            c.ImageMenu.repositories = ["registry.example.org/sciplat/lab", "quay.io/jupyter/scipy-notebook"]
+        """,
+    ).tag(config=True)
+
+    offers = List(
+        Dict(),
+        help="""
+        Who is offered what: a list of rules. Somebody is offered all that any rule for one of their hub
+        groups gives. Fields of a rule, all optional:
+
+        * `groups`: hub groups that it is for; for everybody, where it is left out.
+        * `repositories`: which it speaks of; all, where it is left out.
+        * `kinds`: how much of each kind of tag, in the order shown: a number (the newest so many of each
+          repository), `"all"`, or a dict of `count`, `minimum_version` (`"27.0"`), `maximum_age_days`,
+          `minimum_age_days`. Kinds are alias, release, candidate, weekly, daily, experimental, build, other.
+        * `include`, `exclude`: shell patterns (`*`, `?`, `[…]`) that a tag matches as a whole, or
+          `repository:tag` if there is a slash in the pattern. What is excluded is not in "all tags" either.
+        * `pinned`: tags that are offered in any case, first.
+        * `default`: tags of which the first that exists is chosen beforehand.
+        * `all_tags`: whether everything else can be had by search.
+        * `custom_images`: regular expressions for images that may be typed; one must match the whole text.
+
+        Example::
+
+            c.ImageMenu.offers = [
+                {"kinds": {"alias": "all", "release": 3, "weekly": 4}, "default": ["recommended"]},
+                {"groups": ["developers"], "kinds": {"daily": 7}, "all_tags": True,
+                 "custom_images": [r"registry\\.example\\.org/sciplat/[a-z-]+:.+"]},
+            ]
+        """,
+    ).tag(config=True)
+
+    aliases = List(
+        Unicode(),
+        default_value=list(DEFAULT_ALIASES),
+        help="""
+        Tags that move from image to image, in the order they are shown in. They are shown as what they point
+        at, and asked for at every refresh.
+
+        Example::
+
+            c.ImageMenu.aliases = ["recommended", "latest"]
+        """,
+    ).tag(config=True)
+
+    schemes = List(
+        Unicode(),
+        default_value=list(DEFAULT_NAMES),
+        help="""
+        How tags are written, tried in this order: some of `alias`, `lsst`, `calver`, `semver`, `git`, and the
+        names of `custom_schemes`, which are tried first where they are not named here.
+
+        Example::
+
+            c.ImageMenu.schemes = ["semver"]
+        """,
+    ).tag(config=True)
+
+    custom_schemes = List(
+        Dict(),
+        help="""
+        The operator's own ways of writing tags, each with a `name`, a `kind`, a `pattern` (a regular
+        expression for the whole tag, with groups such as year, month, day, week, version, extra) and,
+        optional, a `display`.
+
+        Example::
+
+            c.ImageMenu.custom_schemes = [{
+                "name": "nightly", "kind": "daily", "display": "Nightly of {date}",
+                "pattern": r"nightly-(?P<year>\\d{4})(?P<month>\\d\\d)(?P<day>\\d\\d)",
+            }]
+        """,
+    ).tag(config=True)
+
+    moving_tags = List(
+        Unicode(),
+        help="""
+        Shell patterns of further tags that are pushed anew under the same name. Like aliases, each of them
+        costs one conditional request a refresh.
+
+        Example::
+
+            c.ImageMenu.moving_tags = ["exp_*", "lab-4.4"]
+        """,
+    ).tag(config=True)
+
+    refresh_interval = Float(
+        300.0,
+        help="""
+        Seconds between two refreshes: a new tag, or an alias that moved, is in the menu within so long.
+
+        Example::
+
+            c.ImageMenu.refresh_interval = 60
+        """,
+    ).tag(config=True)
+
+    refresh_jitter = Float(
+        0.1,
+        help="""
+        The part of the interval by which it varies, so that hubs that started together do not ask together.
+
+        Example::
+
+            c.ImageMenu.refresh_jitter = 0.2
+        """,
+    ).tag(config=True)
+
+    recheck_after = Float(
+        86400.0,
+        help="""
+        Seconds after which the digest of an offered tag is asked for again, although such tags do not move:
+        somebody may have pushed one anew, or deleted it.
+
+        Example::
+
+            c.ImageMenu.recheck_after = 3600
+        """,
+    ).tag(config=True)
+
+    alias_search_limit = Integer(
+        200,
+        min=0,
+        help="""
+        How many digests are asked for at most, newest tags first, to find the tag that an alias points at.
+        This happens once for each digest that an alias moves to.
+
+        Example::
+
+            c.ImageMenu.alias_search_limit = 1000
+        """,
+    ).tag(config=True)
+
+    describe_images = Bool(
+        True,
+        help="""
+        Ask for what the form tells about the offered images: age, size, description. It costs two or three
+        requests for each image, once.
+
+        Example::
+
+            c.ImageMenu.describe_images = False
+        """,
+    ).tag(config=True)
+
+    platform = Unicode(
+        "linux/amd64",
+        help="""
+        The `os/architecture` whose image of a multi-architecture image is described in the form.
+
+        Example::
+
+            c.ImageMenu.platform = "linux/arm64"
+        """,
+    ).tag(config=True)
+
+    concurrency = Integer(
+        8,
+        min=1,
+        help="""
+        How many requests to a registry are under way at once in the background. People who wait for a registry
+        have as many of their own.
+
+        Example::
+
+            c.ImageMenu.concurrency = 2
+        """,
+    ).tag(config=True)
+
+    request_timeout = Float(
+        10.0,
+        help="""
+        Seconds without a byte from a registry after which a request is given up.
+
+        Example::
+
+            c.ImageMenu.request_timeout = 30
+        """,
+    ).tag(config=True)
+
+    refresh_timeout = Float(
+        120.0,
+        help="""
+        Seconds after which a refresh of one repository is given up. What was learnt until then is kept, and the
+        other repositories do not wait for it. Describing its images, and reading the accounts for registries, may
+        take as long.
+
+        Example::
+
+            c.ImageMenu.refresh_timeout = 300
+        """,
+    ).tag(config=True)
+
+    cache_file = Unicode(
+        "jhkube-menu.json",
+        help="""
+        Where the last good menu is kept, so that a hub that starts while a registry is down has one. Relative
+        to the hub's working directory; empty for nowhere. It holds no secrets; only the hub may read it.
+
+        Example::
+
+            c.ImageMenu.cache_file = "/srv/jupyterhub/menu.json"
+        """,
+    ).tag(config=True)
+
+    ca_file = Unicode(
+        help="""
+        A PEM file with the certificates of registries, to be trusted instead of the system's.
+
+        Example::
+
+            c.ImageMenu.ca_file = "/etc/jupyterhub/registry-ca.pem"
+        """,
+    ).tag(config=True)
+
+    insecure_registries = List(
+        Unicode(),
+        help="""
+        Hosts of registries that are asked by http, without TLS.
+
+        Example::
+
+            c.ImageMenu.insecure_registries = ["registry.kube-system.svc:5000"]
+        """,
+    ).tag(config=True)
+
+    token_servers = List(
+        Unicode(),
+        help="""
+        Hosts, other than the registry itself, that a registry may send the hub to for a token. Those of
+        Docker Hub and gitlab.com are known.
+
+        Example::
+
+            c.ImageMenu.token_servers = ["auth.example.org"]
+        """,
+    ).tag(config=True)
+
+    credentials_file = Unicode(
+        help="""
+        A docker configuration (`{"auths": …}`) with the accounts for the registries. It is read anew at every
+        refresh, so a mounted Secret may change.
+
+        Example::
+
+            c.ImageMenu.credentials_file = "/etc/jupyterhub/pull-secret/.dockerconfigjson"
+        """,
+    ).tag(config=True)
+
+    credentials_secret = Unicode(
+        help="""
+        The name of a Secret of type kubernetes.io/dockerconfigjson with the accounts: the one that pulls the
+        images. `namespace/name`, or the name alone for one in the hub's namespace.
+
+        Example::
+
+            c.ImageMenu.credentials_secret = "image-pull-secret"
+        """,
+    ).tag(config=True)
+
+    credentials_loader = Callable(
+        None,
+        allow_none=True,
+        help="""
+        A function, or coroutine function, without parameters that returns a docker configuration as a dict;
+        for accounts that come from elsewhere. It is called at every refresh. A function is called in a thread, so
+        that it may take its time; after `refresh_timeout` the accounts from before are used.
+
+        Example::
+
+            c.ImageMenu.credentials_loader = lambda: json.loads(fetch_from_vault("registry"))
+        """,
+    ).tag(config=True)
+
+    @default("offers")
+    def _default_offers(self) -> list[dict[str, Any]]:
+        return DEFAULT_OFFERS
+
+    @validate("offers")
+    def _check_offers(self, proposal: dict[str, Any]) -> Any:
+        return checked_trait("c.ImageMenu", proposal, parse_offers)
+
+    @validate("aliases")
+    def _check_aliases(self, proposal: dict[str, Any]) -> Any:
+        return checked_trait("c.ImageMenu", proposal, parse_aliases)
+
+    @validate("custom_schemes")
+    def _check_custom_schemes(self, proposal: dict[str, Any]) -> Any:
+        return checked_trait("c.ImageMenu", proposal, lambda custom: schemes_from_config((), (), custom))
+
+    @validate("schemes")
+    def _check_schemes(self, proposal: dict[str, Any]) -> Any:
+        # All settings are read before any is checked, so the operator's own schemes are known here.
+        return checked_trait(
+            "c.ImageMenu", proposal, lambda names: schemes_from_config(names, (), self.custom_schemes)
+        )
+
+    @validate("repositories")
+    def _check_repositories(self, proposal: dict[str, Any]) -> Any:
+        for name in proposal["value"]:
+            if not is_repository(name):
+                raise TraitError(
+                    f"ImageMenu.repositories: {name!r} is not a repository with its registry's host, such as "
+                    "'quay.io/jupyter/scipy-notebook'"
+                )
+        return proposal["value"]

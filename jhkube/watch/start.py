@@ -1,0 +1,350 @@
+"""Starting a server: until it answers, or as soon as it is clear that it will not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+from kubernetes_asyncio.client import V1Pod
+from kubernetes_asyncio.client.exceptions import ApiException
+
+from jhkube.metrics import START_FAILURES, reason_label
+from jhkube.watch.admission import admission_failure, is_momentary, unreachable_failure
+from jhkube.watch.failure import Failure, StartFailed
+from jhkube.watch.failures import deleted_failure, pod_failure
+from jhkube.watch.patience import Patience
+from jhkube.watch.pods import cancel, created_pod, created_uid, remove_in_background
+from jhkube.watch.probe import hub_ssl_context, stage_of, wait_until_answers
+from jhkube.watch.progress import PhaseTimes, phase_of
+
+__all__ = ["Start"]
+
+_UNSEEN = 5.0
+"""How many seconds after its creation a pod that the watch does not show makes the watch list again."""
+_LONGEST_SLEEP = 10.0
+
+
+class Start:
+    """One start of one spawner, from its first request until its server answers.
+
+    A spawner makes one in its `_start` and enters it once, with KubeSpawner's own start (`run`). That makes the pod
+    by `create`, and everything that belongs to it; where it would wait for the pod, this start takes over::
+
+        async def _start(self):
+            self.pod_start = Start(self, Patience())
+            return await self.pod_start.run(super()._start())
+
+        async def _make_create_pod_request(self, pod, request_timeout):
+            await self.pod_start.create(pod, request_timeout)
+            return True
+
+        def is_pod_running(self, pod):
+            if self.pod_start and self.pod_start.takes_over():
+                return False
+            return super().is_pod_running(pod)
+    """
+
+    def __init__(self, spawner: Any, patience: Patience) -> None:
+        self.spawner = spawner
+        self.patience = patience
+        self.finding: Failure | None = None
+        """What is waited for at the moment, for whoever tells the user."""
+        self.uid: str | None = None
+        """The pod's uid, once it is known."""
+        self.pod: Mapping[str, Any] | None = None
+        """The pod as last seen."""
+        self.events: list[Mapping[str, Any]] = []
+        """The pod's events as last seen, oldest first."""
+        self._seen: tuple[str | None, Mapping[str, Any] | None] = (None, None)
+        self._read: dict[tuple[str, str | None], dict[str, Any]] = {}
+        self._subscribers: set[asyncio.Event] = set()
+        self._created: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._created_at = 0.0
+        self._taken_over = asyncio.Event()
+        self._is_over = False
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._reflectors: list[Any] = []
+        self._subscriptions = ExitStack()
+        self._since: dict[str, float] = {}
+        self.times = PhaseTimes()
+        """How long its phases took."""
+
+    @property
+    def key(self) -> str:
+        """The pod, as the reflectors know it."""
+        return f"{self.spawner.namespace}/{self.spawner.pod_name}"
+
+    @contextmanager
+    def subscribe(self, wake: asyncio.Event) -> Iterator[None]:
+        """Within the block, `wake` is set whenever the pod or its events have changed."""
+        self._subscribers.add(wake)
+        try:
+            yield
+        finally:
+            self._subscribers.discard(wake)
+
+    def _notify(self) -> None:
+        for wake in self._subscribers:
+            wake.set()
+
+    async def create(self, pod: V1Pod, timeout: float, beside: Callable[[str], Awaitable[None]] | None = None) -> str:
+        """Make the pod, unless this start has made it already, and what belongs to it; returns its uid.
+
+        A start can be cancelled, or the request time out, while the API server is at it. The answer is then still
+        heard out, and a pod that nobody waits for any more is removed.
+
+        Parameters
+        ----------
+        pod
+            The pod.
+        timeout
+            How long to wait for the API server, in seconds, and as long again for `beside`.
+        beside
+            Makes what kubelet wants to find with the pod, given the pod's uid. It begins in the moment the pod is
+            made, however busy the hub is, and is to bear being called again.
+
+        Raises
+        ------
+        ApiException
+            When the API server refuses; 409 when there is a pod of this name.
+        TimeoutError
+            When it does not answer in time, not at all, or asks for a retry. Where `uid` is not known then,
+            the pod may have been made all the same, and the next try says 409.
+        """
+        wanted = True
+        named: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def make() -> str:
+            try:
+                uid = self.uid or await created_pod(self.spawner.api, self.spawner.namespace, pod)
+                if wanted:
+                    self.uid = uid
+            finally:
+                named.set_result(None)
+            if wanted and beside is not None:
+                await beside(uid)
+            return uid
+
+        making = asyncio.create_task(make())
+        try:
+            with self.requesting():
+                uid = await created_uid(named, making, timeout)
+            self._set_created(uid)
+            return uid
+        finally:
+            wanted = False
+            if self.uid is not None:
+                making.cancel()
+            making.add_done_callback(self._remove_unwanted)
+
+    @contextmanager
+    def requesting(self) -> Iterator[None]:
+        """Within the block, a refusal that is about to pass is raised as a TimeoutError, so that it is retried.
+
+        That is an API server that is away or busy, and one that has not caught up with a new namespace.
+        """
+        failure: Failure
+        meanwhile = "The cluster does not answer at the moment; trying again."
+        try:
+            yield
+            # What was refused for a moment is not the reason of a later failure.
+            self.finding = None
+            return
+        except ApiException as error:
+            if not is_momentary(error):
+                raise
+            failure = admission_failure(error)
+            if error.status in (403, 409):
+                meanwhile = "The cluster is not ready for your server yet; trying again."
+        except (aiohttp.ClientError, TimeoutError) as error:
+            failure = unreachable_failure(error)
+        self.finding = replace(failure, meanwhile=meanwhile)
+        self._notify()
+        self.spawner.log.warning("%s: %s; retrying", self.key, failure.raw)
+        raise TimeoutError(failure.raw)
+
+    def takes_over(self) -> bool:
+        """End KubeSpawner's part, if this start goes on; returns whether it does.
+
+        To be called where KubeSpawner asks whether the pod runs. It has then done all it does before: made the claim,
+        the Secret and the service, and run the hooks.
+        """
+        if not self._is_over:
+            self._taken_over.set()
+        return not self._is_over
+
+    async def run(self, upstream: Coroutine[Any, Any, str]) -> str:
+        """Run KubeSpawner's own start and watch it; returns the server's URL once it answers.
+
+        Raises
+        ------
+        StartFailed
+            When it cannot start any more. The pod is deleted by then.
+        """
+        making = asyncio.create_task(self._make(upstream), name=f"making of {self.key}")
+        answering = asyncio.create_task(self._answer(), name=f"start of {self.key}")
+        try:
+            await asyncio.wait({making, answering}, return_when=asyncio.FIRST_EXCEPTION)
+            # Where one of them has failed, what the other is about to do would only be undone.
+            failed = [task for task in (answering, making) if task.done() and task.exception()]
+            if failed:
+                await cancel(making, answering)
+                await failed[0]
+            url = await answering
+            self.spawner.pod_id = self.uid
+            self.times.reached("ready")
+            return url
+        except StartFailed:
+            await self._clean_up()
+            raise
+        except ApiException as error:
+            await self._clean_up()
+            raise self._failed(admission_failure(error)) from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            await self._clean_up()
+            refusal = None if self._created.done() else self.finding
+            raise self._failed(refusal.definite() if refusal else unreachable_failure(error)) from None
+        except asyncio.CancelledError:
+            START_FAILURES.labels("Cancelled").inc()
+            # Until then a pod's uid may still come in.
+            await cancel(making, answering)
+            # The hub's stop, which comes next, asks the watch whether there is a pod. It may not know yet.
+            if self.uid:
+                self._remove_in_background(self.uid)
+            raise
+        finally:
+            self._is_over = True
+            await cancel(making, answering)
+            if not self._created.done():
+                self._created.cancel()
+
+    async def _make(self, upstream: Coroutine[Any, Any, str]) -> None:
+        """Run KubeSpawner's own start to where it waits for the pod."""
+        upstream_start = asyncio.ensure_future(upstream)
+        taken_over = asyncio.ensure_future(self._taken_over.wait())
+        try:
+            await asyncio.wait({upstream_start, taken_over}, return_when=asyncio.FIRST_COMPLETED)
+            if upstream_start.done():
+                await upstream_start
+            self._set_created(self.uid)
+        finally:
+            await cancel(upstream_start, taken_over)
+
+    def _set_created(self, uid: str | None) -> None:
+        """Note that the API server took the pod: from now on its state counts. Without uid, any of the name is it."""
+        if not self._created.done():
+            self._created_at = time.monotonic()
+            self.times.reached("created")
+            self._created.set_result(uid)
+
+    def _remove_unwanted(self, making: asyncio.Future[str]) -> None:
+        if not making.cancelled() and making.exception() is None and making.result() != self.uid:
+            self._remove_in_background(making.result())
+
+    def _remove_in_background(self, uid: str) -> None:
+        remove_in_background(self.spawner.api, self.key, uid, self.spawner.log)
+
+    async def _clean_up(self) -> None:
+        """Leave no pod behind. The hub says the failure to the operator, and once is enough."""
+        try:
+            await self.spawner.stop(now=True)
+        except (Exception, asyncio.CancelledError) as error:
+            self.spawner.log.error("Could not remove pod %s, which did not start: %r", self.key, error)
+            if self.uid:
+                self._remove_in_background(self.uid)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+
+    async def _answer(self) -> str:
+        """Wait for the server's answer, or for a reason to give up; returns the server's URL."""
+        self.uid = await self._created
+        spawner = self.spawner
+        try:
+            await wait_until_answers(
+                self._stage,
+                self._address,
+                self._wake,
+                path=f"{spawner.server.base_url.rstrip('/')}/api",
+                ssl_context=hub_ssl_context(spawner) if spawner.internal_ssl else None,
+            )
+            return self._address()
+        finally:
+            self._subscriptions.close()
+            self._read.clear()
+            if self._timer:
+                self._timer.cancel()
+
+    def _address(self) -> str:
+        return str(self.spawner._get_pod_url(self.pod))
+
+    def _stage(self) -> str:
+        """See what is new, and give up if it is hopeless; returns how near the server is to listening."""
+        self._follow()
+        self._look()
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self._judge(), self._wake.set)
+        return stage_of(self.pod, self.events)
+
+    def _follow(self) -> None:
+        """Subscribe to the reflectors; one can be replaced by another under way."""
+        reflectors = [each for each in (self.spawner.pod_reflector, self.spawner.event_reflector) if each]
+        if reflectors != self._reflectors:
+            self._subscriptions.close()
+            self._reflectors = reflectors
+            for reflector in reflectors:
+                self._subscriptions.enter_context(reflector.subscribe(self.key, self._wake))
+
+    def _look(self) -> None:
+        """Read the pod and its events, once for each change."""
+        pods = self.spawner.pod_reflector.pods
+        version = pods.version(self.key)
+        if not version or version != self._seen[0]:
+            self._seen = (version, pods.get(self.key))
+        pod = self._seen[1]
+        if pod is not None:
+            self.uid = self.uid or pod["metadata"]["uid"]
+            # one of the same name that was there before
+            if pod["metadata"]["uid"] != self.uid:
+                pod = None
+        reflector = self.spawner.event_reflector
+        events = reflector.events_of(self.key, self._read) if reflector else []
+        self.pod = pod
+        self.events = [e for e in events if self.uid and e["involvedObject"].get("uid") == self.uid]
+        if pod is not None:
+            self.times.reached(phase_of(pod, self.events))
+        self._notify()
+
+    def _judge(self) -> float:
+        """Raise StartFailed if there is no hope left; else how long to wait for news, in seconds."""
+        now = time.monotonic()
+        if self.pod is None:
+            if "seen" in self._since:
+                raise self._failed(deleted_failure(None, self.events))
+            if now - max(self._created_at, self._since.get("reconnected", 0.0)) > _UNSEEN:
+                self._since["reconnected"] = now
+                for reflector in self._reflectors:
+                    reflector.reconnect()
+            return _UNSEEN
+        self._since.setdefault("seen", now)
+        if "deletionTimestamp" in self.pod["metadata"]:
+            raise self._failed(deleted_failure(self.pod, self.events))
+        self.finding = finding = pod_failure(self.pod, self.events, self.patience)
+        if finding is None:
+            self._since = {"seen": now}
+            return _LONGEST_SLEEP
+        lasted = now - self._since.setdefault(finding.reason, now)
+        if lasted >= finding.patience:
+            raise self._failed(finding.definite())
+        return min(finding.patience - lasted, _LONGEST_SLEEP)
+
+    def _failed(self, failure: Failure) -> StartFailed:
+        self.finding = failure
+        START_FAILURES.labels(reason_label(failure.reason)).inc()
+        return StartFailed(failure, f"pod {self.key} of {self.spawner.user.name}:{self.spawner.name}")
