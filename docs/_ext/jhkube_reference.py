@@ -25,6 +25,7 @@ from traitlets import DefaultHandler, TraitType
 from devcluster.settings import VARIABLES
 from jhkube import metrics
 from jhkube.cli import COMMANDS, command_line
+from jhkube.service.openapi import reference_tables
 from jhkube.settings import SETTINGS, Setting
 
 LONGEST_DEFAULT = 60
@@ -81,6 +82,17 @@ class VariablesTable(SphinxDirective):
         """Return the table."""
         rows = [("Variable", "What it does (default)")]
         return table(self, rows + [(f"`{name}`", text) for name, text in VARIABLES.items()])
+
+
+class ServiceApi(SphinxDirective):
+    """`jhkube-service-api`: the routes of My servers and what they answer, as tables."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the tables."""
+        made: list[nodes.Node] = []
+        for title, rows in reference_tables():
+            made += [nodes.rubric(title, title), *table(self, rows)]
+        return made
 
 
 class MetricsTable(SphinxDirective):
@@ -210,6 +222,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("jhkube-commands", Commands)
     app.add_directive("jhkube-metrics", MetricsTable)
     app.add_directive("jhkube-pages", Pages)
+    app.add_directive("jhkube-service-api", ServiceApi)
     app.add_directive("jhkube-settings", SettingsTable)
     app.add_directive("jhkube-variables", VariablesTable)
     app.add_directive("jhkube-traits", OwnTraits)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["HubFacts", "Permission", "permissions", "role_rules"]
+__all__ = ["HubFacts", "Permission", "permissions", "role_rules", "service_permissions"]
 
 STORAGE = "storage.k8s.io"
 
@@ -85,6 +85,35 @@ def permissions(facts: HubFacts) -> tuple[Permission, ...]:
     ['persistentvolumeclaims', 'pods', 'secrets']
     """
     return tuple(_table(facts))
+
+
+def service_permissions(namespace: str, *, user_namespaces: bool = False) -> tuple[Permission, ...]:
+    """Return everything that the account of the service "My servers" must be allowed.
+
+    Parameters
+    ----------
+    namespace
+        Where the pods run.
+    user_namespaces
+        Whether every person has a namespace of their own.
+
+    Examples
+    --------
+    >>> sorted({each.resource for each in service_permissions("labs") if each.namespace})
+    ['events', 'persistentvolumeclaims', 'pods', 'pods/log']
+    """
+    where = None if user_namespaces else namespace
+    claims = "persistentvolumeclaims"
+    return (
+        Permission("list", "pods", where, "see what runs, and which servers use a disk"),
+        Permission("get", "pods", where, "see that a log is of the pod that it was asked for"),
+        Permission("get", "pods/log", where, "show people the logs of their servers"),
+        Permission("list", "events", where, "tell people what the cluster says of their server"),
+        Permission("list", claims, where, "show people their disks"),
+        Permission("patch", claims, where, "let a disk grow"),
+        Permission("delete", claims, where, "delete a disk for the person whose it is"),
+        Permission("list", "storageclasses", None, "know which disks can grow", group=STORAGE),
+    )
 
 
 def role_rules(wanted: Iterable[Permission]) -> dict[str | None, list[dict[str, Any]]]:

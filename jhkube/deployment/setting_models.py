@@ -332,6 +332,25 @@ class Culler(Section):
     )
 
 
+class MyServers(Section):
+    """The page and the API of one's servers."""
+
+    enabled: Flag = setting("JHKUBE_MY_SERVERS", False, "whether there is the page and the API of one's servers")
+    everybody: Flag = setting(
+        "JHKUBE_MY_SERVERS_EVERYBODY",
+        True,
+        "whether everybody may use it; else whoever has a role with access:services!service=jhkube",
+    )
+    port: Port = setting("JHKUBE_MY_SERVERS_PORT", 8082, "the port of that service, where the hub runs it")
+    url: Url = setting("JHKUBE_MY_SERVERS_URL", "", "where that service is, if something else runs it")
+    token: Text = setting(
+        "JHKUBE_MY_SERVERS_TOKEN", "", "the secret shared by the hub and that service, if something else runs it"
+    )
+    largest_disk: Quantity = setting(
+        "JHKUBE_MY_SERVERS_LARGEST_DISK", "", "how large people may let their disks grow: 50Gi; not at all if unset"
+    )
+
+
 class Metrics(Section):
     """The hub's metrics."""
 
@@ -357,4 +376,5 @@ class Values(Section):
     menu: Menu = Field(default_factory=Menu)
     prepuller: Prepuller = Field(default_factory=Prepuller)
     culler: Culler = Field(default_factory=Culler)
+    my_servers: MyServers = Field(default_factory=MyServers)
     metrics: Metrics = Field(default_factory=Metrics)

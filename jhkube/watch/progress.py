@@ -260,6 +260,11 @@ class PhaseTimes:
         phases = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in self._spent.items())
         return f"{sum(self._spent.values()):.1f} s ({phases})"
 
+    @property
+    def spent(self) -> Mapping[str, float]:
+        """How long each phase took that is behind the start, in seconds, in the order of `PHASES`."""
+        return dict(self._spent)
+
     def reached(self, phase: str) -> None:
         """Note that a phase has ended, and with it those before; nothing where that is known.
 

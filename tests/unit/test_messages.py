@@ -15,7 +15,11 @@ LOGS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 GAP = "…"
 """What stands for whatever the code fills in, in its sentences as they are collected and on the page."""
 
-OPERATORS = ("checks", "commands", "cli.py", "configured.py", "metrics.py", "deployment")
+OPERATORS = (
+    *("checks", "commands", "cli.py", "configured.py", "metrics.py", "deployment"),
+    # The reference of the API, for those who write a front end.
+    *("openapi.py", "routes.py", "schemas.py"),
+)
 """Folders and modules that speak to operators alone, in what `jhkube` prints and in help texts."""
 
 NOT_TOLD = (

@@ -11,10 +11,12 @@ from packaging.version import Version
 
 from jhkube import __version__
 from jhkube.checks.configured import load_configuration
-from jhkube.checks.permissions import HubFacts, permissions, role_rules
+from jhkube.checks.permissions import HubFacts, permissions, role_rules, service_permissions
 from jhkube.images.menu import ImageMenu
 from jhkube.pod.nodes import placement_of
 from jhkube.prepull.prepuller import RULES, STATUS_RULES, Prepuller
+from jhkube.service.hub_config import ACCESS_SCOPE, SERVICE_NAME
+from jhkube.settings import Settings
 from jhkube.spawner import JHKubeSpawner
 from tests.accounts import CLUSTER_WIDE, OWN, features, rendered, run_helm
 from tests.pages import all_blocks
@@ -28,6 +30,7 @@ PREPULLER = {
     "image": {"name": "registry.example.org/jhkube-hub"},
     "config": {"ImageMenu": {"repositories": ["registry.example.org/lab"]}},
 }
+MY_SERVERS = {"enabled": True, "image": {"name": "registry.example.org/jhkube-hub"}, "tokenSecret": "my-servers"}
 NOTHING = {"roles": features()["roles"]}
 ALL_BUT_NAMESPACES = {
     "hub": {"namespace": "hubs", "serviceAccount": {"create": True}},
@@ -42,6 +45,7 @@ ALL_BUT_NAMESPACES = {
     },
     "prepuller": PREPULLER
     | {"config": {"ImageMenu": {"repositories": ["x/y"], "credentials_secret": "hubs/account"}}},
+    "myServers": MY_SERVERS,
     "dashboard": {"enabled": True, "namespace": "monitoring", "annotations": {"grafana_folder": "JupyterHub"}},
 }
 NAMESPACES = {
@@ -163,7 +167,7 @@ def test_a_value_that_cannot_be_is_refused_with_its_place(values, told):
 def sections(values, *above):
     """Yield the path of each mapping of values that is described key by key."""
     for key, value in values.items():
-        if isinstance(value, dict) and value and (*above, key) != ("prepuller", "resources"):
+        if isinstance(value, dict) and value and key != "resources":
             yield *above, key
             if key not in ("config", "labels"):
                 yield from sections(value, *above, key)
@@ -258,9 +262,9 @@ def test_each_role_is_bound_to_one_account_in_the_same_place(values):
     for each in bindings:
         assert each["roleRef"]["name"] == each["metadata"]["name"]
         (subject,) = each["subjects"]
-        ours = "prepuller" in each["metadata"]["name"]
+        own = next((name for name in ("prepuller", "my-servers") if name in each["metadata"]["name"]), "")
         hub = values.get("hub", {}).get("namespace", "labs")
-        assert (subject["name"], subject["namespace"]) == (("jhkube-prepuller", "labs") if ours else ("hub", hub))
+        assert (subject["name"], subject["namespace"]) == ((f"jhkube-{own}", "labs") if own else ("hub", hub))
 
 
 def test_a_hub_elsewhere_has_its_roles_where_the_servers_are():
@@ -366,6 +370,46 @@ def test_the_prepuller_goes_to_the_nodes_that_z2jh_keeps_for_servers(prepuller, 
     kept = {"key": key, "value": "user", "effect": "NoSchedule"}
     assert placement.admits({"metadata": {"name": "node1"}, "spec": {"taints": [kept]}})
     assert not placement.admits({"metadata": {"name": "node1"}, "spec": {"taints": [kept | {"value": "core"}]}})
+
+
+# The service "My servers".
+
+
+@pytest.mark.parametrize("everywhere", [False, True], ids=["one namespace", "a namespace each"])
+def test_the_services_roles_allow_what_it_asks_for_and_no_more(everywhere):
+    values = features("userNamespaces") if everywhere else NOTHING
+    objects = rendered("labs", values | {"myServers": MY_SERVERS})
+    own = [each for each in objects if "rules" in each and "my-servers" in each["metadata"]["name"]]
+    assert allowed(own) == {
+        (where, rule["apiGroups"][0], rule["resources"][0], ()): set(rule["verbs"])
+        for where, rules in role_rules(service_permissions("labs", user_namespaces=everywhere)).items()
+        for rule in rules
+    }
+
+
+@pytest.fixture(scope="module", params=["/", "/jupyter/", "/jupyter"])
+def service(request):
+    """The service's container, and the address at which it answers."""
+    objects = rendered("labs", NOTHING | {"myServers": MY_SERVERS | {"baseUrl": request.param}})
+    (deployment,) = of_kind(objects, "Deployment")
+    template = deployment["spec"]["template"]
+    assert restricted_violations(template) == []
+    (container,) = template["spec"]["containers"]
+    base = "/jupyter/" if "jupyter" in request.param else "/"
+    return container, {each["name"]: each.get("value", each.get("valueFrom")) for each in container["env"]}, base
+
+
+def test_the_services_container_knows_what_a_hub_would_tell_it(service):
+    container, environment, base = service
+    assert environment["JUPYTERHUB_API_TOKEN"] == {"secretKeyRef": {"name": "my-servers", "key": "token"}}
+    assert environment["JUPYTERHUB_API_URL"] == f"http://hub.labs:8081{base}hub/api"
+    assert environment["JUPYTERHUB_SERVICE_PREFIX"] == f"{base}services/jhkube/"
+    assert environment["JUPYTERHUB_SERVICE_NAME"] == SERVICE_NAME
+    assert ACCESS_SCOPE in json.loads(environment["JUPYTERHUB_OAUTH_ACCESS_SCOPES"])
+    assert container["readinessProbe"]["httpGet"]["path"] == f"{base}services/jhkube/api/openapi.json"
+    assert container["args"] == ["python3", "-m", "jhkube.service"]
+    own = {name: value for name, value in environment.items() if name.startswith("JHKUBE_")}
+    assert Settings(own)["log.format"] == "json"
 
 
 # Network policies.

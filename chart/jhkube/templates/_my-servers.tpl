@@ -1,0 +1,27 @@
+{{- define "jhkube.myServers" -}}
+{{ include "jhkube.fullname" . }}-my-servers
+{{- end }}
+
+{{- /*
+What the service "My servers" may do: `pods` in the namespaces of servers, `cluster` for what belongs to no namespace. A
+test compares it with jhkube/permissions.py, which has the reason for each verb.
+*/}}
+{{- define "jhkube.myServersRules" -}}
+pods:
+  - apiGroups: [""]
+    resources: [pods]
+    verbs: [list, get]
+  - apiGroups: [""]
+    resources: [pods/log]
+    verbs: [get]
+  - apiGroups: [""]
+    resources: [events]
+    verbs: [list]
+  - apiGroups: [""]
+    resources: [persistentvolumeclaims]
+    verbs: [list, patch, delete]
+cluster:
+  - apiGroups: [storage.k8s.io]
+    resources: [storageclasses]
+    verbs: [list]
+{{- end }}

@@ -1,0 +1,44 @@
+"""The service "My servers": a page and an API for one's servers, their logs and their disks."""
+
+import os
+import sys
+
+from jupyterhub.app import JupyterHub
+
+from jhkube.service.hub_config import ACCESS_SCOPE, ALLOWED_SCOPES, SERVICE_NAME, USER_ROLE
+from jhkube.service.in_hub import hub_handlers
+from jhkube.settings import Settings
+
+settings = Settings.load()
+
+CLUSTER = ("JHKUBE_NAMESPACE", "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+
+if settings["myServers.enabled"]:
+    service = {
+        "name": SERVICE_NAME,
+        "oauth_client_allowed_scopes": list(ALLOWED_SCOPES),
+        # To people it is a part of the hub, and with their token it can do no more than they can.
+        "oauth_no_confirm": True,
+    }
+    if settings["myServers.url"]:
+        service |= {"url": settings["myServers.url"], "api_token": settings["myServers.token"]}
+    else:
+        # It runs as the hub's own child, with the hub's account in the cluster.
+        service |= {
+            "url": f"http://127.0.0.1:{settings['myServers.port']}",
+            "command": [sys.executable, "-m", "jhkube.service"],
+            "environment": {
+                **{name: os.environ[name] for name in CLUSTER if name in os.environ},
+                "JHKUBE_MY_SERVERS_LARGEST_DISK": settings["myServers.largestDisk"],
+                "JHKUBE_LOG_FORMAT": settings["log.format"],
+            },
+        }
+    c.JupyterHub.services.append(service)
+    c.JupyterHub.extra_handlers.extend(hub_handlers())
+
+    # Who may use it. Where a role `user` of the operator's says that, it cannot be defined a second time.
+    if settings["myServers.everybody"]:
+        if "extra_user_scopes" in JupyterHub.class_trait_names():
+            c.JupyterHub.extra_user_scopes.update({ACCESS_SCOPE})
+        else:
+            c.JupyterHub.load_roles.append(USER_ROLE)

@@ -1,0 +1,96 @@
+# mypy: allow-untyped-calls
+"""The service put together: who asks, what is asked, and the pages and routes that they ask by."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import logging.config
+import signal
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
+from jupyterhub.utils import make_ssl_context
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from jhkube.deployment.settings import Settings
+from jhkube.logs import JSON_LINES
+from jhkube.service.actions import Actions
+from jhkube.service.api import api_handlers
+from jhkube.service.cluster import Cluster
+from jhkube.service.hub_client import HubClient
+from jhkube.service.pages import page_handlers
+from jhkube.service.routes import LONGEST_BODY
+
+__all__ = ["application", "serve"]
+
+
+def application(auth: HubOAuth, actions: Actions) -> Application:
+    """Return tornado's application.
+
+    Parameters
+    ----------
+    auth
+        What asks the hub who somebody is.
+    actions
+        What does the routes.
+    """
+    prefix = auth.base_url
+    return Application(
+        [
+            (f"{prefix}oauth_callback", HubOAuthCallbackHandler),
+            *api_handlers(prefix, actions),
+            *page_handlers(prefix, actions),
+        ],
+        # The same on each replica and after a restart, and known to nobody but hub and service.
+        cookie_secret=hashlib.sha256(b"jhkube.service cookies\0" + auth.api_token.encode()).digest(),
+        log_function=_log_request,
+    )
+
+
+def _log_request(handler: Any) -> None:
+    """Log a request without its query, which may have a code of OAuth in it."""
+    request, status = handler.request, handler.get_status()
+    log = logging.getLogger("jhkube.service")
+    level = logging.ERROR if status >= 500 else logging.INFO
+    log.log(level, "%d %s %s (%.0f ms)", status, request.method, request.path, 1000 * request.request_time())
+
+
+async def serve(environ: Mapping[str, str], listening: socket.socket) -> None:
+    """Serve until a signal ends it.
+
+    Parameters
+    ----------
+    environ
+        The environment: the hub's variables of a service, and jhkube's settings.
+    listening
+        The socket that requests come to.
+    """
+    settings = Settings(environ)
+    if settings["log.format"] == "json":
+        handlers = {"console": {"class": "logging.StreamHandler", "formatter": "console"}}
+        logging.config.dictConfig(
+            {"version": 1, "disable_existing_loggers": False, "handlers": handlers, **JSON_LINES}
+        )
+        logging.getLogger("jhkube").setLevel(logging.INFO)
+    else:
+        logging.basicConfig(level=logging.INFO, format="[%(levelname).1s %(asctime)s %(name)s] %(message)s")
+    # A token that is taken back, or a role, counts from the next second on.
+    HubOAuth.instance(cache_max_age=1)
+    auth = HubOAuth.instance()
+    certificates = make_ssl_context(auth.keyfile, auth.certfile, cafile=auth.client_ca) if auth.certfile else None
+    hub = HubClient(auth.api_url, certificates)
+    actions = Actions(hub, Cluster(), settings["myServers.largestDisk"])
+    server = HTTPServer(application(auth, actions), max_body_size=16 * LONGEST_BODY, xheaders=True)
+    listening.setblocking(False)
+    server.add_socket(listening)
+    ended = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, ended.set)
+    await ended.wait()
+    server.stop()
+    await hub.close()

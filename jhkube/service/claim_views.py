@@ -1,0 +1,156 @@
+"""What the API says of a disk, and what may be done with it; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from jhkube.pod.limits import memory_text, parse_quantity
+from jhkube.service.hub_answers import HubServers
+from jhkube.service.ownership import Object, is_over, mounted_claims, pods_of, server_of
+from jhkube.service.refusals import Refusal
+from jhkube.service.server_views import state_of
+
+__all__ = ["check_growth", "check_unused", "claim_view", "storage_class_view"]
+
+SAID = {
+    "ready": "This disk is ready.",
+    "waiting": "There is no volume for this disk yet: it is made when a server first uses it.",
+    "growing": "This disk is growing. A server that runs may have to be started again to see all of it.",
+    "deleting": "This disk is being deleted. It goes as soon as no server uses it.",
+    "lost": "The volume of this disk is gone. Ask an administrator whether there is a backup.",
+}
+
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+
+def _requested(claim: Object) -> str:
+    return str(claim["spec"]["resources"]["requests"]["storage"])
+
+
+def _capacity(claim: Object) -> int:
+    return int(parse_quantity(((claim.get("status") or {}).get("capacity") or {}).get("storage", 0)))
+
+
+def _state(claim: Object) -> str:
+    phase = (claim.get("status") or {}).get("phase")
+    if "deletionTimestamp" in claim["metadata"]:
+        return "deleting"
+    if phase == "Lost":
+        return "lost"
+    if phase != "Bound":
+        return "waiting"
+    return "growing" if _capacity(claim) < int(parse_quantity(_requested(claim))) else "ready"
+
+
+def claim_view(claim: Object, pods: Iterable[Object]) -> dict[str, Any]:
+    """Return a disk by the schema `Claim`.
+
+    Parameters
+    ----------
+    claim
+        It, which is surely this person's.
+    pods
+        Pods that are surely this person's.
+    """
+    metadata: Mapping[str, Any] = claim["metadata"]
+    state = _state(claim)
+    return {
+        "name": metadata["name"],
+        "state": state,
+        "message": SAID[state],
+        "size": _requested(claim),
+        "size_bytes": int(parse_quantity(_requested(claim))),
+        "capacity_bytes": _capacity(claim),
+        "storage_class": claim["spec"].get("storageClassName") or "",
+        "access_modes": list(claim["spec"].get("accessModes") or ()),
+        "created": metadata.get("creationTimestamp"),
+        "server": server_of(claim) if "hub.jupyter.org/username" in (metadata.get("annotations") or {}) else None,
+        "used_by": [
+            {"server": server_of(pod), "since": (pod.get("status") or {}).get("startTime")}
+            for pod in pods
+            if _uses(pod, claim)
+        ],
+    }
+
+
+def _uses(pod: Object, claim: Object) -> bool:
+    is_near = pod["metadata"].get("namespace") == claim["metadata"].get("namespace")
+    return is_near and not is_over(pod) and claim["metadata"]["name"] in mounted_claims(pod)
+
+
+def check_growth(claim: Object, wanted: str, largest: str, grows: bool | None) -> None:
+    """Return where a disk can become so large.
+
+    Parameters
+    ----------
+    claim
+        The disk.
+    wanted
+        The size that it is to have, as Kubernetes writes it.
+    largest
+        The largest that the operator allows; empty for none.
+    grows
+        Whether its storage class lets disks grow; None where that is not known.
+
+    Raises
+    ------
+    Refusal
+        Where it cannot.
+    """
+    if not largest:
+        raise Refusal(
+            HTTPStatus.FORBIDDEN, "Disks cannot be made larger here on this hub. Ask an administrator.", "size"
+        )
+    size, now = parse_quantity(wanted), max(int(parse_quantity(_requested(claim))), _capacity(claim))
+    if size <= now:
+        raise Refusal(
+            HTTPStatus.BAD_REQUEST, f"A disk can only grow, and this one has {memory_text(float(now))}.", "size"
+        )
+    if size > parse_quantity(largest):
+        most = memory_text(float(parse_quantity(largest)))
+        raise Refusal(HTTPStatus.BAD_REQUEST, f"The largest disk here is {most}. Choose less.", "size")
+    if grows is False:
+        raise Refusal(HTTPStatus.CONFLICT, "The storage class of this disk does not let it grow.", "size")
+    if _state(claim) in ("waiting", "lost", "deleting"):
+        raise Refusal(HTTPStatus.CONFLICT, f"It cannot grow now. {SAID[_state(claim)]}", "size")
+
+
+def check_unused(claim: Object, pods: Iterable[Object], hub: HubServers) -> None:
+    """Return where nothing uses a disk.
+
+    Parameters
+    ----------
+    claim
+        The disk.
+    pods
+        All pods of its namespace.
+    hub
+        The person's servers: one that is starting may have no pod yet.
+
+    Raises
+    ------
+    Refusal
+        409, with the server's name where it is the person's.
+    """
+    users = [pod for pod in pods if _uses(pod, claim)]
+    mine = [server_of(pod) for pod in pods_of(users, hub.subject)]
+    made_for = hub.named(server_of(claim))
+    if not mine and made_for is not None and state_of(made_for) in ("starting", "stopping", "running"):
+        mine = [made_for.name]
+    if mine:
+        called = f"Your server “{mine[0]}”" if mine[0] else "Your default server"
+        raise Refusal(HTTPStatus.CONFLICT, f"{called} uses this disk. Stop it first.", "name")
+    if users:
+        raise Refusal(HTTPStatus.CONFLICT, "A pod that is not one of your servers uses this disk.", "name")
+
+
+def storage_class_view(item: Object) -> dict[str, Any]:
+    """Return a storage class by the schema `StorageClass`."""
+    annotations = item["metadata"].get("annotations") or {}
+    return {
+        "name": item["metadata"]["name"],
+        "default": annotations.get(DEFAULT_CLASS) == "true",
+        "grows": bool(item.get("allowVolumeExpansion")),
+    }

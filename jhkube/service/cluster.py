@@ -1,0 +1,208 @@
+# mypy: allow-untyped-calls
+"""What the service asks of the API server, as its own account: pods, logs, events, claims, storage classes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+import aiohttp
+from kubernetes_asyncio.client import ApiException, V1DeleteOptions, V1Preconditions
+from kubernetes_asyncio.config import ConfigException
+from kubespawner.clients import load_config, shared_client
+from kubespawner.slugs import is_valid_label, safe_slug
+
+from jhkube.kube import API_ERRORS, NOT_FOUND, plain_answer, plain_items
+from jhkube.service.ownership import Object
+from jhkube.service.refusals import Refusal, cluster_refusal
+
+__all__ = ["LONGEST_LOG", "Cluster"]
+
+_T = TypeVar("_T")
+
+log = logging.getLogger("jhkube.service")
+
+ANSWERS_IN: Final = 15.0
+"""Seconds that the API server has for one request, and for the whole of a list."""
+
+LONGEST_LOG: Final = 1_048_576
+"""How many bytes of a log an answer has at most."""
+
+
+def _label(user: str) -> str:
+    """Return the selector of what KubeSpawner makes for somebody; whose it is, the annotation says."""
+    return f"hub.jupyter.org/username={safe_slug(user, is_valid=is_valid_label)}"
+
+
+class Cluster:
+    """The API server; every method raises a `Refusal` where it does not do what it is asked."""
+
+    def __init__(self) -> None:
+        self._is_loaded = False
+
+    async def _asked(self, doing: str, ask: Callable[[Any], Awaitable[_T]], kind: str = "CoreV1Api") -> _T:
+        """Return what the API server answers, asked by a client of this kind."""
+        try:
+            if not self._is_loaded:
+                load_config()
+                self._is_loaded = True
+            async with asyncio.timeout(ANSWERS_IN):
+                return await ask(shared_client(kind))
+        except ConfigException as error:
+            log.error("No cluster is configured: %s", error)
+            raise cluster_refusal(error, doing) from None
+        except API_ERRORS as error:
+            log.warning("The cluster did not %s: %s", doing, _said_by(error))
+            raise cluster_refusal(error, doing) from None
+
+    async def pods(self, namespace: str, user: str) -> list[dict[str, Any]]:
+        """Return the pods with somebody's label; they may be of others whose name is near."""
+        return await self._asked(
+            "list pods", lambda api: plain_items(api.list_namespaced_pod, namespace, label_selector=_label(user))
+        )
+
+    async def all_pods(self, namespace: str) -> list[dict[str, Any]]:
+        """Return all pods of a namespace."""
+        return await self._asked("list pods", lambda api: plain_items(api.list_namespaced_pod, namespace))
+
+    async def events(self, namespace: str, uid: str) -> list[dict[str, Any]]:
+        """Return the events of one object, by its uid."""
+        selector = f"involvedObject.uid={uid}"
+        return await self._asked(
+            "list events", lambda api: plain_items(api.list_namespaced_event, namespace, field_selector=selector)
+        )
+
+    async def claims(self, namespace: str, user: str) -> list[dict[str, Any]]:
+        """Return the claims with somebody's label; they may be of others whose name is near."""
+        return await self._asked(
+            "list disks",
+            lambda api: plain_items(
+                api.list_namespaced_persistent_volume_claim, namespace, label_selector=_label(user)
+            ),
+        )
+
+    async def grow_claim(self, claim: Object, size: str) -> dict[str, Any]:
+        """Have this very claim ask for more; return it as it is then."""
+        metadata = claim["metadata"]
+        patch = [
+            {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
+            {"op": "replace", "path": "/spec/resources/requests/storage", "value": size},
+        ]
+        answer = await self._asked(
+            "change the disk",
+            lambda api: plain_answer(
+                api.patch_namespaced_persistent_volume_claim, metadata["name"], metadata["namespace"], patch
+            ),
+        )
+        found: dict[str, Any] = json.loads(answer)
+        return found
+
+    async def delete_claim(self, claim: Object) -> None:
+        """Delete this very claim, and no other that has its name by now."""
+        metadata = claim["metadata"]
+        options = V1DeleteOptions(preconditions=V1Preconditions(uid=metadata["uid"]))
+        await self._asked(
+            "delete the disk",
+            lambda api: plain_answer(
+                api.delete_namespaced_persistent_volume_claim, metadata["name"], metadata["namespace"], body=options
+            ),
+        )
+
+    async def storage_classes(self) -> list[dict[str, Any]]:
+        """Return the cluster's storage classes."""
+        return await self._asked(
+            "list storage classes", lambda api: plain_items(api.list_storage_class), "StorageV1Api"
+        )
+
+    async def log(self, pod: Object, container: str, *, tail: int, previous: bool) -> tuple[str, bool]:
+        """Return the end of a container's log, and whether it was longer than an answer may be.
+
+        Raises
+        ------
+        Refusal
+            Where there is no such log; also where the pod of this name is another by now.
+        """
+        async with self._log_stream(pod, container, tail=tail, previous=previous, follow=False) as response:
+            content = await self._asked("read the log", lambda _: _read_at_most(response, LONGEST_LOG))
+        await self._check_same(pod)
+        return content.decode(errors="replace"), len(content) >= LONGEST_LOG
+
+    @asynccontextmanager
+    async def followed_log(self, pod: Object, container: str, *, tail: int) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Within the block, give the log's end and then what comes, in parts."""
+        async with self._log_stream(pod, container, tail=tail, previous=False, follow=True) as response:
+            await self._check_same(pod)
+            yield response.content.iter_any()
+
+    @asynccontextmanager
+    async def _log_stream(
+        self, pod: Object, container: str, *, tail: int, previous: bool, follow: bool
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        metadata = pod["metadata"]
+        bounds = {} if follow else {"limit_bytes": LONGEST_LOG}
+
+        async def ask(api: Any) -> aiohttp.ClientResponse:
+            response: aiohttp.ClientResponse = await api.read_namespaced_pod_log(
+                metadata["name"],
+                metadata["namespace"],
+                container=container,
+                tail_lines=tail,
+                previous=previous,
+                follow=follow,
+                _preload_content=False,
+                _request_timeout=aiohttp.ClientTimeout(total=None, sock_connect=ANSWERS_IN),
+                **bounds,
+            )
+            return response
+
+        response = await self._asked("read the log", ask)
+        async with response:
+            if response.status == NOT_FOUND:
+                raise cluster_refusal(ApiException(status=NOT_FOUND), "read the log")
+            if response.status >= 300:
+                raise _no_log(response.status, await self._asked("read the log", lambda _: response.text()), previous)
+            yield response
+
+    async def _check_same(self, pod: Object) -> None:
+        """Raise where the pod of this name is another by now: a log is asked for by name alone."""
+        metadata = pod["metadata"]
+        answer = await self._asked(
+            "read the log", lambda api: plain_answer(api.read_namespaced_pod, metadata["name"], metadata["namespace"])
+        )
+        if json.loads(answer)["metadata"]["uid"] != metadata["uid"]:
+            raise cluster_refusal(ApiException(status=NOT_FOUND), "read the log")
+
+
+def _said_by(error: Exception) -> str:
+    return f"{error.status} {error.reason}" if isinstance(error, ApiException) else repr(error)
+
+
+async def _read_at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    read = bytearray()
+    async for part in response.content.iter_any():
+        read += part
+        if len(read) >= limit:
+            break
+    return bytes(read[:limit])
+
+
+def _no_log(status: int, said: str, previous: bool) -> Refusal:
+    """Return the answer where kubelet has no log: of a container that waits, or was never started again."""
+    if status != 400:
+        return cluster_refusal(ApiException(status=status), "read the log")
+    message = _message_of(said)
+    if previous or "previous terminated" in message:
+        return Refusal(404, "This container was not started again, so it has no earlier log.", "previous")
+    return Refusal(404, "This container has no log yet: it was not started. Look at the events.", "container")
+
+
+def _message_of(said: str) -> str:
+    try:
+        found: Mapping[str, Any] = json.loads(said)
+        return str(found.get("message", ""))
+    except (ValueError, AttributeError):
+        return ""

@@ -1,0 +1,139 @@
+"""What the hub's process tells the service about servers, as values; pure.
+
+`in_hub` writes them and `hub_client` reads them: the two are of one version of jhkube, in two processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["HubFailure", "HubServer", "HubServers"]
+
+
+@dataclass(frozen=True, slots=True)
+class HubFailure:
+    """Why the last start failed."""
+
+    message: str
+    """What the person reads."""
+
+    reason: str = ""
+    """The cluster's own word; empty where it has none."""
+
+    detail: str = ""
+    """What the cluster said, with anything secret taken out."""
+
+    def to_json(self) -> dict[str, str]:
+        """Return the failure as the API has it."""
+        return {"message": self.message, "reason": self.reason, "detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True)
+class HubServer:
+    """A server, as far as the hub's process knows."""
+
+    name: str
+    user: str
+    display_name: str = ""
+    pending: str = ""
+    """`spawn`, `stop` or another word of the hub's for what is under way; empty for nothing."""
+    is_ready: bool = False
+    started: str | None = None
+    last_activity: str | None = None
+    url: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    namespace: str = ""
+    """Where its pod is made."""
+    pod_uid: str = ""
+    """The uid of the pod of the last start; empty where the hub does not know it."""
+    phases: tuple[tuple[str, float], ...] = ()
+    """The phases of the last start that are behind it, with how long each took in seconds."""
+    waiting_for: str = ""
+    """What is waited for at the moment, in a sentence; mostly empty."""
+    failure: HubFailure | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "name": self.name,
+            "user": self.user,
+            "display_name": self.display_name,
+            "pending": self.pending,
+            "ready": self.is_ready,
+            "started": self.started,
+            "last_activity": self.last_activity,
+            "url": self.url,
+            "options": dict(self.options),
+            "namespace": self.namespace,
+            "pod_uid": self.pod_uid,
+            "phases": [list(each) for each in self.phases],
+            "waiting_for": self.waiting_for,
+            "failure": self.failure.to_json() if self.failure else None,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> HubServer:
+        """Return what `to_json` wrote."""
+        return cls(
+            name=data["name"],
+            user=data["user"],
+            display_name=data["display_name"],
+            pending=data["pending"],
+            is_ready=data["ready"],
+            started=data["started"],
+            last_activity=data["last_activity"],
+            url=data["url"],
+            options=data["options"],
+            namespace=data["namespace"],
+            pod_uid=data["pod_uid"],
+            phases=tuple((name, seconds) for name, seconds in data["phases"]),
+            waiting_for=data["waiting_for"],
+            failure=HubFailure(**data["failure"]) if data["failure"] else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HubServers:
+    """Somebody's servers, or a group's, and what goes with them."""
+
+    servers: tuple[HubServer, ...]
+    """By name, the default server first."""
+
+    subject: str = ""
+    """The provider's immutable id of whose they are; empty where nobody knows it, and for a group."""
+
+    namespace: str = ""
+    """Where the person's claims are."""
+
+    hub_version: str = ""
+    """The version of JupyterHub."""
+
+    named_servers: bool = False
+    """Whether people can have named servers."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "servers": [each.to_json() for each in self.servers],
+            "subject": self.subject,
+            "namespace": self.namespace,
+            "hub_version": self.hub_version,
+            "named_servers": self.named_servers,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> HubServers:
+        """Return what `to_json` wrote."""
+        return cls(
+            servers=tuple(HubServer.from_json(each) for each in data["servers"]),
+            subject=data["subject"],
+            namespace=data["namespace"],
+            hub_version=data["hub_version"],
+            named_servers=data["named_servers"],
+        )
+
+    def named(self, name: str) -> HubServer | None:
+        """Return the server of a name; None where there is none."""
+        return next((each for each in self.servers if each.name == name), None)

@@ -1,0 +1,180 @@
+"""What the service asks of the hub, always with the token of the person who asks the service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+import aiohttp
+
+from jhkube.service.hub_answers import HubServers
+from jhkube.service.refusals import Refusal
+
+__all__ = ["HUB_AWAY", "HubClient"]
+
+ANSWERS_IN: Final = 15.0
+"""Seconds that the hub has for an answer."""
+
+STARTS_IN: Final = 60.0
+"""Seconds that the hub has for the answer to a start or a stop: it waits a while for that to happen."""
+
+HUB_AWAY: Final = "The hub does not answer at the moment. Try again in a minute."
+
+
+class HubClient:
+    """The hub's API, and jhkube's own handlers in it.
+
+    Parameters
+    ----------
+    api_url
+        The hub's API, as services reach it: `http://127.0.0.1:8081/hub/api`.
+    ssl_context
+        For a hub with `internal_ssl`.
+    """
+
+    def __init__(self, api_url: str, ssl_context: ssl.SSLContext | None = None) -> None:
+        self._hub_url = api_url.rstrip("/").removesuffix("/api")
+        self._ssl = ssl_context
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _ask(
+        self, token: str, method: str, path: str, body: Any = None, timeout: float = ANSWERS_IN
+    ) -> tuple[int, Any]:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        try:
+            async with (
+                asyncio.timeout(timeout),
+                self._session.request(
+                    method,
+                    f"{self._hub_url}/{path}",
+                    json=body,
+                    headers={"Authorization": f"token {token}"},
+                    allow_redirects=False,
+                    ssl=self._ssl or True,
+                ) as response,
+            ):
+                text = await response.text()
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, HUB_AWAY) from None
+        if status >= 500 or 300 <= status < 400:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, HUB_AWAY)
+        try:
+            return status, json.loads(text) if text.strip() else None
+        except ValueError:
+            return status, None
+
+    async def servers(self, token: str, user: str) -> HubServers:
+        """Return a person's servers, by their own token."""
+        status, found = await self._ask(token, "GET", f"jhkube/users/{quote(user, safe='')}/servers")
+        return HubServers.from_json(_good(status, found))
+
+    async def group_servers(self, token: str, group: str) -> HubServers:
+        """Return the servers of a group's members; 404 where the token may not know them."""
+        status, found = await self._ask(token, "GET", f"jhkube/groups/{quote(group, safe='')}/servers")
+        if status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+            raise Refusal(
+                HTTPStatus.NOT_FOUND,
+                "There is no group of this name whose servers you may see. It takes the hub's scope"
+                " read:servers!group=… of that group.",
+                "group",
+            )
+        return HubServers.from_json(_good(status, found))
+
+    async def options(self, token: str) -> Mapping[str, Any]:
+        """Return what the token's owner may choose."""
+        return _good(*await self._ask(token, "GET", "jhkube/options"))
+
+    async def check_options(self, token: str, options: Mapping[str, Any]) -> None:
+        """Raise a `Refusal` with the field where these options cannot be taken."""
+        status, found = await self._ask(token, "POST", "jhkube/options", {"options": dict(options)})
+        if status == HTTPStatus.BAD_REQUEST and found and "field" in found:
+            field = f"options.{found['field']}" if found["field"] else "options"
+            raise Refusal(HTTPStatus.BAD_REQUEST, str(found["message"]), field)
+        _good(status, found or {})
+
+    async def start(
+        self, token: str, user: str, server: str, options: Mapping[str, Any] | None, display_name: str, version: str
+    ) -> None:
+        """Ask for a start, with the remembered options where none are given."""
+        body: dict[str, Any] = dict(options or {})
+        if is_new(version):
+            body = {"user_options": dict(options) if options else None}
+            if display_name and server:
+                body["display_name"] = display_name
+        _good(*await self._ask(token, "POST", _path(user, server), body, STARTS_IN))
+
+    async def make(self, token: str, user: str, server: str, options: Mapping[str, Any], display_name: str) -> None:
+        """Make a named server and do not start it: jupyterhub 6."""
+        body: dict[str, Any] = {"user_options": dict(options) or None, "display_name": display_name or server}
+        _good(*await self._ask(token, "PUT", _path(user, server), body))
+
+    async def change(
+        self, token: str, user: str, server: str, options: Mapping[str, Any] | None, display_name: str
+    ) -> None:
+        """Change a server that is stopped: jupyterhub 6."""
+        body: dict[str, Any] = {} if options is None else {"user_options": dict(options)}
+        if display_name:
+            body["display_name"] = display_name
+        if body:
+            _good(*await self._ask(token, "PATCH", _path(user, server), body))
+
+    async def stop(self, token: str, user: str, server: str) -> None:
+        """Ask for a stop."""
+        _good(*await self._ask(token, "DELETE", _path(user, server), timeout=STARTS_IN))
+
+    async def own_claim(self, token: str, user: str, server: str) -> str:
+        """Return the name of the claim that a server has to itself; empty where it has none."""
+        found = _good(*await self._ask(token, "GET", _claim_path(user, server)))
+        return str(found["claim"])
+
+    async def remove(self, token: str, user: str, server: str) -> None:
+        """Stop a named server and have the hub forget it, with its claim left alone."""
+        _good(*await self._ask(token, "POST", _claim_path(user, server)))
+        _good(*await self._ask(token, "DELETE", _path(user, server), {"remove": True}, STARTS_IN))
+
+
+def is_new(version: str) -> bool:
+    """Say whether a version of JupyterHub is 6 or later."""
+    major = version.partition(".")[0]
+    return major.isdecimal() and int(major) >= 6
+
+
+def _path(user: str, server: str) -> str:
+    own = f"servers/{quote(server, safe='')}" if server else "server"
+    return f"api/users/{quote(user, safe='')}/{own}"
+
+
+def _claim_path(user: str, server: str) -> str:
+    return f"jhkube/users/{quote(user, safe='')}/servers/{quote(server, safe='')}/claim"
+
+
+def _good(status: int, found: Any) -> Mapping[str, Any]:
+    """Return a good answer; raise the hub's refusal of another."""
+    said = str(found.get("message") or "").partition("\n")[0] if isinstance(found, Mapping) else ""
+    if status < 300:
+        return found if isinstance(found, Mapping) else {}
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise Refusal(
+            HTTPStatus.FORBIDDEN, "Your token does not allow this. Make one with the hub's scope that it needs."
+        )
+    if status == HTTPStatus.NOT_FOUND:
+        raise Refusal(HTTPStatus.NOT_FOUND, "The hub knows nothing of this name, or your token does not allow this.")
+    if status in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS):
+        raise Refusal(status, said or "The hub is busy. Try again in a minute.")
+    if "already running" in said or "is pending" in said or "is active" in said:
+        raise Refusal(
+            HTTPStatus.CONFLICT, "The server is running, or about to start or stop. Wait, or stop it first."
+        )
+    raise Refusal(HTTPStatus.BAD_REQUEST, said or "The hub refuses this.")

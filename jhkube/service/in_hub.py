@@ -1,0 +1,243 @@
+# mypy: allow-untyped-calls
+"""Handlers in the hub's process: what only that knows about servers, and about what a person may choose.
+
+They are added by `c.JupyterHub.extra_handlers = hub_handlers()`, and are below `/hub/jhkube/`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import jupyterhub
+from jupyterhub import orm
+from jupyterhub.apihandlers.base import APIHandler
+from jupyterhub.scopes import needs_scope
+from tornado import web
+
+from jhkube.options_form.choice import Available, OptionError, chosen, entry_value
+from jhkube.options_form.sizes import default_size
+from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
+from jhkube.spawner_ownership import identity_in
+from jhkube.watch.failure import redacted
+
+__all__ = ["hub_handlers"]
+
+AT_ONCE: Final = 20
+"""Of how many people the servers are looked at before others have their turn."""
+
+
+def hub_handlers() -> list[tuple[str, type[APIHandler]]]:
+    """Return the handlers with their paths, for `JupyterHub.extra_handlers`."""
+    return [
+        (r"/jhkube/options", OptionsHandler),
+        (r"/jhkube/users/([^/]+)/servers", UserServersHandler),
+        (r"/jhkube/users/([^/]+)/servers/([^/]*)/claim", OwnClaimHandler),
+        (r"/jhkube/groups/([^/]+)/servers", GroupServersHandler),
+    ]
+
+
+class OptionsHandler(APIHandler):
+    """What the token's owner may choose now; a POST says whether a choice can be taken."""
+
+    def _spawner(self) -> Any:
+        user = self.current_user
+        if not hasattr(user, "spawners"):
+            raise web.HTTPError(403, "Only a person has servers, and this is a service.")
+        if not self.has_scope(f"read:servers!user={user.name}"):
+            raise web.HTTPError(403, "This needs the scope read:servers.")
+        return user.spawner
+
+    async def get(self) -> None:
+        """Write the options, by the schema `Options`."""
+        spawner = self._spawner()
+        menu = getattr(spawner, "image_menu", None)
+        if menu is not None:
+            await spawner._first_menu()
+        available = await spawner.available() if menu is not None else Available(reset_environment=False, debug=False)
+        ceiling = getattr(spawner, "_ceiling", None)
+        self.write(
+            {
+                **_choices(available),
+                "ceiling": {name: getattr(ceiling, name, None) for name in ("cores", "memory", "gpus", "servers")},
+                "named_servers": bool(self.allow_named_servers),
+            }
+        )
+
+    async def post(self) -> None:
+        """Answer 204, or 400 with the option that cannot be taken."""
+        spawner = self._spawner()
+        options = (self.get_json_body() or {}).get("options")
+        if getattr(spawner, "image_menu", None) is not None:
+            await spawner._first_menu()
+            try:
+                chosen(options, await spawner.available())
+            except OptionError as error:
+                self.set_status(400)
+                self.write({"message": error.message, "field": error.field})
+                return
+        self.set_status(204)
+
+
+def _choices(available: Available) -> dict[str, Any]:
+    """Return what there is to choose from, by the schema `Options`."""
+    images = available.images
+    default = default_size(available.sizes) if available.sizes else None
+    return {
+        "images": [
+            {
+                "value": entry_value(entry, images),
+                "display_name": entry.display_name,
+                "reference": entry.reference,
+                "default": images.default is not None and entry.reference == images.default.reference,
+            }
+            for entry in images.entries
+        ]
+        if images
+        else [],
+        "all_images": bool(images and images.all_entries_allowed),
+        "custom_images": bool(images and images.custom_allowed),
+        "sizes": [
+            {
+                "value": size.name,
+                "display_name": size.display_name,
+                "description": size.description,
+                "cores": size.cores,
+                "memory": size.memory,
+                "gpus": size.gpus,
+                "default": size is default,
+            }
+            for size in available.sizes
+        ],
+        "presets": [
+            {
+                "value": preset.name,
+                "display_name": preset.display_name,
+                "description": preset.description,
+                "default": preset.is_default,
+            }
+            for preset in available.presets
+        ],
+        "profiles": [
+            {"value": str(each["slug"]), "display_name": str(each.get("display_name", each["slug"]))}
+            for each in available.profiles
+        ],
+        "default_profile": available.default_profile,
+        "reset_environment": available.reset_environment,
+        "debug": available.debug,
+        "errors": list(images.errors) if images else [],
+    }
+
+
+class UserServersHandler(APIHandler):
+    """A person's servers."""
+
+    @needs_scope("read:servers")
+    async def get(self, user_name: str) -> None:
+        """Write a `HubServers`; whose they are, by the provider's id, is for themselves only."""
+        user = self.find_user(user_name)
+        if user is None:
+            raise web.HTTPError(404)
+        names = sorted({"", *user.orm_user.orm_spawners})
+        current = self.current_user
+        is_self = getattr(current, "orm_user", None) is not None and current.name == user.name
+        identity = identity_in(await user.get_auth_state() or {}) if is_self else None
+        found = HubServers(
+            servers=tuple(_server(self, user, name) for name in names),
+            subject=identity.subject if identity else "",
+            namespace=str(getattr(user.spawner, "namespace", "")),
+            hub_version=jupyterhub.__version__,
+            named_servers=bool(self.allow_named_servers),
+        )
+        self.write(found.to_json())
+
+
+class GroupServersHandler(APIHandler):
+    """The servers of a group's members."""
+
+    @needs_scope("read:servers")
+    async def get(self, group_name: str) -> None:
+        """Write a `HubServers` of those servers that the hub has a record of."""
+        group = orm.Group.find(self.db, name=group_name)
+        if group is None:
+            raise web.HTTPError(404)
+        servers = []
+        for index, orm_user in enumerate(sorted(group.users, key=lambda each: each.name)):
+            if index % AT_ONCE == AT_ONCE - 1:
+                # A group can be large, and others wait for the hub too.
+                await asyncio.sleep(0)
+            if orm_user not in self.db:
+                continue
+            user = self._user_from_orm(orm_user)
+            servers += [_server(self, user, name) for name in sorted(orm_user.orm_spawners)]
+        self.write(HubServers(tuple(servers), hub_version=jupyterhub.__version__).to_json())
+
+
+class OwnClaimHandler(APIHandler):
+    """The claim of one server alone; a POST has the removal of the server leave it to the service."""
+
+    @needs_scope("read:servers")
+    async def get(self, user_name: str, server_name: str) -> None:
+        """Write `{"claim": …}`, empty where the server has none, or shares it with others."""
+        self.write({"claim": _own_claim(self._spawner(user_name, server_name))})
+
+    @needs_scope("delete:servers")
+    async def post(self, user_name: str, server_name: str) -> None:
+        """Answer 204."""
+        spawner = self._spawner(user_name, server_name)
+        if spawner.has_trait("delete_pvc"):
+            spawner.delete_pvc = False
+        self.set_status(204)
+
+    def _spawner(self, user_name: str, server_name: str) -> Any:
+        user = self.find_user(user_name)
+        if user is None or server_name not in user.orm_user.orm_spawners:
+            raise web.HTTPError(404)
+        return user.spawners[server_name]
+
+
+def _own_claim(spawner: Any) -> str:
+    """Return the name of the claim that goes with one server, by the rule of KubeSpawner's `delete_forever`."""
+    template = str(getattr(spawner, "pvc_name_template", ""))
+    return str(spawner.pvc_name) if spawner.name and "{user_server}" in template else ""
+
+
+def _server(handler: APIHandler, user: Any, name: str) -> HubServer:
+    """Return what the hub knows of a server; one that has no spawner yet gets none."""
+    spawner = user.spawners.get(name)
+    model = handler.server_model(spawner or user.orm_user.orm_spawners[name], user=user)
+    start = getattr(spawner, "pod_start", None)
+    failure = _failure(spawner)
+    finding = getattr(start, "finding", None)
+    return HubServer(
+        name=name,
+        user=user.name,
+        display_name=model.get("display_name") or "",
+        pending=model["pending"] or "",
+        is_ready=model["ready"],
+        started=model["started"],
+        last_activity=model["last_activity"],
+        url=model["url"],
+        options=model["user_options"] or {},
+        namespace=str(getattr(spawner, "namespace", "")),
+        pod_uid=str(getattr(start, "uid", None) or ""),
+        phases=tuple(start.times.spent.items()) if start is not None else (),
+        waiting_for=finding.meanwhile if finding is not None and failure is None else "",
+        failure=failure,
+    )
+
+
+def _failure(spawner: Any) -> HubFailure | None:
+    """Return why the last start failed; None where it did not, or the hub has forgotten it."""
+    future = getattr(spawner, "_spawn_future", None)
+    if future is None or spawner.active or not future.done() or future.cancelled():
+        return None
+    error = future.exception()
+    if error is None:
+        return None
+    found = getattr(error, "failure", None)
+    if found is not None:
+        return HubFailure(found.message, found.reason, found.detail)
+    said = str(getattr(error, "jupyterhub_message", "") or "")
+    fallback = "Your server did not start. Try again; tell your administrator if it stays so."
+    return HubFailure(redacted(said) or fallback)

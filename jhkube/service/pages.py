@@ -1,0 +1,236 @@
+# mypy: allow-untyped-calls
+"""The page "My servers": the same routes as the API's, as HTML that works without JavaScript."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jupyterhub.services.auth import HubOAuth
+from tornado.web import StaticFileHandler
+
+from jhkube.pod.limits import memory_text
+from jhkube.service.actions import Actions, Person
+from jhkube.service.identification import Identified, check_route_scopes
+from jhkube.service.refusals import Refusal
+from jhkube.service.schemas import DEFAULT_SERVER
+from jhkube.service.validation import read_request, route_named
+
+__all__ = ["page_handlers"]
+
+DONE_IN: Final = 150.0
+"""Seconds that a page, or what one of its buttons does, may take."""
+
+SHOWN_LINES: Final = "200"
+"""How many of a log's last lines a page shows."""
+
+
+def page_handlers(prefix: str, actions: Actions) -> list[Any]:
+    """Return tornado's rules for the pages, below the service's prefix."""
+    more = {"actions": actions, "templates": _templates()}
+    return [
+        (prefix, ServersPage, more),
+        (f"{prefix}servers/(?P<name>[^/]+)", ServerPage, more),
+        (f"{prefix}servers/(?P<name>[^/]+)/(?P<action>start|stop)", ServerAction, more),
+        (f"{prefix}servers/(?P<name>[^/]+)/remove", RemoveServerPage, more),
+        (f"{prefix}disks", DisksPage, more),
+        (f"{prefix}disks/(?P<name>[^/]+)/grow", GrowDisk, more),
+        (f"{prefix}disks/(?P<name>[^/]+)/delete", DeleteDiskPage, more),
+        (f"{prefix}static/(.*)", StaticFileHandler, {"path": str(Path(__file__).with_name("static"))}),
+    ]
+
+
+def _templates() -> Environment:
+    made = Environment(
+        loader=PackageLoader("jhkube.service", "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["memory"] = lambda amount: memory_text(float(amount))
+    made.filters["part"] = lambda name: quote(name or DEFAULT_SERVER, safe="~")
+    made.filters["called"] = lambda name: name or "default server"
+    made.filters["moment"] = lambda text: str(text)[:16].replace("T", " ") + " UTC" if text else ""
+    return made
+
+
+class Page(Identified):
+    """One page, or what one of its buttons does.
+
+    Parameters
+    ----------
+    actions
+        What does the routes.
+    templates
+        The pages' templates.
+    """
+
+    hub_auth: HubOAuth
+
+    def initialize(self, actions: Actions, templates: Environment) -> None:
+        """Keep what the rule gives."""
+        self._actions, self._templates = actions, templates
+        self._person: Person | None = None
+
+    async def get(self, **parts: str) -> None:
+        """Show the page."""
+        await self._done(self.show, parts)
+
+    async def post(self, **parts: str) -> None:
+        """Do what the button says."""
+        await self._done(self.do, parts)
+
+    async def show(self, **parts: str) -> None:
+        """Show the page."""
+        raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "This address is for a button. Go back to your servers.")
+
+    async def do(self, **parts: str) -> None:
+        """Do what the button says."""
+        raise Refusal(
+            HTTPStatus.METHOD_NOT_ALLOWED, "There is nothing to send to this page. Go back to your servers."
+        )
+
+    async def _done(self, work: Callable[..., Awaitable[None]], parts: Mapping[str, str]) -> None:
+        try:
+            try:
+                self._person = await self.identify()
+                if self._person is None:
+                    # The hub asks who it is, and sends them back.
+                    self.redirect(self.get_login_url())
+                    return
+                async with asyncio.timeout(DONE_IN):
+                    await work(**parts)
+            except TimeoutError:
+                raise Refusal(
+                    HTTPStatus.SERVICE_UNAVAILABLE, "This takes too long at the moment. Try again."
+                ) from None
+        except Refusal as refusal:
+            self.set_status(refusal.status)
+            self.render_page("refused.html", message=refusal.message)
+
+    async def act(
+        self, name: str, parts: Mapping[str, str], query: Mapping[str, str] | None = None, body: Any = None
+    ) -> Any:
+        """Return what a route answers; it is checked as a request to the API is."""
+        assert self._person is not None
+        route = route_named(name)
+        check_route_scopes(route, self._person, self.scopes)
+        sent = b"" if body is None else json.dumps(body).encode()
+        request = read_request(route, parts, {key: [value] for key, value in (query or {}).items()}, sent)
+        return await getattr(self._actions, name)(self._person, request)
+
+    def back(self, path: str) -> None:
+        """Have the browser show a page of the service, which no reload then does again."""
+        self.redirect(f"{self.hub_auth.base_url}{path}", status=HTTPStatus.SEE_OTHER)
+
+    def render_page(self, template: str, **values: Any) -> None:
+        """Write a page."""
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.write(
+            self._templates.get_template(template).render(
+                prefix=self.hub_auth.base_url,
+                hub=self.hub_auth.hub_prefix,
+                user=self._person.name if self._person else "",
+                xsrf=self.xsrf_token.decode(),
+                **values,
+            )
+        )
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Write tornado's own errors as a page."""
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"{status_code}: this page cannot be shown. Go back to your servers.")
+
+
+class ServersPage(Page):
+    """The table of one's servers."""
+
+    async def show(self, **parts: str) -> None:
+        """Show it."""
+        found = await self.act("servers", {})
+        assert self._person is not None
+        self.render_page("servers.html", servers=found["servers"], spawn=f"{self.hub_auth.hub_prefix}spawn/")
+
+
+class ServerPage(Page):
+    """One server: its steps, what the cluster says, its log."""
+
+    async def show(self, **parts: str) -> None:
+        """Show it."""
+        name = {"name": parts["name"]}
+        server = await self.act("server", name)
+        events, log, why_no_log, wanted = [], None, "", self.get_query_argument("container", "")
+        try:
+            events = (await self.act("events", name))["events"]
+            log = await self.act("log", name, {"tail": SHOWN_LINES, **({"container": wanted} if wanted else {})})
+        except Refusal as refusal:
+            why_no_log = refusal.message
+        self.render_page(
+            "server.html",
+            server=server,
+            events=events,
+            log=log,
+            why_no_log=why_no_log,
+            spawn=f"{self.hub_auth.hub_prefix}spawn/",
+        )
+
+
+class ServerAction(Page):
+    """The buttons Start and Stop."""
+
+    async def do(self, **parts: str) -> None:
+        """Do it, and show the server."""
+        await self.act(f"{parts['action']}_server", {"name": parts["name"]}, body={})
+        self.back(f"servers/{quote(parts['name'], safe='~')}")
+
+
+class RemoveServerPage(Page):
+    """Asks whether a server is to be removed, and its disk with it."""
+
+    async def show(self, **parts: str) -> None:
+        """Ask."""
+        self.render_page("remove_server.html", server=await self.act("server", {"name": parts["name"]}))
+
+    async def do(self, **parts: str) -> None:
+        """Remove it."""
+        claims = self.get_body_argument("claims", "keep")
+        await self.act("remove_server", {"name": parts["name"]}, {"claims": claims})
+        self.back("")
+
+
+class DisksPage(Page):
+    """The table of one's disks."""
+
+    async def show(self, **parts: str) -> None:
+        """Show it."""
+        self.render_page("disks.html", claims=(await self.act("claims", {}))["claims"])
+
+
+class GrowDisk(Page):
+    """The button that lets a disk grow."""
+
+    async def do(self, **parts: str) -> None:
+        """Do it, and show the disks."""
+        size = self.get_body_argument("size", "").strip()
+        await self.act("change_claim", {"name": parts["name"]}, body={"size": size})
+        self.back("disks")
+
+
+class DeleteDiskPage(Page):
+    """Asks whether a disk is to be deleted."""
+
+    async def show(self, **parts: str) -> None:
+        """Ask."""
+        self.render_page("delete_disk.html", claim=await self.act("claim", {"name": parts["name"]}))
+
+    async def do(self, **parts: str) -> None:
+        """Delete it."""
+        await self.act("remove_claim", {"name": parts["name"]})
+        self.back("disks")

@@ -1,0 +1,149 @@
+"""What the API says of a server: the hub's word and the pod's, made one; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from jhkube.pod.build import label_value
+from jhkube.service.hub_answers import HubServer
+from jhkube.service.ownership import Object, mounted_claims
+from jhkube.watch.containers import MAIN_CONTAINER
+from jhkube.watch.failure import redacted
+from jhkube.watch.failures import pod_failure
+
+__all__ = ["container_names", "group_server_view", "server_view", "state_of"]
+
+NEXT: Final = {
+    "": "Your server is starting: waiting for the cluster.",
+    "created": "Your server is starting: waiting for a node with room for it.",
+    "scheduled": "Your server is starting: the node gets its image.",
+    "pulled": "Your server is starting: the image is there.",
+    "started": "Your server is starting: its program runs, and has not answered yet.",
+    "ready": "Your server is starting: it answers.",
+}
+"""What is said of a start, by the last phase that is behind it."""
+
+SAID: Final = {
+    "running": "Your server is running.",
+    "stopping": "Your server is stopping.",
+    "stopped": "Your server is stopped. Its disk stays.",
+}
+
+OUT_OF_MEMORY: Final = (
+    "Something in your server used more memory than its size allows and was ended. Choose a larger size if that"
+    " happens again."
+)
+UNKNOWN_PERSON: Final = (
+    "The hub does not know your account's id at its provider, so it cannot tell which pods and disks are yours."
+    " Log in again, or ask an administrator."
+)
+
+
+def state_of(server: HubServer) -> str:
+    """Return a server's state: stopped, starting, running, stopping or failed."""
+    if server.pending == "stop":
+        return "stopping"
+    if server.pending in ("spawn", "check"):
+        return "starting"
+    if server.is_ready:
+        return "running"
+    return "failed" if server.failure else "stopped"
+
+
+def _sentence(server: HubServer, state: str) -> str:
+    if state == "failed" and server.failure:
+        return server.failure.message
+    if state == "starting":
+        return server.waiting_for or NEXT[server.phases[-1][0] if server.phases else ""]
+    return SAID[state]
+
+
+def _common(server: HubServer) -> dict[str, Any]:
+    state = state_of(server)
+    return {
+        "name": server.name,
+        "display_name": server.display_name or server.name,
+        "state": state,
+        "message": _sentence(server, state),
+        "started": server.started if state in ("running", "stopping", "starting") else None,
+        "last_activity": server.last_activity,
+        "image": _option(server, "image"),
+        "size": _option(server, "size"),
+        "steps": [{"name": name, "seconds": round(max(seconds, 0.0), 3)} for name, seconds in server.phases],
+        "failure": server.failure.to_json() if server.failure and state == "failed" else None,
+    }
+
+
+def server_view(server: HubServer, pod: Object | None, *warnings: str) -> dict[str, Any]:
+    """Return a server by the schema `Server`.
+
+    Parameters
+    ----------
+    server
+        What the hub says.
+    pod
+        Its pod, which is surely this person's; None where there is none.
+    warnings
+        What else the person should know, as sentences.
+    """
+    view = _common(server)
+    written = _written(pod)
+    return {
+        **view,
+        "url": server.url,
+        "image": written["image"] or view["image"],
+        "image_tag": written["tag"],
+        "size": _size(view["size"], written["size"]),
+        "options": dict(server.options),
+        "claims": sorted(mounted_claims(pod)) if pod else [],
+        "containers": container_names(pod) if pod else [],
+        "warnings": [*warnings, *(_pod_warnings(pod) if pod and view["state"] == "running" else ())],
+    }
+
+
+def group_server_view(server: HubServer) -> dict[str, Any]:
+    """Return a server by the schema `GroupServer`: for others than the person whose it is."""
+    return {**_common(server), "user": server.user}
+
+
+def _option(server: HubServer, name: str) -> str:
+    value = server.options.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _size(asked: str, label: str) -> str:
+    """Return the size's name: a label may have a slug in its place."""
+    return asked if asked and label_value(asked) == label else label or asked
+
+
+def _written(pod: Object | None) -> dict[str, str]:
+    """Return what a pod says of what runs in it."""
+    metadata: Mapping[str, Any] = pod["metadata"] if pod else {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    return {
+        "image": str(annotations.get("jhkube/image", "")),
+        "tag": str(labels.get("jhkube/image-tag", "")),
+        "size": str(labels.get("jhkube/size", "")),
+    }
+
+
+def container_names(pod: Object) -> list[str]:
+    """Return the names of a pod's containers, the server's own first, those of its preparation last."""
+    main = [each["name"] for each in pod["spec"].get("containers") or ()]
+    main.sort(key=lambda name: name != MAIN_CONTAINER)
+    return main + [each["name"] for each in pod["spec"].get("initContainers") or ()]
+
+
+def _pod_warnings(pod: Object) -> list[str]:
+    """Return what is wrong with the pod of a server that runs."""
+    said = []
+    for status in (pod.get("status") or {}).get("containerStatuses") or ():
+        ended = (status.get("lastState") or {}).get("terminated") or {}
+        if ended.get("reason") == "OOMKilled":
+            said.append(OUT_OF_MEMORY)
+    if "deletionTimestamp" in pod["metadata"]:
+        said.append("The cluster is removing your server's pod: save your work now.")
+    elif not said and (failure := pod_failure(pod)) is not None:
+        said.append(redacted(failure.meanwhile or failure.message))
+    return list(dict.fromkeys(said))

@@ -1,0 +1,242 @@
+"""The service "My servers" apart from its hub, on a cluster, with an account that may do just what its Role says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+
+from devcluster.settings import Settings
+from jhkube.service.hub_config import ACCESS_SCOPE, SERVICE_NAME
+from jhkube.service.routes import ROUTES
+from jhkube.service.validation import answer_problem
+from tests.accounts import applied, asked_by, features, kubeconfig_of, rendered, rules_of
+from tests.hubs import Hub, Person
+from tests.pods import new_namespace, pod_of
+from tests.ports import free_port
+
+pytestmark = pytest.mark.hub_versions
+
+ACCOUNT = "jhkube-my-servers"
+BY_NAME = {route.name: route for route in ROUTES}
+SIZES = [
+    {"name": "small", "cores": 0.1, "memory": "64M", "default": True},
+    {"name": "large", "cores": 0.2, "memory": "96M"},
+    {"name": "nowhere", "cores": 0.1, "memory": "64M", "node_selector": {"no": "where"}},
+]
+EXTRA = "c.JHKubeSpawner.start_patience = {'unschedulable': 1}"
+
+noted = pytest.mark.skipif(
+    Settings.load().external, reason="what an account has asked for is read from our own API server's audit log"
+)
+
+
+@dataclass
+class Apart:
+    """A hub, and its service as a process of its own with its own account."""
+
+    hub: Hub
+    namespace: str
+    core: Any
+
+    async def ask(self, who: Person, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Ask the service through the hub's proxy; return the status and the JSON body."""
+        url = f"{self.hub.url}/services/jhkube/api/{path}"
+        headers = {"Authorization": f"token {who.token}"}
+        async with aiohttp.request(method, url, headers=headers, json=body) as answer:
+            text = await answer.text()
+            return answer.status, json.loads(text) if text else None
+
+    async def reach(self, who: Person, server: str, state: str) -> dict[str, Any]:
+        """Return a server once it is in this state."""
+        async with asyncio.timeout(90):
+            while True:
+                status, found = await self.ask(who, "GET", f"servers/{server}")
+                if status == 200 and found["state"] == state:
+                    return dict(found)
+                await asyncio.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+async def apart(cluster, new_hub, tmp_path_factory) -> AsyncIterator[Apart]:
+    namespace = f"{cluster.namespace}-service"
+    await new_namespace(cluster.core, namespace)
+    folder = tmp_path_factory.mktemp("service-apart")
+    token, port = secrets.token_hex(32), free_port()
+    chart = {"enabled": True, "image": {"name": "none"}, "tokenSecret": "none"}
+    objects = [
+        each
+        for each in rendered(namespace, features() | {"myServers": chart})
+        if each["metadata"]["name"].startswith(ACCOUNT) and each["kind"] not in ("Deployment", "Service")
+    ]
+    async with applied(objects):
+        kubeconfig = await kubeconfig_of(cluster.core, ACCOUNT, namespace, folder)
+        hub = await new_hub(
+            "service-apart",
+            EXTRA,
+            JHKUBE_NAMESPACE=namespace,
+            JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny",
+            JHKUBE_HOME_SIZE="10Mi",
+            JHKUBE_SIZES=json.dumps(SIZES),
+            JHKUBE_MY_SERVERS="true",
+            JHKUBE_MY_SERVERS_URL=f"http://127.0.0.1:{port}",
+            JHKUBE_MY_SERVERS_TOKEN=token,
+        )
+        environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("JHKUBE_")},
+            "KUBECONFIG": str(kubeconfig),
+            "JUPYTERHUB_API_TOKEN": token,
+            "JUPYTERHUB_API_URL": f"http://{hub.connect_host}:{hub.hub_port}/hub/api",
+            "JUPYTERHUB_BASE_URL": "/",
+            "JUPYTERHUB_SERVICE_NAME": SERVICE_NAME,
+            "JUPYTERHUB_SERVICE_PREFIX": f"/services/{SERVICE_NAME}/",
+            "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{port}",
+            "JUPYTERHUB_CLIENT_ID": f"service-{SERVICE_NAME}",
+            "JUPYTERHUB_OAUTH_ACCESS_SCOPES": json.dumps([ACCESS_SCOPE]),
+            "JHKUBE_MY_SERVERS_LARGEST_DISK": "50Mi",
+        }
+        with (folder / "service.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "jhkube.service"], env=environ, stdout=log, stderr=log, cwd=folder
+            )
+        try:
+            async with asyncio.timeout(120), aiohttp.ClientSession() as session:
+                while True:
+                    try:
+                        url = f"http://127.0.0.1:{port}/services/jhkube/api/openapi.json"
+                        async with session.get(url) as answer:
+                            if answer.status == 200:
+                                break
+                    except aiohttp.ClientError:
+                        pass
+                    await asyncio.sleep(0.2)
+            yield Apart(hub, namespace, cluster.core)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(process.wait, 30)
+            await cluster.core.delete_namespace(namespace)
+
+
+def good(name: str, answered: tuple[int, Any]) -> Any:
+    """Return what a route answered; it is good, and as the table says."""
+    status, found = answered
+    assert status == BY_NAME[name].status, found
+    assert answer_problem(BY_NAME[name], found) == ""
+    return found
+
+
+@pytest.fixture(scope="module")
+async def lived(apart: Apart) -> dict[str, Any]:
+    """A server's life by the API alone, as what was answered on the way; a stranger looks at it while it runs."""
+    person, stranger = await apart.hub.login("guest-14"), await apart.hub.login("guest-15")
+    told: dict[str, Any] = {}
+    good("put_server", await apart.ask(person, "PUT", "servers/study", {"options": {"size": "small"}}))
+    told["running"] = await apart.reach(person, "study", "running")
+    told["log"] = good("log", await apart.ask(person, "GET", "servers/study/logs?tail=50"))
+    told["events"] = good("events", await apart.ask(person, "GET", "servers/study/events"))["events"]
+    told["classes"] = good("storage_classes", await apart.ask(person, "GET", "storage-classes"))["storage_classes"]
+    told["claims"] = good("claims", await apart.ask(person, "GET", "claims"))["claims"]
+    (claim,) = told["running"]["claims"]
+    told["deleted in use"] = await apart.ask(person, "DELETE", f"claims/{claim}")
+    told["grown"] = good("change_claim", await apart.ask(person, "PATCH", f"claims/{claim}", {"size": "20Mi"}))
+    told["previous"] = await apart.ask(person, "GET", "servers/study/logs?previous=true")
+
+    before = await pod_of(apart.core, apart.namespace, "guest-14", "study")
+    told["strangers"] = {
+        request: (await apart.ask(stranger, *request.split(" "), *more))[0]
+        for request, *more in (
+            ("GET servers/study",),
+            ("GET servers/study/logs",),
+            ("GET servers/study/events",),
+            (f"GET claims/{claim}",),
+            (f"DELETE claims/{claim}",),
+            (f"PATCH claims/{claim}", {"size": "30Mi"}),
+            ("POST servers/study/stop",),
+        )
+    }
+    told["restart"] = await apart.ask(person, "POST", "servers/study/start", {"options": {"size": "large"}})
+    told["again"] = await apart.reach(person, "study", "running")
+    after = await pod_of(apart.core, apart.namespace, "guest-14", "study")
+    told["is another pod"] = before.metadata.uid != after.metadata.uid
+
+    # It fails before the hub has answered, or after that.
+    status, found = await apart.ask(person, "PUT", "servers/lost", {"options": {"size": "nowhere"}})
+    assert status in (202, 429), found
+    told["failed"] = await apart.reach(person, "lost", "failed")
+    told["events of the failed"] = good("events", await apart.ask(person, "GET", "servers/lost/events"))["events"]
+
+    told["removed"] = await apart.ask(person, "DELETE", "servers/study?claims=delete")
+    async with asyncio.timeout(60):
+        while claim in [each["name"] for each in (await apart.ask(person, "GET", "claims"))[1]["claims"]]:
+            await asyncio.sleep(0.3)
+    told["left"] = [each["name"] for each in (await apart.ask(person, "GET", "servers"))[1]["servers"]]
+    for each in (person, stranger):
+        await each.close()
+    return told
+
+
+async def test_a_server_that_runs_says_what_it_is(lived):
+    running = lived["running"]
+    assert (running["size"], running["state"], running["containers"][0]) == ("small", "running", "notebook")
+    assert running["image"].rpartition(":")[0].endswith("/tiny")
+    assert [each["name"] for each in running["steps"]] == ["created", "scheduled", "pulled", "started", "ready"]
+
+
+async def test_its_log_and_its_events_are_told(lived):
+    assert "tiny: listening on port" in lived["log"]["text"]
+    assert not lived["log"]["truncated"]
+    assert any(each["sentence"].startswith("A place was found for your server") for each in lived["events"])
+    assert lived["previous"][0] == 404
+
+
+async def test_its_disk_is_used_and_grows(lived):
+    (claim,) = lived["claims"]
+    assert [each["server"] for each in claim["used_by"]] == ["study"]
+    assert lived["deleted in use"][0] == 409
+    assert "“study” uses this disk" in lived["deleted in use"][1]["message"]
+    assert (lived["grown"]["size"], lived["grown"]["state"]) == ("20Mi", "growing")
+    assert any(each["default"] and each["grows"] for each in lived["classes"])
+
+
+async def test_another_size_is_a_restart_with_the_same_disk(lived):
+    assert lived["restart"][0] == 202, lived["restart"]
+    assert (lived["again"]["size"], lived["is another pod"]) == ("large", True)
+    assert lived["again"]["claims"] == lived["running"]["claims"]
+
+
+async def test_a_stranger_finds_nothing(lived):
+    assert set(lived["strangers"].values()) == {404}, lived["strangers"]
+
+
+async def test_a_start_that_failed_says_why_when_its_pod_is_gone(lived):
+    failure = lived["failed"]["failure"]
+    assert failure["reason"] in ("Unschedulable", "FailedScheduling"), failure
+    assert lived["failed"]["message"] == failure["message"]
+    assert "FailedScheduling" in [each["reason"] for each in lived["events of the failed"]]
+
+
+async def test_a_removed_server_and_its_disk_are_gone(lived):
+    assert lived["removed"][0] == 204, lived["removed"]
+    assert lived["left"] == ["", "lost"]
+
+
+@noted
+async def test_the_role_is_enough_and_no_more(lived, apart: Apart):
+    asked = asked_by(ACCOUNT, apart.namespace)
+    chart = {"enabled": True, "image": {"name": "none"}, "tokenSecret": "none"}
+    allowed = set(rules_of(rendered(apart.namespace, features() | {"myServers": chart})))
+    used = {(each.verb, each.group, each.resource) for each in asked if each.allowed}
+    # The audit log names a subresource apart from its resource.
+    allowed = {(verb, group, resource.partition("/")[0]) for verb, group, resource in allowed}
+    assert {each for each in asked if not each.allowed} == set()
+    assert allowed - used == set()

@@ -1,0 +1,184 @@
+"""A hub with the service "My servers", as the project's own configuration starts it, and people who ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from tests.hub.conftest import StartHub
+from tests.hub.running import ROOT, RunningHub
+from tests.ports import free_port
+
+CONFIG = ROOT / "config" / "jupyterhub_config.d" / "45-my-servers.py"
+SETTINGS = {
+    "JupyterHub": {"authenticator_class": "dummy", "allow_named_servers": True},
+    "Authenticator": {"allow_all": True, "enable_auth_state": True},
+}
+SUBJECTS = {"ada": "github:1", "eve": "github:2", "kay": "github:3"}
+"""Who the people of the tests are at their provider."""
+
+SPAWNER = """
+from traitlets import Bool
+from jhkube.options_form.choice import Available
+from jhkube.options_form.sizes import DEFAULT_SIZES, parse_sizes
+
+class LabSpawner(TinySpawner):
+    namespace = "labs"
+    image_menu = "there is one"
+    pvc_name_template = "claim-{user_server}"
+    delete_pvc = Bool(True)
+
+    @property
+    def pvc_name(self):
+        return f"claim-{self.user.name}--{self.name}"
+
+    async def _first_menu(self):
+        pass
+
+    async def available(self):
+        return Available(sizes=parse_sizes(DEFAULT_SIZES))
+
+    async def start(self):
+        if self.user_options.get("debug"):
+            error = RuntimeError()
+            error.jupyterhub_message = "There is no room for your server. Try again later."
+            raise error
+        return await super().start()
+
+c.JupyterHub.spawner_class = LabSpawner
+c.Spawner.consecutive_failure_limit = 0
+c.JupyterHub.load_roles.append({"name": "teacher", "users": ["tess"], "scopes": ["read:servers!group=class"]})
+c.JupyterHub.load_groups = {"class": {"users": ["ada", "eve"]}, "others": {"users": ["kay"]}}
+"""
+"""A spawner with pods in name, sizes to choose from, and starts that fail; and a teacher with a class."""
+
+
+def identity(name: str, subject: str) -> dict[str, Any]:
+    """Return the auth_state that one of jhkube's authenticators would have left."""
+    written = {"version": 2, "name": name, "uid": 2000, "gid": 2000, "subject": subject, "full_name": "", "email": ""}
+    return {"jhkube_identity": {**written, "groups": [], "login": name}}
+
+
+class ServiceHub:
+    """A hub and its service; requests go to the service's own port, since there is no proxy."""
+
+    def __init__(self, hub: RunningHub, port: int) -> None:
+        self.hub, self.port = hub, port
+        self.tokens: dict[str, str] = {}
+
+    @property
+    def url(self) -> str:
+        """The service's address, with a slash at the end."""
+        return f"http://127.0.0.1:{self.port}/services/jhkube/"
+
+    async def add(self, name: str, subject: str = "", *, groups: tuple[str, ...] = ()) -> str:
+        """Make a person with a token of all that they may; return it."""
+        assert (await self.hub.api("POST", f"/users/{name}"))[0] in (201, 409)
+        if subject:
+            await self.hub.change(name, identity(name, subject))
+        for group in groups:
+            await self.hub.api("POST", f"/groups/{group}")
+            await self.hub.api("POST", f"/groups/{group}/users", json={"users": [name]})
+        self.tokens[name] = await self.token(name)
+        return self.tokens[name]
+
+    async def token(self, name: str, *scopes: str) -> str:
+        """Return a new token of a person's: of these scopes, or of all that they may."""
+        body = {"scopes": list(scopes)} if scopes else {}
+        status, made = await self.hub.api("POST", f"/users/{name}/tokens", json=body)
+        assert status == 201, made
+        return str(made["token"])
+
+    async def ask(
+        self,
+        who: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        raw: bytes | None = None,
+    ) -> tuple[int, Any]:
+        """Ask the API as somebody; return the status and the JSON body."""
+        headers = {"Authorization": f"token {token if token is not None else self.tokens[who]}"} if who else {}
+        sent = {"data": raw} if raw is not None else {} if body is None else {"json": body}
+        async with aiohttp.request(method, f"{self.url}api/{path}", headers=headers, **sent) as answer:
+            text = await answer.text()
+            return answer.status, json.loads(text) if text else None
+
+    async def reach(self, who: str, server: str, *states: str, timeout: float = 30) -> dict[str, Any]:
+        """Return a server of somebody's, once it is in one of these states."""
+        async with asyncio.timeout(timeout):
+            while True:
+                status, found = await self.ask(who, "GET", f"servers/{server}")
+                if status == 200 and found["state"] in states:
+                    return dict(found)
+                await asyncio.sleep(0.1)
+
+
+async def start_service(
+    start_hub: StartHub, kubeconfig: Path | None = None, *, python_settings: str = "", **environ: str
+) -> ServiceHub:
+    """Start a hub with the service; return it once the service answers."""
+    port = free_port()
+    environ = {
+        "JHKUBE_MY_SERVERS": "true",
+        "JHKUBE_MY_SERVERS_PORT": str(port),
+        "KUBECONFIG": str(kubeconfig or "/nonexistent"),
+        **environ,
+    }
+    loaded = f"load_subconfig({str(CONFIG)!r})\n{python_settings}"
+    hub = await start_hub(SETTINGS, python_settings=loaded, environ=environ)
+    service = ServiceHub(hub, port)
+    async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+        while True:
+            try:
+                async with session.get(f"{service.url}api/openapi.json") as answer:
+                    if answer.status == 200:
+                        return service
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.1)
+
+
+class ServiceBrowser:
+    """Somebody with cookies at hub and service, who follows redirects between the two."""
+
+    def __init__(self, service: ServiceHub, name: str) -> None:
+        self.service, self.name = service, name
+        self.session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+
+    async def __aenter__(self) -> ServiceBrowser:
+        page = await self.session.get(f"{self.service.hub.url}/hub/login")
+        xsrf = re.search(r'name="_xsrf" value="([^"]+)"', await page.text())
+        assert xsrf
+        form = {"username": self.name, "password": "", "_xsrf": xsrf[1]}
+        answer = await self.session.post(f"{self.service.hub.url}/hub/login", data=form, allow_redirects=False)
+        assert answer.status == 302, await answer.text()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.session.close()
+
+    def _place(self, url: str) -> str:
+        parts = urlsplit(url)
+        base = self.service.hub.url if parts.path.startswith("/hub/") else f"http://127.0.0.1:{self.service.port}"
+        return f"{base}{parts.path}{f'?{parts.query}' if parts.query else ''}"
+
+    async def open(self, path: str, *, method: str = "GET", **more: Any) -> tuple[int, str, str]:
+        """Follow the redirects from a path; return the status, the page and the last path."""
+        headers = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "document"}
+        headers |= more.pop("headers", {})
+        url = self._place(path)
+        for _ in range(12):
+            async with self.session.request(method, url, allow_redirects=False, headers=headers, **more) as answer:
+                text = (await answer.read()).decode(errors="replace")
+                if answer.status not in (301, 302, 303, 307):
+                    return answer.status, text, urlsplit(url).path
+                url, method, more = self._place(answer.headers["Location"]), "GET", {}
+        raise RuntimeError(f"too many redirects, the last to {url}")

@@ -1,0 +1,211 @@
+"""What the service says of servers, disks and events, made of what the hub and the cluster tell."""
+
+from http import HTTPStatus
+
+import pytest
+from kubernetes_asyncio.client import ApiException
+
+from jhkube.service.claim_views import check_growth, check_unused, claim_view
+from jhkube.service.event_views import event_views
+from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
+from jhkube.service.ownership import claims_of, pod_of, pods_of
+from jhkube.service.refusals import Refusal, cluster_refusal
+from jhkube.service.routes import ROUTES
+from jhkube.service.server_views import OUT_OF_MEMORY, group_server_view, server_view, state_of
+from jhkube.service.validation import answer_problem
+from tests.hub.service_world import claim, event, pod
+
+BY_NAME = {route.name: route for route in ROUTES}
+FAILURE = HubFailure("The image lab:x does not exist. Choose another.", "ErrImagePull", "not found")
+
+
+def server(**facts):
+    return HubServer(name=facts.pop("name", "gpu"), user="ada", **facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ({}, "stopped"),
+        ({"pending": "spawn"}, "starting"),
+        ({"pending": "spawn", "failure": FAILURE}, "starting"),
+        ({"is_ready": True}, "running"),
+        ({"is_ready": True, "pending": "stop"}, "stopping"),
+        ({"failure": FAILURE}, "failed"),
+    ],
+)
+def test_a_servers_state_is_one_of_five(facts, state):
+    assert state_of(server(**facts)) == state
+    for view, route in ((server_view(server(**facts), None), "server"),):
+        assert answer_problem(BY_NAME[route], view) == ""
+    assert answer_problem(BY_NAME["group_servers"], {"servers": [group_server_view(server(**facts))]}) == ""
+
+
+def test_a_failed_server_says_what_to_do_and_keeps_the_clusters_words():
+    view = server_view(server(failure=FAILURE), None)
+    assert view["message"] == FAILURE.message
+    assert (view["failure"]["reason"], view["failure"]["detail"]) == ("ErrImagePull", "not found")
+
+
+@pytest.mark.parametrize(
+    ("phases", "waiting_for", "said"),
+    [
+        ((), "", "waiting for the cluster"),
+        ((("created", 0.1),), "", "a node with room"),
+        ((("created", 0.1), ("scheduled", 2.0)), "", "gets its image"),
+        ((("created", 0.1),), "No node has room; waiting.", "No node has room; waiting."),
+    ],
+)
+def test_a_start_says_what_it_waits_for(phases, waiting_for, said):
+    view = server_view(server(pending="spawn", phases=phases, waiting_for=waiting_for), None)
+    assert said in view["message"]
+    assert [(each["name"], each["seconds"]) for each in view["steps"]] == list(phases)
+
+
+def test_a_container_that_was_ended_for_its_memory_is_a_warning():
+    running = pod("jupyter-ada--gpu", "ada", "gpu", "github:1")
+    running["status"]["containerStatuses"] = [
+        {"name": "notebook", "state": {"running": {}}, "lastState": {"terminated": {"reason": "OOMKilled"}}}
+    ]
+    assert server_view(server(is_ready=True), running)["warnings"] == [OUT_OF_MEMORY]
+
+
+def test_a_view_shows_no_environment():
+    assert "the-token-of-the-server" not in str(
+        server_view(server(is_ready=True), pod("p", "ada", "gpu", "github:1"))
+    )
+
+
+def test_what_the_hub_writes_is_what_the_service_reads():
+    written = HubServers(
+        servers=(server(phases=(("created", 0.1),), failure=FAILURE, options={"size": "small"}), server(name="")),
+        subject="github:1",
+        namespace="labs",
+        hub_version="6.1.1",
+        named_servers=True,
+    )
+    assert HubServers.from_json(written.to_json()) == written
+
+
+# Whose something is.
+
+
+@pytest.mark.parametrize("subject", ["", "github:2"])
+def test_nothing_is_somebodys_without_their_id(subject):
+    pods, claims = [pod("a", "ada", "", "github:1"), pod("b", "ada", "", "")], [claim("c", "ada", "", "")]
+    assert pods_of(pods, subject) == []
+    assert claims_of(claims, subject) == []
+    assert pod_of(pods, subject, "ada", "") is None
+
+
+def test_a_pod_is_found_by_id_name_and_server():
+    pods = [pod("a", "ada", "", "github:1"), pod("b", "ada", "gpu", "github:1"), pod("c", "eve", "gpu", "github:1")]
+    assert pod_of(pods, "github:1", "ada", "gpu") is pods[1]
+    assert pod_of(pods, "github:1", "ada", "other") is None
+
+
+def test_of_two_pods_the_one_that_stays_counts():
+    going, staying = pod("a", "ada", "", "github:1"), pod("a", "ada", "", "github:1")
+    going["metadata"]["deletionTimestamp"] = "2026-11-29T12:00:00Z"
+    assert pod_of([going, staying], "github:1", "ada", "") is staying
+
+
+# Disks.
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        ({}, "ready"),
+        ({"status": {"phase": "Pending"}}, "waiting"),
+        ({"status": {"phase": "Lost"}}, "lost"),
+        ({"status": {"phase": "Bound", "capacity": {"storage": "5Gi"}}}, "growing"),
+    ],
+)
+def test_a_disk_says_its_state(change, state):
+    view = claim_view(claim("claim-ada", "ada", "", "github:1") | change, [])
+    assert view["state"] == state
+    assert answer_problem(BY_NAME["claim"], view) == ""
+
+
+def test_a_disk_that_has_no_class_and_says_nothing_of_a_server_has_a_view():
+    bare = claim("claim-ada", "ada", "", "github:1")
+    bare["metadata"]["annotations"] = {"jhkube/subject": "github:1"}
+    del bare["spec"]["storageClassName"]
+    view = claim_view(bare, [])
+    assert (view["storage_class"], view["server"]) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "largest", "grows", "status"),
+    [
+        ("20Gi", "50Gi", True, None),
+        ("20Gi", "50Gi", False, 409),
+        ("10Gi", "50Gi", True, 400),
+        ("10240Mi", "50Gi", True, 400),
+        ("51Gi", "50Gi", True, 400),
+        ("20Gi", "", True, 403),
+    ],
+)
+def test_a_disk_grows_as_far_as_the_operator_allows(wanted, largest, grows, status):
+    asked = (claim("claim-ada", "ada", "", "github:1"), wanted, largest, grows)
+    if status is None:
+        check_growth(*asked)
+        return
+    with pytest.raises(Refusal) as refused:
+        check_growth(*asked)
+    assert (refused.value.status, refused.value.field) == (status, "size")
+
+
+def used(pods, *servers):
+    disk = claim("claim-ada", "ada", "", "github:1")
+    with pytest.raises(Refusal) as refused:
+        check_unused(disk, pods, HubServers(servers, subject="github:1"))
+    assert refused.value.status == HTTPStatus.CONFLICT
+    return refused.value.message
+
+
+def test_a_disk_in_use_is_not_deleted():
+    mine = pod("jupyter-ada--gpu", "ada", "gpu", "github:1", "claim-ada")
+    others = pod("helper", "", "", "", "claim-ada")
+    assert "“gpu” uses this disk" in used([mine, others])
+    assert "not one of your servers" in used([others])
+    assert "Your default server uses this disk" in used([], server(name="", pending="spawn"))
+
+
+def test_a_disk_of_a_pod_that_ended_or_is_elsewhere_is_free():
+    over, elsewhere = (pod("p", "ada", "gpu", "github:1", "claim-ada") for _ in range(2))
+    over["status"]["phase"] = "Succeeded"
+    elsewhere["metadata"]["namespace"] = "others"
+    check_unused(claim("claim-ada", "ada", "", "github:1"), [over, elsewhere], HubServers((), subject="github:1"))
+
+
+# Events and refusals.
+
+
+def test_events_are_of_the_very_pod_in_order_and_without_secrets():
+    later = event("jupyter-ada", "Started", "Started container notebook")
+    later["lastTimestamp"] = "2026-11-29T12:05:00Z"
+    pulling = event("jupyter-ada", "Pulling", "Pulling image from https://ada:mumble@registry.example.org")
+    found = event_views([later, pulling, event("another", "Pulling", "…")], "uid-of-jupyter-ada")
+    assert [each["reason"] for each in found] == ["Pulling", "Started"]
+    assert "mumble" not in str(found)
+    assert answer_problem(BY_NAME["events"], {"events": found}) == ""
+    assert event_views([later], "") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ApiException(status=404, reason="Not Found"), 404),
+        (ApiException(status=409, reason="Conflict"), 409),
+        (ApiException(status=422, reason="Invalid"), 400),
+        (ApiException(status=403, reason="Forbidden"), 503),
+        (ApiException(status=500, reason="Internal"), 503),
+        (ApiException(status=429, reason="Too many"), 503),
+        (TimeoutError(), 503),
+    ],
+)
+def test_an_error_of_the_cluster_is_a_refusal_in_words(error, status):
+    refusal = cluster_refusal(error, "list pods")
+    assert (refusal.status, refusal.message[-1]) == (status, ".")
