@@ -269,7 +269,8 @@ print(*sorted(point.load().__name__ for point in found if point.name.startswith(
 """
     script = f"python3 -W ignore -c {shlex.quote(code)}"
     shown = await in_pod(hub.namespace, "hub", script, container="hub")
-    assert shown.split() == ["CILogonGroupAuthenticator", "GitHubOrgAuthenticator", "JHKubeSpawner"]
+    authenticators = ["CILogonGroupAuthenticator", "GitHubOrgAuthenticator", "OIDCOrgAuthenticator"]
+    assert shown.split() == sorted([*authenticators, "JHKubeSpawner"])
 
 
 async def test_the_charts_values_win_over_the_defaults_of_jhkube(ada):

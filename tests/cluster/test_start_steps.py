@@ -272,7 +272,7 @@ async def test_a_list_that_is_forbidden_ends_the_start_at_once(
     async with starting(spawner) as start:
         with pytest.raises(StartFailed) as failed:
             await asyncio.wait_for(start, 3)
-    assert "The hub is not allowed to make your server" in failed.value.jupyterhub_message
+    assert "The hub is not allowed to create your server" in failed.value.jupyterhub_message
 
 
 async def test_while_the_cluster_says_nothing_a_server_counts_as_running(
