@@ -2,6 +2,7 @@
 
 import pytest
 
+from jhkube.redaction import without_secrets
 from jhkube.watch.failure import redacted
 
 SECRET = "s3cr3tV4lue0123456789"
@@ -63,7 +64,9 @@ def test_what_is_no_secret_stays(text):
 
 def test_a_long_text_is_not_read_again_and_again():
     # By a pattern that begins anew at each hyphen this took hours.
-    assert redacted("a-" * 200_000).startswith("a-a-")
+    assert without_secrets("a-" * 200_000).startswith("a-a-")
+    # Of one endless word nothing is shown: a part of it could be a part of a secret.
+    assert redacted("a-" * 200_000) == "…"
     assert redacted("a-" * 1000 + f"password={SECRET}", 5000).endswith("password=…")
 
 
