@@ -273,7 +273,8 @@ class Start:
 
     async def _answer(self) -> str:
         """Wait for the server's answer, or for a reason to give up; returns the server's URL."""
-        self.uid = await self._created
+        # Shielded: it says afterwards whether the pod was made, and whoever ends this wait would cancel it.
+        self.uid = await asyncio.shield(self._created)
         spawner = self.spawner
         try:
             await wait_until_answers(
