@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -242,3 +243,16 @@ class Browser:
         """Let the hub ask the provider again, and say whether the person is still logged in."""
         await self.hub.forget_refresh(name or self.login)
         return await self.is_logged_in()
+
+
+async def identity_of(hub: RunningHub, name: str) -> UserIdentity:
+    """Return who somebody is to unix and git, as their auth_state has it."""
+    return UserIdentity.from_dict((await hub.inspect(name))["auth_state"][AUTH_STATE_KEY])
+
+
+async def logged_in(hub: RunningHub, browse: Callable[[RunningHub, str], Browser], login: str) -> Browser:
+    """Return somebody's browser once they have logged in; fails with the page's words where they were refused."""
+    browser = browse(hub, login)
+    page = await browser.log_in()
+    assert page.status == 200, page.message
+    return browser

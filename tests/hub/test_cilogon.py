@@ -11,9 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from devcluster.cilogon import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, CILogonStandIn, Client
 from devcluster.cilogon_demo import LABORATORY, UNIVERSITY
-from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.login.numbers import DerivedIds
-from tests.hub.running import CILOGON, RunningHub, query_of
+from tests.hub.running import CILOGON, RunningHub, identity_of, logged_in, query_of
 
 pytestmark = pytest.mark.hub_versions
 
@@ -93,17 +92,6 @@ def add_claims(shared_cilogon, next_login):
         return login
 
     return add
-
-
-async def identity_of(hub, name) -> UserIdentity:
-    return UserIdentity.from_dict((await hub.inspect(name))["auth_state"][AUTH_STATE_KEY])
-
-
-async def logged_in(hub, browse, login):
-    browser = browse(hub, login)
-    page = await browser.log_in()
-    assert page.status == 200, page.message
-    return browser
 
 
 @pytest.mark.parametrize(

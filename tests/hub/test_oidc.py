@@ -9,10 +9,9 @@ import pytest
 
 from jhkube.auth import OIDCOrgAuthenticator
 from jhkube.checks.provider import provider_results
-from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.login.numbers import DerivedIds
 from tests.hub.oidc_server import CLIENT_ID, CLIENT_SECRET, OIDCServer
-from tests.hub.running import RunningHub, query_of
+from tests.hub.running import RunningHub, identity_of, logged_in, query_of
 
 pytestmark = pytest.mark.hub_versions
 
@@ -71,17 +70,6 @@ def add_claims(server, next_login):
         return login
 
     return add
-
-
-async def identity_of(hub, name) -> UserIdentity:
-    return UserIdentity.from_dict((await hub.inspect(name))["auth_state"][AUTH_STATE_KEY])
-
-
-async def logged_in(hub, browse, login):
-    browser = browse(hub, login)
-    page = await browser.log_in()
-    assert page.status == 200, page.message
-    return browser
 
 
 @pytest.mark.parametrize(
