@@ -58,7 +58,10 @@ async def observed(hub, heart):
     await one._start_watching_pods()
     await one._start_watching_events()
     pods, events = one.pod_reflector, one.event_reflector
-    await asyncio.gather(pods.loaded(), events.loaded())
+    if bench["spawner"].startswith("jhkube"):
+        await asyncio.gather(pods.loaded(), events.loaded())
+    else:
+        await asyncio.gather(pods.first_load_future, events.first_load_future)
     known = time.monotonic() - began
     cpu = time.process_time()
     await asyncio.sleep(bench["seconds"] / 2)

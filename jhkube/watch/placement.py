@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from jhkube.watch.failure import Failure, redacted
@@ -42,6 +43,8 @@ _DISK_ELSEWHERE = re.compile(
 # MountVolume.SetUp failed for volume "x" : secret "y" not found; references non-existent secret key: z
 _OBJECT_MISSING = re.compile(r"(?P<kind>secret|configmap) \"(?P<name>[^\"]+)\" not found", re.IGNORECASE)
 _KEY_MISSING = re.compile(r"references non-existent (?P<kind>secret|config) key", re.IGNORECASE)
+_REPEATED_WITHIN = 0.4
+"""In which part of the patience kubelet has tried again for certain: its tries lie twice as far apart each time."""
 _VOLUME_NAME = re.compile(r"volume \"([^\"]+)\"|unmounted volumes=\[([^\]]+)\]")
 
 
@@ -150,7 +153,14 @@ def _claim_failure(reason: str, text: str, detail: str, patience: Patience) -> F
 
 
 def volume_failure(event: Mapping[str, Any], patience: Patience) -> Failure:
-    """What to say of a FailedMount or FailedAttachVolume event."""
+    """What to say of a FailedMount or FailedAttachVolume event.
+
+    A mount that works at last has no event of its own, and a busy node takes its time until the next one. kubelet
+    tries again after 0.5 s and then twice as long each time. So what is missing is still missing only where kubelet
+    said so again, within the patience for it; what was said once and not again is waited for like any other volume.
+    """
+    if not _is_repeated(event, patience.missing * _REPEATED_WITHIN):
+        patience = patience.model_copy(update={"missing": max(patience.missing, patience.volume)})
     text = event.get("message") or ""
     reason = event.get("reason") or "FailedMount"
     detail = redacted(text)
@@ -201,6 +211,17 @@ def volume_failure(event: Mapping[str, Any], patience: Patience) -> Failure:
         patience.volume,
         f"The volume {volume} cannot be mounted yet; trying again.",
     )
+
+
+def _is_repeated(event: Mapping[str, Any], seconds: float) -> bool:
+    """Whether an event has occurred again after so many seconds; true where its times are not known."""
+    series = event.get("series") or {}
+    times = [event.get("firstTimestamp"), series.get("lastObservedTime") or event.get("lastTimestamp")]
+    try:
+        first, last = (datetime.fromisoformat(str(each)) for each in times)
+        return (last - first).total_seconds() >= seconds
+    except (TypeError, ValueError):
+        return True
 
 
 def node_failure(event: Mapping[str, Any], patience: Patience) -> Failure:

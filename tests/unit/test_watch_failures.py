@@ -724,6 +724,23 @@ def test_a_volume_that_does_not_mount_is_named_and_waited_for(said, told):
     assert failure.temporary
 
 
+@pytest.mark.parametrize(
+    ("last", "patience"),
+    [
+        ("2026-11-30T04:53:17Z", Patience().volume),
+        ("2026-11-30T04:53:21Z", Patience().volume),
+        ("2026-11-30T04:53:24Z", Patience().missing),
+        ("tomorrow", Patience().missing),
+        (None, Patience().missing),
+    ],
+)
+def test_a_secret_is_missing_only_where_kubelet_says_so_again(last, patience):
+    """The hub makes the Secret a moment after the pod, and a busy node says nothing for 15 s once it is mounted."""
+    trouble = event("FailedMount", 'MountVolume.SetUp failed for volume "git" : secret "x" not found')
+    trouble |= {"firstTimestamp": "2026-11-30T04:53:17Z", "lastTimestamp": last}
+    assert found(pod(waiting("ContainerCreating")), trouble).patience == patience
+
+
 def test_a_mount_that_worked_at_last_is_no_failure():
     trouble = event("FailedMount", 'MountVolume.SetUp failed for volume "git" : secret "x" not found')
     assert pod_failure(pod(waiting("ContainerCreating")), [trouble, event("Pulled", kind="Normal")]) is None
