@@ -365,7 +365,28 @@ CONTAINERS = [
     ),
     (
         pod(waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root (pod: …)")),
-        "wants to run as root",
+        "The image wants to run as root",
+        0,
+    ),
+    (
+        pod(
+            waiting(
+                "CreateContainerConfigError",
+                "container has runAsNonRoot and image has non-numeric user (jovyan), cannot verify user is non-root "
+                '(pod: "jupyter-ada_labs(7c1f)", container: notebook)',
+            )
+        ),
+        "The image runs as “jovyan”, a name and not a number",
+        0,
+    ),
+    (
+        pod(
+            waiting(
+                "CreateContainerConfigError",
+                'container\'s runAsUser breaks non-root policy (pod: "jupyter-ada_labs(7c1f)", container: notebook)',
+            )
+        ),
+        "Your server is configured to run as root, which is not allowed. Tell your administrator.",
         0,
     ),
     (pod(waiting("RunContainerError", shim(f"exec: {NO_PROGRAM}"))), "has no “jupyterhub-singleuser”", 0),
