@@ -22,14 +22,14 @@ demo: check setup tools up images ## Start everything and print a URL; Ctrl-C en
 test: check setup lint tools helm browser up images room hub5 ## Run all checks: lint, types, layers, and all tests
 	@mkdir -p .run/logs
 	@$(WITH_CLUSTER) set +e; \
-	echo "The tests that need no pods run beside the others; what they say comes after."; \
+	echo "The tests that need no pods run at the same time as the others; their output follows at the end."; \
 	( $(BIN)/pytest -p no:cacheprovider tests/unit tests/contract tests/hub tests/registry; first=$$?; \
 	  .venv-hub5/bin/pytest -p no:cacheprovider -m hub_versions tests/hub; second=$$?; \
 	  .venv-hub5/bin/pytest -p no:cacheprovider tests/contract; again=$$?; \
-	  [ $$first$$second$$again = 000 ] ) > .run/logs/without-pods.txt 2>&1 & beside=$$!; \
+	  [ $$first$$second$$again = 000 ] ) > .run/logs/without-pods.txt 2>&1 & without_pods=$$!; \
 	$(BIN)/pytest $(TWO_AT_A_TIME) -m "not alone" tests/cluster tests/browser; first=$$?; \
 	.venv-hub5/bin/pytest $(TWO_AT_A_TIME) -m hub_versions tests/cluster tests/browser; second=$$?; \
-	wait $$beside; third=$$?; cat .run/logs/without-pods.txt; \
+	wait $$without_pods; third=$$?; cat .run/logs/without-pods.txt; \
 	$(BIN)/pytest -m alone tests/cluster; fourth=$$?; \
 	word() { [ $$1 = 0 ] && echo passed || echo "failed ($$1)"; }; \
 	echo "make test: cluster and browser tests $$(word $$first), with jupyterhub 5 $$(word $$second);" \

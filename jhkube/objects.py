@@ -1,4 +1,4 @@
-"""The objects beside a pod, at the API server: its Secret, its claim, a namespace's quota."""
+"""The objects next to a pod, at the API server: its Secret, its claim, a namespace's quota."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def create_secret(api: Any, namespace: str, secret: V1Secret) -> None:
 
 
 async def replace_secret(api: Any, namespace: str, secret: V1Secret) -> None:
-    """Delete a Secret and create it anew: for an account that may not patch Secrets, as in z2jh.
+    """Delete a Secret and create it again: for an account that may not patch Secrets, as in z2jh.
 
     Kubelet keeps the files of a volume whose Secret is gone for a moment.
     """

@@ -18,6 +18,7 @@ __all__ = [
     "not_wanted",
     "place_of",
     "sentence_of",
+    "shown",
 ]
 
 # A label value of Kubernetes: names end up as labels of the pod.
@@ -31,9 +32,9 @@ UNKNOWN_FIELD: Final = "unknown_field"
 """The type of the errors about a field that a model does not have."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: Any, known: Iterable[str]) -> str:
     """Return `; did you mean 'memory'?` for `memmory`, or an empty text where nothing known is near."""
-    near = difflib.get_close_matches(word[:100], list(known), 1, 0.5)
+    near = difflib.get_close_matches(word[:100], list(known), 1, 0.5) if isinstance(word, str) else ()
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
@@ -69,19 +70,23 @@ def sentence_of(error: Mapping[str, Any]) -> str:
     if error["type"] == UNKNOWN_FIELD:
         return str(error["msg"])
     if error["type"] == NOT_WANTED:
-        return f"should be {context['wanted']}" + ("" if context["secret"] else f", not {_shown(error['input'])}")
+        return f"should be {context['wanted']}" + ("" if context["secret"] else f", not {shown(error['input'])}")
     if error["type"] in ("tuple_type", "list_type", "frozen_set_type"):
         return f"should be a list, not {kind_of(error['input'])}"
     if error["type"] in ("literal_error", "enum"):
-        return f"{error['msg'].removeprefix('Input ')}, not {_shown(error['input'])}"
+        return f"{error['msg'].removeprefix('Input ')}, not {shown(error['input'])}"
     if error["type"] == "value_error":
         return str(context["error"])
     return str(error["msg"]).removeprefix("Input ")
 
 
-def _shown(value: Any) -> str:
-    """Return a plain value as it was written, and of a list or a dict no more than that it is one."""
-    if not isinstance(value, str | int | float):
+def shown(value: Any) -> str:
+    """Return a plain value as it was written, and of a list or a dict no more than that it is one.
+
+    A list may be nested more deeply, and a number have more digits, than Python can write.
+    """
+    is_plain = isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**64)
+    if not is_plain:
         return kind_of(value)
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}…"

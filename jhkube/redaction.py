@@ -51,7 +51,7 @@ _SECRETS = (
     (re.compile(r"\b(bearer|basic|token)\s+(?!-)[\w.~+/-]{8,}=*", re.IGNORECASE), r"\1 …"),
     # mount options and environment: password=abc, api_token: abc, OPENAI_API_KEY="abc"
     (
-        # Begun where a word begins: at each hyphen anew, a long text would be read as often as it has hyphens.
+        # Begun where a word begins: if each hyphen began one, a long text would be read as often as it has hyphens.
         re.compile(rf"(?<![\w-])({_NAMED})(\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;\"']+)", re.IGNORECASE),
         r"\1\2…",
     ),

@@ -50,7 +50,7 @@ class JHKubeSpawner(WatchedSpawner, OwningSpawner):
     async def run_auth_state_hook(self, auth_state: Mapping[str, Any] | None) -> None:
         """Learn who the person is and what git may use, before a form and before a start."""
         await super().run_auth_state_hook(auth_state)
-        # A refusal is for the form that answers it, not for one that is opened anew.
+        # A refusal is for the form that answers it, not for one that is opened later.
         self._refused = None
         self._learn(auth_state or {})
 

@@ -88,7 +88,7 @@ class ChoosingSpawner(CountedSpawner):
         super().__init__(*args, **kwargs)
         self.image_menu = None if kwargs.get("_mock") else self.running_menu(self.config)
         if self.image_menu is not None:
-            # The operator's own profiles stand beside the computed one.
+            # The operator's own profiles are listed with the computed one.
             own = self.profile_list
             self._static_profiles = own if callable(own) else parse_profiles(own)
             self.profile_list = _computed_profiles
@@ -235,7 +235,7 @@ class ChoosingSpawner(CountedSpawner):
 
     @contextmanager
     def _refusing(self, options: Any) -> Iterator[None]:
-        """Within the block, an option that cannot be taken is a refusal; the next form shows it beside its field."""
+        """Within the block, an option that cannot be taken is a refusal; the next form shows it next to its field."""
         try:
             yield
         except OptionError as error:

@@ -33,7 +33,7 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
     """The start under way, or the last one."""
 
     _warnings: list[str] = []
-    """Sentences for the person who starts the server, beside those of the start itself."""
+    """More sentences for the person who starts the server, in addition to those of the start itself."""
 
     @property
     def _pod_log(self) -> PodLog:

@@ -112,7 +112,7 @@ async def connected(hub: ConfiguredHub) -> Cluster:
 
 
 async def _configuration(spawner: Any) -> Configuration:
-    """Return what KubeSpawner's clients are made with, read anew: it keeps what it has read for the whole process."""
+    """Return what KubeSpawner's clients are made with, read again: it reads the files once in a process."""
     configuration = Configuration()
     try:
         kubernetes_config.load_incluster_config(client_configuration=configuration)

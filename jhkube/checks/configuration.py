@@ -107,7 +107,7 @@ def _spawner(hub: ConfiguredHub) -> Iterator[Result]:
         home = hub.spawner.pod_settings().home
         if home.is_open_to_images and hub.menu is not None and any(rule.custom_images for rule in hub.menu.rules):
             yield CONFIGURATION.failed(
-                "images that people type are refused: the chosen image makes homes as root, beside those of others",
+                "images that people type are refused: the chosen image creates homes as root, where all homes are",
                 "Set c.JHKubeSpawner.home_make_image to an image with sh, mkdir, chmod, chown and ls that you trust.",
             )
         if hub.spawner.adopt_claims:

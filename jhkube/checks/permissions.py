@@ -162,7 +162,7 @@ def _table(facts: HubFacts) -> Iterator[Permission]:
     )
     hurries = "have a renewed token in its pod at once; without it, that takes kubelet up to a minute and a half"
     yield from each("pods", {"patch": hurries}, needed=False)
-    renews = "bring a renewed token into a running pod; without it the Secret is deleted and made anew"
+    renews = "bring a renewed token into a running pod; without it the Secret is deleted and created again"
     yield from each("secrets", {"patch": renews}, needed=False)
     if facts.events:
         yield from each(

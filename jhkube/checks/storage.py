@@ -111,9 +111,11 @@ async def _claim(cluster: Cluster, wanted: Claim) -> Result:
             f"Make it (kubectl apply), or correct its name in {wanted.setting}.",
         )
     if claim.metadata.deletion_timestamp:
-        return STORAGE.failed(f"{name} is being deleted", "Stop what uses it, and make it anew.")
+        return STORAGE.failed(f"{name} is being deleted", "Stop what uses it, then create it again.")
     if claim.status.phase == "Lost":
-        return STORAGE.failed(f"{name} has lost its volume", "Restore the PersistentVolume, or make the claim anew.")
+        return STORAGE.failed(
+            f"{name} has lost its volume", "Restore the PersistentVolume, or create the claim again."
+        )
     modes = set(claim.spec.access_modes or ())
     if wanted.shared and not modes & {"ReadWriteMany", "ReadOnlyMany"}:
         return STORAGE.warning(

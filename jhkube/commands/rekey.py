@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(config: Config, arguments: argparse.Namespace) -> int:
-    """Encrypt anew and return the exit status."""
+    """Encrypt again and return the exit status."""
     try:
         keeper = CryptKeeper(config=config)
         keys = keeper.keys

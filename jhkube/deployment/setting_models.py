@@ -39,7 +39,11 @@ class Spelling:
     def read(self, value: Any) -> Any:
         """Return the value that the environment spells; a value of the chart as it is."""
         if isinstance(value, FromEnvironment):
-            value = self.from_text(value.strip())
+            try:
+                value = self.from_text(value.strip())
+            except RecursionError:
+                # JSON that is nested too deeply.
+                raise ValueError from None
         # In JSON 5.0 is a whole number.
         return int(value) if isinstance(value, float) and value.is_integer() else value
 

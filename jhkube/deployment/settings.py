@@ -138,7 +138,8 @@ def _of_chart(chart: Any, problems: list[str]) -> dict[str, Any]:
 def _chart_problem(place: tuple[int | str, ...], chart: Any) -> str:
     value = chart
     for key in place[:2]:
-        value = value[key]
+        # A key that is not a text is no setting, and pydantic has made a text of it here.
+        value = value.get(key) if isinstance(value, Mapping) else None
     name = ".".join(map(str, place[:2]))
     if setting := _BY_NAME.get(name):
         found = _spoken(value)

@@ -267,7 +267,7 @@ class ImageMenu(ImageMenuConfig):
             ) from None
 
     async def _read_credentials(self) -> None:
-        """Read the accounts anew; where that fails, go on with those there are."""
+        """Read the accounts again; where that fails, go on with those there are."""
         try:
             accounts = await self.configured_accounts()
         except Exception as error:

@@ -11,16 +11,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
-from jhkube.operator_errors import not_wanted
-from jhkube.operator_models import (
-    Count,
-    Flag,
-    Groups,
-    OperatorModel,
-    TextList,
-    Wanted,
-    read_list,
-)
+from jhkube.operator_errors import not_wanted, shown
+from jhkube.operator_models import OperatorModel, read_list
+from jhkube.operator_types import Count, Flag, Groups, TextList, Wanted
 
 from .entries import MenuEntry
 from .scheme_config import Kind
@@ -48,9 +41,10 @@ DEFAULT_OFFERS: Final[list[dict[str, Any]]] = [
 
 def _version(written: Any) -> tuple[int, ...]:
     """Read `27.0` or `27_0` as numbers."""
-    if not re.fullmatch(r"\d{1,9}([._]\d{1,9})*", str(written)):
+    text = written if isinstance(written, str) else shown(written)
+    if not re.fullmatch(r"\d{1,9}([._]\d{1,9})*", text):
         raise not_wanted("numbers with points, such as '27.0'")
-    return tuple(map(int, re.split(r"[._]", str(written))))
+    return tuple(map(int, re.split(r"[._]", text)))
 
 
 def _regular_expressions(patterns: tuple[str, ...]) -> tuple[str, ...]:

@@ -142,7 +142,7 @@ def _offered(menu: Menu, rule: OfferRule, today: date) -> Iterator[MenuEntry]:
 def _newest(part: MenuPart, rule: OfferRule, kind: TagKind, wanted: KindRule, today: date) -> Iterator[MenuEntry]:
     """Yield a repository's newest images of one kind, as many as are wanted.
 
-    An image with two tags of the kind counts once, and `w_2026_46-arm64` does not count beside `w_2026_46`.
+    An image with two tags of the kind counts once, and `w_2026_46-arm64` does not count next to `w_2026_46`.
     """
     counted: set[str] = set()
     generic: set[tuple[Any, ...]] = set()

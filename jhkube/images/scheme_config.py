@@ -10,8 +10,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, PlainValidator, ValidationInfo, field_validator
 
-from jhkube.operator_errors import nearest, not_wanted
-from jhkube.operator_models import ConfigError, NamedModel, Text, read_named
+from jhkube.operator_errors import nearest, not_wanted, shown
+from jhkube.operator_models import ConfigError, NamedModel, read_named
+from jhkube.operator_types import Text
 
 from .image_tag import ARCHITECTURES, LEGAL_TAG, ImageTag, TagKind
 from .lsst import LSST
@@ -49,6 +50,8 @@ _NUMBER = re.compile("[0-9]+")
 
 def tag_kind(name: Any) -> TagKind:
     """Return the kind of this name; raises ValueError with the nearest one where there is none."""
+    if not isinstance(name, str):
+        raise not_wanted(f"a kind of tag: {', '.join(TagKind)}")
     try:
         return TagKind(name)
     except ValueError:
@@ -157,7 +160,9 @@ def schemes_from_config(
     known = {ALIAS: alias_scheme(parse_aliases(aliases)), **own, **_SHIPPED}
     order: dict[str, TagScheme] = {}
     for place, name in enumerate(_list(names, "schemes")):
-        if not isinstance(name, str) or name not in known:
+        if not isinstance(name, str):
+            raise ConfigError(f"schemes[{place}]: should be the name of a tag scheme, not {shown(name)}")
+        if name not in known:
             raise ConfigError(f"schemes[{place}]: there is no tag scheme {name!r}{_hint(name, known)}")
         if name in order:
             raise ConfigError(f"schemes[{place}]: the tag scheme {name!r} is named twice")
@@ -172,7 +177,7 @@ def parse_aliases(aliases: Any) -> list[str]:
     for place, alias in enumerate(listed):
         if not isinstance(alias, str) or not LEGAL_TAG.fullmatch(alias):
             raise ConfigError(
-                f"aliases[{place}]: {alias!r} cannot be a tag, which has up to 128 letters, digits, '_', '.' "
+                f"aliases[{place}]: {shown(alias)} cannot be a tag, which has up to 128 letters, digits, '_', '.' "
                 "and '-', the first a letter, a digit or '_'"
             )
         if alias in listed[:place]:
@@ -183,14 +188,14 @@ def parse_aliases(aliases: Any) -> list[str]:
 def _list(values: Any, where: str) -> list[Any]:
     """Return the values as a list; text or a mapping, which can be iterated as well, is a mistake."""
     if not isinstance(values, list | tuple):
-        raise ConfigError(f"{where}: should be a list of texts, not {values!r}")
+        raise ConfigError(f"{where}: should be a list of texts, not {shown(values)}")
     return list(values)
 
 
-def _hint(word: Any, known: Iterable[str]) -> str:
+def _hint(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'semver'?`, or all there are where none is near."""
     names = list(map(str, known))
-    return nearest(str(word).lower(), names) or f"; there are {', '.join(names)}"
+    return nearest(word.lower(), names) or f"; there are {', '.join(names)}"
 
 
 def _check_display(display: str, fields: set[str]) -> None:

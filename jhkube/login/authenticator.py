@@ -55,7 +55,7 @@ class ProviderAuthenticator(LoginTraits, OAuthenticator):
         self.owners = NameOwners(
             provider,
             type(self).__name__,
-            self.account_handovers,
+            self.handovers,
             accepts_unknown=self.unknown_identity == "accept",
             subject_of=self._subject_in,
             servers=self.servers,
@@ -78,6 +78,11 @@ class ProviderAuthenticator(LoginTraits, OAuthenticator):
                 crypto.CryptKeeper.instance().check_available()
             except crypto.EncryptionUnavailable as error:
                 log.error("%s.enable_auth_state: %s. %s", type(self).__name__, error, KEY_HELP)
+
+    @property
+    def handovers(self) -> dict[str, str]:
+        """`account_handovers` by the names that the hub gives its users, which are in lower case."""
+        return {self.normalize_username(name): subject for name, subject in self.account_handovers.items()}
 
     def subject_of(self, user_info: Mapping[str, Any]) -> str | None:
         """Return the immutable id in the provider's own description of a person; None where it has none."""

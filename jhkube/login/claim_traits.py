@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from traitlets import Dict, Integer, List, Set, Tuple, Unicode
+from traitlets import Dict, Integer, List, Tuple, Unicode
 
 from jhkube.login.names import group_name
 from jhkube.login.numbers import DerivedIds, Numbers, UnknownNumber
-from jhkube.login.traits import Finding, LoginTraits, common_findings
+from jhkube.login.traits import Finding, LoginTraits, TextSet, common_findings
 
 __all__ = ["ClaimTraits"]
 
@@ -64,7 +64,7 @@ class ClaimTraits(LoginTraits):
         """,
     )
 
-    denied_groups = Set(
+    denied_groups = TextSet(
         Unicode(),
         config=True,
         help="""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar
 
-from traitlets import Enum, Integer, List, Set, Unicode, default, validate
+from traitlets import Enum, Integer, List, Unicode, default, validate
 
 from jhkube.login.github_account import check_github_names
 from jhkube.login.numbers import NumericIds, UnknownNumber
-from jhkube.login.traits import Finding, LoginTraits, checked, common_findings
+from jhkube.login.traits import Finding, LoginTraits, TextSet, common_findings
+from jhkube.operator_models import checked_trait
 
 __all__ = ["ORGANIZATION_SCOPES", "GitHubTraits"]
 
@@ -66,7 +68,7 @@ class GitHubTraits(LoginTraits):
         """,
     )
 
-    allowed_organizations = Set(
+    allowed_organizations = TextSet(
         Unicode(),
         config=True,
         help="""
@@ -82,7 +84,7 @@ class GitHubTraits(LoginTraits):
         """,
     )
 
-    allowed_teams = Set(
+    allowed_teams = TextSet(
         Unicode(),
         config=True,
         help="""
@@ -94,7 +96,7 @@ class GitHubTraits(LoginTraits):
         """,
     )
 
-    denied_organizations = Set(
+    denied_organizations = TextSet(
         Unicode(),
         config=True,
         help="""
@@ -112,7 +114,7 @@ class GitHubTraits(LoginTraits):
         """,
     )
 
-    admin_organizations = Set(
+    admin_organizations = TextSet(
         Unicode(),
         config=True,
         help="""
@@ -185,11 +187,12 @@ class GitHubTraits(LoginTraits):
 
     @validate("allowed_organizations", "denied_organizations", "admin_organizations")
     def _validate_names(self, proposal: Any) -> Any:
-        return checked(self, proposal, check_github_names)
+        return checked_trait(type(self).__name__, proposal, check_github_names)
 
     @validate("allowed_teams")
     def _validate_teams(self, proposal: Any) -> Any:
-        return checked(self, proposal, lambda value: check_github_names(value, teams_only=True))
+        check = partial(check_github_names, teams_only=True)
+        return checked_trait(type(self).__name__, proposal, check)
 
     @validate("scope")
     def _validate_scope(self, proposal: Any) -> list[str]:

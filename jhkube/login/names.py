@@ -54,7 +54,7 @@ class GroupRules:
                     # A reference to a group that the pattern does not have is found only by using it.
                     re.compile(f"{text}|").fullmatch("").expand(name)  # type: ignore[union-attr]
             except re.error as error:
-                raise ValueError(f"{text!r}: {name!r} is no rule: {error}") from None
+                raise ValueError(f"{text!r}: {name!r} is not a valid rule: {error}") from None
             if name == "":
                 raise ValueError(f"{text!r} gives groups an empty name; None leaves them out")
             if any(character in never for character in text):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
-from traitlets import Bool, Dict, Enum, Float, HasTraits, Integer, List, TraitError, Unicode, default, validate
+from traitlets import Bool, Dict, Enum, Float, HasTraits, Integer, List, Set, Unicode, default, validate
 
 from jhkube.login.names import GroupRules, check_patterns
+from jhkube.operator_models import checked_trait
 
-__all__ = ["Finding", "LoginTraits", "checked", "common_findings"]
+__all__ = ["Finding", "LoginTraits", "TextSet", "common_findings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,17 @@ class Finding:
     text: str
     is_error: bool = True
     """Whether the hub must not start; a warning otherwise, for what upstream allows."""
+
+
+class TextSet(Set):
+    """A set of texts; something in it that no set can have, such as a list, is refused by the trait's name too."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Return the value as a set of texts; raises TraitError where it cannot be one."""
+        try:
+            return super().validate(obj, value)
+        except TypeError:
+            self.error(obj, value)
 
 
 class LoginTraits(HasTraits):
@@ -262,24 +275,17 @@ class LoginTraits(HasTraits):
 
     @validate("group_rules")
     def _validate_group_rules(self, proposal: Any) -> Any:
-        return checked(self, proposal, lambda value: GroupRules.parse(value, never=self.never_in_names))
+        parse = partial(GroupRules.parse, never=self.never_in_names)
+        return checked_trait(type(self).__name__, proposal, parse)
 
     @validate("group_priority")
     def _validate_group_priority(self, proposal: Any) -> Any:
-        return checked(self, proposal, lambda value: check_patterns(value, never=self.never_in_names))
+        check = partial(check_patterns, never=self.never_in_names)
+        return checked_trait(type(self).__name__, proposal, check)
 
     def findings(self) -> Iterable[Finding]:
         """Return what is wrong or doubtful in the configuration as a whole."""
         return ()
-
-
-def checked(owner: Any, proposal: Any, check: Any) -> Any:
-    """Return a trait's new value, or let the error that `check` raises name the trait of `owner`."""
-    try:
-        check(proposal["value"])
-    except ValueError as error:
-        raise TraitError(f"{type(owner).__name__}.{proposal['trait'].name}: {error}") from None
-    return proposal["value"]
 
 
 def common_findings(config: Any, allowed: Iterable[str], denied: Iterable[str]) -> Iterator[Finding]:
@@ -303,27 +309,32 @@ def common_findings(config: Any, allowed: Iterable[str], denied: Iterable[str]) 
             if by:
                 yield Finding(trait, f"{name!r} can never let anybody in: it is in {by} as well")
     if not config.enable_auth_state:
-        text = "is off, so nobody's identity, groups or token outlive the login, and nobody is refreshed"
+        text = "is off, so the hub keeps nobody's identity, groups and token after the login, and refreshes nobody"
         yield Finding("enable_auth_state", text, is_error=False)
     elif not config.auth_refresh_age:
-        text = "is 0, which turns off the refresh before a spawn too: who has left stays in until the next login"
+        text = "is 0, so nothing is refreshed before a start: people who have left keep access until the next login"
         yield Finding("auth_refresh_age", text, is_error=False)
     if not config.manage_groups:
         yield Finding("manage_groups", "is off, so the hub has no groups of the provider's", is_error=False)
     if config.unknown_identity == "accept":
-        text = "is `accept`: whoever comes first under a name whose owner is not known gets the account"
+        text = (
+            "is `accept`: if the owner of a name is not known, the first person who logs in with it gets the account"
+        )
         yield Finding("unknown_identity", text, is_error=False)
     if config.admin_groups and config.group_rules:
         yield from _unreachable(config, "admin_groups")
     if config.group_rules:
         yield from _unreachable(config, "allowed_groups")
     if config.rules.leaves_out_the_rest:
-        text = 'can give a group any name, so all groups that no rule matches are left out; say so by ".*": None'
+        text = 'can give a group any name, so all groups that no rule matches are left out; add ".*": None to say so'
         yield Finding("group_rules", text, is_error=False)
     for name, subject in config.account_handovers.items():
+        if config.handovers[config.normalize_username(name)] != subject:
+            yield Finding("account_handovers", f"{name!r} is there twice, since the hub writes names in lower case")
         if not re.fullmatch(r"(github:[0-9]+|cilogon:.+|oidc:.+#.+)", subject):
             yield Finding(
-                "account_handovers", f"{name!r}: {subject!r} is no id; `github:1234`, `cilogon:…` or `oidc:…#…` are"
+                "account_handovers",
+                f"{name!r}: {subject!r} is not an id; `github:1234`, `cilogon:…` or `oidc:…#…` are",
             )
 
 

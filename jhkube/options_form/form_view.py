@@ -17,10 +17,10 @@ from .tag_index import KIND_TITLES
 __all__ = ["CUSTOM_IMAGE", "SEARCHED_IMAGE", "FormView", "age_text", "form_view", "size_text"]
 
 SEARCHED_IMAGE: Final = "*tag"
-"""The value of the image field that stands for the tag typed beside it; no tag can have an asterisk."""
+"""The value of the image field that stands for the tag typed next to it; no tag can have an asterisk."""
 
 CUSTOM_IMAGE: Final = "*custom"
-"""The value of the image field that stands for the image typed beside it."""
+"""The value of the image field that stands for the image typed next to it."""
 
 
 @dataclass(frozen=True, slots=True)

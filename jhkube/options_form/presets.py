@@ -8,14 +8,8 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator
 
 from jhkube.operator_errors import not_wanted
-from jhkube.operator_models import (
-    ChoosableModel,
-    ConfigError,
-    Environment,
-    KubernetesObjects,
-    Texts,
-    read_named,
-)
+from jhkube.operator_models import ChoosableModel, ConfigError, read_named
+from jhkube.operator_types import Environment, KubernetesObjects, Texts
 
 __all__ = ["ConfigError", "Preset", "parse_presets", "presets_for"]
 

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from slugify import slugify
 
-from jhkube.operator_models import ConfigError, Flag, Groups, Line, OperatorModel, Text, read_list
+from jhkube.operator_models import ConfigError, OperatorModel, read_list
+from jhkube.operator_types import Flag, Groups, Line, Text
 
 from .choice import LAB, Available, Choice, OptionError, available_for, chosen, entry_value, nearest_choice
 from .presets import Preset
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 LAB_NAME: Final = "Lab"
-"""What people read as the computed profile's name, where others stand beside it."""
+"""What people read as the computed profile's name, where there are others."""
 
 LAB_DESCRIPTION: Final = "Choose the image and the size yourself."
 
@@ -112,7 +113,7 @@ class ProfileOption(OperatorModel):
 
 
 class StaticProfile(OperatorModel):
-    """A profile that the operator wrote, beside the computed one."""
+    """A profile that the operator wrote, in addition to the computed one."""
 
     slug: Line = ""
     display_name: Text

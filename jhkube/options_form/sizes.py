@@ -8,18 +8,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, PlainValidator, Strict, ValidationInfo, field_validator
 
 from jhkube.operator_errors import not_wanted
-from jhkube.operator_models import (
-    Bytes,
-    ChoosableModel,
-    ConfigError,
-    Cores,
-    Count,
-    Line,
-    OperatorModel,
-    Texts,
-    Wanted,
-    read_named,
-)
+from jhkube.operator_models import ChoosableModel, ConfigError, OperatorModel, read_named
+from jhkube.operator_types import Bytes, Cores, Count, Line, Texts, Wanted
 
 __all__ = [
     "DEFAULT_SIZES",

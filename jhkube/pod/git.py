@@ -16,7 +16,8 @@ from kubernetes_asyncio.client.models import V1VolumeMount
 from pydantic import AfterValidator, Strict
 
 from jhkube.identity import UserIdentity
-from jhkube.operator_models import ConfigError, OperatorModel, Wanted, read_list
+from jhkube.operator_models import ConfigError, OperatorModel, read_list
+from jhkube.operator_types import Wanted
 from jhkube.pod.parts import PodParts
 from jhkube.pod.secret import SECRET_PATH, SECRET_VOLUME, SecretFiles
 

@@ -156,7 +156,7 @@ def parse_home(
     except ValueError:
         raise ValueError(f"home_made_by is one of {', '.join(FolderMaker)}, not {made_by!r}") from None
     if shared and maker is FolderMaker.USER:
-        raise ValueError(f"home_made_by: on {home_kind} a user cannot make a folder beside others'; root can")
+        raise ValueError(f"home_made_by: on {home_kind} a user cannot create a folder next to others'; root can")
     export = read_model(NFSExport, "home_nfs", nfs) if nfs else None
     if export and export.mount_options and not claim:
         claim = "jhkube-home-nfs"

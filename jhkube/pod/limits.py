@@ -11,7 +11,8 @@ from typing import Annotated, Any
 from kubernetes_asyncio.client.models import V1ObjectMeta, V1ResourceQuota, V1ResourceQuotaSpec
 from pydantic import BeforeValidator, Field, Strict
 
-from jhkube.operator_models import OperatorModel, Wanted, read_model
+from jhkube.operator_models import OperatorModel, read_model
+from jhkube.operator_types import Wanted
 
 __all__ = [
     "GPU_RESOURCES",
@@ -43,7 +44,7 @@ QUOTA_NAME = "jhkube-ceiling"
 # By a resource's name without its vendor: nvidia.com/gpu.shared, nvidia.com/mig-1g.5gb, gpu.intel.com/i915,
 # habana.ai/gaudi, and amd.com/cpx_nps1 for a partition of a GPU.
 _GPU = re.compile(r"gpu|^mig-|^(i915|xe|gaudi\d*)$|_nps\d$")
-# Parts of a device that are requested beside it: aliyun.com/gpu-mem, koordinator.sh/gpu-core.
+# Parts of a device that are requested with it: aliyun.com/gpu-mem, koordinator.sh/gpu-core.
 _PART_OF_GPU = re.compile(r"mem|core|percent|ratio|monitoring")
 
 

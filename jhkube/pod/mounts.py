@@ -15,7 +15,8 @@ from kubernetes_asyncio.client.models import (
 from pydantic import BeforeValidator, model_validator
 
 from jhkube.identity import UserIdentity
-from jhkube.operator_models import ConfigError, Flag, Groups, ObjectName, OperatorModel, read_list
+from jhkube.operator_models import ConfigError, OperatorModel, read_list
+from jhkube.operator_types import Flag, Groups, ObjectName
 from jhkube.pod.parts import PodParts
 from jhkube.pod.volumes import AbsoluteTemplate, HostPath, NFSExport, RelativeTemplate, fill_template
 

@@ -20,7 +20,8 @@ from kubespawner.slugs import safe_slug
 from pydantic import AfterValidator, BeforeValidator, Strict
 
 from jhkube.identity import UserIdentity
-from jhkube.operator_models import OperatorModel, Wanted
+from jhkube.operator_models import OperatorModel
+from jhkube.operator_types import Wanted
 
 __all__ = [
     "AbsoluteTemplate",

@@ -289,7 +289,7 @@ async def remove(settings: PrepullSettings) -> None:
 def other_owner(daemon_set: Mapping[str, Any] | None, owner: Mapping[str, Any] | None) -> str | None:
     """Return what a DaemonSet, as the API's JSON, belongs to, where that is not `owner`: `Deployment hub-b`.
 
-    By name: a Deployment that was made anew takes over what the one before has left.
+    By name: a Deployment that was created again takes over what the one before has left.
     """
     mine = (owner["kind"], owner["name"]) if owner else None
     owners = (daemon_set or {"metadata": {}})["metadata"].get("ownerReferences") or ()

@@ -40,7 +40,7 @@ def pod_of(pods: Iterable[Object], subject: str, user: str, server: str) -> Obje
     found = [
         each for each in pods_of(pods, subject) if _annotation(each, "username") == user and server_of(each) == server
     ]
-    # One that is being deleted may stand beside the one that takes its place.
+    # One that is being deleted may exist together with the one that takes its place.
     found.sort(key=lambda each: ("deletionTimestamp" in each["metadata"], each["metadata"].get("creationTimestamp")))
     return found[0] if found else None
 

@@ -88,7 +88,7 @@ def container_failure(
 
 
 def extra_container_failure(pod: Mapping[str, Any]) -> Failure | None:
-    """What to say of a container beside the server's that does not run; never a reason to give up the start."""
+    """What to say of another container than the server's that does not run; never a reason to give up the start."""
     for container in _containers(pod):
         if not _is_extra(pod, container) or container.is_running:
             continue
@@ -118,7 +118,7 @@ def _is_extra(pod: Mapping[str, Any], container: _Container) -> bool:
     if not container.is_init:
         names = [each["name"] for each in pod.get("spec", {}).get("containers") or ()]
         return container.name != (MAIN_CONTAINER if MAIN_CONTAINER in names or not names else names[0])
-    # An init container with a restart policy of its own runs on beside the server.
+    # An init container with a restart policy of its own keeps running next to the server.
     return any(
         each["name"] == container.name and each.get("restartPolicy") == "Always"
         for each in pod.get("spec", {}).get("initContainers") or ()
@@ -234,6 +234,8 @@ START_REASONS = frozenset({"ContainerCannotRun", "StartError"})
 
 _OBJECT_MISSING = re.compile(r"(secret|configmap) \"([^\"]+)\" not found", re.IGNORECASE)
 _KEY_MISSING = re.compile(r"couldn't find key (\S+) in (Secret|ConfigMap) (\S+)", re.IGNORECASE)
+# container has runAsNonRoot and image has non-numeric user (jovyan), cannot verify user is non-root
+_NAMED_USER = re.compile(r"non-numeric user \(([^)]*)\)")
 # container init was OOM-killed (memory limit too low?)
 _OUT_OF_MEMORY = re.compile(r"init was OOM-killed|memory limit too low")
 # nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1; unresolvable CDI devices
@@ -294,7 +296,14 @@ def runtime_failure(reason: str, text: str, patience: Patience) -> Failure:
             patience.missing,
             f"Waiting for the {what}.",
         )
-    if "runAsNonRoot" in text or "non-numeric user" in text or "breaks non-root policy" in text:
+    if user := _NAMED_USER.search(text):
+        return definitely(
+            f"The image runs as “{user[1]}”, a name and not a number, so the cluster cannot verify that this is not "
+            "root. Choose another image, or tell whoever makes it."
+        )
+    if "breaks non-root policy" in text:
+        return definitely("Your server is configured to run as root, which is not allowed. Tell your administrator.")
+    if "runAsNonRoot" in text:
         return definitely("The image wants to run as root, which is not allowed here. Choose another image.")
     if _OUT_OF_MEMORY.search(text):
         return definitely("Your server used more memory than its size allows and was stopped. Choose a larger size.")

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, Strict, model_validator
 
-from jhkube.operator_models import OperatorModel, Wanted, read_model
+from jhkube.operator_models import OperatorModel, read_model
+from jhkube.operator_types import Wanted
 
 __all__ = ["FOREVER", "Patience", "parse_patience"]
 

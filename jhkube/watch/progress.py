@@ -77,7 +77,7 @@ def sentence_of(event: Mapping[str, Any]) -> tuple[int | None, str]:
                 return 68, ""
             return 70, _STARTED
         case "Preempted" | "Evicted" | "TaintManagerEviction":
-            return None, f"The cluster took the place of your server back: {text}"
+            return None, f"The cluster evicted your server: {text}"
     if reason in _SAID_BY_FINDING | _NOISE or event.get("type") != "Warning":
         return None, ""
     return None, f"{reason}: {text}"

@@ -60,7 +60,7 @@ class EventReflector(WatchReflector):
             The pod.
         known
             Events by name and version that an earlier call has read, for who asks again and again: those are not
-            read anew, and what is read now is added.
+            read again, and what is read now is added.
         """
         events = cast(PackedObjects, self.resources)
         known = {} if known is None else known

@@ -207,6 +207,9 @@ class Start:
                 await cancel(making, answering)
                 await failed[0]
             url = await answering
+            # Since it answered, a hook may have taken its time, and the pod may have been deleted.
+            self._look()
+            self._judge()
             self.spawner.pod_id = self.uid
             self.times.reached("ready")
             return url

@@ -195,6 +195,27 @@ async def test_a_pod_that_is_deleted_while_a_hook_runs_ends_the_start_at_once(
             await asyncio.wait_for(start, 10)
 
 
+async def test_a_pod_that_is_deleted_after_it_answered_ends_the_start_when_the_hook_returns(
+    proxied: Proxied, spawner_with: Callable[..., Any]
+) -> None:
+    hook = asyncio.Event()
+
+    async def after_pod_created(spawner: Any, pod: Any) -> None:
+        await hook.wait()
+
+    spawner = spawner_with(after_pod_created_hook=after_pod_created)
+    async with starting(spawner) as start:
+        await answering(proxied, spawner.pod_name)
+        waiting = f"start of {spawner._pod_key}"
+        await until(lambda: waiting not in {task.get_name() for task in asyncio.all_tasks()})
+        await proxied.core.delete_namespaced_pod(spawner.pod_name, proxied.namespace, grace_period_seconds=0)
+        await until(lambda: spawner._pod_key not in spawner.pod_reflector.pods)
+        assert not start.done()
+        hook.set()
+        with pytest.raises(StartFailed, match="the pod was deleted"):
+            await asyncio.wait_for(start, 30)
+
+
 async def test_a_hook_that_fails_ends_the_start_with_its_own_error(
     proxied: Proxied, spawner_with: Callable[..., Any]
 ) -> None:

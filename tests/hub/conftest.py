@@ -70,7 +70,8 @@ async def shared_hub(
             allowed_teams=["partner:guests"],
             denied_organizations=["banned", "lab:suspended"],
             admin_organizations=["lab:admins"],
-            account_handovers={"heir": f"github:{HEIR}"},
+            # In capitals, as GitHub may write a login: the name of the hub is in lower case.
+            account_handovers={"Heir": f"github:{HEIR}"},
             refresh_timeout=2.0,
         ),
     )

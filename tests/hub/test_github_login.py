@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jhkube.identity import AUTH_STATE_KEY, UserIdentity
-from tests.hub.running import query_of
+from tests.hub.running import identity_of, query_of
 
 pytestmark = pytest.mark.hub_versions
-
-
-async def identity_of(hub, login: str) -> UserIdentity:
-    return UserIdentity.from_dict((await hub.inspect(login))["auth_state"][AUTH_STATE_KEY])
 
 
 async def test_a_private_member_of_an_allowed_organization_comes_in(hub, add_person, browse):

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.hub.conftest import github_settings
+from tests.hub.running import logged_in
 
 pytestmark = pytest.mark.hub_versions
 
@@ -19,13 +20,6 @@ OUTAGES = {
     "slow": {"delay": 4.0},
     "not JSON": {"body": "{"},
 }
-
-
-async def logged_in(hub, browse, login):
-    browser = browse(hub, login)
-    page = await browser.log_in()
-    assert page.status == 200, page.message
-    return browser
 
 
 @pytest.mark.parametrize("path", ["/api/v3/user", "/api/v3/user/orgs"])

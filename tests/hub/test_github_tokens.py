@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.hub.conftest import github_settings
-from tests.hub.running import RunningHub
+from tests.hub.running import RunningHub, logged_in
 
 pytestmark = pytest.mark.hub_versions
 
@@ -42,13 +42,6 @@ async def hub(shared_app_hub, github):
         github.world.set_organization(organization, granted=[APP])
     yield shared_app_hub
     github.clock.offset = 0.0
-
-
-async def logged_in(hub, browse, login):
-    browser = browse(hub, login)
-    page = await browser.log_in()
-    assert page.status == 200, page.message
-    return browser
 
 
 async def tokens_of(hub, login):

@@ -54,7 +54,11 @@ def cilogon(**traits):
             r"allowed_groups: 'lab' can never match: no rule of group_rules gives",
         ),
         ({"group_rules": {".*": None}, "admin_groups": {"lab"}}, r"admin_groups: 'lab' can never match"),
-        ({"account_handovers": {"ada": "6180339"}}, r"account_handovers: 'ada': '6180339' is no id"),
+        ({"account_handovers": {"ada": "6180339"}}, r"account_handovers: 'ada': '6180339' is not an id"),
+        (
+            {"account_handovers": {"Ada": "github:1", "ada": "github:2"}},
+            r"account_handovers: 'Ada' is there twice, since the hub writes names in lower case",
+        ),
         ({"low_id_offset": 5}, r"low_id_offset leads to 6 to 1004"),
         ({"team_gid_offset": 2_000_000_000}, r"team_gid_offset leads to"),
         ({"minimum_id": 0}, r"minimum_id"),
@@ -110,7 +114,7 @@ def test_nobody_let_in_is_upstreams_warning(caplog):
     [
         ({"idps": {}}, r"idps"),
         ({"denied_groups": {"lab"}}, r"allowed_groups: 'lab' can never let anybody in: it is in denied_groups"),
-        ({"group_rules": {"(": "x"}}, r"group_rules: '\(': 'x' is no rule"),
+        ({"group_rules": {"(": "x"}}, r"group_rules: '\(': 'x' is not a valid rule"),
         ({"uid_range": (5, 10)}, r"uid_range is not within minimum_id"),
         ({"gid_range": (500_000_000, 600_000_000)}, r"uid_range and gid_range overlap"),
         ({"uids": {"a": 5000, "b": 5000}}, r"uids gives 5000 to 'a' and 'b'"),
@@ -137,7 +141,7 @@ def oidc(**traits):
         ({"issuer": "https://idp.example/#lab"}, r"issuer: is 'https://idp\.example/#lab': it should be a URL"),
         ({"scope": ["profile"]}, r"scope: has no `openid`"),
         ({"number_secret": "short"}, r"number_secret: has fewer than 32 characters"),
-        ({"account_handovers": {"ada": "oidc:1"}}, r"account_handovers: 'ada': 'oidc:1' is no id"),
+        ({"account_handovers": {"ada": "oidc:1"}}, r"account_handovers: 'ada': 'oidc:1' is not an id"),
     ],
 )
 def test_a_mistake_about_openid_connect_is_an_error_with_the_traits_name(traits, says):
@@ -182,6 +186,18 @@ async def test_addresses_that_are_set_are_kept_and_the_others_discovered():
     await made.discover()
     assert (made.authorize_url, made.token_url) == ("https://idp.example/a", "https://proxy.example/token")
     assert made.userdata_url == "https://idp.example/u"
+
+
+def test_a_list_in_a_set_is_refused_by_the_traits_name():
+    with pytest.raises(TraitError, match="'allowed_organizations' trait of a GitHubOrgAuthenticator instance"):
+        GitHubOrgAuthenticator(allowed_organizations=[["lab"]])
+
+
+def test_a_handover_is_found_by_the_name_that_the_hub_gives_to_its_user():
+    made = github(allow_all=True, account_handovers={"Ada": "github:1"}, username_map={"eve": "grace"})
+    assert made.handovers == {"ada": "github:1"}
+    made.account_handovers = {"Eve": "github:2"}
+    assert made.handovers == {"grace": "github:2"}
 
 
 @pytest.mark.parametrize("everybody", [{"allow_all": True}, {"allowed_domains": ["*"]}])

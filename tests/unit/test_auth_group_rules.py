@@ -49,7 +49,7 @@ def test_a_rule_whose_name_comes_out_empty_leaves_the_group_out():
 @pytest.mark.parametrize(
     ("rules", "says"),
     [
-        ({"(": "a"}, "is no rule"),
+        ({"(": "a"}, "is not a valid rule"),
         ({"a": r"\1"}, "invalid group reference"),
         ({"a": ""}, "empty name"),
         ({"lab/imaging": "a"}, "can never match"),
@@ -108,5 +108,5 @@ def test_groups_are_ordered_by_the_first_pattern_that_matches_each():
 
 
 def test_a_priority_that_is_no_pattern_is_refused():
-    with pytest.raises(ValueError, match="is no rule"):
+    with pytest.raises(ValueError, match="is not a valid rule"):
         check_patterns(["("])

@@ -10,8 +10,17 @@ from pydantic import Field
 from traitlets import HasTraits, List, TraitError, validate
 
 from jhkube.operator_models import (
-    Bytes,
     ConfigError,
+    NamedModel,
+    OperatorModel,
+    checked_trait,
+    read_list,
+    read_model,
+    read_named,
+    schema_definitions,
+)
+from jhkube.operator_types import (
+    Bytes,
     Cores,
     Count,
     Environment,
@@ -19,16 +28,9 @@ from jhkube.operator_models import (
     Groups,
     KubernetesObjects,
     Line,
-    NamedModel,
     ObjectName,
-    OperatorModel,
     Seconds,
     TextList,
-    checked_trait,
-    read_list,
-    read_model,
-    read_named,
-    schema_definitions,
 )
 
 

@@ -13,7 +13,7 @@ from jhkube.pod.build import PodSettings, ServerFacts, build_pod
 from jhkube.pod.git import GitSettings, parse_git_hosts
 from jhkube.pod.home import parse_home
 from jhkube.pod.mounts import parse_mounts
-from jhkube.pod.security import parse_umask, run_as, with_umask
+from jhkube.pod.security import ROOT_HOME_CONTEXT, parse_umask, run_as, with_umask
 from tests.unit.pod_security import baseline_violations, restricted_violations, serialized
 
 ADA = UserIdentity("ada", 7001, 7002, "github:1", groups=(UnixGroup("astro", 9001), UnixGroup("ops", 9002)))
@@ -167,3 +167,9 @@ def test_a_umask_without_a_command_says_what_to_configure() -> None:
 def test_the_command_follows_the_umask_unchanged() -> None:
     pod = with_umask(kubespawner_pod(cmd=["a b", "--x=$y"]), "0027")
     assert pod.spec.containers[0].args[-2:] == ["a b", "--x=$y"]
+
+
+def test_a_home_that_root_makes_is_made_with_three_rights_and_no_more() -> None:
+    assert ROOT_HOME_CONTEXT["capabilities"] == {"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER"]}
+    assert ROOT_HOME_CONTEXT["allowPrivilegeEscalation"] is False
+    assert ROOT_HOME_CONTEXT["seccompProfile"] == {"type": "RuntimeDefault"}

@@ -196,3 +196,12 @@ def test_the_schema_knows_what_a_size_is(fields: dict[str, Any], valid: bool) ->
     schema = {"definitions": schema_definitions(Size), "items": {"$ref": "#/definitions/Size"}}
     written = [*DEFAULT_SIZES, {"name": "one", "cores": 1, "memory": "1G", **fields}]
     assert jsonschema.Draft7Validator(schema).is_valid(written) is valid
+
+
+def test_a_guarantee_may_be_all_of_a_size_and_not_more() -> None:
+    assert size(cores=2, cores_guarantee=2).cores_guarantee == 2
+    assert size(memory="2G", memory_guarantee="2G").memory_guarantee == 2 * GIB
+    with pytest.raises(ConfigError, match="cores_guarantee: should be a number of cores of at most 2"):
+        size(cores=2, cores_guarantee=2.001)
+    with pytest.raises(ConfigError, match="memory_guarantee: "):
+        size(memory="2G", memory_guarantee=2 * GIB + 1)

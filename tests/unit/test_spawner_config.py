@@ -139,7 +139,7 @@ NFS = {"server": "files.example.org", "path": "/export/home"}
         ({"home": "shared-pvc"}, "home = 'shared-pvc' needs the claim's name in home_claim"),
         (
             {"home": "nfs", "home_nfs": NFS, "home_made_by": "user"},
-            "home_made_by: on nfs a user cannot make a folder",
+            "home_made_by: on nfs a user cannot create a folder",
         ),
         ({"home": "nfs", "home_nfs": NFS, "home_sub_path": "all"}, "home_sub_path: 'all' is the same for every user"),
         (

@@ -135,7 +135,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"names": ["nightli"], "custom": [NIGHTLY]}, "did you mean 'nightly'"),
     ({"names": ["lsst", "lsst"]}, r"^schemes\[1\]: the tag scheme 'lsst' is named twice"),
     ({"names": "lsst"}, "^schemes: should be a list of texts, not 'lsst'"),
-    ({"names": [["lsst"]]}, r"no tag scheme \['lsst'\]"),
+    ({"names": [["lsst"]]}, r"^schemes\[0\]: should be the name of a tag scheme, not a list"),
     ({"aliases": "latest"}, "^aliases: should be a list of texts"),
     ({"aliases": ["two words"]}, r"^aliases\[0\]: 'two words' cannot be a tag"),
     ({"aliases": [""]}, "'' cannot be a tag"),
@@ -181,7 +181,10 @@ def test_the_menus_settings_are_checked_together_when_all_are_assigned() -> None
     [
         ({"schemes": ["nightly"]}, r"^c\.ImageMenu\.schemes\[0\]: there is no tag scheme 'nightly'"),
         ({"aliases": ["two words"]}, r"^c\.ImageMenu\.aliases\[0\]: 'two words' cannot be a tag"),
-        ({"custom_schemes": [{"name": "x"}]}, r"^c\.ImageMenu\.custom_schemes\[0\] \(x\)\.kind: there is no kind"),
+        (
+            {"custom_schemes": [{"name": "x"}]},
+            r"^c\.ImageMenu\.custom_schemes\[0\] \(x\)\.kind: should be a kind of tag: alias, .*, not nothing",
+        ),
         ({"offers": [{"kind": {}}]}, r"^c\.ImageMenu\.offers\[0\]: there is no field 'kind'; did you mean 'kinds'"),
     ],
 )

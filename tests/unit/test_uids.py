@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jhkube.login.numbers import DerivedIds, IdError, NumericIds
+from jhkube.login.numbers import DerivedIds, IdError, Numbers, NumericIds
 
 ALL_MOVES = NumericIds(low_offset=1_950_000_000, high_offset=-100_000_000)
 
@@ -152,3 +154,56 @@ def test_a_uid_and_a_gid_of_one_name_are_not_derived_alike():
 def test_a_range_that_is_none_is_refused(bounds):
     with pytest.raises(ValueError, match="not a range of uids"):
         DerivedIds("uid", *bounds)
+
+
+NUMBERS = Numbers(
+    uids=DerivedIds("uid", 100_000, 199_999),
+    gids=DerivedIds("gid", 200_000, 299_999),
+    uid_table={"sub-ada": 5001},
+    gid_table={"observatory": 7001},
+)
+
+
+@pytest.mark.parametrize("number", [1000, 99_999, 300_000, 2**31 - 1])
+def test_a_number_outside_of_the_derived_ranges_can_be_given(number):
+    assert NUMBERS.given(number, "the claim uidNumber") == number
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (999, "not within minimum_id 1000"),
+        (2**31, "not within minimum_id 1000"),
+        *((number, "lies in uid_range or gid_range") for number in (100_000, 199_999, 200_000, 299_999)),
+    ],
+)
+def test_a_number_that_could_be_derived_or_the_systems_is_refused(number, says):
+    with pytest.raises(IdError, match=f"the claim uidNumber is {number}, .*{says}"):
+        NUMBERS.given(number, "the claim uidNumber")
+
+
+@pytest.mark.parametrize(
+    ("number", "owner", "trait", "name"), [(5001, "uids", "uids", "sub-ada"), (7001, "gids", "gids", "observatory")]
+)
+def test_a_number_of_a_table_is_refused_to_all_but_its_owner(number, owner, trait, name):
+    assert NUMBERS.claimed(number, "it", **{owner: [name]}) == number
+    with pytest.raises(IdError, match=f"it is {number}, which {trait} gives to '{name}'"):
+        NUMBERS.claimed(number, "it", **{owner: ["somebody-else"]})
+    # The name of a person is no name of a group.
+    with pytest.raises(IdError, match=f"which {trait} gives to"):
+        NUMBERS.claimed(number, "it", **{"gids" if owner == "uids" else "uids": [name]})
+
+
+@pytest.mark.parametrize(
+    ("tables", "says"),
+    [
+        ({"uid_table": {"a": 5000, "b": 5000}}, "uids gives 5000 to 'a' and 'b'"),
+        ({"gid_table": {"a": 5000, "b": 5000}}, "gids gives 5000 to 'a' and 'b'"),
+        ({"uid_table": {"a": 5000}, "gid_table": {"b": 5000}}, "uids gives 5000 to 'a', whose own group it is"),
+        ({"gid_table": {"a": 999}}, r"gids\['a'\] is 999, not within"),
+        ({"uid_table": {"a": 200_000}}, r"uids\['a'\] is 200000, which lies in"),
+    ],
+)
+def test_tables_that_cannot_be_are_refused(tables, says):
+    with pytest.raises(ValueError, match=says):
+        replace(NUMBERS, **tables)

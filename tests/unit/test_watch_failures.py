@@ -365,7 +365,28 @@ CONTAINERS = [
     ),
     (
         pod(waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root (pod: …)")),
-        "wants to run as root",
+        "The image wants to run as root",
+        0,
+    ),
+    (
+        pod(
+            waiting(
+                "CreateContainerConfigError",
+                "container has runAsNonRoot and image has non-numeric user (jovyan), cannot verify user is non-root "
+                '(pod: "jupyter-ada_labs(7c1f)", container: notebook)',
+            )
+        ),
+        "The image runs as “jovyan”, a name and not a number",
+        0,
+    ),
+    (
+        pod(
+            waiting(
+                "CreateContainerConfigError",
+                'container\'s runAsUser breaks non-root policy (pod: "jupyter-ada_labs(7c1f)", container: notebook)',
+            )
+        ),
+        "Your server is configured to run as root, which is not allowed. Tell your administrator.",
         0,
     ),
     (pod(waiting("RunContainerError", shim(f"exec: {NO_PROGRAM}"))), "has no “jupyterhub-singleuser”", 0),
@@ -799,3 +820,47 @@ def test_every_message_is_sentences_with_something_to_do(shown):
 def test_a_definite_failure_has_no_more_patience():
     definite = found(unschedulable("0/3 nodes are available: 3 Insufficient memory.")).definite()
     assert (definite.temporary, definite.meanwhile) == (False, "")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("0/3 nodes are available: 3 Insufficient ephemeral-storage.", "has enough free disk space for your server"),
+        ("0/3 nodes are available: 3 Too many pods.", "has enough free room for one more server for your server"),
+        (
+            "0/3 nodes are available: 3 node(s) had untolerated taint {gpu: }.",
+            "Every node of the cluster is reserved",
+        ),
+        (
+            "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.",
+            "of the kind your server asks",
+        ),
+        ("0/3 nodes are available: 3 node(s) were not asked.", "No node of the cluster can take your server"),
+    ],
+)
+def test_a_scheduler_that_finds_no_node_is_quoted_in_plain_words(said, told):
+    assert told in found(unschedulable(said)).message
+
+
+def test_a_pod_with_a_scheduling_gate_is_waited_for():
+    condition = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "1 gate"}
+    failure = found(pod(conditions=[condition]))
+    assert failure.message == "The cluster did not schedule your server. Tell your administrator."
+    assert failure.meanwhile == "The cluster does not schedule your server yet; waiting."
+    assert failure.patience == Patience().scale_up
+
+
+@pytest.mark.parametrize("status", ["408 Request Timeout", "500 Internal Server Error", "502 Bad Gateway", "504 "])
+def test_a_status_that_a_busy_registry_answers_with_may_pass(status):
+    assert found(pod(waiting("ErrImagePull", resolve(status)))).patience == Patience().pull
+
+
+def test_a_hook_of_the_pod_that_fails_is_not_laid_on_the_images_program():
+    said = shim(f"exec: {NO_PROGRAM}")
+    assert "has no" in found(pod(waiting("RunContainerError", said))).message
+    assert "could not be created" in found(pod(waiting("PostStartHookError", said))).message
+
+
+def test_a_server_that_crashes_again_is_told_with_kubernetes_own_word():
+    failure = found(pod(waiting("CrashLoopBackOff"), last=ended(1), restarts=2))
+    assert failure.reason == "CrashLoopBackOff"

@@ -1,15 +1,31 @@
 """What an operator says of a start's patience."""
 
+import re
+
 import pytest
 from traitlets import TraitError
 from traitlets.config import Config
 
+from jhkube.operator_models import ConfigError
 from jhkube.spawner import JHKubeSpawner
 from jhkube.watch.patience import FOREVER, Patience, parse_patience
 
 
 def test_what_is_not_said_stays_as_it_is():
     assert parse_patience({"pull": 0, "unschedulable": None}) == Patience(pull=0, unschedulable=FOREVER)
+
+
+def test_the_help_text_names_the_defaults():
+    help_text = " ".join(JHKubeSpawner.start_patience.help.split())
+    said = dict(re.findall(r"`(\w+)` \([^;()]*; (?:by default )?(\d+)\)", help_text))
+    defaults = {name: str(int(seconds)) for name, seconds in Patience().model_dump().items() if seconds != FOREVER}
+    assert said == defaults
+
+
+@pytest.mark.parametrize("config", [[], "a minute", 60])
+def test_what_is_not_a_dict_is_refused(config):
+    with pytest.raises(ConfigError, match=r"^start_patience: should be a dict"):
+        parse_patience(config)
 
 
 @pytest.mark.parametrize(
