@@ -81,9 +81,10 @@ async def doors(cluster, new_hub) -> AsyncIterator[Doors]:
     async with asyncio.timeout(120):
         while True:
             try:
-                if (await made.ask(None, "GET", "kubeflow/healthz/readiness"))[0] == 200:
+                # While the service is loaded, it says so in this frame too.
+                if (await made.ask(None, "GET", "kubeflow/healthz/readiness"))[1].get("success"):
                     break
-            except aiohttp.ClientError:
+            except (aiohttp.ClientError, AttributeError):
                 pass
             await asyncio.sleep(0.3)
     yield made

@@ -183,18 +183,14 @@ def server_options(sizes: Sequence[View]) -> dict[str, Any]:
         options = list(dict.fromkeys(values))
         return {"order": order, "displayName": words, "type": "enum", "default": value, "options": options}
 
-    amounts = {}
+    amounts: dict[str, Any] = {}
     if default is not None:
-        for order, (name, words, field, shown) in enumerate(
-            (
-                ("cpu_request", "Number of CPUs", "cores", float),
-                ("mem_request", "Amount of memory", "memory", gigabytes),
-                ("gpu_request", "Number of GPUs", "gpus", int),
-            ),
-            start=2,
-        ):
-            values = [shown(each[field]) for each in sorted(sizes, key=lambda size, field=field: size[field])]
-            amounts[name] = choice(order, words, values, shown(default[field]))
+        cores, memory, gpus = (sorted({each[field] for each in sizes}) for field in ("cores", "memory", "gpus"))
+        amounts = {
+            "cpu_request": choice(2, "Number of CPUs", cores, default["cores"]),
+            "mem_request": choice(3, "Amount of memory", [*map(gigabytes, memory)], gigabytes(default["memory"])),
+            "gpu_request": choice(4, "Number of GPUs", gpus, default["gpus"]),
+        }
     return {
         "defaultUrl": choice(1, "Default environment", [DEFAULT_URL], DEFAULT_URL),
         **amounts,
