@@ -1,13 +1,18 @@
 """Kubeflow's door: each field of a request, of a row and of the form's configuration, both ways."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jupyterhub.services.auth import HubOAuth
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
+from tornado.web import Application, HTTPError
 
 from jhkube.options_form.choice import OptionError
 from jhkube.service.kubeflow.form import gpu_resources, pod_defaults, spawner_form
+from jhkube.service.kubeflow.handlers import KubeflowHandler
 from jhkube.service.kubeflow.new_notebook import read_notebook, user_options
 from jhkube.service.kubeflow.routes import ROUTES
 from jhkube.service.kubeflow.views import (
@@ -306,3 +311,37 @@ def test_presets_are_pod_defaults():
     (first, _) = pod_defaults(AVAILABLE["presets"], "ada")
     assert (first["label"], first["desc"]) == ("fast-disk", "Fast disk")
     assert first["spec"]["selector"]["matchLabels"] == {"fast-disk": "true"}
+
+
+class Connection:
+    """As much of a connection as a handler needs that answers nothing."""
+
+    context = None
+
+    def set_close_callback(self, callback):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("hub_host", "method", "site", "is_taken"),
+    [
+        ("https://hub.example.org", "GET", "same-origin", True),
+        ("https://hub.example.org", "GET", "same-site", False),
+        ("https://hub.example.org", "GET", "cross-site", False),
+        ("https://hub.example.org", "PATCH", "same-origin", False),
+        ("", "GET", "same-origin", False),
+    ],
+)
+async def test_a_script_reads_without_the_xsrf_token_only_where_the_service_has_its_own_host(
+    hub_host, method, site, is_taken
+):
+    headers = HTTPHeaders({"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": site})
+    request = HTTPServerRequest(
+        start_line=RequestStartLine(method, "/", "HTTP/1.1"), headers=headers, connection=Connection()
+    )
+    handler = KubeflowHandler(Application(cookie_secret="secret"), request, routes={}, actions=None)
+    handler.hub_auth = HubOAuth(
+        api_token="token", oauth_client_id="service-jhkube", base_url="/services/jhkube/", hub_host=hub_host
+    )
+    with nullcontext() if is_taken else pytest.raises(HTTPError):
+        handler.check_xsrf_cookie()
