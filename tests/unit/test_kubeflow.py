@@ -335,7 +335,7 @@ class Connection:
 async def test_a_script_reads_without_the_xsrf_token_only_where_the_service_has_its_own_host(
     hub_host, method, site, is_taken
 ):
-    headers = HTTPHeaders({"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": site})
+    headers = HTTPHeaders({"Host": "hub", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": site})
     request = HTTPServerRequest(
         start_line=RequestStartLine(method, "/", "HTTP/1.1"), headers=headers, connection=Connection()
     )
