@@ -345,3 +345,8 @@ async def test_a_script_reads_without_the_xsrf_token_only_where_the_service_has_
     )
     with nullcontext() if is_taken else pytest.raises(HTTPError):
         handler.check_xsrf_cookie()
+
+
+def test_each_route_is_done_by_a_method_of_its_name():
+    asked = [route.name for route in ROUTES if route.name not in KubeflowHandler.open_routes]
+    assert [name for name in asked if not hasattr(KubeflowHandler, f"_{name.partition('.')[2]}")] == []

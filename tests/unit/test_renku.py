@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from jhkube.options_form.choice import OptionError
 from jhkube.service.refusals import Refusal
+from jhkube.service.renku.handlers import RenkuHandler
 from jhkube.service.renku.launch import read_launch, session_name, user_options
 from jhkube.service.renku.routes import ROUTES
 from jhkube.service.renku.views import autosave_views, is_of, server_options, session_view, version_view
@@ -233,3 +234,8 @@ def test_stopped_servers_with_unsaved_work_are_autosaves():
 def test_the_version_has_renkus_shape():
     told = version_view("1.2.3")
     assert (told["name"], told["versions"][0]["version"]) == ("renku-notebooks", "1.2.3")
+
+
+def test_each_route_is_done_by_a_method_of_its_name():
+    asked = [route.name for route in ROUTES if route.name not in RenkuHandler.open_routes]
+    assert [name for name in asked if not hasattr(RenkuHandler, f"_{name.partition('.')[2]}")] == []

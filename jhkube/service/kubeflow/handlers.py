@@ -148,10 +148,10 @@ class KubeflowHandler(DoorHandler):
 
     async def answer(self, request: Request) -> None:
         """Answer within the frame."""
-        do = getattr(self, f"_{request.route.name.partition('.')[2]}")
         if self.caller is None:
             self.write_json(HTTPStatus.OK, self._frame(HTTPStatus.OK))
             return
+        do = getattr(self, f"_{request.route.name.partition('.')[2]}")
         is_question = request.route.method in SAFE_METHODS
         for left in reversed(range(TRIES if is_question else 1)):
             try:
