@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from tests.hub.conftest import StartHub
-from tests.hub.service_hub import SPAWNER, SUBJECTS, ServiceHub, start_service
+from tests.hub.service_hub import SPAWNER, SUBJECTS, ServiceBrowser, ServiceHub, start_service
 
 SPACE = "kubeflow/api/namespaces/ada"
 
@@ -69,6 +69,32 @@ async def test_strangers_and_an_absent_cluster_are_answered_within_the_frame(ser
         "GET", f"{service.url}{SPACE}/notebooks", headers={"kubeflow-userid": "ada"}
     ) as answer:
         assert (answer.status, (await answer.json())["user"]) == (401, "")
+
+
+async def test_a_browser_shows_its_cookie_and_the_xsrf_header(service: ServiceHub):
+    space = f"/services/jhkube/{SPACE}"
+    script = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
+    async with ServiceBrowser(service, "ada") as browser:
+        await browser.open("/services/jhkube/")
+
+        async def status_of(method: str, path: str, **headers: str) -> int:
+            sent = {"json": {"stopped": True}} if method == "PATCH" else {}
+            return (await browser.open(f"{space}{path}", method=method, headers=script | headers, **sent))[0]
+
+        # Where the hub has one host for all, a page of anybody's server is of the same origin.
+        assert await status_of("GET", "/notebooks") == 401
+        assert (await browser.open(f"{space}/notebooks"))[0] == 200
+        cookie = next(each for each in browser.session.cookie_jar if each.key == "XSRF-TOKEN")
+        assert (cookie["path"], cookie["samesite"]) == ("/services/jhkube/kubeflow", "Strict")
+        assert not cookie["httponly"]
+        token = {"X-XSRF-TOKEN": cookie.value}
+        assert await status_of("GET", "/notebooks", **token) == 200
+        assert await status_of("PATCH", "/notebooks/none", **token) == 404
+        assert await status_of("PATCH", "/notebooks/none", **{"X-XSRF-TOKEN": "made up"}) == 401
+        assert await status_of("PATCH", "/notebooks/none") == 401
+        connect = f"{service.url}kubeflow/notebook/ada/~/"
+        async with browser.session.get(connect, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (302, "/user/ada/")
 
 
 async def test_doors_that_are_off_are_not_there(start_hub: StartHub):
