@@ -30,6 +30,9 @@ if settings["myServers.enabled"]:
             "environment": {
                 **{name: os.environ[name] for name in CLUSTER if name in os.environ},
                 "JHKUBE_MY_SERVERS_LARGEST_DISK": settings["myServers.largestDisk"],
+                "JHKUBE_MY_SERVERS_KUBEFLOW": str(settings["myServers.kubeflow"]).lower(),
+                "JHKUBE_MY_SERVERS_RENKU_FORGE": settings["myServers.renkuForge"],
+                "JHKUBE_HOME_SIZE": settings["home.size"],
                 "JHKUBE_LOG_FORMAT": settings["log.format"],
             },
         }

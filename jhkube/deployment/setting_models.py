@@ -353,6 +353,12 @@ class MyServers(Section):
     largest_disk: Quantity = setting(
         "JHKUBE_MY_SERVERS_LARGEST_DISK", "", "how large people may let their disks grow: 50Gi; not at all if unset"
     )
+    kubeflow: Flag = setting("JHKUBE_MY_SERVERS_KUBEFLOW", False, "whether that service has Kubeflow's notebook API")
+    renku_forge: Url = setting(
+        "JHKUBE_MY_SERVERS_RENKU_FORGE",
+        "",
+        "the git host whose projects Renku's notebooks API starts: https://gitlab.example.org; no such API if unset",
+    )
 
 
 class Metrics(Section):

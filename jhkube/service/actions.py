@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -66,6 +66,14 @@ class Actions:
     async def options(self, person: Person, request: Request) -> Any:
         """Return what may be chosen."""
         return dict(await self._hub.options(person.token))
+
+    async def check_options(self, person: Person, options: Mapping[str, Any]) -> None:
+        """Return where these options can be taken; raise a `Refusal` with the field where they cannot."""
+        await self._hub.check_options(person.token, options)
+
+    async def own_namespace(self, person: Person) -> str:
+        """Return the namespace that is this person's alone; empty where there is none."""
+        return (await self._hub.servers(person.token, person.name)).own_namespace
 
     # Servers.
 

@@ -9,7 +9,7 @@ import logging
 import logging.config
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
@@ -29,7 +29,7 @@ from jhkube.service.routes import LONGEST_BODY
 __all__ = ["application", "serve"]
 
 
-def application(auth: HubOAuth, actions: Actions) -> Application:
+def application(auth: HubOAuth, actions: Actions, doors: Sequence[Any] = ()) -> Application:
     """Return tornado's application.
 
     Parameters
@@ -38,6 +38,8 @@ def application(auth: HubOAuth, actions: Actions) -> Application:
         What asks the hub who somebody is.
     actions
         What does the routes.
+    doors
+        Tornado's rules for the front doors that are on.
     """
     prefix = auth.base_url
     return Application(
@@ -45,11 +47,26 @@ def application(auth: HubOAuth, actions: Actions) -> Application:
             (f"{prefix}oauth_callback", HubOAuthCallbackHandler),
             *api_handlers(prefix, actions),
             *page_handlers(prefix, actions),
+            *doors,
         ],
         # The same on each replica and after a restart, and known to nobody but hub and service.
         cookie_secret=hashlib.sha256(b"jhkube.service cookies\0" + auth.api_token.encode()).digest(),
         log_function=_log_request,
     )
+
+
+def _doors(settings: Settings, prefix: str, actions: Actions) -> list[Any]:
+    """Return the rules of the front doors that are on; one that is off is not even imported."""
+    rules: list[Any] = []
+    if settings["myServers.kubeflow"]:
+        from jhkube.service.kubeflow.handlers import kubeflow_handlers
+
+        rules += kubeflow_handlers(prefix, actions, settings["home.size"])
+    if forge := settings["myServers.renkuForge"]:
+        from jhkube.service.renku.handlers import renku_handlers
+
+        rules += renku_handlers(prefix, actions, forge)
+    return rules
 
 
 def _log_request(handler: Any) -> None:
@@ -85,7 +102,8 @@ async def serve(environ: Mapping[str, str], listening: socket.socket) -> None:
     certificates = make_ssl_context(auth.keyfile, auth.certfile, cafile=auth.client_ca) if auth.certfile else None
     hub = HubClient(auth.api_url, certificates)
     actions = Actions(hub, Cluster(), settings["myServers.largestDisk"])
-    server = HTTPServer(application(auth, actions), max_body_size=16 * LONGEST_BODY, xheaders=True)
+    doors = _doors(settings, auth.base_url, actions)
+    server = HTTPServer(application(auth, actions, doors), max_body_size=16 * LONGEST_BODY, xheaders=True)
     listening.setblocking(False)
     server.add_socket(listening)
     ended = asyncio.Event()

@@ -15,17 +15,28 @@ __all__ = ["early_answers"]
 STARTING = "My servers is starting. Try again in a few seconds."
 
 
+API_ANSWERS = (
+    # In the frame of Kubeflow's API, whose web app never asks again after a 503.
+    ("/services/jhkube/kubeflow/", 504, {"success": False, "status": 504, "user": "", "log": STARTING}),
+    ("/services/jhkube/renku/", 503, {"error": {"code": 3503, "message": STARTING, "detail": None}}),
+    ("/services/jhkube/api/", 503, {"message": STARTING, "field": ""}),
+)
+"""What is in a path, the status, and the body, by API."""
+
+
 class EarlyHandler(BaseHTTPRequestHandler):
-    """Says that the service is starting: 503 to whoever uses the API, 200 to a browser and to the hub that waits."""
+    """Says that the service is starting: to whoever uses an API with an error, to a browser and the hub with 200."""
 
     timeout = 5
 
     def answer(self) -> None:
         """Answer any request."""
-        if "/api/" in self.path.partition("?")[0]:
-            self._send(503, "application/json", json.dumps({"message": STARTING, "field": ""}))
-        else:
-            self._send(200, "text/html; charset=utf-8", f"<!DOCTYPE html><title>My servers</title><p>{STARTING}</p>")
+        path = self.path.partition("?")[0]
+        for part, status, body in API_ANSWERS:
+            if part in path:
+                self._send(status, "application/json", json.dumps(body))
+                return
+        self._send(200, "text/html; charset=utf-8", f"<!DOCTYPE html><title>My servers</title><p>{STARTING}</p>")
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 

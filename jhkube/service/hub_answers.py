@@ -107,6 +107,9 @@ class HubServers:
     namespace: str = ""
     """Where the person's claims are."""
 
+    own_namespace: str = ""
+    """The namespace that is this person's alone; empty where there is none."""
+
     hub_version: str = ""
     """The version of JupyterHub."""
 
@@ -119,6 +122,7 @@ class HubServers:
             "servers": [each.to_json() for each in self.servers],
             "subject": self.subject,
             "namespace": self.namespace,
+            "own_namespace": self.own_namespace,
             "hub_version": self.hub_version,
             "named_servers": self.named_servers,
         }
@@ -130,6 +134,7 @@ class HubServers:
             servers=tuple(HubServer.from_json(each) for each in data["servers"]),
             subject=data["subject"],
             namespace=data["namespace"],
+            own_namespace=data["own_namespace"],
             hub_version=data["hub_version"],
             named_servers=data["named_servers"],
         )

@@ -105,6 +105,7 @@ def _choices(available: Available) -> dict[str, Any]:
                 "cores": size.cores,
                 "memory": size.memory,
                 "gpus": size.gpus,
+                "gpu_resource": size.gpu_resource,
                 "default": size is default,
             }
             for size in available.sizes
@@ -146,6 +147,7 @@ class UserServersHandler(APIHandler):
             servers=tuple(_server(self, user, name) for name in names),
             subject=identity.subject if identity else "",
             namespace=str(getattr(user.spawner, "namespace", "")),
+            own_namespace=_own_namespace(user.spawner),
             hub_version=jupyterhub.__version__,
             named_servers=bool(self.allow_named_servers),
         )
@@ -200,6 +202,10 @@ def _own_claim(spawner: Any) -> str:
     """Return the name of the claim that goes with one server, by the rule of KubeSpawner's `delete_forever`."""
     template = str(getattr(spawner, "pvc_name_template", ""))
     return str(spawner.pvc_name) if spawner.name and "{user_server}" in template else ""
+
+
+def _own_namespace(spawner: Any) -> str:
+    return str(spawner.namespace) if getattr(spawner, "enable_user_namespaces", False) else ""
 
 
 def _server(handler: APIHandler, user: Any, name: str) -> HubServer:

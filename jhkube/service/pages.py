@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -17,10 +16,10 @@ from tornado.web import StaticFileHandler
 
 from jhkube.pod.limits import memory_text
 from jhkube.service.actions import Actions, Person
-from jhkube.service.identification import Identified, check_route_scopes
+from jhkube.service.caller import Caller
+from jhkube.service.identification import Identified
 from jhkube.service.refusals import Refusal
 from jhkube.service.schemas import DEFAULT_SERVER
-from jhkube.service.validation import read_request, route_named
 
 __all__ = ["page_handlers"]
 
@@ -120,11 +119,7 @@ class Page(Identified):
     ) -> Any:
         """Return what a route answers; it is checked as a request to the API is."""
         assert self._person is not None
-        route = route_named(name)
-        check_route_scopes(route, self._person, self.scopes)
-        sent = b"" if body is None else json.dumps(body).encode()
-        request = read_request(route, parts, {key: [value] for key, value in (query or {}).items()}, sent)
-        return await getattr(self._actions, name)(self._person, request)
+        return await Caller(self._person, self.scopes, self._actions).do(name, parts, query, body)
 
     def back(self, path: str) -> None:
         """Have the browser show a page of the service, which no reload then does again."""

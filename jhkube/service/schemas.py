@@ -204,6 +204,7 @@ CHOICE_SIZE: Final = _object(
         "cores": {"type": "number", "minimum": 0, "description": "Cores."},
         "memory": BYTES,
         "gpus": COUNT,
+        "gpu_resource": _text("The extended resource of its GPUs, such as nvidia.com/gpu."),
         "default": FLAG,
     }
 )

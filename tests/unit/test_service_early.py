@@ -32,6 +32,14 @@ def test_a_hub_that_waits_is_content_and_a_client_is_told_to_wait(listening):
         assert (status, '"field": ""' in text) == (503, True)
 
 
+def test_a_front_door_says_so_in_its_own_frame(listening):
+    with early_answers(listening):
+        status, text = asked(listening, "/services/jhkube/kubeflow/api/namespaces")
+        assert (status, '"success": false' in text) == (504, True)
+        status, text = asked(listening, "/services/jhkube/renku/notebooks/servers")
+        assert (status, '"code": 3503' in text) == (503, True)
+
+
 def test_the_socket_goes_on_listening_afterwards(listening):
     with early_answers(listening):
         pass

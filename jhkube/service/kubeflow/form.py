@@ -1,0 +1,106 @@
+"""What Kubeflow's form is made of, `spawnerFormDefaults`, and what fills it: images, sizes and presets; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+__all__ = ["gpu_resources", "pod_defaults", "spawner_form"]
+
+View = Mapping[str, Any]
+
+MOUNT: Final = "/home/jovyan"
+"""Where the form says that the workspace is. The hub decides it, whatever the form sends."""
+
+NO_GROUP: Final[dict[str, Any]] = {"value": "", "options": []}
+
+
+def spawner_form(available: View, disk: str) -> dict[str, Any]:
+    """Return the form's configuration, as both web apps read it.
+
+    Parameters
+    ----------
+    available
+        What the person may choose, by the schema `Options`.
+    disk
+        How large a workspace is that the hub makes, as Kubernetes writes it.
+    """
+    sizes, images = available["sizes"], available["images"]
+    size = next((each for each in sizes if each["default"]), sizes[0] if sizes else None)
+    image = next((each for each in images if each["default"]), images[0] if images else None)
+    return {
+        "image": {
+            "value": image["reference"] if image else "",
+            "options": [each["reference"] for each in images],
+            "readOnly": not images and not available["custom_images"],
+            "hideRegistry": True,
+            "hideVersion": False,
+        },
+        "imageGroupOne": NO_GROUP,
+        "imageGroupTwo": NO_GROUP,
+        "imageGroupThree": NO_GROUP,
+        "allowCustomImage": available["custom_images"] or available["all_images"],
+        "hideRegistry": True,
+        "hideTag": False,
+        "imagePullPolicy": {"value": "IfNotPresent", "readOnly": True},
+        "cpu": _amount(size["cores"] if size else 0, not sizes),
+        "memory": _amount(size["memory"] / 1024**3 if size else 0, not sizes),
+        "workspaceVolume": {"value": _workspace(disk), "readOnly": True},
+        "dataVolumes": {"value": [], "readOnly": True},
+        "gpus": {
+            "value": {"num": "none", "vendors": _vendors(sizes), "vendor": next(iter(gpu_resources(sizes)), "")},
+            "readOnly": not gpu_resources(sizes),
+        },
+        "shm": {"value": False, "readOnly": True},
+        "configurations": {
+            "value": [each["value"] for each in available["presets"] if each["default"]],
+            "readOnly": not available["presets"],
+        },
+        "affinityConfig": {
+            "value": "none",
+            "options": [
+                {"configKey": each["value"], "displayName": each["display_name"], "affinity": {}} for each in sizes
+            ],
+            "readOnly": not sizes,
+        },
+        "tolerationGroup": {"value": "none", "options": [], "readOnly": True},
+        "environment": {"value": {}, "readOnly": True},
+    }
+
+
+def _amount(value: float, is_fixed: bool) -> dict[str, Any]:
+    """Return a field for an amount; StatCan's form needs a bare number, and a number as the limit."""
+    text = f"{value:g}" if value % 1 else f"{value:.1f}"
+    return {"value": text, "limitFactor": "none", "limitValue": text, "readOnly": is_fixed}
+
+
+def _workspace(disk: str) -> dict[str, Any]:
+    claim = {
+        "metadata": {"name": "{notebook-name}-workspace"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": disk}}},
+    }
+    return {"mount": MOUNT, "newPvc": claim}
+
+
+def gpu_resources(sizes: Sequence[View]) -> list[str]:
+    """Return the extended resources of the GPUs that sizes have, each once."""
+    return sorted({each["gpu_resource"] for each in sizes if each["gpus"]})
+
+
+def _vendors(sizes: Sequence[View]) -> list[dict[str, str]]:
+    return [{"limitsKey": each, "uiName": each.partition(".")[0].upper()} for each in gpu_resources(sizes)]
+
+
+def pod_defaults(presets: Sequence[View], namespace: str) -> list[dict[str, Any]]:
+    """Return presets as PodDefaults: what the form shows under *Configurations*."""
+    return [
+        {
+            "apiVersion": "kubeflow.org/v1alpha1",
+            "kind": "PodDefault",
+            "metadata": {"name": each["value"], "namespace": namespace},
+            "spec": {"selector": {"matchLabels": {each["value"]: "true"}}, "desc": each["display_name"]},
+            "label": each["value"],
+            "desc": each["display_name"],
+        }
+        for each in presets
+    ]

@@ -1,0 +1,300 @@
+# mypy: allow-untyped-calls
+"""Kubeflow's door: who may ask, the frame of every answer, and each route done by the service's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from jhkube.service.actions import Actions
+from jhkube.service.caller import Caller
+from jhkube.service.doors import DoorHandler, door_rules
+from jhkube.service.identification import SAFE_METHODS, Identified
+from jhkube.service.kubeflow.form import gpu_resources, pod_defaults, spawner_form
+from jhkube.service.kubeflow.new_notebook import read_notebook, user_options
+from jhkube.service.kubeflow.routes import ROUTES
+from jhkube.service.kubeflow.views import (
+    claim_events,
+    claim_notebooks,
+    claim_object,
+    claim_row,
+    event_object,
+    is_shown,
+    notebook_name,
+    notebook_object,
+    notebook_row,
+    pod_name,
+    pod_object,
+)
+from jhkube.service.refusals import Refusal, no_pod
+from jhkube.service.routes import Route
+from jhkube.service.schemas import DEFAULT_SERVER
+from jhkube.service.validation import Request
+
+__all__ = ["kubeflow_handlers"]
+
+TRIES: Final = 4
+"""How often a question is asked of a hub or a cluster that is away: a 503 stops the web app's polling for good."""
+
+TRIED_EVERY: Final = 2.0
+"""Seconds between two of them."""
+
+LOG_LINES: Final = "5000"
+"""How many of a log's last lines are shown."""
+
+
+def kubeflow_handlers(prefix: str, actions: Actions, disk: str) -> list[Any]:
+    """Return tornado's rules for the door.
+
+    Parameters
+    ----------
+    prefix
+        The service's path, with slashes around it.
+    actions
+        What does the routes.
+    disk
+        How large the form says that a workspace is.
+    """
+    door = f"{prefix}kubeflow/"
+    return [
+        (f"{door}notebook/(?P<namespace>[^/]+)/(?P<name>[^/]+)/?", ConnectHandler, {"actions": actions}),
+        *door_rules(door, ROUTES, KubeflowHandler, actions, disk=disk),
+    ]
+
+
+async def _check_namespace(actions: Actions, caller: Caller, namespace: str) -> None:
+    """Raise a `Refusal` where a namespace is not the person's: neither their own one nor their name."""
+    if namespace in (caller.person.name, await actions.own_namespace(caller.person)):
+        return
+    raise Refusal(
+        HTTPStatus.FORBIDDEN,
+        f"This namespace is not yours. Your servers are in the namespace “{caller.person.name}”.",
+        "namespace",
+    )
+
+
+class ConnectHandler(Identified):
+    """The button *Connect*: the web app opens `/notebook/NAMESPACE/NAME/`, and the hub has the server elsewhere."""
+
+    def initialize(self, actions: Actions) -> None:
+        """Keep what the rule gives."""
+        self._actions = actions
+
+    async def get(self, namespace: str, name: str) -> None:
+        """Send the browser to the server, or to the hub's login."""
+        try:
+            person = await self.identify()
+            if person is None:
+                self.redirect(self.get_login_url())
+                return
+            caller = Caller(person, self.scopes, self._actions)
+            await _check_namespace(self._actions, caller, namespace)
+            server = await caller.do("server", {"name": name})
+        except Refusal as refusal:
+            self.set_status(refusal.status)
+            self.set_header("Content-Type", "text/plain; charset=utf-8")
+            self.write(refusal.message)
+        else:
+            self.redirect(server["url"])
+
+
+class KubeflowHandler(DoorHandler):
+    """One path of the door.
+
+    Parameters
+    ----------
+    routes
+        Its routes by method.
+    actions
+        What does the service's routes.
+    disk
+        How large the form says that a workspace is.
+    """
+
+    open_routes = frozenset({"kubeflow.healthy"})
+
+    def initialize(self, routes: Mapping[str, Route], actions: Actions, disk: str = "") -> None:
+        """Keep what the rule gives."""
+        super().initialize(routes, actions)
+        self._disk = disk
+
+    def check_xsrf_cookie(self) -> None:
+        """Take the hub's XSRF token from the header that the web app sends it in.
+
+        The web app sends none with what only reads. That is safe where the service has a host of its own, since no
+        page of a person's server is of that origin. Elsewhere JupyterHub's rule holds: scripts send the token always.
+        """
+        headers = self.request.headers
+        is_near = headers.get("Sec-Fetch-Site") == "same-origin"
+        if self.request.method in SAFE_METHODS and is_near and self.hub_auth.hub_host:
+            return
+        if "X-XSRF-TOKEN" in headers:
+            headers["X-Xsrftoken"] = headers["X-XSRF-TOKEN"]
+        super().check_xsrf_cookie()
+
+    def _give_xsrf_cookie(self) -> None:
+        """Set the cookie that the web app copies into the header: its value is the hub's own XSRF token."""
+        if getattr(self, "_token_authenticated", False):
+            return
+        self.set_cookie(
+            "XSRF-TOKEN",
+            self.xsrf_token.decode(),
+            path=f"{self.hub_auth.base_url}kubeflow",
+            samesite="Strict",
+            secure=self.request.protocol == "https",
+        )
+
+    async def answer(self, request: Request) -> None:
+        """Answer within the frame."""
+        if self.caller is None:
+            self.write_json(HTTPStatus.OK, self._frame(HTTPStatus.OK))
+            return
+        do = getattr(self, f"_{request.route.name.partition('.')[2]}")
+        is_question = request.route.method in SAFE_METHODS
+        for left in reversed(range(TRIES if is_question else 1)):
+            try:
+                if "namespace" in request.parts:
+                    await _check_namespace(self._actions, self.caller, request.parts["namespace"])
+                fields = await do(self.caller, request)
+                break
+            except Refusal as refusal:
+                if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE or not left:
+                    raise
+                await asyncio.sleep(TRIED_EVERY)
+        if is_question:
+            self._give_xsrf_cookie()
+        self.write_json(HTTPStatus.OK, {**self._frame(HTTPStatus.OK), **fields})
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer with the frame, and the sentence as its log."""
+        away = refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
+        status = int(HTTPStatus.GATEWAY_TIMEOUT if away else refusal.status)
+        self.write_json(status, {**self._frame(status), "log": refusal.message})
+
+    def _frame(self, status: int) -> dict[str, Any]:
+        user = self.caller.person.name if self.caller else ""
+        return {"success": status < HTTPStatus.BAD_REQUEST, "status": int(status), "user": user}
+
+    # What there is to choose from.
+
+    async def _config(self, caller: Caller, request: Request) -> dict[str, Any]:
+        return {"config": spawner_form(await caller.do("options"), self._disk)}
+
+    async def _gpus(self, caller: Caller, request: Request) -> dict[str, Any]:
+        return {"vendors": gpu_resources((await caller.do("options"))["sizes"])}
+
+    async def _storage_classes(self, caller: Caller, request: Request) -> dict[str, Any]:
+        found = (await caller.do("storage_classes"))["storage_classes"]
+        return {"storageClasses": [each["name"] for each in found]}
+
+    async def _default_storage_class(self, caller: Caller, request: Request) -> dict[str, Any]:
+        found = (await caller.do("storage_classes"))["storage_classes"]
+        return {"defaultStorageClass": next((each["name"] for each in found if each["default"]), "")}
+
+    async def _pod_defaults(self, caller: Caller, request: Request) -> dict[str, Any]:
+        presets = (await caller.do("options"))["presets"]
+        return {"poddefaults": pod_defaults(presets, request.parts["namespace"])}
+
+    async def _namespaces(self, caller: Caller, request: Request) -> dict[str, Any]:
+        return {"namespaces": [await self._actions.own_namespace(caller.person) or caller.person.name]}
+
+    async def _namespace(self, caller: Caller, request: Request) -> dict[str, Any]:
+        return {"namespace": {"metadata": {"name": request.parts["namespace"], "labels": {}}}}
+
+    async def _cost(self, caller: Caller, request: Request) -> dict[str, Any]:
+        raise Refusal(HTTPStatus.NOT_FOUND, "This hub tells no costs. Ask your administrator for them.")
+
+    # Notebooks.
+
+    async def _notebooks(self, caller: Caller, request: Request) -> dict[str, Any]:
+        servers = (await caller.do("servers"))["servers"]
+        sizes = (await caller.do("options"))["sizes"]
+        rows = [notebook_row(each, sizes, request.parts["namespace"]) for each in servers if is_shown(each)]
+        return {"notebooks": sorted(rows, key=lambda row: str(row["name"]))}
+
+    async def _make_notebook(self, caller: Caller, request: Request) -> dict[str, Any]:
+        notebook = read_notebook(request.body)
+        if notebook.namespace not in ("", request.parts["namespace"]):
+            raise Refusal(HTTPStatus.BAD_REQUEST, "The body has another namespace than the path.", "namespace")
+        servers = (await caller.do("servers"))["servers"]
+        if any(each["name"] == notebook.name for each in servers):
+            raise Refusal(HTTPStatus.CONFLICT, f"You have a notebook “{notebook.name}” already. Choose another name.")
+        options = user_options(notebook, await caller.do("options"))
+        await caller.do("put_server", {"name": notebook.name}, body={"options": options})
+        return {"message": "Notebook created successfully."}
+
+    async def _view(self, caller: Caller, request: Request) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Return a server, and the sizes."""
+        return await caller.do("server", {"name": request.parts["name"]}), (await caller.do("options"))["sizes"]
+
+    async def _notebook(self, caller: Caller, request: Request) -> dict[str, Any]:
+        return {"notebook": notebook_object(*await self._view(caller, request), request.parts["namespace"])}
+
+    async def _remove_notebook(self, caller: Caller, request: Request) -> dict[str, Any]:
+        await caller.do("remove_server", {"name": request.parts["name"]})
+        return {"message": "Notebook deleted. Its disk stays."}
+
+    async def _stop_or_start(self, caller: Caller, request: Request) -> dict[str, Any]:
+        name = {"name": request.parts["name"]}
+        if not request.body["stopped"]:
+            await caller.do("start_server", name, body={})
+        elif (await caller.do("server", name))["state"] in ("stopped", "failed", "stopping"):
+            raise Refusal(HTTPStatus.CONFLICT, "This notebook is stopped already.")
+        else:
+            await caller.do("stop_server", name, body={})
+        return {}
+
+    async def _pod(self, caller: Caller, request: Request) -> dict[str, Any]:
+        view, sizes = await self._view(caller, request)
+        if not view["containers"]:
+            raise no_pod()
+        return {"pod": pod_object(view, sizes, request.parts["namespace"])}
+
+    async def _logs(self, caller: Caller, request: Request) -> dict[str, Any]:
+        name = request.parts["name"]
+        called = pod_name("" if name == DEFAULT_SERVER else name)
+        if request.parts["pod"] != called:
+            raise Refusal(
+                HTTPStatus.NOT_FOUND,
+                f"This notebook has no pod of this name. Its pod is called {called}.",
+                "pod",
+            )
+        log = await caller.do("log", {"name": name}, {"tail": LOG_LINES})
+        return {"logs": log["text"].split("\n")}
+
+    async def _events(self, caller: Caller, request: Request) -> dict[str, Any]:
+        found = (await caller.do("events", {"name": request.parts["name"]}))["events"]
+        return {"events": [event_object(each, request.parts["name"], request.parts["namespace"]) for each in found]}
+
+    # Disks.
+
+    async def _claims(self, caller: Caller, request: Request) -> dict[str, Any]:
+        found = (await caller.do("claims"))["claims"]
+        return {"pvcs": [claim_row(each, request.parts["namespace"]) for each in found]}
+
+    async def _make_claim(self, caller: Caller, request: Request) -> dict[str, Any]:
+        raise Refusal(
+            HTTPStatus.FORBIDDEN, "A disk is made with its notebook on this hub, not alone. Make a notebook."
+        )
+
+    async def _claim(self, caller: Caller, request: Request) -> dict[str, Any]:
+        view = await caller.do("claim", {"name": request.parts["claim"]})
+        return {"pvc": claim_object(view, request.parts["namespace"]), "notebooks": claim_notebooks(view)}
+
+    async def _remove_claim(self, caller: Caller, request: Request) -> dict[str, Any]:
+        await caller.do("remove_claim", {"name": request.parts["claim"]})
+        return {"message": "PVC deleted."}
+
+    async def _claim_pods(self, caller: Caller, request: Request) -> dict[str, Any]:
+        view = await caller.do("claim", {"name": request.parts["claim"]})
+        names = set(claim_notebooks(view))
+        servers = (await caller.do("servers"))["servers"]
+        sizes = (await caller.do("options"))["sizes"]
+        mine = [each for each in servers if notebook_name(each["name"]) in names and each["containers"]]
+        return {"pods": [pod_object(each, sizes, request.parts["namespace"]) for each in mine]}
+
+    async def _claim_events(self, caller: Caller, request: Request) -> dict[str, Any]:
+        view = await caller.do("claim", {"name": request.parts["claim"]})
+        return {"events": claim_events(view, request.parts["namespace"])}

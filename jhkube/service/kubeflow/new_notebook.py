@@ -1,0 +1,152 @@
+"""A notebook that Kubeflow's form asks for, as options of the hub; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jhkube.options_form.option_values import OptionError, shown
+from jhkube.service.size_choice import Asked, count_value, holds, quantity_value, smallest_size
+
+__all__ = ["NewNotebook", "read_notebook", "user_options"]
+
+GROUP_IMAGES: Final = {
+    "group-one": "imageGroupOne",
+    "group-two": "imageGroupTwo",
+    "group-three": "imageGroupThree",
+}
+"""The field with the image, by server type."""
+
+NONE: Final = ("", "none", None)
+
+
+NOTHING: Final = Asked()
+"""What somebody asks for who leaves all amounts out."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewNotebook:
+    """What is asked for, as far as it counts here."""
+
+    name: str
+    namespace: str = ""
+    """The namespace of the body; empty where it has none."""
+    image: str = ""
+    """Empty for the default."""
+    asked: Asked = NOTHING
+    """Cores, memory and GPUs: the larger of request and limit."""
+    size: str = ""
+    """The size that was chosen as an affinity; empty for none."""
+    presets: tuple[str, ...] | None = None
+    """The configurations; None for the default ones."""
+
+
+def read_notebook(body: Mapping[str, Any]) -> NewNotebook:
+    """Return what a body asks for that is as the table of routes says.
+
+    Raises
+    ------
+    OptionError
+        Where it asks for what this hub does not do, or what cannot be.
+    """
+    _check_operators_own(body)
+    gpus = body.get("gpus") or {}
+    affinity = body.get("affinityConfig")
+    presets = body.get("configurations")
+    return NewNotebook(
+        name=body["name"],
+        namespace=body.get("namespace") or "",
+        image=_image(body),
+        asked=Asked(
+            cores=_larger(body, "cpu", "cpuLimit"),
+            memory=_larger(body, "memory", "memoryLimit"),
+            gpus=count_value(gpus.get("num"), "gpus.num"),
+            gpu_resource=gpus.get("vendor") or "",
+        ),
+        size="" if affinity in NONE else str(affinity),
+        presets=None if presets is None else tuple(presets),
+    )
+
+
+def _image(body: Mapping[str, Any]) -> str:
+    custom = str(body.get("customImage") or "").strip()
+    # StatCan's form has a box beside the field; Kubeflow's has the field alone.
+    if custom and body.get("customImageCheck") is not False:
+        return custom
+    field = GROUP_IMAGES.get(body.get("serverType") or "", "image")
+    return str(body.get(field) or body.get("image") or "").strip()
+
+
+def _larger(body: Mapping[str, Any], request: str, limit: str) -> Any:
+    asked, most = quantity_value(body.get(request), request), quantity_value(body.get(limit), limit)
+    if most and most < asked:
+        raise OptionError(limit, f"The limit {shown(str(body[limit]))} is less than what {request} asks for.")
+    return max(asked, most)
+
+
+def _check_operators_own(body: Mapping[str, Any]) -> None:
+    """Raise where a field has another value than the one that the form's configuration fixes."""
+    workspace = body.get("workspace") or body.get("workspaceVolume") or {}
+    if body.get("noWorkspace"):
+        raise OptionError("noWorkspace", "Each notebook has a workspace on this hub. Leave noWorkspace out.")
+    if workspace.get("existingSource") or workspace.get("existingPvc"):
+        raise OptionError(
+            "workspace",
+            "A notebook's workspace is its own disk on this hub, so no other can be chosen. Leave workspace out.",
+        )
+    fixed = {
+        "datavols": body.get("datavols"),
+        "shm": body.get("shm"),
+        "prob": body.get("prob"),
+        "environment": body.get("environment") not in ("{}", "", None, {}),
+        "tolerationGroup": body.get("tolerationGroup") not in NONE,
+    }
+    for field, is_given in fixed.items():
+        if is_given:
+            raise OptionError(field, f"The operator of this hub sets {field} for all notebooks. Leave it out.")
+
+
+def user_options(notebook: NewNotebook, available: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the hub for a notebook.
+
+    Parameters
+    ----------
+    notebook
+        What is asked for.
+    available
+        What the person may choose, by the schema `Options`.
+
+    Raises
+    ------
+    OptionError
+        Where no size holds what is asked for.
+    """
+    options: dict[str, Any] = {"profile": "lab"}
+    if notebook.image:
+        options["image"] = _listed_value(notebook.image, available["images"])
+    if size := _size(notebook, available["sizes"]):
+        options["size"] = size
+    if notebook.presets is not None:
+        options["presets"] = list(notebook.presets)
+    return options
+
+
+def _listed_value(image: str, images: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the option image takes for a reference of the menu; another image as it is."""
+    return next((str(each["value"]) for each in images if image == each["reference"]), image)
+
+
+def _size(notebook: NewNotebook, sizes: Sequence[Mapping[str, Any]]) -> str:
+    if not notebook.size:
+        return smallest_size(sizes, notebook.asked) if notebook.asked != NOTHING else ""
+    chosen = next((each for each in sizes if each["value"] == notebook.size), None)
+    if chosen is None:
+        names = ", ".join(str(each["value"]) for each in sizes) or "none"
+        raise OptionError("affinityConfig", f"There is no size {shown(notebook.size)}. Choose one of: {names}.")
+    if not holds(chosen, notebook.asked):
+        raise OptionError(
+            "affinityConfig",
+            f"The size {shown(notebook.size)} has less than {notebook.asked.text}. Choose another size.",
+        )
+    return notebook.size

@@ -1,0 +1,1 @@
+"""Renku's notebooks API, in front of the service's routes."""

@@ -1,0 +1,233 @@
+"""Servers in the shapes that Renku's clients read, with the keys of its README and the later ones; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from jhkube.service.renku.launch import DEFAULT_BRANCH, DEFAULT_URL
+from jhkube.service.schemas import DEFAULT_SERVER
+
+__all__ = ["autosave_views", "container_name", "is_of", "server_options", "session_view", "version_view"]
+
+View = Mapping[str, Any]
+"""What the service's API says of a thing."""
+
+PREFIX: Final = "renku.io/"
+MAIN: Final = "jupyter-server"
+"""What Renku calls the container that people work in."""
+
+STATES: Final = {
+    "running": "running",
+    "starting": "starting",
+    "stopping": "stopping",
+    "stopped": "hibernated",
+    "failed": "failed",
+}
+PHASES: Final = {"running": "Running", "starting": "Pending", "stopping": "Running", "failed": "Failed"}
+"""The phase by the README, which Kubernetes gives a pod; a server that is stopped has none."""
+
+STEPS: Final = (
+    ("created", "Initialization"),
+    ("scheduled", "Placement on a node"),
+    ("pulled", "Downloading server image"),
+    ("ready", "Starting session"),
+)
+"""The steps of a start in Renku's words, by the hub's step that ends each."""
+
+GIGABYTE: Final = 1000**3
+DEFAULT_IMAGE_USED: Final = "Server was started using the default image."
+
+
+def container_name(name: str, main: str) -> str:
+    """Return what Renku calls a container."""
+    return MAIN if name == main else name
+
+
+def _project(view: View, forge: str) -> tuple[str, str]:
+    """Return namespace and project of a server's repository; empty where it is none of the forge's."""
+    url = view["options"].get("repository")
+    base = f"{forge.rstrip('/')}/"
+    if not isinstance(url, str) or not url.lower().startswith(base.lower()):
+        return "", ""
+    namespace, _, project = url[len(base) :].removesuffix(".git").rpartition("/")
+    return namespace.lower(), project.lower()
+
+
+def _text(view: View, option: str) -> str:
+    value = view["options"].get(option)
+    return value if isinstance(value, str) else ""
+
+
+def _annotations(view: View, forge: str) -> dict[str, str]:
+    namespace, project = _project(view, forge)
+    repository = _text(view, "repository")
+    values = {
+        "namespace": namespace,
+        "projectName": project,
+        "branch": _text(view, "branch") or (DEFAULT_BRANCH if repository else ""),
+        "commit-sha": _text(view, "commit"),
+        "default_image_used": str(not _text(view, "image")),
+        "repository": repository,
+        "git-host": urlsplit(forge).netloc,
+        "servername": view["name"],
+        "lastActivityDate": view["last_activity"] or "",
+    }
+    return {f"{PREFIX}{name}": value for name, value in values.items()}
+
+
+def is_of(session: Mapping[str, Any], filters: Mapping[str, str | None]) -> bool:
+    """Say whether a session is what a list was asked for.
+
+    Parameters
+    ----------
+    session
+        As `session_view` returns it.
+    filters
+        The query: `namespace`, `project`, `branch`, `commit_sha`; None for any.
+    """
+    names = {"namespace": "namespace", "project": "projectName", "branch": "branch", "commit_sha": "commit-sha"}
+    for name, annotation in names.items():
+        wanted, has = filters.get(name), session["annotations"][f"{PREFIX}{annotation}"]
+        if wanted is not None and (wanted if name == "branch" else wanted.lower()) != has:
+            return False
+    return True
+
+
+def gigabytes(amount: float) -> str:
+    """Return bytes as Renku writes them: `1G`, `0.25G`."""
+    return f"{round(amount / GIGABYTE, 2):g}G"
+
+
+def _resources(size: View | None) -> dict[str, Any]:
+    """Return what a session may use: flat as in the README, and as requests."""
+    if size is None:
+        return {"requests": {}, "usage": {}}
+    requests = {"cpu": size["cores"], "memory": gigabytes(size["memory"]), "gpu": size["gpus"]}
+    return {"cpu": f"{size['cores']:g}", "memory": requests["memory"], "requests": requests, "usage": {}}
+
+
+def _details(view: View) -> list[dict[str, str]]:
+    """Return the steps of a start, those behind it, the one under way, and those to come."""
+    if view["state"] in ("stopped", "stopping"):
+        return []
+    done = {each["name"] for each in view["steps"]}
+    details, under_way = [], "failed" if view["state"] == "failed" else "executing"
+    for name, words in STEPS:
+        if view["state"] == "running" or name in done:
+            status = "ready"
+        else:
+            status, under_way = under_way, "waiting"
+        details.append({"step": words, "status": status})
+    return details
+
+
+def _status(view: View, warnings: Sequence[str]) -> dict[str, Any]:
+    """Return the status with the keys of both generations; `message` is in both."""
+    failure = view["failure"] or {}
+    is_running = view["state"] == "running"
+    count = len(view["containers"])
+    return {
+        "state": STATES[view["state"]],
+        "message": view["message"],
+        "details": _details(view),
+        "totalNumContainers": count,
+        "readyNumContainers": count if is_running else 0,
+        "warnings": [{"message": each, "critical": False} for each in (*warnings, *view["warnings"])],
+        "phase": PHASES.get(view["state"], ""),
+        "ready": is_running,
+        "step": "Ready" if is_running else str(view["steps"][-1]["name"]).capitalize() if view["steps"] else "",
+        "reason": failure.get("reason", ""),
+    }
+
+
+def session_view(
+    view: View, sizes: Iterable[View], forge: str, host: str, *, image_is_missing: bool = False
+) -> dict[str, Any]:
+    """Return a server as a session.
+
+    Parameters
+    ----------
+    view
+        The server, by the schema `Server`.
+    sizes
+        The sizes that the person may choose, by the schema `SizeChoice`.
+    forge
+        The URL of the git host that has the projects.
+    host
+        The hub's own address, without a slash at the end.
+    image_is_missing
+        Whether it was just started with the default image, since another that was asked for cannot be chosen.
+    """
+    name = view["name"] or DEFAULT_SERVER
+    size = next((each for each in sizes if each["value"] == view["size"]), None)
+    return {
+        "name": name,
+        "url": f"{host}{view['url']}",
+        "image": view["image"],
+        "started": view["started"],
+        "state": {"pod_name": f"{name}-0"},
+        "status": _status(view, [DEFAULT_IMAGE_USED] if image_is_missing else []),
+        "resources": _resources(size),
+        "annotations": _annotations(view, forge),
+        "cloudstorage": [],
+    }
+
+
+def server_options(sizes: Sequence[View]) -> dict[str, Any]:
+    """Return what a session can have: as later versions say it, and amounts as those of 2021 did."""
+    default = next((each for each in sizes if each["default"]), sizes[0] if sizes else None)
+
+    def choice(order: int, words: str, values: list[Any], value: Any) -> dict[str, Any]:
+        options = list(dict.fromkeys(values))
+        return {"order": order, "displayName": words, "type": "enum", "default": value, "options": options}
+
+    amounts: dict[str, Any] = {}
+    if default is not None:
+        cores, memory, gpus = (sorted({each[field] for each in sizes}) for field in ("cores", "memory", "gpus"))
+        amounts = {
+            "cpu_request": choice(2, "Number of CPUs", cores, default["cores"]),
+            "mem_request": choice(3, "Amount of memory", [*map(gigabytes, memory)], gigabytes(default["memory"])),
+            "gpu_request": choice(4, "Number of GPUs", gpus, default["gpus"]),
+        }
+    return {
+        "defaultUrl": choice(1, "Default environment", [DEFAULT_URL], DEFAULT_URL),
+        **amounts,
+        "lfs_auto_fetch": {"order": 6, "displayName": "Fetch Git LFS files", "type": "boolean", "default": False},
+        "cloudstorage": {"enabled": False},
+    }
+
+
+def autosave_views(servers: Iterable[View], namespace: str, project: str, forge: str) -> dict[str, Any]:
+    """Return the stopped servers of a project that have unsaved work, as autosaves.
+
+    A server says so itself with the key `unsaved`; where it says nothing, nothing is known.
+    """
+    autosaves = []
+    for view in servers:
+        unsaved = view.get("unsaved") or {}
+        is_project = _project(view, forge) == (namespace.lower(), project.lower())
+        if is_project and view["state"] in ("stopped", "failed") and unsaved.get("state") == "some":
+            autosaves.append(
+                {
+                    "name": view["name"] or DEFAULT_SERVER,
+                    "branch": _text(view, "branch") or DEFAULT_BRANCH,
+                    "commit": _text(view, "commit")[:7],
+                    "date": unsaved.get("asked") or view["last_activity"] or "",
+                    "pvs": True,
+                }
+            )
+    return {"pvsSupport": True, "autosaves": autosaves}
+
+
+def version_view(version: str) -> dict[str, Any]:
+    """Return what is built, by Renku's schema."""
+    never = {"idle": 0, "hibernation": 0}
+    data = {
+        "anonymousSessionsEnabled": False,
+        "cloudstorageEnabled": False,
+        "sshEnabled": False,
+        "defaultCullingThresholds": {"registered": never, "anonymous": never},
+    }
+    return {"name": "renku-notebooks", "versions": [{"version": version, "data": data}]}

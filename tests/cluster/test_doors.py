@@ -1,0 +1,290 @@
+"""Kubeflow's and Renku's APIs walked through as their documentation does, with a real hub, service and cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.hubs import Hub, Person
+from tests.pods import new_namespace
+from tests.ports import free_port
+
+pytestmark = pytest.mark.hub_versions
+
+SIZES = [
+    {"name": "small", "cores": 0.1, "memory": "64M", "default": True},
+    {"name": "large", "cores": 0.2, "memory": "96M"},
+    {"name": "nowhere", "cores": 0.3, "memory": "96M", "node_selector": {"no": "where"}},
+]
+EXTRA = "c.JHKubeSpawner.start_patience = {'unschedulable': 1}"
+COMMIT = "8368d4455c7d8c1d2f7a6d0fbd5b2a5c39c07b51"
+
+
+@dataclass
+class Doors:
+    """A hub with both doors."""
+
+    hub: Hub
+
+    @property
+    def url(self) -> str:
+        """The service's address, with a slash at the end."""
+        return f"{self.hub.url}/services/jhkube/"
+
+    async def ask(
+        self, who: Person | None, method: str, path: str, body: Any = None, raw: bytes | None = None
+    ) -> tuple[int, Any]:
+        """Ask a door with a token; return the status and the JSON body, or the text of another one."""
+        headers = {"Authorization": f"token {who.token}"} if who else {}
+        sent = {"data": raw} if raw is not None else {} if body is None else {"json": body}
+        async with aiohttp.request(method, f"{self.url}{path}", headers=headers, **sent) as answer:
+            text = await answer.text()
+            is_json = text and answer.content_type == "application/json"
+            return answer.status, json.loads(text) if is_json else text
+
+    async def reach(self, who: Person, path: str, *keys: str, value: str) -> dict[str, Any]:
+        """Return an answer once it has this value at these keys."""
+        async with asyncio.timeout(90):
+            while True:
+                status, answer = await self.ask(who, "GET", path)
+                found = answer
+                for key in keys:
+                    found = found.get(key, {}) if isinstance(found, dict) else {}
+                if status == 200 and found == value:
+                    return dict(answer)
+                await asyncio.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+async def doors(cluster, new_hub) -> AsyncIterator[Doors]:
+    namespace = f"{cluster.namespace}-doors"
+    await new_namespace(cluster.core, namespace)
+    hub = await new_hub(
+        "doors",
+        EXTRA,
+        JHKUBE_NAMESPACE=namespace,
+        JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny",
+        JHKUBE_HOME_SIZE="10Mi",
+        JHKUBE_SIZES=json.dumps(SIZES),
+        JHKUBE_MY_SERVERS="true",
+        JHKUBE_MY_SERVERS_PORT=str(free_port()),
+        JHKUBE_MY_SERVERS_KUBEFLOW="true",
+        JHKUBE_MY_SERVERS_RENKU_FORGE="https://git.example.org",
+    )
+    made = Doors(hub)
+    async with asyncio.timeout(120):
+        while True:
+            try:
+                # While the service is loaded, it says so in this frame too.
+                if (await made.ask(None, "GET", "kubeflow/healthz/readiness"))[1].get("success"):
+                    break
+            except (aiohttp.ClientError, AttributeError):
+                pass
+            await asyncio.sleep(0.3)
+    yield made
+    await cluster.core.delete_namespace(namespace)
+
+
+@pytest.fixture(scope="module")
+async def kubeflow(doors: Doors) -> dict[str, Any]:
+    """Each of Kubeflow's routes in the life of one notebook, as what was answered by name."""
+    person, stranger = await doors.hub.login("guest-16"), await doors.hub.login("guest-17")
+    root, space = "kubeflow/api", f"kubeflow/api/namespaces/{person.name}"
+    told: dict[str, Any] = {}
+
+    async def ask(name: str, method: str, path: str, body: Any = None) -> Any:
+        told[name] = status, answer = await doors.ask(person, method, path, body)
+        assert isinstance(answer, dict), (name, answer)
+        assert (answer["status"], answer["success"]) == (status, status < 400), (name, answer)
+        assert answer["user"] == person.name
+        assert status < 400 or answer["log"].endswith("."), (name, answer)
+        return answer
+
+    for name in ("config", "gpus", "storageclasses", "storageclasses/default", "namespaces"):
+        await ask(name, "GET", f"{root}/{name}")
+    await ask("namespace", "GET", space)
+    await ask("cost", "GET", f"{space}/cost/allocation?window=today")
+    await ask("poddefaults", "GET", f"{space}/poddefaults")
+    image = told["config"][1]["config"]["image"]["value"]
+    body = {"name": "study", "namespace": person.name, "image": image, "cpu": "0.2", "memory": "0.05Gi"}
+    await ask("too much", "POST", f"{space}/notebooks", body | {"cpu": "9"})
+    await ask("other image", "POST", f"{space}/notebooks", body | {"image": "elsewhere.example.org/x:1"})
+    await ask("made", "POST", f"{space}/notebooks", body)
+    await ask("made again", "POST", f"{space}/notebooks", body)
+    await doors.reach(person, f"{space}/notebooks/study", "notebook", "processed_status", "phase", value="ready")
+    await ask("notebooks", "GET", f"{space}/notebooks")
+    await ask("notebook", "GET", f"{space}/notebooks/study")
+    pod = (await ask("pod", "GET", f"{space}/notebooks/study/pod"))["pod"]["metadata"]["name"]
+    await ask("logs", "GET", f"{space}/notebooks/study/pod/{pod}/logs")
+    await ask("other logs", "GET", f"{space}/notebooks/study/pod/other/logs")
+    await ask("events", "GET", f"{space}/notebooks/study/events")
+    claim = (await ask("pvcs", "GET", f"{space}/pvcs"))["pvcs"][0]["name"]
+    await ask("pvc", "GET", f"{space}/pvcs/{claim}")
+    await ask("pvc pods", "GET", f"{space}/pvcs/{claim}/pods")
+    await ask("pvc events", "GET", f"{space}/pvcs/{claim}/events")
+    await ask("pvc in use", "DELETE", f"{space}/pvcs/{claim}")
+    await ask("new pvc", "POST", f"{space}/pvcs", {"name": "data", "size": "1Gi"})
+    told["strangers"] = {
+        f"{method} {path}": (await doors.ask(stranger, method, f"{space}{path}", *more))[0]
+        for method, path, *more in (
+            ("GET", "/notebooks"),
+            ("GET", "/notebooks/study/pod"),
+            ("GET", f"/notebooks/study/pod/{pod}/logs"),
+            ("PATCH", "/notebooks/study", {"stopped": True}),
+            ("DELETE", "/notebooks/study"),
+            ("DELETE", f"/pvcs/{claim}"),
+        )
+    }
+    await ask("stopped", "PATCH", f"{space}/notebooks/study", {"stopped": True})
+    stopped = ("notebook", "processed_status", "phase")
+    await doors.reach(person, f"{space}/notebooks/study", *stopped, value="stopped")
+    await ask("stopped again", "PATCH", f"{space}/notebooks/study", {"stopped": True})
+    await ask("no pod", "GET", f"{space}/notebooks/study/pod")
+    await ask("removed", "DELETE", f"{space}/notebooks/study")
+    await ask("gone", "GET", f"{space}/notebooks/study")
+    await ask("pvc deleted", "DELETE", f"{space}/pvcs/{claim}")
+    for each in (person, stranger):
+        await each.close()
+    return told
+
+
+def statuses(told: dict[str, Any], *names: str) -> dict[str, int]:
+    return {name: told[name][0] for name in names}
+
+
+async def test_the_form_is_made_of_menu_and_sizes(kubeflow):
+    config = kubeflow["config"][1]["config"]
+    assert config["image"]["value"].rpartition(":")[0].endswith("/tiny")
+    assert [each["configKey"] for each in config["affinityConfig"]["options"]] == ["small", "large", "nowhere"]
+    assert config["workspaceVolume"]["value"]["newPvc"]["spec"]["resources"]["requests"]["storage"] == "10Mi"
+    assert kubeflow["gpus"][1]["vendors"] == []
+    assert (
+        kubeflow["storageclasses/default"][1]["defaultStorageClass"]
+        in kubeflow["storageclasses"][1]["storageClasses"]
+    )
+    assert kubeflow["namespaces"][1]["namespaces"] == ["guest-16"]
+    assert kubeflow["namespace"][1]["namespace"]["metadata"]["name"] == "guest-16"
+    assert kubeflow["poddefaults"][1]["poddefaults"] == []
+
+
+async def test_a_notebook_lives_from_post_to_delete(kubeflow):
+    assert set(statuses(kubeflow, "made", "notebooks", "stopped", "removed", "pvc deleted").values()) == {200}
+    assert statuses(kubeflow, "made again", "stopped again", "pvc in use") == {
+        "made again": 409,
+        "stopped again": 409,
+        "pvc in use": 409,
+    }
+    assert set(statuses(kubeflow, "gone", "no pod", "other logs", "cost").values()) == {404}
+    assert statuses(kubeflow, "too much", "other image", "new pvc") == {
+        "too much": 400,
+        "other image": 400,
+        "new pvc": 403,
+    }
+    assert "The largest is “Nowhere”" in kubeflow["too much"][1]["log"]
+
+
+async def test_the_row_says_what_runs(kubeflow):
+    (row,) = [each for each in kubeflow["notebooks"][1]["notebooks"] if each["name"] == "study"]
+    assert (row["cpu"], row["memory"], row["status"]["phase"]) == ("0.2", "96Mi", "ready")
+    assert row["shortImage"].startswith("tiny")
+    assert row["volumes"] == [kubeflow["pvcs"][1]["pvcs"][0]["name"]]
+
+
+async def test_its_pod_its_log_and_its_events_are_told_without_secrets(kubeflow):
+    assert kubeflow["pod"][1]["pod"]["spec"]["containers"][0]["env"] == []
+    assert "JUPYTERHUB_API_TOKEN" not in json.dumps(kubeflow["pod"])
+    assert any("tiny: listening on port" in line for line in kubeflow["logs"][1]["logs"])
+    assert "Scheduled" in [each["reason"] for each in kubeflow["events"][1]["events"]]
+    assert kubeflow["pvc"][1]["notebooks"] == ["study"]
+    assert [each["metadata"]["name"] for each in kubeflow["pvc pods"][1]["pods"]] == ["study-0"]
+    assert kubeflow["pvc events"][1]["events"] == []
+
+
+async def test_another_namespace_is_forbidden(kubeflow):
+    assert set(kubeflow["strangers"].values()) == {403}, kubeflow["strangers"]
+
+
+async def test_bad_requests_are_answered_within_the_frame(doors: Doors):
+    person = await doors.hub.login("guest-18")
+    space = "kubeflow/api/namespaces/guest-18"
+    for method, path, raw, expected in (
+        ("POST", f"{space}/notebooks", b"{", 400),
+        ("POST", f"{space}/notebooks", b"[]", 400),
+        ("POST", f"{space}/notebooks", b'{"name": "Not A Name"}', 400),
+        ("POST", f"{space}/notebooks", b'{"name": "x", "cpu": NaN}', 400),
+        ("POST", f"{space}/notebooks", b'{"name": "x", "namespace": "other"}', 400),
+        ("PATCH", f"{space}/notebooks/x", b"{}", 400),
+        ("PATCH", f"{space}/notebooks/x", b'{"stopped": true}', 404),
+        ("DELETE", f"{space}/notebooks/~", None, 409),
+        ("PUT", f"{space}/notebooks", None, 405),
+        ("GET", f"{space}/viewers", None, 404),
+        ("GET", "kubeflow/", None, 404),
+    ):
+        status, answer = await doors.ask(person, method, path, raw=raw)
+        assert (status, answer["status"], answer["success"]) == (expected, expected, False), (path, raw, answer)
+        assert answer["log"].endswith("."), answer
+    status, answer = await doors.ask(None, "GET", f"{space}/notebooks")
+    assert (status, answer["status"], answer["user"]) == (401, 401, "")
+    await person.close()
+
+
+async def test_a_header_is_no_identity(doors: Doors):
+    url = f"{doors.url}kubeflow/api/namespaces"
+    for name in ("kubeflow-userid", "Renku-Auth-Access-Token"):
+        async with aiohttp.request("GET", url, headers={name: "guest-18"}) as answer:
+            assert answer.status == 401
+
+
+async def test_renkus_api_is_walked_through(doors: Doors):
+    person = await doors.hub.login("guest-14")
+    root = "renku/notebooks"
+    status, text = await doors.ask(None, "GET", "renku/health")
+    assert (status, text) == (200, "service running under /services/jhkube/renku/notebooks")
+    status, answer = await doors.ask(None, "GET", f"{root}/version")
+    assert (status, answer["name"]) == (200, "renku-notebooks")
+    status, answer = await doors.ask(person, "GET", f"{root}/server_options")
+    assert (status, answer["cpu_request"]["options"]) == (200, [0.1, 0.2, 0.3])
+    # A server of the form is a session too.
+    status, answer = await doors.ask(person, "PUT", "api/servers/study", {"options": {"size": "small"}})
+    assert status == 202, answer
+    found = await doors.reach(person, f"{root}/servers/study", "status", "state", value="running")
+    assert (found["status"]["phase"], found["status"]["ready"], found["resources"]["cpu"]) == ("Running", True, "0.1")
+    assert found["url"] == f"{doors.hub.url}/user/guest-14/study/"
+    status, answer = await doors.ask(person, "GET", f"{root}/servers")
+    assert [*answer["servers"]] == ["study"]
+    status, answer = await doors.ask(person, "GET", f"{root}/servers?project=other&unknown=1")
+    assert (status, answer) == (200, {"servers": {}})
+    status, answer = await doors.ask(person, "GET", f"{root}/logs/study?max_lines=20")
+    assert "tiny: listening on port" in answer["jupyter-server"]
+    status, answer = await doors.ask(person, "PATCH", f"{root}/servers/study", {"resource_class_id": 2})
+    assert (status, answer["error"]["code"]) == (422, 1422)
+    status, answer = await doors.ask(person, "PATCH", f"{root}/servers/study", {"state": "hibernated"})
+    assert status == 200, answer
+    await doors.reach(person, f"{root}/servers/study", "status", "state", value="hibernated")
+    change = {"state": "running", "resource_class_id": 2}
+    status, answer = await doors.ask(person, "PATCH", f"{root}/servers/study", change)
+    assert status == 200, answer
+    found = await doors.reach(person, f"{root}/servers/study", "status", "state", value="running")
+    assert found["resources"]["cpu"] == "0.2"
+    image = (await doors.ask(person, "GET", "api/options"))[1]["images"][0]["reference"]
+    assert (await doors.ask(person, "GET", f"{root}/images?image_url={image}"))[0] == 200
+    status, answer = await doors.ask(person, "GET", f"{root}/images?image_url=elsewhere.example.org/x:1")
+    assert (status, answer["error"]["code"]) == (404, 1404)
+    status, answer = await doors.ask(person, "GET", f"{root}/guest-14/study/autosave")
+    assert (status, answer) == (200, {"pvsSupport": True, "autosaves": []})
+    assert (await doors.ask(person, "DELETE", f"{root}/guest-14/study/autosave/study"))[0] == 404
+    # This forge is none that the operator lets people start from.
+    launch = {"namespace": "andi", "project": "public-test-project", "commit_sha": COMMIT}
+    status, answer = await doors.ask(person, "POST", f"{root}/servers", launch)
+    assert (status, answer["error"]["code"]) == (422, 1422), answer
+    assert (await doors.ask(person, "DELETE", f"{root}/servers/study?forced=true"))[0] == 204
+    assert (await doors.ask(person, "GET", f"{root}/servers/study"))[0] == 404
+    status, answer = await doors.ask(None, "GET", f"{root}/servers")
+    assert (status, answer["error"]["code"]) == (401, 1401)
+    await person.close()
