@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jhkube.watch.unsaved import Unsaved
+
 __all__ = ["HubFailure", "HubServer", "HubServers"]
 
 
@@ -53,6 +55,8 @@ class HubServer:
     waiting_for: str = ""
     """What is waited for at the moment, in a sentence; mostly empty."""
     failure: HubFailure | None = None
+    unsaved: Unsaved | None = None
+    """What it last said about unsaved work; None where nobody has asked it, or the token may not know."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -71,6 +75,7 @@ class HubServer:
             "phases": [list(each) for each in self.phases],
             "waiting_for": self.waiting_for,
             "failure": self.failure.to_json() if self.failure else None,
+            "unsaved": self.unsaved.to_json() if self.unsaved else None,
         }
 
     @classmethod
@@ -91,6 +96,7 @@ class HubServer:
             phases=tuple((name, seconds) for name, seconds in data["phases"]),
             waiting_for=data["waiting_for"],
             failure=HubFailure(**data["failure"]) if data["failure"] else None,
+            unsaved=Unsaved.from_json(data["unsaved"]) if data["unsaved"] else None,
         )
 
 
