@@ -111,7 +111,7 @@ def _unsaved(unsaved: Unsaved, state: str) -> dict[str, Any]:
     """Return what is known of unsaved work, by the schema `Unsaved`."""
     return {
         "state": unsaved.state,
-        "message": unsaved_sentence(unsaved, at_stop=state in ("stopped", "failed")),
+        "message": unsaved_sentence(unsaved, at_stop=state not in ("running", "stopping")),
         "asked": unsaved.asked,
         "repositories": unsaved.to_json()["repositories"],
     }

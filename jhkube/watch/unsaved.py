@@ -29,9 +29,9 @@ class Answered(StrEnum):
 
     TOLD = "told"
     SILENT = "silent"
-    """The server answers, and its image has nothing that knows."""
+    """The server answers, and has nothing that knows."""
     AWAY = "away"
-    """The server did not answer in time, or not in the expected form."""
+    """The server did not answer in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def unsaved_sentence(unsaved: Unsaved, *, at_stop: bool) -> str:
         Whether the server has stopped since, so that it is as it was then.
     """
     said = _sentence(unsaved)
-    return f"When your server stopped ({unsaved.asked[:16].replace('T', ' ')} UTC): {said}" if at_stop else said
+    return f"Before your server stopped ({unsaved.asked[:16].replace('T', ' ')} UTC): {said}" if at_stop else said
 
 
 def _sentence(unsaved: Unsaved) -> str:

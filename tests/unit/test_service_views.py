@@ -87,7 +87,7 @@ def test_unsaved_work_is_a_warning_and_of_a_stopped_server_says_when_it_was_seen
     said = "Work in work/paper (2 changed files, 1 commit not pushed) is only on your disk."
     running, stopped = (server_view(server(is_ready=ready, unsaved=UNSAVED), None) for ready in (True, False))
     assert running["warnings"][0].startswith(said)
-    assert stopped["warnings"][0].startswith(f"When your server stopped (2026-11-30 04:10 UTC): {said}")
+    assert stopped["warnings"][0].startswith(f"Before your server stopped (2026-11-30 04:10 UTC): {said}")
     for view in (running, stopped):
         assert answer_problem(BY_NAME["server"], view) == ""
         assert (view["unsaved"]["state"], view["unsaved"]["message"]) == ("some", view["warnings"][0])
