@@ -84,10 +84,11 @@ class RemovalsHandler(APIHandler):
         now = datetime.now(UTC)
         # The earliest at which one can be announced.
         before = now - timedelta(seconds=max(self._rules.after - self._rules.warning, 0))
+        columns: Any = orm.Spawner
         candidates = (
-            self.db.query(orm.Spawner)
-            .filter(orm.Spawner.name != "", orm.Spawner.server_id.is_(None))
-            .filter(orm.Spawner.last_activity <= before.replace(tzinfo=None))
+            self.db.query(columns)
+            .filter(columns.name != "", columns.server_id.is_(None))
+            .filter(columns.last_activity <= before.replace(tzinfo=None))
             .all()
         )
         due = []

@@ -108,7 +108,7 @@ class Unsaved:
         asked = data.get("asked")
         if not isinstance(asked, str) or datetime.fromisoformat(asked).tzinfo is None:
             raise ValueError("asked is not a time with its zone")
-        return cls.from_answer(data, asked, Answered(data.get("answered")))
+        return cls.from_answer(data, asked, Answered(str(data.get("answered"))))
 
     @classmethod
     def from_answer(cls, data: Any, asked: str, answered: Answered = Answered.TOLD) -> Unsaved:

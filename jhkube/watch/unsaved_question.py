@@ -1,3 +1,4 @@
+# mypy: allow-untyped-calls
 """Asking a running server for unsaved work, and keeping its answer when it stops."""
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class UnsavedMixin:
 
     def _is_of_this_run(self, unsaved: Unsaved | None) -> bool:
         """Whether something was said since the server started."""
-        started = self.orm_spawner.started
+        started: datetime | None = self.orm_spawner.started
         if unsaved is None or started is None:
             return False
         return datetime.fromisoformat(unsaved.asked) >= started.replace(tzinfo=UTC)

@@ -43,7 +43,8 @@ async def test_a_lab_tells_what_is_unsaved_while_it_runs_and_after_it_stopped(ne
         cluster.namespace,
         pod.metadata.name,
         "set -e; cd ~; rm -rf paper; git init -q paper; cd paper; git commit -q --allow-empty -m Begin;"
-        " echo one > one; git config core.fsmonitor 'touch /tmp/ran; false'; git config filter.x.clean 'touch /tmp/ran';"
+        " echo one > one; git config core.fsmonitor 'touch /tmp/ran; false';"
+        " git config filter.x.clean 'touch /tmp/ran';"
         " echo '* filter=x' > .git/info/attributes",
     )
     unsaved = (await view(hub, person, "running"))["unsaved"]
@@ -57,7 +58,7 @@ async def test_a_lab_tells_what_is_unsaved_while_it_runs_and_after_it_stopped(ne
 
     # Nobody is let at it without a token for this very server.
     server = f"http://{pod.status.pod_ip}:8888/user/{NAME}"
-    other = await someone(hub, "guest-19")
+    other = await someone(hub, "guest-17")
     for token in ("", "wrong", other.token):
         headers = {"Authorization": f"token {token}"} if token else {}
         async with aiohttp.request("GET", f"{server}{ASKED}", headers=headers, allow_redirects=False) as answer:
