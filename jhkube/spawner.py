@@ -34,11 +34,12 @@ from jhkube.spawner_ownership import OwningSpawner, identity_in
 from jhkube.spawner_watch import WatchedSpawner
 from jhkube.watch.admission import exists_already
 from jhkube.watch.reflectors import ClaimReflector
+from jhkube.watch.unsaved_question import UnsavedMixin
 
 __all__ = ["JHKubeSpawner", "begin_menu_with_hub"]
 
 
-class JHKubeSpawner(WatchedSpawner, OwningSpawner):
+class JHKubeSpawner(UnsavedMixin, WatchedSpawner, OwningSpawner):
     """KubeSpawner, with a live menu of images, the person's own identity in the pod, and an honest start.
 
     Everything that KubeSpawner does stays, and every trait of it. Who a person is comes from auth_state, where
@@ -58,6 +59,11 @@ class JHKubeSpawner(WatchedSpawner, OwningSpawner):
     def made_for(self) -> str:
         """The subject of the person for whom the pod was made; empty where there is none, or none that says so."""
         return made_for(self._known_pod())
+
+    async def _may_be_asked(self) -> bool:
+        """Whether the pod says that it is this person's: what it answers is shown to them."""
+        pod, identity = self._known_pod(), identity_in(await self.user.get_auth_state() or {})
+        return pod is not None and made_for(pod) == (identity.subject if identity else "")
 
     # The pod.
 

@@ -4,6 +4,8 @@ import json
 import os
 import sys
 
+from jhkube.deployment.idle import Removal
+from jhkube.service.removals import removal_handlers
 from jhkube.settings import SETTINGS, Settings
 
 settings = Settings.load()
@@ -30,6 +32,9 @@ if settings["culler.enabled"]:
             "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers", *memberships],
         }
     )
+    # The hub itself looks whether a stopped server is due to be removed; the culler asks it to.
+    if settings["culler.removeAfter"]:
+        c.JupyterHub.extra_handlers.extend(removal_handlers(Removal.from_settings(settings)))
 
 # Prometheus reads /hub/metrics with a token that is good for nothing else; or everybody does, without one.
 if settings["metrics.token"]:

@@ -6,7 +6,7 @@ import sys
 from jupyterhub.app import JupyterHub
 
 from jhkube.service.hub_config import ACCESS_SCOPE, ALLOWED_SCOPES, SERVICE_NAME, USER_ROLE
-from jhkube.service.in_hub import hub_handlers
+from jhkube.service.in_hub import Idle, hub_handlers
 from jhkube.settings import Settings
 
 settings = Settings.load()
@@ -37,7 +37,7 @@ if settings["myServers.enabled"]:
             },
         }
     c.JupyterHub.services.append(service)
-    c.JupyterHub.extra_handlers.extend(hub_handlers())
+    c.JupyterHub.extra_handlers.extend(hub_handlers(Idle.from_settings(settings)))
 
     # Who may use it. Where a role `user` of the operator's says that, it cannot be defined a second time.
     if settings["myServers.everybody"]:

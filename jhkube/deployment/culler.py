@@ -10,46 +10,30 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from jupyterhub_idle_culler import IdleCuller
 from kubernetes_asyncio.client import ApiException
 from kubespawner.clients import load_config, shared_client
-from tornado.httpclient import AsyncHTTPClient
+from tornado.httpclient import AsyncHTTPClient, HTTPError, HTTPResponse
+from tornado.ioloop import IOLoop
 from traitlets.config import Config
 
+from jhkube.deployment.idle import IdleLimits
 from jhkube.deployment.settings import Settings
 from jhkube.kube import own_namespace, plain_items
 from jhkube.logs import JSON_LINES
 
-__all__ = ["Arbiter", "IdleLimits", "PodSizes", "main"]
+__all__ = ["Arbiter", "PodSizes", "main"]
+
+REMOVALS_EVERY: Final = 3600
+"""Seconds between two looks at servers that nobody came back to, at most."""
 
 Sizes = Mapping[str, str]
 """The size of each server that has one, by what the hub calls the server: `ada/`, `ada/gpu`."""
-
-
-@dataclass(frozen=True, slots=True)
-class IdleLimits:
-    """After how many seconds without use a server is stopped."""
-
-    default: int
-    sizes: Mapping[str, int]
-    groups: Mapping[str, int]
-
-    def of(self, size: str, groups: Collection[str]) -> int:
-        """Return the limit of a server: its size's, else the longest of its person's groups, else the default.
-
-        >>> limits = IdleLimits(3600, {"gpu": 900}, {"ops": 86400})
-        >>> limits.of("gpu", ["ops"]), limits.of("small", ["ops"]), limits.of("small", [])
-        (900, 86400, 3600)
-        """
-        if size in self.sizes:
-            return self.sizes[size]
-        return max((seconds for group, seconds in self.groups.items() if group in groups), default=self.default)
 
 
 class Arbiter:
@@ -135,10 +119,48 @@ class PodSizes:
         return sizes
 
 
+async def remove_unused(every: float) -> None:
+    """Have the hub announce the removal of servers that nobody came back to, and remove those that are due.
+
+    Parameters
+    ----------
+    every
+        Seconds between two looks.
+    """
+    log = IdleCuller.instance().log
+    while True:
+        try:
+            answer = await _hub("POST", "removals")
+            answer.rethrow()
+            for user, server in json.loads(answer.body)["due"]:
+                removed = await _hub("DELETE", f"removals/{quote(user, safe='')}/{quote(server, safe='')}")
+                if removed.code < 300:
+                    log.info("Removed server %s/%s and its disk: nobody used it", user, server)
+                elif removed.code != 409:
+                    log.warning("Server %s/%s is not removed: the hub answered %s", user, server, removed.code)
+        except (HTTPError, OSError, ValueError) as error:
+            log.warning("The hub does not tell which servers are due to be removed: %s", error)
+        await asyncio.sleep(every)
+
+
+async def _hub(method: str, path: str) -> HTTPResponse:
+    """Return the answer of one of jhkube's handlers in the hub."""
+    url = f"{os.environ['JUPYTERHUB_API_URL'].removesuffix('/api')}/jhkube/{path}"
+    headers = {"Authorization": f"token {os.environ['JUPYTERHUB_API_TOKEN']}"}
+    return await AsyncHTTPClient().fetch(
+        url,
+        method=method,
+        headers=headers,
+        raise_error=False,
+        allow_nonstandard_methods=True,
+        request_timeout=60,
+    )
+
+
 def main() -> None:
     """Cull until the hub ends this process."""
     settings = Settings(os.environ)
-    limits = IdleLimits(settings["culler.timeout"], settings["culler.sizes"], settings["culler.groups"])
+    limits = IdleLimits.from_settings(settings)
     shortest = min([limits.default, *limits.sizes.values(), *limits.groups.values()])
     every = settings["culler.every"] or max(shortest // 10, 1)
     config = Config()
@@ -150,6 +172,8 @@ def main() -> None:
     config.IdleCuller.config_file = ""
     if settings["log.format"] == "json":
         config.IdleCuller.logging_config = JSON_LINES
+    if settings["culler.removeAfter"]:
+        IOLoop.current().add_callback(remove_unused, min(every, REMOVALS_EVERY))
     IdleCuller.launch_instance(argv=[], config=config)
 
 

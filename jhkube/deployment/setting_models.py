@@ -95,6 +95,7 @@ AtOnce = Annotated[int, Field(ge=1, le=100_000), Spelling("a whole number from 1
 ImageCount = Annotated[int, Field(ge=0, le=100), Spelling("a whole number from 0 to 100", json.loads)]
 Seconds = Annotated[float, Field(ge=0, le=YEAR), Spelling("a number of seconds, such as 60", json.loads)]
 WholeSeconds = Annotated[int, Field(ge=0, le=YEAR), Spelling("a whole number of seconds, such as 60", json.loads)]
+Factor = Annotated[float, Field(ge=1, le=100), Spelling("a number from 1 to 100, such as 2", json.loads)]
 Host = Annotated[str, _one(_HOST), Spelling("a host's name or address, such as 10.0.0.1, without scheme and port")]
 HostAndPort = Annotated[str, _each(rf"{_HOST}(?::{_PORT})?")]
 HostsAndPorts = Annotated[list[HostAndPort], _list("a list of hosts, such as registry.example.org:5000")]
@@ -333,6 +334,22 @@ class Culler(Section):
     max_age: WholeSeconds = setting("JHKUBE_CULLER_MAX_AGE", 0, "seconds after which even one in use stops; 0: never")
     every: WholeSeconds = setting(
         "JHKUBE_CULLER_EVERY", 0, "seconds between checks; a tenth of the shortest idle time if 0"
+    )
+    warning: WholeSeconds = setting(
+        "JHKUBE_CULLER_WARNING", 900, "seconds before an idle server stops from which its person is warned"
+    )
+    remove_after: WholeSeconds = setting(
+        "JHKUBE_CULLER_REMOVE_AFTER",
+        0,
+        "seconds without use after which a stopped named server is removed with its disk; 0: never",
+    )
+    remove_warning: WholeSeconds = setting(
+        "JHKUBE_CULLER_REMOVE_WARNING", 604800, "for how many seconds before its removal the person is warned"
+    )
+    unsaved_factor: Factor = setting(
+        "JHKUBE_CULLER_UNSAVED_FACTOR",
+        1,
+        "how many times as long a stopped server is kept that may have unsaved work",
     )
 
 

@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from jhkube.service.cluster import Cluster
 from jhkube.service.event_views import event_views
 from jhkube.service.hub_answers import HubServer, HubServers
 from jhkube.service.hub_client import HubClient, is_new
+from jhkube.service.idle_views import idle_warnings
 from jhkube.service.ownership import Object, claims_of, pod_of, pods_of
 from jhkube.service.refusals import Refusal, no_claim, no_pod, no_server
 from jhkube.service.server_views import (
@@ -202,6 +204,9 @@ class Actions:
         server = hub.named(name)
         if server is None:
             raise no_server(name)
+        if state_of(server) == "running":
+            unsaved = await self._hub.unsaved(person.token, person.name, name)
+            server = replace(server, unsaved=unsaved)
         return (await self._views(person, hub, [server]))[0]
 
     async def _views(self, person: Person, hub: HubServers, servers: Iterable[HubServer]) -> list[dict[str, Any]]:
@@ -216,7 +221,10 @@ class Actions:
                 pods = await self._pods(person, hub)
             except Refusal as refusal:
                 warnings = [refusal.message]
-        return [server_view(each, pod_of(pods, hub.subject, person.name, each.name), *warnings) for each in servers]
+        views = [server_view(each, pod_of(pods, hub.subject, person.name, each.name), *warnings) for each in servers]
+        for each, view in zip(servers, views, strict=True):
+            view["warnings"] += idle_warnings(each, view, hub.idle, datetime.now(UTC))
+        return views
 
     async def _pods(self, person: Person, hub: HubServers) -> list[Object]:
         """Return the pods that are surely this person's."""

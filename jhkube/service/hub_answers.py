@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from jhkube.deployment.idle import IdleTimes
+from jhkube.watch.unsaved import Unsaved
 
 __all__ = ["HubFailure", "HubServer", "HubServers"]
 
@@ -53,6 +56,12 @@ class HubServer:
     waiting_for: str = ""
     """What is waited for at the moment, in a sentence; mostly empty."""
     failure: HubFailure | None = None
+    unsaved: Unsaved | None = None
+    """What it last said about unsaved work; None where nobody has asked it, or the token may not know."""
+    removed_at: str = ""
+    """When it is removed because nobody uses it, by RFC 3339; empty for not at all, or not soon."""
+    is_kept_longer: bool = False
+    """Whether it is removed later than others, because it may have unsaved work."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -71,6 +80,9 @@ class HubServer:
             "phases": [list(each) for each in self.phases],
             "waiting_for": self.waiting_for,
             "failure": self.failure.to_json() if self.failure else None,
+            "unsaved": self.unsaved.to_json() if self.unsaved else None,
+            "removed_at": self.removed_at,
+            "kept_longer": self.is_kept_longer,
         }
 
     @classmethod
@@ -91,6 +103,9 @@ class HubServer:
             phases=tuple((name, seconds) for name, seconds in data["phases"]),
             waiting_for=data["waiting_for"],
             failure=HubFailure(**data["failure"]) if data["failure"] else None,
+            unsaved=Unsaved.from_json(data["unsaved"]) if data["unsaved"] else None,
+            removed_at=data["removed_at"],
+            is_kept_longer=data["kept_longer"],
         )
 
 
@@ -116,6 +131,9 @@ class HubServers:
     named_servers: bool = False
     """Whether people can have named servers."""
 
+    idle: IdleTimes | None = None
+    """When their idle servers stop; None where none do, and for a group."""
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
@@ -125,6 +143,7 @@ class HubServers:
             "own_namespace": self.own_namespace,
             "hub_version": self.hub_version,
             "named_servers": self.named_servers,
+            "idle": asdict(self.idle) if self.idle else None,
         }
 
     @classmethod
@@ -137,6 +156,7 @@ class HubServers:
             own_namespace=data["own_namespace"],
             hub_version=data["hub_version"],
             named_servers=data["named_servers"],
+            idle=IdleTimes(**data["idle"]) if data["idle"] else None,
         )
 
     def named(self, name: str) -> HubServer | None:

@@ -14,6 +14,7 @@ import aiohttp
 
 from jhkube.service.hub_answers import HubServers
 from jhkube.service.refusals import Refusal
+from jhkube.watch.unsaved import Unsaved
 
 __all__ = ["HUB_AWAY", "HubClient"]
 
@@ -134,14 +135,22 @@ class HubClient:
         """Ask for a stop."""
         _good(*await self._ask(token, "DELETE", _path(user, server), timeout=STARTS_IN))
 
+    async def unsaved(self, token: str, user: str, server: str) -> Unsaved | None:
+        """Return what a server that runs says about unsaved work; None where the token may not use the server."""
+        status, found = await self._ask(token, "GET", f"{_server_path(user, server)}/unsaved")
+        if status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+            return None
+        said = _good(status, found)["unsaved"]
+        return Unsaved.from_json(said) if said else None
+
     async def own_claim(self, token: str, user: str, server: str) -> str:
         """Return the name of the claim that a server has to itself; empty where it has none."""
-        found = _good(*await self._ask(token, "GET", _claim_path(user, server)))
+        found = _good(*await self._ask(token, "GET", f"{_server_path(user, server)}/claim"))
         return str(found["claim"])
 
     async def remove(self, token: str, user: str, server: str) -> None:
         """Stop a named server and have the hub forget it, with its claim left alone."""
-        _good(*await self._ask(token, "POST", _claim_path(user, server)))
+        _good(*await self._ask(token, "POST", f"{_server_path(user, server)}/claim"))
         _good(*await self._ask(token, "DELETE", _path(user, server), {"remove": True}, STARTS_IN))
 
 
@@ -156,8 +165,8 @@ def _path(user: str, server: str) -> str:
     return f"api/users/{quote(user, safe='')}/{own}"
 
 
-def _claim_path(user: str, server: str) -> str:
-    return f"jhkube/users/{quote(user, safe='')}/servers/{quote(server, safe='')}/claim"
+def _server_path(user: str, server: str) -> str:
+    return f"jhkube/users/{quote(user, safe='')}/servers/{quote(server, safe='')}"
 
 
 def _good(status: int, found: Any) -> Mapping[str, Any]:

@@ -7,6 +7,10 @@ They are added by `c.JupyterHub.extra_handlers = hub_handlers()`, and are below 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import jupyterhub
@@ -15,24 +19,36 @@ from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import needs_scope
 from tornado import web
 
+from jhkube.deployment.idle import IdleTimes, Removal
 from jhkube.options_form.choice import Available, OptionError, chosen, entry_value
 from jhkube.options_form.sizes import default_size
 from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
+from jhkube.service.removals import announced_removal
 from jhkube.spawner_ownership import identity_in
 from jhkube.watch.failure import redacted
+from jhkube.watch.unsaved import Unsaved
+from jhkube.watch.unsaved_question import UnsavedMixin, unsaved_kept
 
-__all__ = ["hub_handlers"]
+__all__ = ["Idle", "hub_handlers"]
 
 AT_ONCE: Final = 20
 """Of how many people the servers are looked at before others have their turn."""
 
 
-def hub_handlers() -> list[tuple[str, type[APIHandler]]]:
-    """Return the handlers with their paths, for `JupyterHub.extra_handlers`."""
+def hub_handlers(idle: Idle | None = None) -> list[tuple[Any, ...]]:
+    """Return the handlers with their paths, for `JupyterHub.extra_handlers`.
+
+    Parameters
+    ----------
+    idle
+        When idle servers stop and are removed, so that people are told; None where they do not.
+    """
+    rules = {"idle": idle}
     return [
         (r"/jhkube/options", OptionsHandler),
-        (r"/jhkube/users/([^/]+)/servers", UserServersHandler),
+        (r"/jhkube/users/([^/]+)/servers", UserServersHandler, rules),
         (r"/jhkube/users/([^/]+)/servers/([^/]*)/claim", OwnClaimHandler),
+        (r"/jhkube/users/([^/]+)/servers/([^/]*)/unsaved", UnsavedHandler),
         (r"/jhkube/groups/([^/]+)/servers", GroupServersHandler),
     ]
 
@@ -130,8 +146,35 @@ def _choices(available: Available) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """When idle servers stop, and when stopped ones are removed."""
+
+    times: Callable[[Collection[str]], IdleTimes]
+    """Returns the rules for somebody in these groups."""
+
+    removal: Removal
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> Idle | None:
+        """Return what the settings say; None where the culler is off."""
+        if not settings["culler.enabled"]:
+            return None
+        return cls(partial(IdleTimes.from_settings, settings), Removal.from_settings(settings))
+
+
 class UserServersHandler(APIHandler):
-    """A person's servers."""
+    """A person's servers.
+
+    Parameters
+    ----------
+    idle
+        When idle servers stop and are removed.
+    """
+
+    def initialize(self, idle: Idle | None) -> None:
+        """Keep the rules."""
+        self._idle = idle
 
     @needs_scope("read:servers")
     async def get(self, user_name: str) -> None:
@@ -144,14 +187,22 @@ class UserServersHandler(APIHandler):
         is_self = getattr(current, "orm_user", None) is not None and current.name == user.name
         identity = identity_in(await user.get_auth_state() or {}) if is_self else None
         found = HubServers(
-            servers=tuple(_server(self, user, name) for name in names),
+            servers=tuple(self._with_removal(user, _server(self, user, name)) for name in names),
             subject=identity.subject if identity else "",
             namespace=str(getattr(user.spawner, "namespace", "")),
             own_namespace=_own_namespace(user.spawner),
             hub_version=jupyterhub.__version__,
             named_servers=bool(self.allow_named_servers),
+            idle=self._idle.times([group.name for group in user.groups]) if self._idle else None,
         )
         self.write(found.to_json())
+
+    def _with_removal(self, user: Any, server: HubServer) -> HubServer:
+        orm_spawner = user.orm_user.orm_spawners.get(server.name)
+        if self._idle is None or orm_spawner is None:
+            return server
+        at, is_kept_longer = announced_removal(orm_spawner, self._idle.removal, datetime.now(UTC))
+        return replace(server, removed_at=at, is_kept_longer=is_kept_longer)
 
 
 class GroupServersHandler(APIHandler):
@@ -198,6 +249,31 @@ class OwnClaimHandler(APIHandler):
         return user.spawners[server_name]
 
 
+class UnsavedHandler(APIHandler):
+    """What a server that runs says about unsaved work: asked now, unless it was just asked."""
+
+    @needs_scope("access:servers")
+    async def get(self, user_name: str, server_name: str) -> None:
+        """Write `{"unsaved": …}`, null where nobody knows."""
+        user = self.find_user(user_name)
+        if user is None or server_name not in user.orm_user.orm_spawners:
+            raise web.HTTPError(404)
+        spawner = user.spawners.get(server_name)
+        if isinstance(spawner, UnsavedMixin):
+            await spawner.ask_unsaved()
+        unsaved = _unsaved(user, server_name)
+        self.write({"unsaved": unsaved.to_json() if unsaved else None})
+
+
+def _unsaved(user: Any, server_name: str) -> Unsaved | None:
+    """Return what a server last said about unsaved work; None where it was never asked."""
+    spawner = user.spawners.get(server_name)
+    if isinstance(spawner, UnsavedMixin):
+        return spawner.unsaved
+    orm_spawner = user.orm_user.orm_spawners.get(server_name)
+    return unsaved_kept(orm_spawner.state) if orm_spawner is not None else None
+
+
 def _own_claim(spawner: Any) -> str:
     """Return the name of the claim that goes with one server, by the rule of KubeSpawner's `delete_forever`."""
     template = str(getattr(spawner, "pvc_name_template", ""))
@@ -230,6 +306,7 @@ def _server(handler: APIHandler, user: Any, name: str) -> HubServer:
         phases=tuple(start.times.spent.items()) if start is not None else (),
         waiting_for=finding.meanwhile if finding is not None and failure is None else "",
         failure=failure,
+        unsaved=_unsaved(user, name) if handler.has_scope(f"access:servers!server={user.name}/{name}") else None,
     )
 
 

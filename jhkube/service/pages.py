@@ -181,7 +181,12 @@ class ServerAction(Page):
     """The buttons Start and Stop."""
 
     async def do(self, **parts: str) -> None:
-        """Do it, and show the server."""
+        """Do it, and show the server; a stop with unsaved work is asked about first."""
+        if parts["action"] == "stop" and not self.get_body_argument("asked", ""):
+            server = await self.act("server", {"name": parts["name"]})
+            if (server["unsaved"] or {}).get("state") == "some":
+                self.render_page("stop_server.html", server=server)
+                return
         await self.act(f"{parts['action']}_server", {"name": parts["name"]}, body={})
         self.back(f"servers/{quote(parts['name'], safe='~')}")
 

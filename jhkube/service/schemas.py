@@ -111,6 +111,25 @@ FAILURE: Final = _object(
         "detail": _text("What the cluster said, with anything secret taken out."),
     }
 )
+UNSAVED_REPOSITORY: Final = _object(
+    {
+        "path": _text("The repository's folder, below the home."),
+        "changed": {"type": ["integer", "null"], "minimum": 0, "description": "Files that are changed or new."},
+        "unpushed": {"type": ["integer", "null"], "minimum": 0, "description": "Commits that no remote has."},
+    }
+)
+UNSAVED: Final = _object(
+    {
+        "state": {"type": "string", "enum": ["none", "some", "unknown"]},
+        "message": _text("The same in a sentence."),
+        "asked": _maybe(TIME),
+        "repositories": {
+            "type": "array",
+            "items": _ref("UnsavedRepository"),
+            "description": "Those with unsaved work, and those that git could not look at (null).",
+        },
+    }
+)
 SERVER: Final = _object(
     {
         "name": _text("The server's name; empty for the default server."),
@@ -128,7 +147,12 @@ SERVER: Final = _object(
         "failure": {"anyOf": [_ref("Failure"), {"type": "null"}]},
         "claims": {"type": "array", "items": {"type": "string"}, "description": "The names of its disks."},
         "containers": {"type": "array", "items": {"type": "string"}, "description": "What has a log."},
-        "warnings": {"type": "array", "items": {"type": "string"}},
+        "warnings": {"type": "array", "items": {"type": "string"}, "description": "Sentences for the person."},
+        "unsaved": {
+            "anyOf": [_ref("Unsaved"), {"type": "null"}],
+            "description": "Work in git repositories that is only on the disk; of a stopped server as it was at the"
+            " stop. Null where the server was never asked, or the token may not use the server.",
+        },
     }
 )
 GROUP_SERVER: Final = _object(
@@ -265,6 +289,8 @@ COMPONENTS: Final[Mapping[str, Schema]] = {
     "Error": ERROR,
     "Step": STEP,
     "Failure": FAILURE,
+    "UnsavedRepository": UNSAVED_REPOSITORY,
+    "Unsaved": UNSAVED,
     "Server": SERVER,
     "GroupServer": GROUP_SERVER,
     "Event": EVENT,

@@ -11,6 +11,7 @@ from jhkube.service.ownership import Object, mounted_claims
 from jhkube.watch.containers import MAIN_CONTAINER
 from jhkube.watch.failure import redacted
 from jhkube.watch.failures import pod_failure
+from jhkube.watch.unsaved import Unsaved, unsaved_sentence
 
 __all__ = ["container_names", "group_server_view", "server_view", "state_of"]
 
@@ -89,6 +90,9 @@ def server_view(server: HubServer, pod: Object | None, *warnings: str) -> dict[s
     """
     view = _common(server)
     written = _written(pod)
+    unsaved = _unsaved(server.unsaved, view["state"]) if server.unsaved else None
+    if unsaved and unsaved["state"] == "some":
+        warnings = (*warnings, unsaved["message"])
     return {
         **view,
         "url": server.url,
@@ -99,6 +103,17 @@ def server_view(server: HubServer, pod: Object | None, *warnings: str) -> dict[s
         "claims": sorted(mounted_claims(pod)) if pod else [],
         "containers": container_names(pod) if pod else [],
         "warnings": [*warnings, *(_pod_warnings(pod) if pod and view["state"] == "running" else ())],
+        "unsaved": unsaved,
+    }
+
+
+def _unsaved(unsaved: Unsaved, state: str) -> dict[str, Any]:
+    """Return what is known of unsaved work, by the schema `Unsaved`."""
+    return {
+        "state": unsaved.state,
+        "message": unsaved_sentence(unsaved, at_stop=state not in ("running", "stopping")),
+        "asked": unsaved.asked,
+        "repositories": unsaved.to_json()["repositories"],
     }
 
 

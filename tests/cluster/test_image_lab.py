@@ -185,6 +185,17 @@ async def test_without_a_home_people_are_in_another_folder_and_read_why(
     assert (await lab.run(f"ls {place}*/new")).startswith(place)
 
 
+async def test_a_look_at_unsaved_work_does_not_count_as_use(labs: dict[str, Lab]) -> None:
+    lab = labs["fine"]
+    await lab.run("git init -q ~/paper && touch ~/paper/one")
+    before = json.loads(await lab.ask("GET", "/api/status"))["last_activity"]
+    said = json.loads(await lab.ask("GET", "/jhkube/unsaved"))
+    assert said == {"repositories": [{"path": "paper", "changed": 1, "unpushed": 0}], "more": 0, "complete": True}
+    assert json.loads(await lab.ask("GET", "/api/status"))["last_activity"] == before
+    async with aiohttp.request("GET", f"{lab.url}/jhkube/unsaved", allow_redirects=False) as answer:
+        assert answer.status in (302, 403)
+
+
 async def test_pip_installs_into_the_home(labs: dict[str, Lab]) -> None:
     script = (
         'cd /tmp && mkdir -p thing && cd thing && echo \'from setuptools import setup; setup(name="thing", '

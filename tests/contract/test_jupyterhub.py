@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import jupyterhub.spawner
 import pytest
 from jupyterhub import app, crypto, orm
+from jupyterhub.apihandlers.users import UserServerAPIHandler
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.objects import Server
 from jupyterhub.spawner import SimpleLocalProcessSpawner, Spawner
@@ -159,3 +160,17 @@ def test_a_start_ends_by_the_hubs_own_limit():
     with relies_on("`User.spawn` ends a start after `start_timeout` seconds: a start of jhkube's has no other limit"):
         assert "asyncio.wait_for" in calls(User.spawn)
         assert "timeout=spawner.start_timeout" in inspect.getsource(User.spawn)
+
+
+def test_what_a_spawner_keeps_after_a_stop_is_asked_once_it_has_stopped():
+    with relies_on("`User.stop` keeps what `get_state` returns after `stop` and `clear_state`"):
+        steps = ["spawner.stop", "spawner.clear_state", "spawner.get_state"]
+        assert [each for each in calls(User.stop) if each in steps] == steps
+
+
+def test_a_stopped_server_is_removed_by_the_handler_that_reads_its_order_from_the_body():
+    with relies_on("`UserServerAPIHandler.delete` removes a server if `get_json_body()` has a true `remove`"):
+        source = inspect.getsource(UserServerAPIHandler.delete)
+        assert "options = self.get_json_body()" in source
+        assert "remove = (options or {}).get('remove', False)" in source
+        assert parameters(UserServerAPIHandler.delete) == ["user_name", "server_name"]

@@ -77,6 +77,17 @@ class ServiceHub:
         """The service's address, with a slash at the end."""
         return f"http://127.0.0.1:{self.port}/services/jhkube/"
 
+    async def answers(self) -> None:
+        """Return once the service answers."""
+        async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+            while True:
+                try:
+                    async with session.get(f"{self.url}api/openapi.json") as answer:
+                        if answer.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    await asyncio.sleep(0.1)
+
     async def add(self, name: str, subject: str = "", *, groups: tuple[str, ...] = ()) -> str:
         """Make a person with a token of all that they may; return it."""
         assert (await self.hub.api("POST", f"/users/{name}"))[0] in (201, 409)
@@ -136,14 +147,8 @@ async def start_service(
     loaded = f"load_subconfig({str(CONFIG)!r})\n{python_settings}"
     hub = await start_hub(SETTINGS, python_settings=loaded, environ=environ)
     service = ServiceHub(hub, port)
-    async with asyncio.timeout(60), aiohttp.ClientSession() as session:
-        while True:
-            try:
-                async with session.get(f"{service.url}api/openapi.json") as answer:
-                    if answer.status == 200:
-                        return service
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.1)
+    await service.answers()
+    return service
 
 
 class ServiceBrowser:

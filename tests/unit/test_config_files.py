@@ -16,7 +16,7 @@ import jhkube.culler
 import jhkube.settings
 from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator, OIDCOrgAuthenticator
 from jhkube.checks.configured import ConfigurationError, load_configuration
-from jhkube.deployment import culler, settings
+from jhkube.deployment import culler, idle, settings
 from jhkube.deployment.settings import SETTINGS
 from jhkube.images.menu import ImageMenu
 from jhkube.prepull.prepuller import Prepuller
@@ -192,5 +192,6 @@ def test_copies_of_these_files_find_settings_and_culler_by_their_names():
 
 
 def test_each_setting_is_read():
-    read = "".join(part.read_text() for part in PARTS) + Path(culler.__file__).read_text()
+    modules = [Path(each.__file__) for each in (culler, idle)]
+    read = "".join(part.read_text() for part in [*PARTS, *modules])
     assert [setting.name for setting in SETTINGS if not re.search(rf"settings.*['\"]{setting.name}['\"]", read)] == []

@@ -13,10 +13,17 @@ from jhkube.service.refusals import Refusal, cluster_refusal
 from jhkube.service.routes import ROUTES
 from jhkube.service.server_views import OUT_OF_MEMORY, group_server_view, server_view, state_of
 from jhkube.service.validation import answer_problem
+from jhkube.watch.unsaved import Unsaved
 from tests.hub.service_world import claim, event, pod
 
 BY_NAME = {route.name: route for route in ROUTES}
 FAILURE = HubFailure("The image lab:x does not exist. Choose another.", "ErrImagePull", "not found")
+
+
+UNSAVED = Unsaved.from_answer(
+    {"repositories": [{"path": "work/paper", "changed": 2, "unpushed": 1}], "complete": True},
+    "2026-11-30T04:10:00Z",
+)
 
 
 def server(**facts):
@@ -76,9 +83,28 @@ def test_a_view_shows_no_environment():
     )
 
 
+def test_unsaved_work_is_a_warning_and_of_a_stopped_server_says_when_it_was_seen():
+    said = "Work in work/paper (2 changed files, 1 commit not pushed) is only on your disk."
+    running, stopped = (server_view(server(is_ready=ready, unsaved=UNSAVED), None) for ready in (True, False))
+    assert running["warnings"][0].startswith(said)
+    assert stopped["warnings"][0].startswith(f"Before your server stopped (2026-11-30 04:10 UTC): {said}")
+    for view in (running, stopped):
+        assert answer_problem(BY_NAME["server"], view) == ""
+        assert (view["unsaved"]["state"], view["unsaved"]["message"]) == ("some", view["warnings"][0])
+
+
+def test_no_unsaved_work_is_no_warning():
+    saved = Unsaved.from_answer({"repositories": [], "complete": True}, "2026-11-30T04:10:00Z")
+    view = server_view(server(is_ready=True, unsaved=saved), None)
+    assert (view["unsaved"]["state"], view["warnings"]) == ("none", [])
+
+
 def test_what_the_hub_writes_is_what_the_service_reads():
     written = HubServers(
-        servers=(server(phases=(("created", 0.1),), failure=FAILURE, options={"size": "small"}), server(name="")),
+        servers=(
+            server(phases=(("created", 0.1),), failure=FAILURE, options={"size": "small"}),
+            server(name="", unsaved=UNSAVED),
+        ),
         subject="github:1",
         namespace="labs",
         hub_version="6.1.1",
