@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Self
+from typing import Any, Final, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from slugify import slugify
 
-from jhkube.operator_models import ConfigError, Flag, Groups, Line, OperatorModel, Text, read_list
+from jhkube.operator_models import ConfigError, Flag, Groups, Line, OperatorModel, Regex, Text, read_list
 
 from .choice import LAB, Available, Choice, OptionError, available_for, chosen, entry_value, nearest_choice
 from .presets import Preset
@@ -79,21 +79,13 @@ TEMPLATE_FIELDS: Final = frozenset(
 )
 
 
-def _checked_regex(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"should be a regular expression: {error}") from None
-    return pattern
-
-
 class UnlistedChoice(OperatorModel):
     """A value that may be typed; see KubeSpawner's `profile_list` for the fields that it reads itself."""
 
     model_config = ConfigDict(extra="allow")
 
     enabled: Flag = False
-    validation_regex: Annotated[Line, AfterValidator(_checked_regex)] = ""
+    validation_regex: Regex = ""
 
 
 class ProfileOption(OperatorModel):
