@@ -13,6 +13,7 @@ from slugify import slugify
 from jhkube.operator_models import ConfigError, Flag, Groups, Line, OperatorModel, Regex, Text, read_list
 
 from .choice import LAB, Available, Choice, OptionError, available_for, chosen, entry_value, nearest_choice
+from .environment import literal_environment
 from .presets import Preset
 from .sizes import Size, default_size
 
@@ -176,6 +177,7 @@ def profile_list(available: Available, choice: Choice | None = None) -> list[dic
     if choice is not None and choice.profile == LAB:
         lab["kubespawner_override"] = merged(
             preset_overrides(choice.presets),
+            {"environment": literal_environment(choice.environment)} if choice.environment else {},
             option_overrides(reset_environment=choice.reset_environment, debug=choice.debug),
         )
     images = _image_option(available, choice)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from string import Formatter
 from typing import Annotated, Any, Final, Literal
@@ -174,7 +174,7 @@ def read_repository(options: Mapping[str, Any], allowed: Repositories) -> Reposi
         return None
     if not allowed.hosts:
         raise OptionError("repository", "Servers cannot start from a repository on this hub: leave it out.")
-    read = {"repository": lambda: repository_url(url, allowed.hosts)}
+    read: dict[str, Callable[[], str]] = {"repository": lambda: repository_url(url, allowed.hosts)}
     if texts["branch"]:
         read["branch"] = lambda: branch_name(texts["branch"])
     if texts["commit"]:
