@@ -563,3 +563,20 @@ async def test_nobody_without_an_identity_gets_a_server_that_lacks_its_repositor
     spawner.pod_start = object()
     with pytest.raises(StartRefused, match="A repository is cloned as its person"):
         await spawner.get_pod_manifest()
+
+
+async def test_the_check_tells_what_keeps_servers_from_starting_from_a_repository():
+    config = Config({"JupyterHub": {"spawner_class": "jhkube"}, "ImageMenu": {"cache_file": ""}})
+    config.JHKubeSpawner = Config(repository_hosts=["github.com"], start_timeout=60)
+
+    def told():
+        return [each.text for each in configuration_results(ConfiguredHub(config))]
+
+    assert any("repository_hosts has no effect" in text for text in told()), told()
+    assert any("a start ends after 60 s, before cloning" in text for text in told()), told()
+    config.ImageMenu.repositories = [LAB]
+    config.JHKubeSpawner.start_timeout = 300
+    assert not [text for text in told() if "repository" in text]
+    config.JHKubeSpawner.repository_hosts = []
+    config.JHKubeSpawner.repository_image = "registry.example/{path}:1"
+    assert any("repository_image needs repository_hosts" in text for text in told()), told()
