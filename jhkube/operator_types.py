@@ -27,10 +27,12 @@ __all__ = [
     "Environment",
     "Flag",
     "Groups",
+    "HostAndPort",
     "KubernetesObjects",
     "Line",
     "Name",
     "ObjectName",
+    "Regex",
     "Seconds",
     "Text",
     "TextList",
@@ -44,6 +46,9 @@ OBJECT_NAME: Final = r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?"
 # "4G", "4Gi", "512 MB", "0.5T": a number and a binary unit, as JupyterHub's `mem_limit` reads it.
 BYTES: Final = r"(\d+(?:\.\d+)?)\s*(?:([KMGTPkmgtp])[iI]?)?[Bb]?"
 UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
+
+# A lower-case name or address, and a port.
+HOST: Final = r"(?=.{1,200}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*(:[1-9][0-9]{0,4})?"
 
 ENVIRONMENT_NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 
@@ -108,6 +113,14 @@ def _whole(pattern: str) -> Callable[[str], str]:
     return check
 
 
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"should be a regular expression: {error}") from None
+    return pattern
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
@@ -140,6 +153,18 @@ Name = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{NAME_PATTERN}$"}),
 ]
 """A name that can be a label of a pod."""
+
+Regex = Annotated[Line, AfterValidator(_compiles)]
+"""A regular expression on one line."""
+
+HostAndPort = Annotated[
+    str,
+    Strict(),
+    AfterValidator(_whole(HOST)),
+    # It may be a whole URL, with a password in it.
+    Wanted("a lower-case name with an optional port, such as 'git.example.org:3000'", secret=True),
+]
+"""A host that is reached by HTTP; its port only where that is not the scheme's own."""
 
 ObjectName = Annotated[
     str,

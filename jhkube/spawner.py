@@ -38,6 +38,11 @@ from jhkube.watch.unsaved_question import UnsavedMixin
 
 __all__ = ["JHKubeSpawner", "begin_menu_with_hub"]
 
+NO_CLONE = (
+    "A repository is cloned as its person, and your login does not tell this hub who you are in the pod. "
+    "Start without the repository."
+)
+
 
 class JHKubeSpawner(UnsavedMixin, WatchedSpawner, OwningSpawner):
     """KubeSpawner, with a live menu of images, the person's own identity in the pod, and an honest start.
@@ -70,6 +75,8 @@ class JHKubeSpawner(UnsavedMixin, WatchedSpawner, OwningSpawner):
     async def load_user_options(self) -> None:
         """Apply what was chosen, and see to the home before KubeSpawner comes to the claim."""
         await super().load_user_options()
+        if self._choice is not None and self._choice.warning:
+            self._warnings.append(self._choice.warning)
         # Here, since the options may have set the namespace.
         if self.storage_pvc_ensure:
             if self.enable_user_namespaces:
@@ -146,6 +153,8 @@ class JHKubeSpawner(UnsavedMixin, WatchedSpawner, OwningSpawner):
         try:
             pod: V1Pod = await super().get_pod_manifest()
             if self._identity is None:
+                if self._choice is not None and self._choice.repository is not None:
+                    raise StartRefused(NO_CLONE)
                 self._pod_log.warning("no identity in auth_state, so the pod is KubeSpawner's own")
                 return pod
             return build_pod(pod, self.pod_settings(), self._identity, self._facts(), claim_name=self.pvc_name)
@@ -166,6 +175,8 @@ class JHKubeSpawner(UnsavedMixin, WatchedSpawner, OwningSpawner):
             image_digest=choice.entry.digest if choice.entry else "",
             size=choice.size.name if choice.size else "",
             hub_groups=groups,
+            repository=choice.repository,
+            warning=choice.warning,
         )
 
     async def _make_create_pod_request(self, pod: V1Pod, request_timeout: float) -> bool:

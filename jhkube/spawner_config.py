@@ -8,6 +8,7 @@ from typing import Any, Final
 from traitlets import Bool, Dict, Enum, Float, List, Unicode, validate
 
 from jhkube.operator_models import ConfigError, checked_trait
+from jhkube.options_form.environment import Variable, parse_environment_names
 from jhkube.options_form.presets import Preset, parse_presets
 from jhkube.options_form.sizes import DEFAULT_SIZES, GUARANTEE_RATIO, Size, parse_sizes
 from jhkube.pod.accounts import DEBIAN_GROUP, DEBIAN_PASSWD, Accounts, AccountsFrom
@@ -17,6 +18,7 @@ from jhkube.pod.limits import Ceilings, parse_ceilings
 from jhkube.pod.mounts import parse_mounts
 from jhkube.pod.security import NO_COMMAND, parse_umask
 from jhkube.spawner_homes import HomeConfig
+from jhkube.spawner_repositories import RepositoryConfig
 from jhkube.watch.patience import Patience, parse_patience
 
 __all__ = ["SpawnerConfig"]
@@ -24,6 +26,7 @@ __all__ = ["SpawnerConfig"]
 
 _PARSERS: Final[dict[str, Callable[[Any], object]]] = {
     "ceilings": parse_ceilings,
+    "environment_names": parse_environment_names,
     "extra_mounts": parse_mounts,
     "git_hosts": parse_git_hosts,
     "guarantee_ratio": lambda ratio: parse_sizes((), ratio),
@@ -35,7 +38,7 @@ _PARSERS: Final[dict[str, Callable[[Any], object]]] = {
 """What reads a trait, and raises ValueError where it cannot be used."""
 
 
-class SpawnerConfig(HomeConfig):
+class SpawnerConfig(HomeConfig, RepositoryConfig):
     """The traits that `JHKubeSpawner` has beyond KubeSpawner's."""
 
     accounts_from = Enum(
@@ -230,6 +233,22 @@ class SpawnerConfig(HomeConfig):
         """,
     ).tag(config=True)
 
+    environment_names: Any = List(
+        help="""
+        The environment variables that people may set in the form, by REST and in links: names, or dicts with `name`
+        and the optional fields `pattern` (a regular expression for the whole value), `values` (to choose from),
+        `display_name`, `description` and `groups`. Variables that jhkube, JupyterHub, shells and languages read
+        themselves, such as `PATH`, `LD_PRELOAD` and `PYTHONPATH`, are refused.
+
+        For example::
+
+            c.JHKubeSpawner.environment_names = [
+                {"name": "SURVEY", "values": ["deep", "wide"]},
+                {"name": "OMP_NUM_THREADS", "pattern": "[1-9][0-9]?", "description": "1 to 99"},
+            ]
+        """,
+    ).tag(config=True)
+
     @validate(*_PARSERS)
     def _usable(self, proposal: Any) -> Any:
         return checked_trait("c.JHKubeSpawner", proposal, _PARSERS[proposal["trait"].name])
@@ -255,6 +274,7 @@ class SpawnerConfig(HomeConfig):
                 replace_etc_gitconfig=self.git_replaces_etc_gitconfig,
             ),
             mounts=parse_mounts(self.extra_mounts),
+            clones=self.parsed_clones(),
             umask=parse_umask(self.umask),
         )
 
@@ -274,6 +294,8 @@ class SpawnerConfig(HomeConfig):
         # KubeSpawner's own traits: a shell goes before the command, and a profile may bring one.
         if self.umask and not (getattr(self, "cmd", ()) or getattr(self, "profile_list", ())):
             raise ConfigError(f"c.JHKubeSpawner.umask {NO_COMMAND}")
+        if self.repository_image and not self.repository_hosts:
+            raise ConfigError("c.JHKubeSpawner.repository_image needs repository_hosts: nobody can name a repository")
 
     def parsed_sizes(self) -> tuple[Size, ...]:
         """Return the sizes as values."""
@@ -290,3 +312,7 @@ class SpawnerConfig(HomeConfig):
     def parsed_presets(self) -> tuple[Preset, ...]:
         """Return the presets as values."""
         return parse_presets(self.presets)
+
+    def parsed_variables(self) -> tuple[Variable, ...]:
+        """Return the environment variables that people may set."""
+        return parse_environment_names(self.environment_names)

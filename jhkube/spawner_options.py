@@ -165,6 +165,8 @@ class ChoosingSpawner(CountedSpawner):
             self.parsed_sizes(),
             self.parsed_presets(),
             await self._profiles_now(),
+            repositories=self.parsed_repositories(),
+            variables=self.parsed_variables(),
             is_ready=self._ready_images.has if self._ready_images else lambda image: False,
         )
 
@@ -208,9 +210,9 @@ class ChoosingSpawner(CountedSpawner):
                 await further(choice)
             await self._watch_room()
             self._check_room(choice)
-            entry = await self._entry_of(choice) if choice else None
-        if choice and entry and not self.active:
-            self._found = FoundImage(choice.image, entry, time.monotonic() + FOUND_FOR)
+            looked_up = await self._looked_up(choice) if choice else None
+        if looked_up and looked_up.entry and not self.active:
+            self._found = FoundImage(looked_up.image, looked_up.entry, time.monotonic() + FOUND_FOR)
 
     async def _choose(self, options: Any) -> None:
         """Check the options of a start, whichever way they came in, and keep what they stand for."""
@@ -224,11 +226,11 @@ class ChoosingSpawner(CountedSpawner):
                 self._choice = choice
                 found, self._found = self._found, None
                 if choice is not None:
-                    if found and found.image == choice.image and time.monotonic() < found.until:
-                        entry: MenuEntry | None = found.entry
+                    asked = choice.own_image or choice.image
+                    if found and found.image == asked and time.monotonic() < found.until:
+                        self._choice = replace(choice, image=asked, entry=found.entry, own_image="")
                     else:
-                        entry = await self._entry_of(choice)
-                    self._choice = replace(choice, entry=entry)
+                        self._choice = await self._looked_up(choice)
         except BaseException:
             self._choice = None
             raise
@@ -258,17 +260,50 @@ class ChoosingSpawner(CountedSpawner):
             )
         return choice
 
-    async def _entry_of(self, choice: Choice) -> MenuEntry | None:
-        """Return the image of a choice with the digest that it has now; None where no image is chosen."""
+    async def _looked_up(self, choice: Choice) -> Choice:
+        """Return a choice whose image has the digest that it has now, if an image is chosen at all.
+
+        A repository's own image is taken in the place of the default one where it can be. Where it cannot, that is no
+        reason to refuse a start.
+        """
         assert self.image_menu is not None
+        if choice.own_image:
+            try:
+                return replace(choice, image=choice.own_image, entry=await self._own_entry(choice), own_image="")
+            except NoSuchImage as error:
+                warning = (
+                    f"Your server runs {choice.image} and not {choice.own_image}, the image of your repository. "
+                    f"{error}"
+                )
+                choice = replace(choice, own_image="", warning=warning)
         try:
             if choice.is_custom:
                 offer = (await self.available()).images
                 assert offer is not None
-                return await self.image_menu.check_custom_image(choice.image, offer)
-            return None if choice.entry is None else await self.image_menu.resolved(choice.entry)
+                entry: MenuEntry | None = await self.image_menu.check_custom_image(choice.image, offer)
+            else:
+                entry = None if choice.entry is None else await self.image_menu.resolved(choice.entry)
         except NoSuchImage as error:
             raise OptionError("image", str(error)) from None
+        return replace(choice, entry=entry)
+
+    async def _own_entry(self, choice: Choice) -> MenuEntry:
+        """Return a repository's own image with its digest.
+
+        Raises
+        ------
+        NoSuchImage
+            Where it does not exist, or this person may not run it.
+        """
+        menu, offer = self.image_menu, (await self.available()).images
+        assert menu is not None
+        assert offer is not None
+        entry = offer.find(choice.own_image)
+        if entry is not None:
+            return await menu.resolved(entry)
+        if self.pod_settings().home.is_open_to_images:
+            raise NoSuchImage("Images that are not on the list cannot be started on this hub.")
+        return await menu.check_custom_image(choice.own_image, offer)
 
     async def load_user_options(self) -> None:
         """Let KubeSpawner apply what was chosen; every way to a start passes here."""

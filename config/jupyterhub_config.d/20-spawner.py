@@ -41,3 +41,8 @@ if settings["home.path"]:
 # Where git may offer the person's token: the GitHub that people log in with, unless others are set.
 git_urls = settings["git.hosts"] or ([settings["github.url"]] if settings["auth.provider"] == "github" else [])
 c.JHKubeSpawner.git_hosts = [{"scheme": url.scheme, "host": url.netloc} for url in map(urlsplit, git_urls)]
+
+# Which git hosts servers can start from, where the images of repositories are, and which variables people may set.
+c.JHKubeSpawner.repository_hosts = settings["git.repositoryHosts"]
+c.JHKubeSpawner.repository_image = settings["git.repositoryImage"]
+c.JHKubeSpawner.environment_names = settings["spawner.environmentNames"]

@@ -110,6 +110,7 @@ def _spawner(hub: ConfiguredHub) -> Iterator[Result]:
                 "images that people type are refused: the chosen image creates homes as root, where all homes are",
                 "Set c.JHKubeSpawner.home_make_image to an image with sh, mkdir, chmod, chown and ls that you trust.",
             )
+        yield from _repositories(hub)
         if hub.spawner.adopt_claims:
             yield CONFIGURATION.warning(
                 "adopt_claims: a claim that does not say whose it is becomes the home of whoever has its name",
@@ -120,6 +121,24 @@ def _spawner(hub: ConfiguredHub) -> Iterator[Result]:
     except NoClusterConfigured:
         # The check of the cluster tells it.
         return
+
+
+def _repositories(hub: ConfiguredHub) -> Iterator[Result]:
+    """Yield what keeps servers from starting from a repository."""
+    spawner = hub.spawner
+    if not spawner.repository_hosts:
+        return
+    if not hub.menu.repositories:
+        yield CONFIGURATION.failed(
+            "repository_hosts has no effect: without a menu of images the options are KubeSpawner's",
+            "Set c.ImageMenu.repositories.",
+        )
+    if spawner.repository_timeout >= spawner.start_timeout:
+        yield CONFIGURATION.warning(
+            f"a start ends after {spawner.start_timeout} s, before cloning a repository has had its "
+            f"{spawner.repository_timeout} s",
+            "Set c.JHKubeSpawner.start_timeout to more than c.JHKubeSpawner.repository_timeout.",
+        )
 
 
 def not_jhkube(hub: ConfiguredHub) -> Result:

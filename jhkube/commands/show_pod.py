@@ -40,7 +40,7 @@ PLACEHOLDER = 65533
 LISTS = ("presets",)
 """Options that may be given more than once."""
 
-FLAGS = ("debug", "reset_environment")
+FLAGS = ("debug", "lfs", "reset_environment", "submodules")
 """Options that are true or false."""
 
 

@@ -255,6 +255,11 @@ class Spawner(Section):
         "JHKUBE_NODE_SELECTOR", {}, "labels of the nodes for user pods and for prepulled images"
     )
     tolerations: Objects = setting("JHKUBE_TOLERATIONS", [], "tolerations of user pods")
+    environment_names: Objects = setting(
+        "JHKUBE_ENVIRONMENT_NAMES",
+        [],
+        "environment variables that people may set, as JHKubeSpawner.environment_names takes them",
+    )
 
 
 class Home(Section):
@@ -283,6 +288,12 @@ class Git(Section):
     """Git in the pods."""
 
     hosts: Urls = setting("JHKUBE_GIT_HOSTS", [], "URLs of git hosts that get the token; GitHub's if unset")
+    repository_hosts: Urls = setting(
+        "JHKUBE_REPOSITORY_HOSTS", [], "URLs of git hosts whose repositories servers can start from; none if unset"
+    )
+    repository_image: Text = setting(
+        "JHKUBE_REPOSITORY_IMAGE", "", "a repository's own image: registry.example.org/{path}:{commit:7}"
+    )
 
 
 class Menu(Section):

@@ -10,9 +10,12 @@ from jhkube.images.entries import MenuEntry
 from jhkube.images.image_name import is_image
 from jhkube.images.offers import Offer
 from jhkube.images.tags import TagKind
+from jhkube.repository import Repository
 
-from .option_values import OptionError, profile_values, question, shown, text_value, there_are
+from .environment import Variable, kept_environment, read_environment, variables_for
+from .option_values import OptionError, flag_value, listed, profile_values, question, shown, text_value, there_are
 from .presets import Preset, presets_for
+from .repositories import NO_REPOSITORIES, REPOSITORY_KEYS, Repositories, read_repository
 from .sizes import Size, default_size, sizes_for
 
 __all__ = [
@@ -29,7 +32,7 @@ __all__ = [
 LAB: Final = "lab"
 """The slug of the computed profile."""
 
-KEYS: Final = ("profile", "image", "size", "presets", "reset_environment", "debug")
+KEYS: Final = ("profile", "image", "size", "presets", *REPOSITORY_KEYS, "environment", "reset_environment", "debug")
 """The options of the computed profile."""
 
 
@@ -48,6 +51,12 @@ class Available:
 
     profiles: tuple[Mapping[str, Any], ...] = ()
     """The operator's static profiles, as `profiles.parse_profiles` returns them."""
+
+    repositories: Repositories = NO_REPOSITORIES
+    """The repositories that a server may start from."""
+
+    variables: tuple[Variable, ...] = ()
+    """The environment variables that may be set, in the operator's order."""
 
     reset_environment: bool = True
     """Whether the form has a box to start with a fresh environment."""
@@ -86,11 +95,23 @@ class Choice:
     presets: tuple[Preset, ...] = ()
     """The presets that were checked."""
 
+    repository: Repository | None = None
+    """The repository to clone before the server starts."""
+
+    own_image: str = ""
+    """The repository's own image: taken in the place of `image` if it can be, which is still to be looked up."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """The environment variables to set."""
+
     reset_environment: bool = False
     """Whether the environment is to be fresh."""
 
     debug: bool = False
     """Whether the server is to log more."""
+
+    warning: str = ""
+    """What is not as it was asked for, in a sentence for the person; mostly empty."""
 
     extra: Mapping[str, str] = field(default_factory=dict)
     """The options of a static profile, in KubeSpawner's own names."""
@@ -105,6 +126,11 @@ class Choice:
         if self.size:
             options["size"] = self.size.name
         options["presets"] = [preset.name for preset in self.presets]
+        if self.repository:
+            asked = (self.repository.url, *(getattr(self.repository, key) for key in REPOSITORY_KEYS[1:]))
+            options |= {key: value for key, value in zip(REPOSITORY_KEYS, asked, strict=True) if value}
+        if self.environment:
+            options["environment"] = dict(self.environment)
         return options | {"reset_environment": self.reset_environment, "debug": self.debug}
 
 
@@ -115,6 +141,8 @@ def available_for(
     presets: Sequence[Preset] = (),
     profiles: Sequence[Mapping[str, Any]] = (),
     *,
+    repositories: Repositories = NO_REPOSITORIES,
+    variables: Sequence[Variable] = (),
     reset_environment: bool = True,
     debug: bool = True,
     is_ready: Callable[[str], bool] = lambda image: False,
@@ -126,6 +154,8 @@ def available_for(
         sizes=sizes_for(groups, sizes),
         presets=presets_for(groups, presets),
         profiles=tuple(each for each in profiles if not each.get("groups") or mine & set(each["groups"])),
+        repositories=repositories,
+        variables=variables_for(groups, variables),
         reset_environment=reset_environment,
         debug=debug,
         is_ready=is_ready,
@@ -160,12 +190,16 @@ def chosen(options: Any, available: Available) -> Choice:
             hint = question(str(key), KEYS) or f" There are {', '.join(KEYS)}."
             raise OptionError("", f"There is no option {shown(key)}.{hint}")
     image, entry = _image(options, available)
+    repository = read_repository(options, available.repositories)
     return Choice(
         image=image,
         entry=entry,
         is_custom=bool(image) and entry is None,
         size=_size(options, available.sizes),
         presets=_presets(options, available.presets),
+        repository=repository,
+        own_image=available.repositories.own_image(repository) if _leaves_image(options, available) else "",
+        environment=read_environment(options, available.variables),
         reset_environment=_flag(options, "reset_environment", available.reset_environment),
         debug=_flag(options, "debug", available.debug),
     )
@@ -207,12 +241,17 @@ def nearest_choice(options: Any, available: Available) -> tuple[Choice, dict[str
         except OptionError as error:
             return Choice(profile=slug), gone | {error.field: str(asked.get(error.field, ""))}
     image, entry = kept("image", lambda given: _image(given, available), ("", None))
+    # A repository is cloned once, and not at every start that follows.
+    environment, unset = kept_environment(asked, available.variables)
+    if unset:
+        gone["environment"] = listed(unset)
     choice = Choice(
         image=image,
         entry=entry,
         is_custom=bool(image) and entry is None,
         size=kept("size", lambda given: _size(given, available.sizes)),
         presets=kept("presets", lambda given: _presets(given, available.presets), ()),
+        environment=environment,
         reset_environment=kept(
             "reset_environment", lambda given: _flag(given, "reset_environment", available.reset_environment)
         ),
@@ -272,6 +311,11 @@ def _image(options: Mapping[str, Any], available: Available) -> tuple[str, MenuE
     raise OptionError("image", f"There is no image {shown(text)} to choose.{_hint(text, images)}")
 
 
+def _leaves_image(options: Mapping[str, Any], available: Available) -> bool:
+    """Say whether the image is left to the hub, which then looks for one of the repository's own."""
+    return available.images is not None and options.get("image") is None
+
+
 def _nothing_offered(images: Offer) -> str:
     if images.refreshed_at is None:
         return "There is no list of images yet: the registry has not answered. Try again in a minute."
@@ -310,11 +354,7 @@ def _presets(options: Mapping[str, Any], presets: Sequence[Preset]) -> tuple[Pre
 
 
 def _flag(options: Mapping[str, Any], field: str, is_offered: bool) -> bool:
-    value = options.get(field)
-    if value is None:
-        return False
-    if not isinstance(value, bool):
-        raise OptionError(field, f"The option {field!r} should be true or false, not {shown(value)}.")
+    value = flag_value(options, field)
     if value and not is_offered:
         raise OptionError(field, f"The option {field!r} is not offered on this hub.")
     return value

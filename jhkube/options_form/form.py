@@ -11,11 +11,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .choice import LAB, Available, OptionError
-from .form_view import CUSTOM_IMAGE, SEARCHED_IMAGE, form_view
+from .form_view import CUSTOM_IMAGE, OWN_IMAGE, SEARCHED_IMAGE, form_view
 from .option_values import UNLISTED
 from .tag_index import tag_index
 
 __all__ = ["options_from_form", "render"]
+
+VARIABLE_PREFIX: Final = "environment-"
+"""What stands before a variable's name in the name of its field."""
 
 OPTION_PREFIX: Final = "profile-option-"
 """What KubeSpawner's own form puts before the name of a profile's option."""
@@ -48,7 +51,7 @@ def render(
     """
     view = form_view(available, options, errors, now)
     index = tag_index(available.images.all_entries) if view.search_count and available.images else None
-    names = {"lab": LAB, "unlisted": UNLISTED, "option_prefix": OPTION_PREFIX}
+    names = {"lab": LAB, "unlisted": UNLISTED, "option_prefix": OPTION_PREFIX, "variable_prefix": VARIABLE_PREFIX}
     page: str = _template().render(view=view, index=index, **names)
     # JSON can say half of a character, which no page can be sent with; remembered, it would end every form to come.
     return page.encode(errors="replace").decode()
@@ -78,14 +81,19 @@ def options_from_form(formdata: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     if image in (SEARCHED_IMAGE, CUSTOM_IMAGE):
         typed = "image_tag" if image == SEARCHED_IMAGE else "image_custom"
         image = (_last(formdata, typed) or "").strip()
-    if image is not None:
+    if image not in (None, OWN_IMAGE):
         options["image"] = image
     size = _last(formdata, "size")
     if size is not None:
         options["size"] = size
     if "presets" in formdata:
         options["presets"] = [name for name in formdata["presets"] if name]
-    for flag in ("reset_environment", "debug"):
+    for field in ("repository", "branch", "commit"):
+        if text := (_last(formdata, field) or "").strip():
+            options[field] = text
+    if variables := _variables(formdata):
+        options["environment"] = variables
+    for flag in ("submodules", "lfs", "reset_environment", "debug"):
         value = _last(formdata, flag)
         if value is not None:
             options[flag] = str(value).lower() in TRUE
@@ -116,6 +124,12 @@ def _profile_options(formdata: Mapping[str, Sequence[Any]], profile: str | None)
         # The computed profile has one name for an image, listed or typed.
         options = {name.removesuffix(UNLISTED): value for name, value in options.items()}
     return options
+
+
+def _variables(formdata: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return the variables that have a value; a field that is left empty sets none."""
+    fields = [name for name in formdata if name.startswith(VARIABLE_PREFIX)]
+    return {name.removeprefix(VARIABLE_PREFIX): value for name in fields if (value := _last(formdata, name))}
 
 
 def _last(formdata: Mapping[str, Sequence[Any]], field: str) -> Any:

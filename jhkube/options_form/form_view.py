@@ -12,15 +12,19 @@ from jhkube.images.offers import Offer
 from jhkube.images.tags import TagKind
 
 from .choice import Available, Choice, OptionError, entry_value, nearest_choice
+from .repositories import REPOSITORY_KEYS
 from .tag_index import KIND_TITLES
 
-__all__ = ["CUSTOM_IMAGE", "SEARCHED_IMAGE", "FormView", "age_text", "form_view", "size_text"]
+__all__ = ["CUSTOM_IMAGE", "OWN_IMAGE", "SEARCHED_IMAGE", "FormView", "age_text", "form_view", "size_text"]
 
 SEARCHED_IMAGE: Final = "*tag"
 """The value of the image field that stands for the tag typed next to it; no tag can have an asterisk."""
 
 CUSTOM_IMAGE: Final = "*custom"
 """The value of the image field that stands for the image typed next to it."""
+
+OWN_IMAGE: Final = "*repository"
+"""The value of the image field that stands for the image of the repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,39 @@ class ImageGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class RepositoryFields:
+    """What stands in the fields of a repository."""
+
+    hosts: str
+    """The hosts that it can be from, for people: `github.com, gitlab.com`."""
+
+    example: str
+    """An address of one of them."""
+
+    values: Mapping[str, Any]
+    """Text or truth value by option; nothing of an earlier start, since a repository is cloned once."""
+
+    has_image: bool
+    """Whether repositories can have images of their own."""
+
+    is_open: bool
+    """Whether the fields are shown at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class VariableField:
+    """The field of an environment variable."""
+
+    name: str
+    display_name: str
+    description: str
+    values: tuple[str, ...]
+    """The values to choose from; empty for a text."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Freshness:
     """How old the list is."""
 
@@ -85,7 +122,7 @@ class FormView:
 
     custom_allowed: bool
     image_field: str
-    """Which of the image fields is checked: empty for the list, or one of the two that are typed."""
+    """Which of the image fields is checked: empty for the list, or what is typed or the repository's own."""
 
     image_text: str
     """What stands in the typed field."""
@@ -94,6 +131,10 @@ class FormView:
     size: str
     presets: tuple[Any, ...]
     checked_presets: frozenset[str]
+    repository: RepositoryFields | None
+    """None where servers cannot start from a repository."""
+
+    variables: tuple[VariableField, ...]
     offers_reset: bool
     offers_debug: bool
     reset_environment: bool
@@ -120,6 +161,9 @@ def form_view(available: Available, options: Any, errors: Sequence[OptionError],
         refused = options.get("image") if isinstance(options, Mapping) and "image" in by_field else None
         text = refused if isinstance(refused, str) else text
         image_field = _image_field(text, images)
+    repository = _repository(available, options if errors else None)
+    if repository and repository.has_image and repository.values["repository"] and options.get("image") is None:
+        image_field = OWN_IMAGE
     return FormView(
         profile=choice.profile,
         profiles=available.profiles,
@@ -132,6 +176,8 @@ def form_view(available: Available, options: Any, errors: Sequence[OptionError],
         size=choice.size.name if choice.size else "",
         presets=available.presets,
         checked_presets=frozenset(preset.name for preset in choice.presets),
+        repository=repository,
+        variables=_variables(available, choice, options if errors else None),
         offers_reset=available.reset_environment,
         offers_debug=available.debug,
         # A fresh environment is asked for once, not at every start that follows.
@@ -148,6 +194,33 @@ def _typed(options: Any) -> dict[str, str]:
     """Return refused options as they were typed."""
     given = options.items() if isinstance(options, Mapping) else ()
     return {str(key): value for key, value in given if isinstance(value, str)}
+
+
+def _repository(available: Available, refused: Any) -> RepositoryFields | None:
+    """Return the fields of a repository, with what was asked for and refused."""
+    hosts = available.repositories.hosts
+    if not hosts:
+        return None
+    given: Mapping[str, Any] = refused if isinstance(refused, Mapping) else {}
+    values = {key: given.get(key) for key in REPOSITORY_KEYS}
+    texts = {key: value if isinstance(value, str) else "" for key, value in values.items()}
+    flags = {key: values[key] is True for key in ("submodules", "lfs")}
+    return RepositoryFields(
+        hosts=", ".join(host.partition("://")[2] for host in hosts),
+        example=f"{hosts[0]}/observatory/notes",
+        values={**texts, **flags},
+        has_image=available.repositories.image is not None and available.images is not None,
+        is_open=any(texts.values()) or any(flags.values()),
+    )
+
+
+def _variables(available: Available, choice: Choice, refused: Any) -> tuple[VariableField, ...]:
+    given = refused.get("environment") if isinstance(refused, Mapping) else None
+    values: Mapping[str, Any] = given if isinstance(given, Mapping) else choice.environment
+    return tuple(
+        VariableField(each.name, each.display_name, each.description, each.values, str(values.get(each.name) or ""))
+        for each in available.variables
+    )
 
 
 def age_text(seconds: float) -> str:
@@ -259,7 +332,7 @@ def _notices(gone: Mapping[str, str], choice: Choice) -> dict[str, str]:
             notices[name] = f"Your last image{said} is not available any more; {now} is chosen."
         elif name == "size" and choice.size is not None:
             notices[name] = f"Your last size{said} is not available any more; {choice.size.display_name} is chosen."
-        elif name in ("profile", "presets"):
+        elif name in ("profile", "presets", "environment"):
             notices[name] = "Some of what you chose last time is not available any more."
     return notices
 

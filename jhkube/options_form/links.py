@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from jhkube.repository import Repository
+
 from .choice import LAB, Available, Choice
 from .option_values import UNLISTED, OptionError, listed, shown
 from .sizes import Size, default_size
@@ -39,7 +41,21 @@ def check_link(choice: Choice, available: Available) -> None:
 def _typed(choice: Choice) -> dict[str, str]:
     """Return the texts that are on no list, by field: who follows a link has not seen them."""
     typed = {key.removesuffix(UNLISTED): shown(text) for key, text in choice.extra.items() if key.endswith(UNLISTED)}
-    return {"image": shown(choice.image)} | typed if choice.is_custom else typed
+    if choice.is_custom:
+        typed = {"image": shown(choice.image)} | typed
+    if choice.repository:
+        typed["repository"] = _clone(choice.repository)
+    return typed
+
+
+def _clone(repository: Repository) -> str:
+    """Return what becomes of a repository, for who has not typed it."""
+    what = f"the repository {repository.url}"
+    if repository.branch:
+        what += f" (branch {shown(repository.branch)})"
+    if repository.commit:
+        what += f" at the commit {repository.commit}"
+    return f"{what}, which is copied into the folder {shown(repository.folder)} of your home"
 
 
 def _asked(choice: Choice, available: Available) -> dict[str, str]:
@@ -53,6 +69,10 @@ def _asked(choice: Choice, available: Available) -> dict[str, str]:
         asked["size"] = f"the size {choice.size.display_name} ({choice.size.summary})"
     if presets := [preset.display_name for preset in choice.presets if not preset.is_default]:
         asked["presets"] = listed(shown(name) for name in presets)
+    if choice.environment:
+        asked["environment"] = listed(
+            f"the variable {name} = {shown(text)}" for name, text in choice.environment.items()
+        )
     if choice.reset_environment:
         asked["reset_environment"] = "a fresh environment, which sets your own packages and settings aside"
     return asked

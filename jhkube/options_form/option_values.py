@@ -8,7 +8,18 @@ from typing import Any, Final
 
 from jhkube.operator_errors import nearest
 
-__all__ = ["UNLISTED", "OptionError", "listed", "profile_values", "question", "shown", "text_value", "there_are"]
+__all__ = [
+    "LONGEST",
+    "UNLISTED",
+    "OptionError",
+    "flag_value",
+    "listed",
+    "profile_values",
+    "question",
+    "shown",
+    "text_value",
+    "there_are",
+]
 
 UNLISTED: Final = "--unlisted-choice"
 """What KubeSpawner adds to an option's name where its value is typed and not chosen."""
@@ -88,6 +99,14 @@ def text_value(options: Mapping[str, Any], field: str, default: Any) -> Any:
     if len(value) > LONGEST:
         raise OptionError(field, f"The option {field!r} should be at most {LONGEST} characters long.")
     return value
+
+
+def flag_value(options: Mapping[str, Any], field: str) -> bool:
+    """Return whether something is asked for; not where nobody says anything."""
+    value = options.get(field)
+    if value is not None and not isinstance(value, bool):
+        raise OptionError(field, f"The option {field!r} should be true or false, not {shown(value)}.")
+    return bool(value)
 
 
 def there_are(names: Iterable[Any]) -> str:

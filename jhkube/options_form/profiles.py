@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Self
+from typing import Any, Final, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from slugify import slugify
 
 from jhkube.operator_models import ConfigError, OperatorModel, read_list
-from jhkube.operator_types import Flag, Groups, Line, Text
+from jhkube.operator_types import Flag, Groups, Line, Regex, Text
 
 from .choice import LAB, Available, Choice, OptionError, available_for, chosen, entry_value, nearest_choice
+from .environment import literal_environment
 from .presets import Preset
 from .sizes import Size, default_size
 
@@ -80,21 +81,13 @@ TEMPLATE_FIELDS: Final = frozenset(
 )
 
 
-def _checked_regex(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"should be a regular expression: {error}") from None
-    return pattern
-
-
 class UnlistedChoice(OperatorModel):
     """A value that may be typed; see KubeSpawner's `profile_list` for the fields that it reads itself."""
 
     model_config = ConfigDict(extra="allow")
 
     enabled: Flag = False
-    validation_regex: Annotated[Line, AfterValidator(_checked_regex)] = ""
+    validation_regex: Regex = ""
 
 
 class ProfileOption(OperatorModel):
@@ -185,6 +178,7 @@ def profile_list(available: Available, choice: Choice | None = None) -> list[dic
     if choice is not None and choice.profile == LAB:
         lab["kubespawner_override"] = merged(
             preset_overrides(choice.presets),
+            {"environment": literal_environment(choice.environment)} if choice.environment else {},
             option_overrides(reset_environment=choice.reset_environment, debug=choice.debug),
         )
     images = _image_option(available, choice)

@@ -17,14 +17,28 @@ from jhkube.pod.git import GitSettings, git_files, git_parts
 from jhkube.pod.home import FolderMaker, Home, HomeKind, home_parts, home_path
 from jhkube.pod.mounts import Mount, mount_parts, mounts_for
 from jhkube.pod.parts import PodParts, apply_parts, user_container
+from jhkube.pod.repository import CloneSettings, clone_parts
 from jhkube.pod.secret import SECRET_PATH, SecretFiles, secret_name, secret_parts
 from jhkube.pod.security import run_as, with_umask, without_fs_group
+from jhkube.repository import Repository
 
-__all__ = ["GROUP_PREFIX", "PodSettings", "ServerFacts", "build_pod", "label_parts", "label_value", "secret_files"]
+__all__ = [
+    "GROUP_PREFIX",
+    "WARNING_ANNOTATION",
+    "PodSettings",
+    "ServerFacts",
+    "build_pod",
+    "label_parts",
+    "label_value",
+    "secret_files",
+]
 
 
 GROUP_PREFIX = "group.jhkube/"
 """A label with this prefix for each hub group of the user: `kubectl get pods -l group.jhkube/astro`."""
+
+WARNING_ANNOTATION = "jhkube/warning"
+"""What of a server is not as it was asked for, in a sentence for the person."""
 
 _DIGEST = re.compile(r"sha(?:256|512):([0-9a-f]{64}(?:[0-9a-f]{64})?)\Z")
 
@@ -48,6 +62,12 @@ class ServerFacts:
     hub_groups: tuple[str, ...] = ()
     """The user's groups in the hub."""
 
+    repository: Repository | None = None
+    """What is cloned into the home before the server starts."""
+
+    warning: str = ""
+    """What is not as it was asked for, in a sentence for the person."""
+
 
 @dataclass(frozen=True, slots=True)
 class PodSettings:
@@ -64,6 +84,9 @@ class PodSettings:
 
     mounts: tuple[Mount, ...] = ()
     """Volumes beyond the home."""
+
+    clones: CloneSettings = field(default_factory=CloneSettings)
+    """How repositories are cloned."""
 
     umask: str = ""
     """As `security.parse_umask` gives it; empty for the image's."""
@@ -113,6 +136,8 @@ def build_pod(
         git_parts(settings.git),
         label_parts(facts, identity),
     )
+    if facts.repository is not None:
+        apply_parts(pod, clone_parts(settings.clones, facts.repository, home, pod_name=name, container=container))
     if shares:
         without_fs_group(pod)
     return with_umask(pod, settings.umask)
@@ -168,6 +193,7 @@ def label_parts(facts: ServerFacts, identity: UserIdentity | None = None) -> Pod
         "jhkube/image-digest": facts.image_digest,
         "jhkube/groups": json.dumps(list(facts.hub_groups)) if facts.hub_groups else "",
         SUBJECT_ANNOTATION: identity.subject if identity else "",
+        WARNING_ANNOTATION: facts.warning,
     }
     return PodParts(
         labels={key: value for key, value in labels.items() if value},

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Strict
 
 from jhkube.identity import UserIdentity
 from jhkube.operator_models import ConfigError, OperatorModel, read_list
-from jhkube.operator_types import Wanted
+from jhkube.operator_types import HostAndPort, Wanted
 from jhkube.pod.parts import PodParts
 from jhkube.pod.secret import SECRET_PATH, SECRET_VOLUME, SecretFiles
 
@@ -26,19 +26,8 @@ __all__ = ["GitHost", "GitSettings", "git_files", "git_parts", "gitconfig", "par
 GITCONFIG = "gitconfig"
 """The Secret's file with the configuration."""
 
-_HOST = re.compile(
-    r"(?=.{1,200}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*(:[1-9][0-9]{0,4})?\Z"
-)
-"""A host name or address, and a port: `git.example.org:3000`."""
-
 _TOKEN = re.compile(r"[\x21-\x7e]+\Z")
 """A token on one line: git's credential protocol has one value a line."""
-
-
-def _host(text: str) -> str:
-    if not _HOST.match(text):
-        raise ValueError
-    return text
 
 
 def _printable(text: str) -> str:
@@ -50,13 +39,7 @@ def _printable(text: str) -> str:
 class GitHost(OperatorModel):
     """A git server that the user's token is good for."""
 
-    host: Annotated[
-        str,
-        Strict(),
-        AfterValidator(_host),
-        # It may be a whole URL, with a password in it.
-        Wanted("a lower-case name with an optional port, such as 'git.example.org:3000'", secret=True),
-    ]
+    host: HostAndPort
     """Name and, where it is not the scheme's own, port: `github.com`, `git.example.org:3000`."""
 
     scheme: Annotated[Literal["https", "http"], Wanted("https or http")] = "https"

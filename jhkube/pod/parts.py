@@ -19,7 +19,18 @@ from kubernetes_asyncio.client.models import (
     V1VolumeMount,
 )
 
-__all__ = ["InitStep", "PartsConflict", "PodParts", "apply_parts", "unexpanded", "user_container"]
+__all__ = [
+    "InitStep",
+    "PartsConflict",
+    "PodParts",
+    "apply_parts",
+    "modest_resources",
+    "mount_path_of",
+    "name_of",
+    "script_of",
+    "unexpanded",
+    "user_container",
+]
 
 INIT_CONTAINER = "jhkube-init"
 """The one init container that runs all the `InitStep`s of a pod, as the user."""
@@ -104,8 +115,8 @@ def user_container(pod: V1Pod) -> V1Container:
 def apply_parts(pod: V1Pod, *parts: PodParts) -> V1Pod:
     """Add `parts` to `pod`, in place, and return it.
 
-    To be called once, after `security.run_as`: the init container takes over whom the user's container
-    runs as.
+    To be called after `security.run_as`: the init container takes over whom the user's container runs as. All parts
+    with steps go into one call, since these share an init container.
 
     Raises
     ------
@@ -162,12 +173,13 @@ def _init_container(container: V1Container, steps: list[InitStep]) -> V1Containe
     return init
 
 
-def _name(item: Any) -> str:
+def name_of(item: Any) -> str:
     """Return the name of a model, or of the plain dict that `extra_pod_config` may have put there."""
     return str(item["name"] if isinstance(item, dict) else item.name)
 
 
-def _mount_path(mount: Any) -> str:
+def mount_path_of(mount: Any) -> str:
+    """Return where a mount is, without a slash at the end."""
     path = mount.get("mountPath", mount.get("mount_path")) if isinstance(mount, dict) else mount.mount_path
     return "/" + str(path).strip("/")
 
@@ -176,7 +188,7 @@ def _add_named(spec: Any, attribute: str, items: tuple[Any, ...], word: str) -> 
     if not items:
         return
     there = list(getattr(spec, attribute) or [])
-    by_name = {_name(item): item for item in there}
+    by_name = {name_of(item): item for item in there}
     for item in items:
         if item.name not in by_name:
             by_name[item.name] = item
@@ -192,15 +204,15 @@ def _add_mounts(container: V1Container, mounts: tuple[V1VolumeMount, ...]) -> No
     if not mounts:
         return
     there = list(container.volume_mounts or [])
-    by_path = {_mount_path(mount): mount for mount in there}
+    by_path = {mount_path_of(mount): mount for mount in there}
     for mount in mounts:
-        path = _mount_path(mount)
+        path = mount_path_of(mount)
         if path not in by_path:
             by_path[path] = mount
             there.append(mount)
         elif by_path[path] != mount:
             raise PartsConflict(
-                f"two volumes are to be mounted at {path}: {_name(by_path[path])!r} and {mount.name!r};"
+                f"two volumes are to be mounted at {path}: {name_of(by_path[path])!r} and {mount.name!r};"
                 " remove one from volume_mounts, or with the Zero to JupyterHub chart"
                 " set singleuser.storage.type to none"
             )
@@ -211,7 +223,7 @@ def _add_env(container: V1Container, env: Mapping[str, str]) -> None:
     if not env:
         return
     there = list(container.env or [])
-    taken = {_name(variable) for variable in there}
+    taken = {name_of(variable) for variable in there}
     added = [V1EnvVar(name=name, value=unexpanded(value)) for name, value in env.items() if name not in taken]
     # In front, so that the operator's own variables may refer to them as $(HOME).
     container.env = added + there

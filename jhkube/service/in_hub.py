@@ -140,6 +140,17 @@ def _choices(available: Available) -> dict[str, Any]:
             for each in available.profiles
         ],
         "default_profile": available.default_profile,
+        "repository_hosts": list(available.repositories.hosts),
+        "environment": [
+            {
+                "name": each.name,
+                "display_name": each.display_name,
+                "description": each.description,
+                "values": list(each.values),
+                "pattern": each.pattern,
+            }
+            for each in available.variables
+        ],
         "reset_environment": available.reset_environment,
         "debug": available.debug,
         "errors": list(images.errors) if images else [],

@@ -243,6 +243,19 @@ CHOICE_PRESET: Final = _object(
 CHOICE_PROFILE: Final = _object(
     {"value": _text("What the option profile takes."), "display_name": _text("The name that people see.")}
 )
+CHOICE_VARIABLE: Final = _object(
+    {
+        "name": _text("The variable's name in the option environment."),
+        "display_name": _text("The name that people see."),
+        "description": _text("What it is good for; often empty."),
+        "values": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "What it can be; empty for any text.",
+        },
+        "pattern": _text("The regular expression that a value has to match as a whole; mostly empty."),
+    }
+)
 CEILING: Final = _object(
     {
         "cores": {"type": ["number", "null"], "description": "Cores of all servers together; null for no ceiling."},
@@ -260,6 +273,16 @@ OPTIONS: Final = _object(
         "presets": {"type": "array", "items": _ref("PresetChoice")},
         "profiles": {"type": "array", "items": _ref("ProfileChoice"), "description": "Profiles of the operator's."},
         "default_profile": _text("The profile that is taken where none is chosen."),
+        "repository_hosts": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "What the option repository begins with, such as https://github.com; empty for none.",
+        },
+        "environment": {
+            "type": "array",
+            "items": _ref("VariableChoice"),
+            "description": "The variables that the option environment can set.",
+        },
         "reset_environment": FLAG,
         "debug": FLAG,
         "ceiling": _ref("Ceiling"),
@@ -302,6 +325,7 @@ COMPONENTS: Final[Mapping[str, Schema]] = {
     "SizeChoice": CHOICE_SIZE,
     "PresetChoice": CHOICE_PRESET,
     "ProfileChoice": CHOICE_PROFILE,
+    "VariableChoice": CHOICE_VARIABLE,
     "Ceiling": CEILING,
     "Options": OPTIONS,
 }

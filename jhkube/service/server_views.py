@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jhkube.pod.build import label_value
+from jhkube.pod.build import WARNING_ANNOTATION, label_value
 from jhkube.service.hub_answers import HubServer
 from jhkube.service.ownership import Object, mounted_claims
 from jhkube.watch.containers import MAIN_CONTAINER
 from jhkube.watch.failure import redacted
 from jhkube.watch.failures import pod_failure
+from jhkube.watch.repository import repository_notice
 from jhkube.watch.unsaved import Unsaved, unsaved_sentence
 
 __all__ = ["container_names", "group_server_view", "server_view", "state_of"]
@@ -152,7 +153,9 @@ def container_names(pod: Object) -> list[str]:
 
 def _pod_warnings(pod: Object) -> list[str]:
     """Return what is wrong with the pod of a server that runs."""
+    annotations: Mapping[str, str] = pod["metadata"].get("annotations") or {}
     said = []
+    not_as_asked = [text for text in (annotations.get(WARNING_ANNOTATION, ""), repository_notice(pod)) if text]
     for status in (pod.get("status") or {}).get("containerStatuses") or ():
         ended = (status.get("lastState") or {}).get("terminated") or {}
         if ended.get("reason") == "OOMKilled":
@@ -161,4 +164,4 @@ def _pod_warnings(pod: Object) -> list[str]:
         said.append("The cluster is removing your server's pod: save your work now.")
     elif not said and (failure := pod_failure(pod)) is not None:
         said.append(redacted(failure.meanwhile or failure.message))
-    return list(dict.fromkeys(said))
+    return list(dict.fromkeys([*said, *not_as_asked]))

@@ -10,6 +10,7 @@ from typing import Any
 from jhkube.watch.failure import Failure, redacted, shortened
 from jhkube.watch.images import IMAGE_REASONS, image_failure
 from jhkube.watch.patience import FOREVER, Patience
+from jhkube.watch.repository import repository_failure
 
 __all__ = [
     "MAIN_CONTAINER",
@@ -81,7 +82,11 @@ def container_failure(
     The pod's other containers are nothing that a server has to wait for: see `extra_container_failure`.
     """
     for container in _containers(pod):
-        failure = None if _is_extra(pod, container) else _one(container, events, patience)
+        if _is_extra(pod, container):
+            continue
+        failure = repository_failure(pod, container.name, container.ended, patience) or _one(
+            container, events, patience
+        )
         if failure is not None:
             return failure.definite() if container.is_over else failure
     return None

@@ -12,6 +12,7 @@ from jhkube.metrics import START_PHASE_SECONDS
 from jhkube.watch.containers import MAIN_CONTAINER, MAIN_FIELD
 from jhkube.watch.failure import redacted
 from jhkube.watch.probe import set_within
+from jhkube.watch.repository import CLONE_CONTAINER, repository_notice
 
 __all__ = ["PHASES", "PhaseTimes", "phase_of", "progress", "sentence_of", "sentences_of_status"]
 
@@ -71,6 +72,8 @@ def sentence_of(event: Mapping[str, Any]) -> tuple[int | None, str]:
         case "Created":
             return (30 if is_init else 65), ""
         case "Started":
+            if is_init and part and part["name"] == CLONE_CONTAINER:
+                return 33, "Your repository is being cloned."
             if is_init:
                 return 32, f"Preparing your server: step{named}."
             if named:
@@ -88,6 +91,8 @@ def sentences_of_status(pod: Mapping[str, Any] | None) -> list[tuple[int, str]]:
     if pod is None or "nodeName" not in pod.get("spec", {}):
         return []
     said = [(15, f"A place was found for your server, on {pod['spec']['nodeName']}.")]
+    if notice := repository_notice(pod):
+        said.append((34, notice))
     for status in pod["status"].get("containerStatuses") or ():
         if status["name"] == MAIN_CONTAINER and "running" in (status.get("state") or {}):
             said.append((70, _STARTED))

@@ -80,6 +80,8 @@ def usual_world() -> dict[str, Any]:
             }
         ],
         "profiles": [],
+        "repository_hosts": [],
+        "environment_names": [],
         "groups": {"ada": ["gpu"], "grace": ["builders", "gpu"], "olga": ["gpu"]},
     }
 

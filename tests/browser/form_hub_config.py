@@ -17,12 +17,16 @@ from jhkube.images.details import ImageDetails
 from jhkube.images.offer_rules import parse_offers
 from jhkube.images.offers import offer_for
 from jhkube.options_form import form
+from jhkube.options_form.environment import parse_environment_names
+from jhkube.options_form.links import check_link
 from jhkube.options_form.presets import parse_presets
 from jhkube.options_form.profiles import OptionError, available_for, chosen, parse_profiles, profile_list
+from jhkube.options_form.repositories import Repositories, parse_image_template, parse_repository_hosts
 from jhkube.options_form.sizes import parse_sizes
 from tests.menus import menu
 
 WORLD = Path(os.environ["FORM_WORLD"])
+IMAGES = parse_image_template("registry.example/{path}:{commit:7}")
 _available = {}
 
 
@@ -52,7 +56,13 @@ def _read(world, groups):
     made = menu(world["repositories"], refreshed, details, world["errors"])
     offer = offer_for(made, parse_offers(world["offers"]), groups) if world["has_menu"] else None
     return available_for(
-        groups, offer, parse_sizes(world["sizes"]), parse_presets(world["presets"]), parse_profiles(world["profiles"])
+        groups,
+        offer,
+        parse_sizes(world["sizes"]),
+        parse_presets(world["presets"]),
+        parse_profiles(world["profiles"]),
+        repositories=Repositories(parse_repository_hosts(world["repository_hosts"]), IMAGES),
+        variables=parse_environment_names(world["environment_names"]),
     )
 
 
@@ -86,13 +96,20 @@ class FormSpawner(Spawner):
             errors = [error]
         return form.render(self.available(), options, now=time.time(), errors=errors)
 
+    def options_from_query(self, query_data):
+        """Check what a link chose, as JHKubeSpawner does."""
+        options = form.options_from_form(query_data)
+        self.choose(options, check_link)
+        return options
+
     def _apply_user_options_default(self):
         return FormSpawner.choose
 
-    def choose(self, options):
+    def choose(self, options, further=lambda choice, available: None):
         """Check what was chosen, as JHKubeSpawner does."""
         try:
             choice = chosen(options, self.available())
+            further(choice, self.available())
         except OptionError as error:
             self.refused = self.user.spawner.refused = (options, error)
             refusal = HTTPError(400, error.message)

@@ -395,8 +395,8 @@ async def test_static_profiles_stand_beside_the_computed_one(open_form: Open, hu
 
 async def test_a_link_starts_what_it_says(open_form: Open, hub: FormHub) -> None:
     page = await open_form("judy")
-    await page.goto(f"{hub.url}/hub/spawn?opt-image=w_2026_20&opt-size=medium")
-    assert await started(hub, "judy") == {"image": "w_2026_20", "size": "medium"}
+    await page.goto(f"{hub.url}/hub/spawn?opt-image=w_2026_20&opt-size=small")
+    assert await started(hub, "judy") == {"image": "w_2026_20", "size": "small"}
     answer = await page.goto(f"{hub.url}/hub/spawn?opt-image=w_1999_01")
     assert answer is not None
     assert answer.status == 400
@@ -435,3 +435,71 @@ async def test_the_same_options_by_rest_start_a_server(hub: FormHub) -> None:
     status, answer = await asyncio.to_thread(hub.call, "POST", "/users/liam/server", options)
     assert status in (201, 202), answer
     assert await started(hub, "liam") == options
+
+
+# Repositories and variables.
+
+
+@pytest.fixture
+def repositories(hub: FormHub, open_form: Open) -> Open:
+    """Open the form of a hub whose servers can start from a repository and with variables."""
+    variables = ["LABEL", {"name": "SURVEY", "values": ["deep", "wide"], "description": "Which survey to read."}]
+    hub.set_world(usual_world() | {"repository_hosts": ["github.com"], "environment_names": variables})
+    return open_form
+
+
+@pytest.mark.parametrize("script", [True, False])
+async def test_a_repository_and_variables_are_chosen_in_the_form(
+    repositories: Open, hub: FormHub, script: bool
+) -> None:
+    page = await repositories("ada", script=script, size=NARROW)
+    if script:
+        assert await violations(page) == []
+    await page.get_by_text("Start from a repository").click()
+    await page.get_by_label("Address").fill("https://github.com/observatory/notes")
+    await page.get_by_label("Branch or tag").fill("main")
+    await page.get_by_label("Clone its submodules too").check()
+    await page.get_by_label("SURVEY").select_option("deep")
+    if script:
+        assert await violations(page) == []
+        assert await fits(page)
+    await start(page)
+    options = await started(hub, "ada")
+    wanted = {"repository": "https://github.com/observatory/notes", "branch": "main", "submodules": True}
+    assert {name: options.get(name) for name in ("repository", "branch", "commit", "submodules", "lfs")} == {
+        "commit": None, "lfs": None, **wanted
+    }  # fmt: skip
+    assert options["environment"] == {"SURVEY": "deep"}
+    await page.goto(f"{hub.url}/hub/spawn")
+    await expect(page.get_by_label("SURVEY")).to_have_value("deep")
+    assert await page.locator("#jhkube-repository-url").input_value() == ""
+
+
+async def test_a_link_to_a_repository_is_shown_first_and_started_by_the_person(
+    repositories: Open, hub: FormHub
+) -> None:
+    page = await repositories("grace")
+    await page.goto(
+        f"{hub.url}/hub/spawn?repository=https%3A%2F%2Fgithub.com%2Fobservatory%2Fnotes&branch=main&commit=1f3c9a2b"
+    )
+    await expect(page.locator("#jhkube-repository-said")).to_contain_text(
+        "A link asks for the repository https://github.com/observatory/notes (branch 'main') at the commit 1f3c9a2b, "
+        "which is copied into the folder 'notes' of your home."
+    )
+    await expect(page.get_by_label("Commit")).to_have_value("1f3c9a2b")
+    await expect(page.locator("#jhkube-own-image")).to_be_checked()
+    assert await violations(page) == []
+    await start(page)
+    options = await started(hub, "grace")
+    assert "image" not in options
+    assert options["repository"] == "https://github.com/observatory/notes"
+
+
+async def test_a_repository_that_is_refused_stays_in_its_field(repositories: Open) -> None:
+    page = await repositories("olga")
+    await page.get_by_text("Start from a repository").click()
+    await page.get_by_label("Address").fill("https://evil.example/a/b")
+    await start(page)
+    await expect(page.locator("#jhkube-repository-said")).to_contain_text("from no other host")
+    await expect(page.get_by_label("Address")).to_have_value("https://evil.example/a/b")
+    await expect(page.get_by_label("Address")).to_be_focused()

@@ -18,7 +18,9 @@ from jhkube.images.menu import ImageMenu
 from jhkube.images.offer_rules import parse_offers
 from jhkube.images.offers import offer_for
 from jhkube.options_form.choice import KEYS
+from jhkube.options_form.environment import parse_environment_names
 from jhkube.options_form.profiles import FRESH_ENVIRONMENT, OptionError, available_for, chosen
+from jhkube.options_form.repositories import Repositories
 from jhkube.options_form.sizes import parse_sizes
 from jhkube.pod.home import parse_home, shared_claim
 from jhkube.settings import SETTINGS
@@ -157,6 +159,8 @@ WRONG_OPTIONS = [
     {"image": "docker.io/x/y"},
     {"image": "x y"},
     {},
+    {"repository": "https://gitlab.com/observatory/notes"},
+    {"environment": {"LD_PRELOAD": "x.so"}},
     {"image": "x" * 513},
 ]
 """What is wrong in each row of the table of the page about REST."""
@@ -173,8 +177,11 @@ def test_a_wrong_option_is_answered_as_the_page_says(row, options):
     rules = parse_offers([{"kinds": {"weekly": 4}, **typed}])
     # An empty choice is refused only while there is no menu.
     offer = offer_for(menu(tags if options else {}, time.time() if options else None), rules, ())
+    sizes = parse_sizes([{"name": "small", "cores": 1, "memory": "2G"}])
+    repositories, variables = Repositories(("https://github.com",)), parse_environment_names(["SURVEY"])
+    available = available_for((), offer, sizes, repositories=repositories, variables=variables)
     with pytest.raises(OptionError) as refused:
-        chosen(options, available_for((), offer, parse_sizes([{"name": "small", "cores": 1, "memory": "2G"}])))
+        chosen(options, available)
     assert refused.value.message == row[1].strip("`")
 
 

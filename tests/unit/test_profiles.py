@@ -164,7 +164,8 @@ def test_the_same_choice_comes_back_from_its_own_options() -> None:
         (
             {"zzz": 1},
             "",
-            "There is no option 'zzz'. There are profile, image, size, presets, reset_environment, debug.",
+            "There is no option 'zzz'. There are profile, image, size, presets, repository, branch, commit, "
+            "submodules, lfs, environment, reset_environment, debug.",
         ),
         ({"profile": "labb"}, "profile", "There is no profile 'labb' to choose; there is lab."),
         ({"profile": ["lab"]}, "profile", "The option 'profile' should be a text, not ['lab']."),

@@ -235,3 +235,22 @@ def test_events_are_of_the_very_pod_in_order_and_without_secrets():
 def test_an_error_of_the_cluster_is_a_refusal_in_words(error, status):
     refusal = cluster_refusal(error, "list pods")
     assert (refusal.status, refusal.message[-1]) == (status, ".")
+
+
+def test_what_is_not_as_it_was_asked_for_stays_visible():
+    made = pod("p", "ada", "gpu", "github:1")
+    made["metadata"].setdefault("annotations", {}).update(
+        {
+            "jhkube/warning": "Your server runs Weekly 46.",
+            "jhkube/repository": "https://github.com/a/b",
+            "jhkube/repository-folder": "b",
+        }
+    )
+    made.setdefault("status", {})["initContainerStatuses"] = [
+        {"name": "jhkube-repository", "state": {"terminated": {"exitCode": 0, "message": "kept"}}}
+    ]
+    warnings = server_view(server(is_ready=True), made)["warnings"]
+    assert warnings[0] == "Your server runs Weekly 46."
+    assert warnings[1].startswith(
+        "The folder “b” with the repository https://github.com/a/b was in your home already."
+    )

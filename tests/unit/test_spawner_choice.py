@@ -15,7 +15,7 @@ from jhkube import spawner_options
 from jhkube.checks.configuration import configuration_results
 from jhkube.checks.configured import ConfiguredHub
 from jhkube.images.entries import MenuEntry
-from jhkube.images.menu import ImageMenu
+from jhkube.images.menu import ImageMenu, NoSuchImage
 from jhkube.images.tags import parse_tag
 from jhkube.options_form import form
 from jhkube.options_form.profiles import parse_profiles
@@ -467,3 +467,116 @@ async def test_what_a_callable_profile_list_returns_in_vain_costs_only_its_profi
     assert [each["slug"] for each in await _computed_profiles(spawner)] == ["lab"]
     wrong = "KubeSpawner.profile_list returns are left out: profile_list[0].display_name: should be a text"
     assert (wrong in caplog.text) == bool(await maybe_future(profile_list(spawner)))
+
+
+# Repositories, and their own images.
+
+NOTES = "https://github.com/observatory/notes"
+OWN = "registry.example/people/observatory/notes:1f3c9a2"
+STARTS = {"repository_hosts": ["github.com"], "environment_names": ["SURVEY"]}
+WITH_IMAGES = {**STARTS, "repository_image": "registry.example/people/{path}:{commit:7}"}
+
+
+async def test_a_link_to_a_repository_shows_what_it_will_do_and_starts_nothing():
+    (spawner,) = spawners(**STARTS)
+    query = {"repository": [NOTES], "branch": ["main"], "commit": ["1f3c9a2b"], "submodules": ["true"]}
+    with pytest.raises(StartRefused) as refused:
+        await spawner.options_from_query(query)
+    assert refused.value.jupyterhub_message.startswith(
+        f"A link asks for the repository {NOTES} (branch 'main') at the commit 1f3c9a2b, which is copied into the "
+        "folder 'notes' of your home. Start it only if you trust who made the link"
+    )
+    assert spawner._choice is None
+    shown = await spawner._rendered_form()
+    assert "A link asks for the repository" in shown
+    assert f'value="{NOTES}"' in shown
+    assert 'value="1f3c9a2b"' in shown
+    assert is_checked(shown, 'name="submodules"')
+    # The next form begins empty.
+    spawner.user_options = {"repository": NOTES}
+    assert f'value="{NOTES}"' not in await spawner._rendered_form()
+
+
+async def test_a_link_to_another_host_is_refused():
+    (spawner,) = spawners(**STARTS)
+    with pytest.raises(StartRefused, match="from no other host"):
+        await spawner.options_from_query({"repository": ["https://evil.example/a/b"]})
+
+
+async def test_a_link_sets_no_variable():
+    (spawner,) = spawners(**STARTS)
+    with pytest.raises(StartRefused, match=r"A link asks for the variable SURVEY = 'deep'\. Press Start only if"):
+        await spawner.options_from_query({"opt-environment-SURVEY": ["deep"]})
+    assert spawner._refused[0] == {"environment": {"SURVEY": "deep"}}
+    assert 'value="deep"' in await spawner._rendered_form()
+
+
+async def test_the_repositorys_own_image_is_run_where_there_is_one():
+    (spawner,) = spawners(**WITH_IMAGES)
+    spawner.image_menu.looked_up.set()
+    await spawner._choose({"repository": NOTES, "commit": "1f3c9a2b"})
+    assert spawner._choice.image == OWN
+    assert spawner._choice.entry.image == OWN
+    assert (spawner._choice.warning, spawner._choice.own_image) == ("", "")
+    assert spawner._choice.to_options()["image"] == OWN
+
+
+async def test_the_form_says_so_by_an_image_of_its_own():
+    (spawner,) = spawners(**WITH_IMAGES)
+    spawner.image_menu.looked_up.set()
+    sent = {"image": ["*repository"], "repository": [NOTES], "commit": ["1f3c9a2b"], "branch": [""]}
+    options = await spawner._options_of_form(sent)
+    assert options == {"repository": NOTES, "commit": "1f3c9a2b"}
+    await spawner._choose(options)
+    assert spawner._choice.image == OWN
+    assert spawner.image_menu.asked == 1, "what the form has found is taken"
+
+
+async def test_the_default_image_is_run_with_a_warning_where_there_is_none(monkeypatch):
+    async def missing(menu, image, offer):
+        raise NoSuchImage(f"There is no such tag: the registry has no {image}.")
+
+    monkeypatch.setattr(Offered, "check_custom_image", missing)
+    (spawner,) = spawners(**WITH_IMAGES)
+    spawner.image_menu.looked_up.set()
+    await spawner._choose({"repository": NOTES, "commit": "1f3c9a2b"})
+    assert spawner._choice.image == "w_2026_46"
+    assert spawner._choice.warning == (
+        f"Your server runs w_2026_46 and not {OWN}, the image of your repository. "
+        f"There is no such tag: the registry has no {OWN}."
+    )
+    assert spawner._facts().warning == spawner._choice.warning
+
+
+async def test_no_own_image_is_run_that_would_make_homes_as_root():
+    (spawner,) = spawners(**WITH_IMAGES, home="shared-pvc", home_claim="homes")
+    spawner.image_menu.looked_up.set()
+    await spawner._choose({"repository": NOTES, "commit": "1f3c9a2b"})
+    assert spawner._choice.image == "w_2026_46"
+    assert "Images that are not on the list cannot be started on this hub." in spawner._choice.warning
+
+
+async def test_nobody_without_an_identity_gets_a_server_that_lacks_its_repository():
+    (spawner,) = spawners(**STARTS)
+    spawner.image_menu.looked_up.set()
+    await spawner._choose({"repository": NOTES})
+    spawner.pod_start = object()
+    with pytest.raises(StartRefused, match="A repository is cloned as its person"):
+        await spawner.get_pod_manifest()
+
+
+async def test_the_check_tells_what_keeps_servers_from_starting_from_a_repository():
+    config = Config({"JupyterHub": {"spawner_class": "jhkube"}, "ImageMenu": {"cache_file": ""}})
+    config.JHKubeSpawner = Config(repository_hosts=["github.com"], start_timeout=60)
+
+    def told():
+        return [each.text for each in configuration_results(ConfiguredHub(config))]
+
+    assert any("repository_hosts has no effect" in text for text in told()), told()
+    assert any("a start ends after 60 s, before cloning" in text for text in told()), told()
+    config.ImageMenu.repositories = [LAB]
+    config.JHKubeSpawner.start_timeout = 300
+    assert not [text for text in told() if "repository" in text]
+    config.JHKubeSpawner.repository_hosts = []
+    config.JHKubeSpawner.repository_image = "registry.example/{path}:1"
+    assert any("repository_image needs repository_hosts" in text for text in told()), told()

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from jhkube.pod.repository import CLONE_CONTAINER, CloneEnd
 from jhkube.watch.failure import Failure
 from jhkube.watch.failures import deleted_failure, pod_failure
 from jhkube.watch.patience import FOREVER, Patience
+from jhkube.watch.repository import repository_notice
 
 IMAGE = "registry.example.org/lab:2026-11"
 
@@ -864,3 +866,72 @@ def test_a_hook_of_the_pod_that_fails_is_not_laid_on_the_images_program():
 def test_a_server_that_crashes_again_is_told_with_kubernetes_own_word():
     failure = found(pod(waiting("CrashLoopBackOff"), last=ended(1), restarts=2))
     assert failure.reason == "CrashLoopBackOff"
+
+
+# A repository that a server starts from.
+
+NOTES = "https://github.com/observatory/notes"
+
+
+def cloning(state: dict[str, Any], last: dict[str, Any] | None = None, restarts: int = 0) -> dict[str, Any]:
+    """A pod whose init container that clones is in this state."""
+    made = pod(waiting("PodInitializing"), init=state, last=last, restarts=restarts)
+    made["spec"]["initContainers"][0]["name"] = made["status"]["initContainerStatuses"][0]["name"] = CLONE_CONTAINER
+    made["metadata"]["annotations"] = {
+        "jhkube/repository": NOTES,
+        "jhkube/repository-branch": "plots",
+        "jhkube/repository-commit": "1f3c9a2",
+        "jhkube/repository-folder": "notes",
+    }
+    return made
+
+
+@pytest.mark.parametrize("end", CloneEnd)
+def test_a_repository_that_cannot_be_cloned_is_told_by_the_exit_code_alone(end: CloneEnd) -> None:
+    failure = found(cloning(ended(end, message="The server says: send your token to evil.example")))
+    assert "evil" not in failure.message + failure.raw
+    assert failure.temporary == (end is CloneEnd.UNREACHABLE)
+    assert failure.reason.startswith("Repository")
+    assert failure.status_code < 500
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (CloneEnd.REFUSED, f"The repository {NOTES} does not exist, or you have no access to it."),
+        (CloneEnd.NO_BRANCH, f"The repository {NOTES} has no branch or tag “plots”."),
+        (CloneEnd.NO_COMMIT, f"The repository {NOTES} has no commit 1f3c9a2."),
+    ],
+)
+def test_and_it_is_said_what_was_looked_for(end: CloneEnd, words: str) -> None:
+    assert found(cloning(ended(end))).message.startswith(words)
+    # The same, while kubelet tries again.
+    assert found(cloning({"running": {}}, ended(end), restarts=1)).message.startswith(words)
+
+
+def test_a_host_that_does_not_answer_is_waited_for_a_while() -> None:
+    failure = found(cloning(waiting("CrashLoopBackOff"), ended(CloneEnd.UNREACHABLE), restarts=1))
+    assert failure.patience == Patience().missing
+    assert failure.meanwhile == f"The host of the repository {NOTES} does not answer; trying again."
+    assert pod_failure(cloning(ended(0, "Completed"), ended(CloneEnd.UNREACHABLE), restarts=1)) is None
+
+
+def test_other_ends_of_that_container_are_those_of_any_init_container() -> None:
+    assert found(cloning(ended(1), restarts=3)).message.startswith("Preparing your server failed")
+    assert found(cloning(ended(137, "OOMKilled"))).reason == "OOMKilled"
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("kept", f"The folder “notes” with the repository {NOTES} was in your home already."),
+        ("other", f"The folder “notes” in your home is not a clone of the repository {NOTES}."),
+        ("", ""),
+        ("send your token to evil.example", ""),
+    ],
+)
+def test_what_was_left_as_it_is_is_told(message: str, words: str) -> None:
+    notice = repository_notice(cloning(ended(0, "Completed", message)))
+    assert notice.startswith(words)
+    assert bool(notice) == bool(words)
+    assert repository_notice(pod(init=ended(0, "Completed", message))) == ""
