@@ -7,6 +7,7 @@ They are added by `c.JupyterHub.extra_handlers = hub_handlers()`, and are below 
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import jupyterhub
@@ -20,6 +21,7 @@ from jhkube.options_form.sizes import default_size
 from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
 from jhkube.spawner_ownership import identity_in
 from jhkube.watch.failure import redacted
+from jhkube.watch.kept_logs import KEPT_LOGS
 
 __all__ = ["hub_handlers"]
 
@@ -33,6 +35,7 @@ def hub_handlers() -> list[tuple[str, type[APIHandler]]]:
         (r"/jhkube/options", OptionsHandler),
         (r"/jhkube/users/([^/]+)/servers", UserServersHandler),
         (r"/jhkube/users/([^/]+)/servers/([^/]*)/claim", OwnClaimHandler),
+        (r"/jhkube/users/([^/]+)/servers/([^/]*)/log", KeptLogHandler),
         (r"/jhkube/groups/([^/]+)/servers", GroupServersHandler),
     ]
 
@@ -53,12 +56,14 @@ class OptionsHandler(APIHandler):
         spawner = self._spawner()
         menu = getattr(spawner, "image_menu", None)
         if menu is not None:
-            await spawner._first_menu()
+            await spawner.first_menu()
         available = await spawner.available() if menu is not None else Available(reset_environment=False, debug=False)
-        ceiling = getattr(spawner, "_ceiling", None)
+        ceiling = getattr(spawner, "ceiling", None)
+        sizes = spawner.parsed_sizes() if menu is not None else ()
         self.write(
             {
                 **_choices(available),
+                "gpu_resources": sorted({each.gpu_resource for each in sizes if each.gpus}),
                 "ceiling": {name: getattr(ceiling, name, None) for name in ("cores", "memory", "gpus", "servers")},
                 "named_servers": bool(self.allow_named_servers),
             }
@@ -69,7 +74,7 @@ class OptionsHandler(APIHandler):
         spawner = self._spawner()
         options = (self.get_json_body() or {}).get("options")
         if getattr(spawner, "image_menu", None) is not None:
-            await spawner._first_menu()
+            await spawner.first_menu()
             try:
                 chosen(options, await spawner.available())
             except OptionError as error:
@@ -105,6 +110,7 @@ def _choices(available: Available) -> dict[str, Any]:
                 "cores": size.cores,
                 "memory": size.memory,
                 "gpus": size.gpus,
+                "gpu_resource": size.gpu_resource if size.gpus else "",
                 "default": size is default,
             }
             for size in available.sizes
@@ -194,6 +200,31 @@ class OwnClaimHandler(APIHandler):
         if user is None or server_name not in user.orm_user.orm_spawners:
             raise web.HTTPError(404)
         return user.spawners[server_name]
+
+
+class KeptLogHandler(APIHandler):
+    """The end of the log of a server that failed, for the person whose it is."""
+
+    @needs_scope("access:servers")
+    async def get(self, user_name: str, server_name: str) -> None:
+        """Write it; 404 where there is none, or its pod was made for somebody else."""
+        user = self.find_user(user_name)
+        current = self.current_user
+        if user is None or getattr(current, "orm_user", None) is None or current.name != user.name:
+            raise web.HTTPError(404)
+        identity = identity_in(await user.get_auth_state() or {})
+        found = KEPT_LOGS.find(user.id, server_name)
+        if found is None or identity is None or found.subject != identity.subject:
+            raise web.HTTPError(404)
+        self.write(
+            {
+                "container": found.container,
+                "text": found.content.decode(errors="replace"),
+                "truncated": found.is_truncated,
+                "ended": datetime.fromtimestamp(found.ended, UTC).isoformat(timespec="seconds"),
+                "start": found.is_start,
+            }
+        )
 
 
 def _own_claim(spawner: Any) -> str:
