@@ -149,8 +149,8 @@ class ApiProxy:
         async with await self._passed_on(request, body) as answer:
             if is_watch and answer.status == 200:
                 return await self._watch(request, answer)
-            if name == "log" and fault is None:
-                return await _pass_on(request, answer)
+            if name == "log":
+                return await _pass_on(request, answer, is_cut=fault is not None)
             content = await answer.read()
             kept = {key: value for key, value in answer.headers.items() if key.lower() not in _NOT_PASSED_ON}
             if fault is None:
@@ -226,13 +226,17 @@ class ApiProxy:
                 await runner.cleanup()
 
 
-async def _pass_on(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-    """Pass on an answer as it comes: a log that is followed ends with its pod."""
+async def _pass_on(request: web.Request, answer: aiohttp.ClientResponse, *, is_cut: bool) -> web.StreamResponse:
+    """Pass on an answer as it comes, or break off after the first of it: a log that is followed ends with its pod."""
     response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
     await response.prepare(request)
     with contextlib.suppress(ConnectionError):
         async for part in answer.content.iter_any():
             await response.write(part)
+            if is_cut:
+                assert request.transport is not None
+                request.transport.close()
+                break
     return response
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,16 +16,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jhkube.service.cluster import LONGEST_LOG
 from jhkube.service.routes import ROUTES
 from jhkube.service.validation import answer_problem
 from tests.cluster.api_proxy import ALL, HTML, Fault, refusal
 from tests.cluster.service_world import LINES, PASSWORD, TOKEN, World, service_world
-from tests.hub.service_hub import SUBJECTS
+from tests.hub.service_hub import SUBJECTS, services_of
 
 pytestmark = pytest.mark.hub_versions
 
 BY_NAME = {route.name: route for route in ROUTES}
 FOR_EVER = float("inf")
+GIGABYTE = 2**30
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +58,15 @@ async def running(beside: World, who: str, server: str = "~", **options: Any) ->
 async def stopped(beside: World, who: str, server: str = "~") -> None:
     assert (await beside.ask(who, "POST", f"servers/{server}/stop"))[0] == 202
     await beside.service.reach(who, server, "stopped")
+
+
+@asynccontextmanager
+async def following(beside: World, server: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    """Within the block Ada follows the log of a server."""
+    headers = {"Authorization": f"token {beside.service.tokens['ada']}"}
+    url = f"{beside.service.url}api/servers/{server}/logs?follow=true"
+    async with aiohttp.request("GET", url, headers=headers, timeout=aiohttp.ClientTimeout(total=500)) as answer:
+        yield answer
 
 
 # What each route says.
@@ -114,9 +128,7 @@ async def test_the_answers_have_what_there_is(beside: World) -> None:
 
 async def test_a_log_that_is_followed_is_plain_text(beside: World) -> None:
     await running(beside, "ada")
-    headers = {"Authorization": f"token {beside.service.tokens['ada']}"}
-    url = f"{beside.service.url}api/servers/~/logs?follow=true"
-    async with aiohttp.request("GET", url, headers=headers) as answer:
+    async with following(beside, "~") as answer:
         assert answer.status == 200
         assert answer.content_type == "text/plain"
         assert await answer.content.readline() == f"{LINES[0]}\n".encode()
@@ -282,6 +294,54 @@ async def test_another_pod_of_the_same_name_shows_no_log(beside: World) -> None:
     beside.proxy.fail("GET", "jupyter-ada", Fault(200, {"metadata": {"uid": "of another pod"}}, times=FOR_EVER))
     assert (await beside.ask("ada", "GET", "servers/~/logs"))[0] == 404
     assert (await beside.ask("ada", "GET", "servers/~/logs?follow=true"))[0] == 404
+
+
+async def test_a_log_that_is_followed_ends_with_its_pod(beside: World) -> None:
+    await running(beside, "ada", "leaving")
+    await beside.make_pod("jupyter-ada--leaving", "ada", "leaving", "github:1", runs=True)
+    async with following(beside, "leaving") as answer:
+        assert await answer.content.readline() == f"{LINES[0]}\n".encode()
+        await beside.core.delete_namespaced_pod("jupyter-ada--leaving", beside.namespace, grace_period_seconds=0)
+        assert LINES[1].encode() in await answer.content.read()
+    async with asyncio.timeout(60):
+        while (await beside.ask("ada", "GET", "servers/leaving/logs"))[0] == 200:
+            await asyncio.sleep(0.1)
+    status, found = await beside.ask("ada", "GET", "servers/leaving/logs")
+    assert (status, "there is no log" in found["message"]) == (404, True)
+
+
+async def test_a_log_that_is_followed_and_breaks_off_ends_there(beside: World) -> None:
+    await running(beside, "ada")
+    beside.proxy.fail("GET", "log", Fault(is_cut=True, times=FOR_EVER))
+    async with following(beside, "~") as answer:
+        assert answer.status == 200
+        # What came last before the break may be lost.
+        assert "".join(f"{line}\n" for line in LINES).encode().startswith(await answer.content.read())
+    assert "Uncaught exception" not in beside.service.hub.log
+
+
+def peak_memory(pid: int) -> int:
+    """Return how many bytes of memory a process has had at the most."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1]) * 1024
+
+
+async def test_a_log_of_a_gigabyte_takes_no_gigabyte(beside: World) -> None:
+    await running(beside, "ada")
+    process = beside.service.hub.process
+    assert process is not None
+    (pid,) = services_of(process.pid)
+    before = peak_memory(pid)
+    beside.proxy.fail("GET", "log", Fault(length=GIGABYTE, times=FOR_EVER))
+    status, log = await beside.ask("ada", "GET", "servers/~/logs?tail=5000")
+    assert (status, len(log["text"]), log["truncated"]) == (200, LONGEST_LOG, True)
+    read = 0
+    async with following(beside, "~") as answer:
+        async for part in answer.content.iter_any():
+            read += len(part)
+    assert read == GIGABYTE
+    assert peak_memory(pid) - before < GIGABYTE / 16
 
 
 names = st.text(min_size=1, max_size=40) | st.sampled_from(["~", "claim-kay", "class", "size", "start"])

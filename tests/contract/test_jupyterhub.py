@@ -180,7 +180,7 @@ def test_a_handler_has_what_the_services_handlers_ask_it():
         assert parameters(APIHandler.server_model) == ["spawner", "user"]
         source = inspect.getsource(APIHandler.server_model)
         assert "isinstance(spawner, orm.Spawner)" in source
-        for key in ("pending", "ready", "started", "last_activity", "url", "user_options", "display_name"):
+        for key in ("pending", "ready", "started", "last_activity", "url", "user_options"):
             assert f"'{key}': " in source
         assert parameters(BaseHandler._user_from_orm) == ["orm_user"]
         assert parameters(BaseHandler.has_scope) == ["scope"]

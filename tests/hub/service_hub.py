@@ -177,6 +177,19 @@ async def answered(url: str) -> None:
             await asyncio.sleep(0.1)
 
 
+def services_of(hub_pid: int) -> list[int]:
+    """Return the processes of the service that are a hub's children."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == hub_pid and b"jhkube.service" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
 @asynccontextmanager
 async def service_apart(
     hub_api: str, url: str, token: str, kubeconfig: Path, folder: Path, **environ: str

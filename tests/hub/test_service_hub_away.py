@@ -19,25 +19,13 @@ from tests.hub.service_hub import (
     ServiceHub,
     no_cluster,
     service_apart,
+    services_of,
     start_service,
     with_service,
 )
 from tests.ports import free_port
 
 pytestmark = pytest.mark.hub_versions
-
-
-def services_of(hub_pid: int) -> list[int]:
-    """Return the processes of the service that are a hub's children."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == hub_pid and b"jhkube.service" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
 
 
 def has_ended(pid: int) -> bool:
