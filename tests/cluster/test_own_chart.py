@@ -19,16 +19,7 @@ KINDS = (
     "serviceaccounts,roles,rolebindings,networkpolicies,deployments,configmaps,"
     "clusterroles,clusterrolebindings,priorityclasses"
 )
-SWITCHES = (
-    "servers",
-    "tokenRenewal",
-    "growingHomes",
-    "failedLogs",
-    "registryAccount",
-    "imageMarks",
-    "services",
-    "internalSsl",
-)
+SWITCHES = ("servers", "tokenRenewal", "growingHomes", "registryAccount", "imageMarks", "services", "internalSsl")
 EVERYTHING = features(*SWITCHES) | {
     "networkPolicies": {
         "servers": {"enabled": True, "blocked": ["198.51.100.0/24", "2001:db8::/32"]},
