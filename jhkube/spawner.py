@@ -102,7 +102,7 @@ class JHKubeSpawner(UnsavedMixin, WatchedSpawner, OwningSpawner):
         await self._retried(super()._ensure_namespace)
         if not self.ceilings_are_quotas:
             return
-        quota = resource_quota(self._ceiling, {*self._gpu_resources, *filter(is_gpu, self.extra_resource_limits)})
+        quota = resource_quota(self.ceiling, {*self._gpu_resources, *filter(is_gpu, self.extra_resource_limits)})
         if quota is not None:
             await self._retried(partial(set_quota, self.api, self.namespace, quota, self.k8s_api_request_timeout))
             return

@@ -157,6 +157,19 @@ class SpawnerConfig(HomeConfig, RepositoryConfig):
         """,
     ).tag(config=True)
 
+    keep_failed_logs = Bool(
+        False,
+        help="""
+        Whether the hub keeps the end of a server's log (64 KiB) for an hour if the server does not start, or ends by
+        itself: its pod is deleted then. The service *My servers* shows it to the person. The hub's account needs
+        `get` on `pods/log`.
+
+        For example::
+
+            c.JHKubeSpawner.keep_failed_logs = True
+        """,
+    ).tag(config=True)
+
     git_hosts: Any = List(
         help="""
         The git hosts that get the person's provider token: host names, URLs, or dicts with `host`, `scheme` and

@@ -180,14 +180,14 @@ class ChoosingSpawner(CountedSpawner):
             return ()
 
     async def _rendered_form(self, _: Any = None) -> str:
-        await self._first_menu()
+        await self.first_menu()
         options, errors = self.user_options or self.orm_spawner.user_options, []
         if self._refused:
             (options, error), self._refused = self._refused, None
             errors = [error]
         return form.render(await self.available(), options, now=time.time(), errors=errors)
 
-    async def _first_menu(self) -> None:
+    async def first_menu(self) -> None:
         """Wait a moment for the registry where nothing at all is known yet, not even by an earlier hub."""
         if self.image_menu and not self.image_menu.is_settled:
             try:
@@ -249,7 +249,7 @@ class ChoosingSpawner(CountedSpawner):
         """Return what options stand for, with nothing looked up; None where there is no menu."""
         if self.image_menu is None:
             return None
-        await self._first_menu()
+        await self.first_menu()
         choice = chosen(options, await self.available())
         if choice.is_custom and self.pod_settings().home.is_open_to_images:
             self.log.error("%s is refused: it would make homes as root; name home_make_image", choice.image)

@@ -30,7 +30,8 @@ class CountedSpawner(SpawnerConfig, KubeSpawner):
         return f"{self.namespace}/{self.pod_name}"
 
     @property
-    def _ceiling(self) -> Ceiling:
+    def ceiling(self) -> Ceiling:
+        """What all servers of the person may have together."""
         return ceiling_for(self.parsed_ceilings(), self.user.name, self._groups)
 
     @property
@@ -45,7 +46,7 @@ class CountedSpawner(SpawnerConfig, KubeSpawner):
 
     def _check_room(self, choice: Choice | None) -> None:
         """Refuse a start that is one too many for the person's ceiling, or for a claim of one pod at a time."""
-        if self.ceilings and (sentence := over_ceiling(self._others(), self._wanted(choice), self._ceiling)):
+        if self.ceilings and (sentence := over_ceiling(self._others(), self._wanted(choice), self.ceiling)):
             raise OptionError("size", sentence)
         if mounts := self._exclusive_mounts():
             pods = self.pod_reflector.pods.values()
@@ -60,7 +61,7 @@ class CountedSpawner(SpawnerConfig, KubeSpawner):
         if not self.ceilings:
             return None
         self._applied = self._configured_usage()
-        return over_ceiling(self._others(), self._applied, self._ceiling)
+        return over_ceiling(self._others(), self._applied, self.ceiling)
 
     def _exclusive_mounts(self) -> tuple[Mount, ...]:
         if not self.extra_mounts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from typing import Any, TypeVar
@@ -11,10 +12,13 @@ import aiohttp
 from jupyterhub.utils import exponential_backoff
 from kubernetes_asyncio.client import ApiException
 
+from jhkube.identity import made_for
+from jhkube.kube import API_ERRORS, error_text
 from jhkube.logs import PodLog
 from jhkube.objects import ensure_object
 from jhkube.spawner_room import CountedSpawner
 from jhkube.watch.admission import is_momentary
+from jhkube.watch.kept_logs import KEPT_LOGS, KeptLog, failed_container, has_ended, log_end
 from jhkube.watch.pods import forced_removal, node_deadline, wait_until_gone
 from jhkube.watch.progress import progress
 from jhkube.watch.reflectors import EventReflector, PodReflector
@@ -46,6 +50,7 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
     # The start.
 
     async def _start(self) -> str:
+        KEPT_LOGS.forget(self.user.id, self.name)
         if self.server is None:
             # No hub has a record of the server, so there is no path at which it would answer.
             self.pod_start = None
@@ -155,6 +160,32 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
 
     # The end.
 
+    def _has_failed(self) -> bool:
+        """Say whether a pod that is about to be deleted is that of a failed start, or has ended by itself."""
+        if self.pod_start is not None and (self.pod_start.has_failed or not self.pod_start.is_over):
+            return self.pod_start.has_failed
+        pod = self._known_pod()
+        return pod is not None and has_ended(pod)
+
+    async def keep_log(self) -> None:
+        """Keep the end of the log of a server that failed, before its pod goes; for a few seconds at the most."""
+        pod, kept = self._known_pod(), KEPT_LOGS.find(self.user.id, self.name)
+        container = failed_container(pod) if self.keep_failed_logs and pod else ""
+        if not pod or not container or (kept and kept.uid == pod["metadata"]["uid"]):
+            return
+        try:
+            content, is_truncated = await log_end(self.api, pod, container)
+        except API_ERRORS as error:
+            self._pod_log.warning("the log of %s cannot be kept: %s", container, error_text(error))
+            return
+        now, uid = self._known_pod(), pod["metadata"]["uid"]
+        if now is not None and now["metadata"]["uid"] != uid:
+            # The log was asked for by the pod's name.
+            return
+        is_start = self.pod_start is not None and self.pod_start.has_failed
+        log = KeptLog(container, content, is_truncated, time.time(), is_start, made_for(pod), uid)
+        KEPT_LOGS.keep(self.user.id, self.name, log)
+
     async def poll(self) -> int | None:
         """Return None while the pod runs, else its exit code.
 
@@ -173,6 +204,8 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
         if self.pod_start is not None:
             self.pod_start.note_stop()
         await self._start_watching_pods()
+        if self._has_failed():
+            await self.keep_log()
         grace = 0 if now else self.delete_grace_period
         deadline = node_deadline(grace, self.parsed_patience().node, self.start_timeout)
         await wait_until_gone(

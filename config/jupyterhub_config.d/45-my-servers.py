@@ -26,7 +26,7 @@ if settings["myServers.enabled"]:
         # It runs as the hub's own child, with the hub's account in the cluster.
         service |= {
             "url": f"http://127.0.0.1:{settings['myServers.port']}",
-            "command": [sys.executable, "-m", "jhkube.service"],
+            "command": [sys.executable, "-m", "jhkube.service", f"--hub-pid={os.getpid()}"],
             "environment": {
                 **{name: os.environ[name] for name in CLUSTER if name in os.environ},
                 "JHKUBE_MY_SERVERS_LARGEST_DISK": settings["myServers.largestDisk"],
@@ -38,6 +38,8 @@ if settings["myServers.enabled"]:
         }
     c.JupyterHub.services.append(service)
     c.JupyterHub.extra_handlers.extend(hub_handlers(Idle.from_settings(settings)))
+    # Of a server that failed, the service shows the end of the log.
+    c.JHKubeSpawner.keep_failed_logs = True
 
     # Who may use it. Where a role `user` of the operator's says that, it cannot be defined a second time.
     if settings["myServers.everybody"]:

@@ -27,6 +27,7 @@ from jhkube.checks.permissions import HubFacts, Permission, permissions, role_ru
 from jhkube.checks.result import Result, Subject
 from jhkube.kube import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, error_text, own_namespace
 from jhkube.pod.home import HomeKind
+from jhkube.service.hub_config import SERVICE_NAME
 
 __all__ = [
     "CLUSTER",
@@ -191,6 +192,8 @@ def hub_facts(hub: ConfiguredHub) -> HubFacts:
         internal_ssl=internal_ssl,
         quotas=spawner.enable_user_namespaces and spawner.ceilings_are_quotas,
         marks_ready=spawner.mark_ready_images,
+        keeps_logs=spawner.keep_failed_logs,
+        runs_my_servers=any(each.get("name") == SERVICE_NAME and each.get("command") for each in hub.app.services),
         pull_secret=secret if not secret or "/" in secret else f"{own_namespace()}/{secret}",
     )
 
@@ -223,7 +226,10 @@ async def permission_results(cluster: Cluster, facts: HubFacts) -> AsyncIterator
 
 
 def _review(permission: Permission) -> Mapping[str, Any]:
-    attributes = {"verb": permission.verb, "resource": permission.resource, "group": permission.group}
+    resource, _, subresource = permission.resource.partition("/")
+    attributes = {"verb": permission.verb, "resource": resource, "group": permission.group}
+    if subresource:
+        attributes["subresource"] = subresource
     if permission.namespace:
         attributes["namespace"] = permission.namespace
     if permission.name:

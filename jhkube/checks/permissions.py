@@ -7,7 +7,7 @@ about each of them, and the Roles that are delivered are compared with it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = ["HubFacts", "Permission", "permissions", "role_rules", "service_permissions"]
@@ -49,6 +49,12 @@ class HubFacts:
     pull_secret: str = ""
     """The Secret with the registry's account, `namespace/name` (`ImageMenu.credentials_secret`)."""
 
+    keeps_logs: bool = False
+    """Whether the hub keeps the end of the log of a server that failed (`keep_failed_logs`)."""
+
+    runs_my_servers: bool = False
+    """Whether the hub runs the service "My servers", which then has the hub's account (`JHKUBE_MY_SERVERS`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Permission:
@@ -84,7 +90,16 @@ def permissions(facts: HubFacts) -> tuple[Permission, ...]:
     >>> sorted({each.resource for each in permissions(HubFacts(events=False)) if each.needed})
     ['persistentvolumeclaims', 'pods', 'secrets']
     """
-    return tuple(_table(facts))
+    own = tuple(_table(facts))
+    if not facts.runs_my_servers:
+        return own
+    asked = {(each.verb, each.group, each.resource, each.namespace) for each in own}
+    more = service_permissions(facts.namespace, user_namespaces=facts.user_namespaces)
+    return own + tuple(
+        replace(each, needed=False)
+        for each in more
+        if (each.verb, each.group, each.resource, each.namespace) not in asked
+    )
 
 
 def service_permissions(namespace: str, *, user_namespaces: bool = False) -> tuple[Permission, ...]:
@@ -162,6 +177,9 @@ def _table(facts: HubFacts) -> Iterator[Permission]:
     )
     hurries = "have a renewed token in its pod at once; without it, that takes kubelet up to a minute and a half"
     yield from each("pods", {"patch": hurries}, needed=False)
+    if facts.keeps_logs:
+        keeps = "keep the end of the log of a server that failed; without it the log goes with the pod"
+        yield from each("pods/log", {"get": keeps}, needed=False)
     renews = "bring a renewed token into a running pod; without it the Secret is deleted and created again"
     yield from each("secrets", {"patch": renews}, needed=False)
     if facts.events:

@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import socket
+import sys
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from jhkube.service.early import early_answers
 
+IRI_GRAMMAR = "rfc3987_syntax"
+"""What jsonschema would check the format `iri` with; building its grammar takes seconds at each start.
 
-def main() -> None:
-    """Serve until the hub, or Kubernetes, ends this process."""
+jupyterhub has it installed (`jsonschema[format-nongpl]`). None of the service's schemas has that format, and
+jsonschema does without it.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until the hub, or Kubernetes, ends this process.
+
+    Parameters
+    ----------
+    arguments
+        The command line without the program; that of the process if left out.
+    """
+    parser = argparse.ArgumentParser(prog="python -m jhkube.service", description="Run the service My servers.")
+    parser.add_argument(
+        "--hub-pid", type=int, default=0, help="the process of the hub that starts this one, to end when it has ended"
+    )
+    asked = parser.parse_args(arguments)
     listen = urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
     host = listen.hostname or "127.0.0.1"
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.create_server((host, listen.port or 8080), family=family, backlog=128)
+    # An import of it fails from now on, as if it was not installed.
+    sys.modules[IRI_GRAMMAR] = None  # type: ignore[assignment]
     with early_answers(listening):
         # Only now: it loads most of jupyterhub and of Kubernetes' client.
         from jhkube.service.app import serve
-    asyncio.run(serve(os.environ, listening))
+    asyncio.run(serve(os.environ, listening, asked.hub_pid))
 
 
 if __name__ == "__main__":

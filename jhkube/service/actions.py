@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,7 +22,10 @@ from jhkube.service.refusals import Refusal, no_claim, no_pod, no_server
 from jhkube.service.server_views import (
     UNKNOWN_PERSON,
     container_names,
+    gpu_views,
     group_server_view,
+    kept_log_view,
+    log_view,
     server_view,
     state_of,
 )
@@ -251,17 +254,22 @@ class Actions:
         return {"events": event_views(found, uid)}
 
     async def log(self, person: Person, request: Request) -> Any:
-        """Return the end of a container's log."""
-        pod, containers, container = await self._container(person, request)
+        """Return the end of a container's log; after a failure that of the pod that is gone."""
+        _, _, pod = await self._pod(person, request.parts["name"])
+        if pod is None:
+            return await self._kept_log(person, request)
+        containers = container_names(pod)
+        container = _chosen_container(containers, request)
         previous = request.query["previous"]
         text, truncated = await self._cluster.log(pod, container, tail=request.query["tail"], previous=previous)
-        return {
-            "container": container,
-            "containers": containers,
-            "previous": previous,
-            "text": text,
-            "truncated": truncated,
-        }
+        return log_view(container, containers, text, previous=previous, truncated=truncated)
+
+    async def _kept_log(self, person: Person, request: Request) -> Any:
+        kept = await self._hub.kept_log(person.token, person.name, request.parts["name"])
+        if kept is None or request.query["previous"]:
+            raise no_pod()
+        _chosen_container([kept["container"]], request)
+        return kept_log_view(kept, request.query["tail"])
 
     async def followed_log(
         self, person: Person, request: Request
@@ -269,22 +277,11 @@ class Actions:
         """Return what gives the log's end and then what comes, once it is entered."""
         if request.query["previous"]:
             raise Refusal(HTTPStatus.BAD_REQUEST, "An earlier log has ended, so it cannot be followed.", "follow")
-        pod, _, container = await self._container(person, request)
-        return self._cluster.followed_log(pod, container, tail=request.query["tail"])
-
-    async def _container(self, person: Person, request: Request) -> tuple[Object, list[str], str]:
         _, _, pod = await self._pod(person, request.parts["name"])
         if pod is None:
             raise no_pod()
-        containers = container_names(pod)
-        container = request.query["container"] or (containers[0] if containers else MAIN_CONTAINER)
-        if container not in containers:
-            raise Refusal(
-                HTTPStatus.NOT_FOUND,
-                f"This server has no such container. There are {', '.join(containers)}.",
-                "container",
-            )
-        return pod, containers, container
+        container = _chosen_container(container_names(pod), request)
+        return self._cluster.followed_log(pod, container, tail=request.query["tail"])
 
     # Disks.
 
@@ -337,6 +334,22 @@ class Actions:
         """Return the cluster's storage classes."""
         found = await self._cluster.storage_classes()
         return {"storage_classes": [storage_class_view(each) for each in found]}
+
+    async def gpus(self, person: Person, request: Request) -> Any:
+        """Return the GPUs of the hub's sizes."""
+        return {"gpus": gpu_views(await self._hub.options(person.token))}
+
+
+def _chosen_container(containers: Sequence[str], request: Request) -> str:
+    """Return the container that a request asks for, the server's own if it says none."""
+    container = str(request.query["container"] or (containers[0] if containers else MAIN_CONTAINER))
+    if container not in containers:
+        raise Refusal(
+            HTTPStatus.NOT_FOUND,
+            f"This server has no such container. There are {', '.join(containers)}.",
+            "container",
+        )
+    return container
 
 
 def _without(hub: HubServers, name: str) -> HubServers:

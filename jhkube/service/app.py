@@ -7,10 +7,11 @@ import asyncio
 import hashlib
 import logging
 import logging.config
+import os
 import signal
 import socket
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler
 from jupyterhub.utils import make_ssl_context
@@ -27,6 +28,9 @@ from jhkube.service.pages import page_handlers
 from jhkube.service.routes import LONGEST_BODY
 
 __all__ = ["application", "serve"]
+
+LOOKS_EVERY: Final = 1.0
+"""Seconds between two looks whether the hub is still there."""
 
 
 def application(auth: HubOAuth, actions: Actions, doors: Sequence[Any] = ()) -> Application:
@@ -77,8 +81,8 @@ def _log_request(handler: Any) -> None:
     log.log(level, "%d %s %s (%.0f ms)", status, request.method, request.path, 1000 * request.request_time())
 
 
-async def serve(environ: Mapping[str, str], listening: socket.socket) -> None:
-    """Serve until a signal ends it.
+async def serve(environ: Mapping[str, str], listening: socket.socket, hub_pid: int = 0) -> None:
+    """Serve until a signal ends it, or the hub whose child this is has ended.
 
     Parameters
     ----------
@@ -86,6 +90,8 @@ async def serve(environ: Mapping[str, str], listening: socket.socket) -> None:
         The environment: the hub's variables of a service, and jhkube's settings.
     listening
         The socket that requests come to.
+    hub_pid
+        The process of the hub that has started this one; 0 where something else has.
     """
     settings = Settings(environ)
     if settings["log.format"] == "json":
@@ -109,6 +115,20 @@ async def serve(environ: Mapping[str, str], listening: socket.socket) -> None:
     ended = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, ended.set)
+    watching = asyncio.create_task(_watch_hub(hub_pid, ended)) if hub_pid else None
     await ended.wait()
+    if watching is not None:
+        watching.cancel()
     server.stop()
     await hub.close()
+
+
+async def _watch_hub(hub_pid: int, ended: asyncio.Event) -> None:
+    """Set the event once the hub has ended: a hub that is killed cannot end its children.
+
+    The kernel then gives the child another parent, which has another number as long as this process lives.
+    """
+    while os.getppid() == hub_pid:  # noqa: ASYNC110 - nothing tells a child of its parent's end
+        await asyncio.sleep(LOOKS_EVERY)
+    logging.getLogger("jhkube.service").warning("The hub (process %d) has ended, so this ends too", hub_pid)
+    ended.set()

@@ -98,8 +98,7 @@ class Cluster:
                 api.patch_namespaced_persistent_volume_claim, metadata["name"], metadata["namespace"], patch
             ),
         )
-        found: dict[str, Any] = json.loads(answer)
-        return found
+        return _object_in(answer, "change the disk")
 
     async def delete_claim(self, claim: Object) -> None:
         """Delete this very claim, and no other that has its name by now."""
@@ -136,7 +135,7 @@ class Cluster:
         """Within the block, give the log's end and then what comes, in parts."""
         async with self._log_stream(pod, container, tail=tail, previous=False, follow=True) as response:
             await self._check_same(pod)
-            yield response.content.iter_any()
+            yield _parts(response)
 
     @asynccontextmanager
     async def _log_stream(
@@ -173,12 +172,32 @@ class Cluster:
         answer = await self._asked(
             "read the log", lambda api: plain_answer(api.read_namespaced_pod, metadata["name"], metadata["namespace"])
         )
-        if json.loads(answer)["metadata"]["uid"] != metadata["uid"]:
+        if _object_in(answer, "read the log")["metadata"].get("uid") != metadata["uid"]:
             raise cluster_refusal(ApiException(status=NOT_FOUND), "read the log")
 
 
 def _said_by(error: Exception) -> str:
     return f"{error.status} {error.reason}" if isinstance(error, ApiException) else repr(error)
+
+
+def _object_in(answer: bytes, doing: str) -> dict[str, Any]:
+    """Return the object of an answer; something before the API server may have answered in its place."""
+    try:
+        found = json.loads(answer)
+        if isinstance(found["metadata"], dict):
+            return dict(found)
+    except (ValueError, TypeError, KeyError):
+        pass
+    raise cluster_refusal(ApiException(status=200), doing)
+
+
+async def _parts(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Yield a log as it comes, until it ends or breaks off, as it does where its pod goes."""
+    try:
+        async for part in response.content.iter_any():
+            yield part
+    except API_ERRORS as error:
+        log.info("A log that is followed broke off: %s", _said_by(error))
 
 
 async def _read_at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -16,7 +16,7 @@ from jhkube.service.hub_answers import HubServers
 from jhkube.service.refusals import Refusal
 from jhkube.watch.unsaved import Unsaved
 
-__all__ = ["HUB_AWAY", "HubClient"]
+__all__ = ["ANSWERS_IN", "HUB_AWAY", "HubClient", "is_new"]
 
 ANSWERS_IN: Final = 15.0
 """Seconds that the hub has for an answer."""
@@ -79,7 +79,7 @@ class HubClient:
     async def servers(self, token: str, user: str) -> HubServers:
         """Return a person's servers, by their own token."""
         status, found = await self._ask(token, "GET", f"jhkube/users/{quote(user, safe='')}/servers")
-        return HubServers.from_json(_good(status, found))
+        return _servers(_good(status, found))
 
     async def group_servers(self, token: str, group: str) -> HubServers:
         """Return the servers of a group's members; 404 where the token may not know them."""
@@ -91,11 +91,15 @@ class HubClient:
                 " read:servers!group=… of that group.",
                 "group",
             )
-        return HubServers.from_json(_good(status, found))
+        return _servers(_good(status, found))
 
     async def options(self, token: str) -> Mapping[str, Any]:
         """Return what the token's owner may choose."""
-        return _good(*await self._ask(token, "GET", "jhkube/options"))
+        found = _good(*await self._ask(token, "GET", "jhkube/options"))
+        if "sizes" not in found:
+            # Something before the hub has answered in its place.
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, HUB_AWAY)
+        return found
 
     async def check_options(self, token: str, options: Mapping[str, Any]) -> None:
         """Raise a `Refusal` with the field where these options cannot be taken."""
@@ -148,10 +152,24 @@ class HubClient:
         found = _good(*await self._ask(token, "GET", f"{_server_path(user, server)}/claim"))
         return str(found["claim"])
 
+    async def kept_log(self, token: str, user: str, server: str) -> Mapping[str, Any] | None:
+        """Return the end of the log of a server that failed; None where the hub has kept none."""
+        path = f"jhkube/users/{quote(user, safe='')}/servers/{quote(server, safe='')}/log"
+        status, found = await self._ask(token, "GET", path)
+        return None if status == HTTPStatus.NOT_FOUND else _good(status, found)
+
     async def remove(self, token: str, user: str, server: str) -> None:
         """Stop a named server and have the hub forget it, with its claim left alone."""
         _good(*await self._ask(token, "POST", f"{_server_path(user, server)}/claim"))
         _good(*await self._ask(token, "DELETE", _path(user, server), {"remove": True}, STARTS_IN))
+
+
+def _servers(found: Mapping[str, Any]) -> HubServers:
+    """Return the servers of an answer; something before the hub may have answered in its place."""
+    try:
+        return HubServers.from_json(found)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, HUB_AWAY) from None
 
 
 def is_new(version: str) -> bool:

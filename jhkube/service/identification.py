@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import Any
 
@@ -10,7 +11,7 @@ from jupyterhub.services.auth import HubOAuth, HubOAuthenticated, UserNotAllowed
 from tornado import web
 
 from jhkube.service.actions import Person
-from jhkube.service.hub_client import HUB_AWAY
+from jhkube.service.hub_client import ANSWERS_IN, HUB_AWAY
 from jhkube.service.refusals import Refusal
 from jhkube.service.routes import Route
 
@@ -47,7 +48,11 @@ class Identified(HubOAuthenticated, web.RequestHandler):
             503 where the hub does not answer.
         """
         try:
-            model: dict[str, Any] | None = await self.hub_auth.get_user(self, sync=False)
+            async with asyncio.timeout(ANSWERS_IN):
+                model: dict[str, Any] | None = await self.hub_auth.get_user(self, sync=False)
+        except (TimeoutError, ValueError):
+            # It does not answer, or something before it answers in its place.
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, HUB_AWAY) from None
         except web.HTTPError as error:
             if error.status_code >= 500:
                 raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, HUB_AWAY) from None

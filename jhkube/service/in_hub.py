@@ -26,6 +26,7 @@ from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
 from jhkube.service.removals import announced_removal
 from jhkube.spawner_ownership import identity_in
 from jhkube.watch.failure import redacted
+from jhkube.watch.kept_logs import KEPT_LOGS
 from jhkube.watch.unsaved import Unsaved
 from jhkube.watch.unsaved_question import UnsavedMixin, unsaved_kept
 
@@ -49,6 +50,7 @@ def hub_handlers(idle: Idle | None = None) -> list[tuple[Any, ...]]:
         (r"/jhkube/users/([^/]+)/servers", UserServersHandler, rules),
         (r"/jhkube/users/([^/]+)/servers/([^/]*)/claim", OwnClaimHandler),
         (r"/jhkube/users/([^/]+)/servers/([^/]*)/unsaved", UnsavedHandler),
+        (r"/jhkube/users/([^/]+)/servers/([^/]*)/log", KeptLogHandler),
         (r"/jhkube/groups/([^/]+)/servers", GroupServersHandler),
     ]
 
@@ -69,12 +71,14 @@ class OptionsHandler(APIHandler):
         spawner = self._spawner()
         menu = getattr(spawner, "image_menu", None)
         if menu is not None:
-            await spawner._first_menu()
+            await spawner.first_menu()
         available = await spawner.available() if menu is not None else Available(reset_environment=False, debug=False)
-        ceiling = getattr(spawner, "_ceiling", None)
+        ceiling = getattr(spawner, "ceiling", None)
+        sizes = spawner.parsed_sizes() if menu is not None else ()
         self.write(
             {
                 **_choices(available),
+                "gpu_resources": sorted({each.gpu_resource for each in sizes if each.gpus}),
                 "ceiling": {name: getattr(ceiling, name, None) for name in ("cores", "memory", "gpus", "servers")},
                 "named_servers": bool(self.allow_named_servers),
             }
@@ -85,7 +89,7 @@ class OptionsHandler(APIHandler):
         spawner = self._spawner()
         options = (self.get_json_body() or {}).get("options")
         if getattr(spawner, "image_menu", None) is not None:
-            await spawner._first_menu()
+            await spawner.first_menu()
             try:
                 chosen(options, await spawner.available())
             except OptionError as error:
@@ -121,7 +125,7 @@ def _choices(available: Available) -> dict[str, Any]:
                 "cores": size.cores,
                 "memory": size.memory,
                 "gpus": size.gpus,
-                "gpu_resource": size.gpu_resource,
+                "gpu_resource": size.gpu_resource if size.gpus else "",
                 "default": size is default,
             }
             for size in available.sizes
@@ -283,6 +287,31 @@ def _unsaved(user: Any, server_name: str) -> Unsaved | None:
         return spawner.unsaved
     orm_spawner = user.orm_user.orm_spawners.get(server_name)
     return unsaved_kept(orm_spawner.state) if orm_spawner is not None else None
+
+
+class KeptLogHandler(APIHandler):
+    """The end of the log of a server that failed, for the person whose it is."""
+
+    @needs_scope("access:servers")
+    async def get(self, user_name: str, server_name: str) -> None:
+        """Write it; 404 where there is none, or its pod was made for somebody else."""
+        user = self.find_user(user_name)
+        current = self.current_user
+        if user is None or getattr(current, "orm_user", None) is None or current.name != user.name:
+            raise web.HTTPError(404)
+        identity = identity_in(await user.get_auth_state() or {})
+        found = KEPT_LOGS.find(user.id, server_name)
+        if found is None or identity is None or found.subject != identity.subject:
+            raise web.HTTPError(404)
+        self.write(
+            {
+                "container": found.container,
+                "text": found.content.decode(errors="replace"),
+                "truncated": found.is_truncated,
+                "ended": datetime.fromtimestamp(found.ended, UTC).isoformat(timespec="seconds"),
+                "start": found.is_start,
+            }
+        )
 
 
 def _own_claim(spawner: Any) -> str:

@@ -69,7 +69,8 @@ def cluster_refusal(error: Exception, doing: str) -> Refusal:
     """
     if isinstance(error, ConfigException):
         return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "The service knows no cluster. Tell your administrator.")
-    if not isinstance(error, ApiException) or not error.status or error.status >= 500:
+    # A status of success: what answers is not a Kubernetes API server.
+    if not isinstance(error, ApiException) or not 300 <= (error.status or 0) < 500:
         return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, CLUSTER_AWAY)
     if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return Refusal(

@@ -193,6 +193,7 @@ ROUTES: Final = (
         READ,
         schemas.STORAGE_CLASS_LIST,
     ),
+    Route("gpus", "GET", "gpus", "The GPUs of this hub's sizes, and which I can choose.", READ, schemas.GPU_LIST),
     Route(
         "group_servers",
         "GET",

@@ -15,6 +15,7 @@ __all__ = [
     "DEFAULT_SERVER",
     "ERROR",
     "EVENT_LIST",
+    "GPU_LIST",
     "GROUP_NAME",
     "GROUP_SERVER_LIST",
     "LOG",
@@ -184,6 +185,11 @@ LOG: Final = _object(
         "previous": FLAG,
         "text": _text("The log's end."),
         "truncated": {**FLAG, "description": "Whether it was longer than an answer may be."},
+        "ended": {
+            **_maybe(TIME),
+            "description": "When the server failed, if its pod is gone and the hub has kept this log; else null.",
+        },
+        "message": _text("A sentence about a log that the hub has kept; else empty."),
     }
 )
 CLAIM: Final = _object(
@@ -212,6 +218,18 @@ STORAGE_CLASS: Final = _object(
         "grows": {**FLAG, "description": "Whether its disks can grow."},
     }
 )
+GPU: Final = _object(
+    {
+        "resource": _text("What Kubernetes calls it, such as nvidia.com/gpu."),
+        "allowed": {**FLAG, "description": "Whether I can choose a size with it."},
+        "most": {**COUNT, "description": "How many one server of mine can have: by its size, and by my ceiling."},
+        "sizes": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "The sizes with it, of those for me.",
+        },
+    }
+)
 CHOICE_IMAGE: Final = _object(
     {
         "value": _text("What the option image takes."),
@@ -228,7 +246,7 @@ CHOICE_SIZE: Final = _object(
         "cores": {"type": "number", "minimum": 0, "description": "Cores."},
         "memory": BYTES,
         "gpus": COUNT,
-        "gpu_resource": _text("The extended resource of its GPUs, such as nvidia.com/gpu."),
+        "gpu_resource": _text("What Kubernetes calls these GPUs; empty for a size without."),
         "default": FLAG,
     }
 )
@@ -287,6 +305,11 @@ OPTIONS: Final = _object(
         "debug": FLAG,
         "ceiling": _ref("Ceiling"),
         "named_servers": {**FLAG, "description": "Whether one can have more than the default server."},
+        "gpu_resources": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "What the hub's sizes call a GPU, also in sizes that others can choose.",
+        },
         "errors": {"type": "array", "items": {"type": "string"}, "description": "Registries that do not answer."},
     }
 )
@@ -295,6 +318,7 @@ SERVER_LIST: Final = _list("servers", "Server")
 GROUP_SERVER_LIST: Final = _list("servers", "GroupServer")
 CLAIM_LIST: Final = _list("claims", "Claim")
 EVENT_LIST: Final = _list("events", "Event")
+GPU_LIST: Final = _list("gpus", "Gpu")
 STORAGE_CLASS_LIST: Final = _list("storage_classes", "StorageClass")
 
 START_SERVER: Final = _object({}, options=USER_OPTIONS)
@@ -321,6 +345,7 @@ COMPONENTS: Final[Mapping[str, Schema]] = {
     "Use": USE,
     "Claim": CLAIM,
     "StorageClass": STORAGE_CLASS,
+    "Gpu": GPU,
     "ImageChoice": CHOICE_IMAGE,
     "SizeChoice": CHOICE_SIZE,
     "PresetChoice": CHOICE_PRESET,

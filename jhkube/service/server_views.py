@@ -1,8 +1,8 @@
-"""What the API says of a server: the hub's word and the pod's, made one; pure."""
+"""What the API says of a server, its log and its GPUs: the hub's word and the pod's, made one; pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from jhkube.pod.build import WARNING_ANNOTATION, label_value
@@ -14,7 +14,15 @@ from jhkube.watch.failures import pod_failure
 from jhkube.watch.repository import repository_notice
 from jhkube.watch.unsaved import Unsaved, unsaved_sentence
 
-__all__ = ["container_names", "group_server_view", "server_view", "state_of"]
+__all__ = [
+    "container_names",
+    "gpu_views",
+    "group_server_view",
+    "kept_log_view",
+    "log_view",
+    "server_view",
+    "state_of",
+]
 
 NEXT: Final = {
     "": "Your server is starting: waiting for the cluster.",
@@ -149,6 +157,71 @@ def container_names(pod: Object) -> list[str]:
     main = [each["name"] for each in pod["spec"].get("containers") or ()]
     main.sort(key=lambda name: name != MAIN_CONTAINER)
     return main + [each["name"] for each in pod["spec"].get("initContainers") or ()]
+
+
+def gpu_views(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the GPUs of a hub's sizes by the schema `Gpu`.
+
+    Parameters
+    ----------
+    options
+        What somebody may choose, by the schema `Options`.
+    """
+    ceiling = options["ceiling"]["gpus"]
+    views = []
+    for resource in options["gpu_resources"]:
+        sizes = [each for each in options["sizes"] if each["gpu_resource"] == resource]
+        counts = [each["gpus"] for each in sizes if ceiling is None or each["gpus"] <= ceiling]
+        views.append(
+            {
+                "resource": resource,
+                "allowed": bool(counts),
+                "most": max(counts, default=0),
+                "sizes": [each["value"] for each in sizes if ceiling is None or each["gpus"] <= ceiling],
+            }
+        )
+    return views
+
+
+def log_view(container: str, containers: Sequence[str], text: str, **more: Any) -> dict[str, Any]:
+    """Return a log by the schema `Log`.
+
+    Parameters
+    ----------
+    container
+        Whose log it is.
+    containers
+        What else has one.
+    text
+        The log's end.
+    more
+        The other fields, where they are not those of a container that is there.
+    """
+    view = {"container": container, "containers": list(containers), "text": text}
+    return {**view, "previous": False, "truncated": False, "ended": None, "message": "", **more}
+
+
+def kept_log_view(kept: Mapping[str, Any], tail: int) -> dict[str, Any]:
+    """Return the log of a server that failed, which the hub has kept, by the schema `Log`.
+
+    Parameters
+    ----------
+    kept
+        What the hub tells of it.
+    tail
+        How many of its last lines are wanted.
+    """
+    lines = str(kept["text"]).splitlines(keepends=True)
+    when = f"{str(kept['ended'])[:16].replace('T', ' ')} UTC"
+    failed = "the start that failed" if kept["start"] else "the server that ended by itself"
+    return log_view(
+        kept["container"],
+        [kept["container"]],
+        "".join(lines[-tail:]),
+        truncated=kept["truncated"] or len(lines) > tail,
+        ended=kept["ended"],
+        message=f"This is the end of the log of {failed} at {when}. It is kept for an hour.",
+    )
 
 
 def _pod_warnings(pod: Object) -> list[str]:

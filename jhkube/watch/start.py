@@ -74,6 +74,8 @@ class Start:
         self._reflectors: list[Any] = []
         self._subscriptions = ExitStack()
         self._since: dict[str, float] = {}
+        self.has_failed = False
+        """Whether it has ended without a server, so that the end of the pod's log is worth to be kept."""
         self.times = PhaseTimes()
         """How long its phases took."""
 
@@ -171,6 +173,11 @@ class Start:
         self.spawner.log.warning("%s: %s; retrying", self.key, failure.raw)
         raise TimeoutError(failure.raw)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, with a server or without one."""
+        return self._is_over
+
     def takes_over(self) -> bool:
         """End KubeSpawner's part, if this start goes on; returns whether it does.
 
@@ -227,9 +234,13 @@ class Start:
             START_FAILURES.labels("Cancelled").inc()
             # Until then a pod's uid may still come in.
             await cancel(making, answering)
+            self.has_failed = True
             # The hub's stop, which comes next, asks the watch whether there is a pod. It may not know yet.
             if self.uid:
-                self._remove_in_background(self.uid)
+                try:
+                    await self.spawner.keep_log()
+                finally:
+                    self._remove_in_background(self.uid)
             raise
         finally:
             self._is_over = True
@@ -265,6 +276,7 @@ class Start:
 
     async def _clean_up(self) -> None:
         """Leave no pod behind. The hub says the failure to the operator, and once is enough."""
+        self.has_failed = True
         try:
             await self.spawner.stop(now=True)
         except (Exception, asyncio.CancelledError) as error:

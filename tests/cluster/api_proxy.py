@@ -34,6 +34,8 @@ class Fault:
     """How often, before the API server answers again."""
     is_cut: bool = False
     """Pass on half of the API server's answer, and break the connection."""
+    length: int = 0
+    """Send so many bytes of a log, in lines; as many as nobody can read at once."""
 
 
 def refusal(code: int, message: str = "", reason: str = "", kind: str = "", **more: Any) -> Fault:
@@ -134,6 +136,8 @@ class ApiProxy:
             self.asked.append((request.method, name))
             self.bodies.append(json.loads(body) if body else None)
         fault = self._fault("WATCH" if is_watch else request.method, name)
+        if fault is not None and fault.length:
+            return await _flood(request, fault.length)
         if fault is not None and not fault.is_cut:
             if is_watch:
                 self._note_watch(request)
@@ -145,6 +149,8 @@ class ApiProxy:
         async with await self._passed_on(request, body) as answer:
             if is_watch and answer.status == 200:
                 return await self._watch(request, answer)
+            if name == "log":
+                return await _pass_on(request, answer, is_cut=fault is not None)
             content = await answer.read()
             kept = {key: value for key, value in answer.headers.items() if key.lower() not in _NOT_PASSED_ON}
             if fault is None:
@@ -218,6 +224,32 @@ class ApiProxy:
             finally:
                 self.end_watches()
                 await runner.cleanup()
+
+
+async def _pass_on(request: web.Request, answer: aiohttp.ClientResponse, *, is_cut: bool) -> web.StreamResponse:
+    """Pass on an answer as it comes, or break off after the first of it: a log that is followed ends with its pod."""
+    response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        async for part in answer.content.iter_any():
+            await response.write(part)
+            if is_cut:
+                assert request.transport is not None
+                request.transport.close()
+                break
+    return response
+
+
+async def _flood(request: web.Request, length: int) -> web.StreamResponse:
+    """Send a log of so many bytes, as fast as it is read."""
+    lines = (b"a line of a log that nobody wants to read" + b"." * 58 + b"\n") * 2621
+    response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        while length > 0:
+            await response.write(lines[:length])
+            length -= len(lines)
+    return response
 
 
 def kubeconfig_for(url: str) -> str:

@@ -37,6 +37,9 @@ async def spawner(cluster: Cluster) -> AsyncIterator[Any]:
         with contextlib.suppress(ApiException):
             await cluster.core.delete_namespaced_pod(POD, cluster.namespace, grace_period_seconds=0)
 
+    async def keep_log() -> None:
+        """Keep nothing: no container of these pods ever runs."""
+
     pods = PodReflector(namespace=cluster.namespace)
     pods.api = cluster.core
     await pods.start()
@@ -52,6 +55,7 @@ async def spawner(cluster: Cluster) -> AsyncIterator[Any]:
         user=SimpleNamespace(name="ada"),
         log=logging.getLogger(__name__),
         stop=stop,
+        keep_log=keep_log,
     )
     await stop(True)
     await pods.stop()

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +13,10 @@ import aiohttp
 import pytest
 
 from devcluster.settings import Settings
-from jhkube.service.hub_config import ACCESS_SCOPE, SERVICE_NAME
 from jhkube.service.routes import ROUTES
 from jhkube.service.validation import answer_problem
 from tests.accounts import applied, asked_by, features, kubeconfig_of, rendered, rules_of
+from tests.hub.service_hub import service_apart
 from tests.hubs import Hub, Person
 from tests.pods import new_namespace, pod_of
 from tests.ports import free_port
@@ -33,8 +29,19 @@ SIZES = [
     {"name": "small", "cores": 0.1, "memory": "64M", "default": True},
     {"name": "large", "cores": 0.2, "memory": "96M"},
     {"name": "nowhere", "cores": 0.1, "memory": "64M", "node_selector": {"no": "where"}},
+    {"name": "gpu", "cores": 0.1, "memory": "64M", "gpus": 2},
+    {"name": "others", "cores": 0.1, "memory": "64M", "gpus": 1, "gpu_resource": "amd.com/gpu", "groups": ["x"]},
 ]
-EXTRA = "c.JHKubeSpawner.start_patience = {'unschedulable': 1}"
+WORDS = "tiny: the disk is on fire"
+PRESETS = [
+    {"name": "broken", "display_name": "Broken", "environment": {"TINY_EXIT_CODE": "3", "TINY_MESSAGE": WORDS}},
+    {"name": "short", "display_name": "Short", "environment": {"TINY_EXIT_AFTER": "15"}},
+]
+EXTRA = f"""
+c.JHKubeSpawner.start_patience = {{"unschedulable": 1}}
+c.JHKubeSpawner.presets = {PRESETS!r}
+c.JHKubeSpawner.poll_interval = 2
+"""
 
 noted = pytest.mark.skipif(
     Settings.load().external, reason="what an account has asked for is read from our own API server's audit log"
@@ -92,39 +99,11 @@ async def apart(cluster, new_hub, tmp_path_factory) -> AsyncIterator[Apart]:
             JHKUBE_MY_SERVERS_URL=f"http://127.0.0.1:{port}",
             JHKUBE_MY_SERVERS_TOKEN=token,
         )
-        environ = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("JHKUBE_")},
-            "KUBECONFIG": str(kubeconfig),
-            "JUPYTERHUB_API_TOKEN": token,
-            "JUPYTERHUB_API_URL": f"http://{hub.connect_host}:{hub.hub_port}/hub/api",
-            "JUPYTERHUB_BASE_URL": "/",
-            "JUPYTERHUB_SERVICE_NAME": SERVICE_NAME,
-            "JUPYTERHUB_SERVICE_PREFIX": f"/services/{SERVICE_NAME}/",
-            "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{port}",
-            "JUPYTERHUB_CLIENT_ID": f"service-{SERVICE_NAME}",
-            "JUPYTERHUB_OAUTH_ACCESS_SCOPES": json.dumps([ACCESS_SCOPE]),
-            "JHKUBE_MY_SERVERS_LARGEST_DISK": "50Mi",
-        }
-        with (folder / "service.log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "jhkube.service"], env=environ, stdout=log, stderr=log, cwd=folder
-            )
-        try:
-            async with asyncio.timeout(120), aiohttp.ClientSession() as session:
-                while True:
-                    try:
-                        url = f"http://127.0.0.1:{port}/services/jhkube/api/openapi.json"
-                        async with session.get(url) as answer:
-                            if answer.status == 200:
-                                break
-                    except aiohttp.ClientError:
-                        pass
-                    await asyncio.sleep(0.2)
+        hub_api = f"http://{hub.connect_host}:{hub.hub_port}/hub/api"
+        largest = {"JHKUBE_MY_SERVERS_LARGEST_DISK": "50Mi"}
+        async with service_apart(hub_api, f"http://127.0.0.1:{port}", token, kubeconfig, folder, **largest):
             yield Apart(hub, namespace, cluster.core)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(process.wait, 30)
-            await cluster.core.delete_namespace(namespace)
+    await cluster.core.delete_namespace(namespace)
 
 
 def good(name: str, answered: tuple[int, Any]) -> Any:
@@ -174,6 +153,21 @@ async def lived(apart: Apart) -> dict[str, Any]:
     assert status in (202, 429), found
     told["failed"] = await apart.reach(person, "lost", "failed")
     told["events of the failed"] = good("events", await apart.ask(person, "GET", "servers/lost/events"))["events"]
+
+    # One that crashes while it starts, and one that ends by itself later.
+    await apart.ask(person, "PUT", "servers/broken", {"options": {"size": "small", "presets": ["broken"]}})
+    told["broken"] = await apart.reach(person, "broken", "failed")
+    told["log of the broken"] = good("log", await apart.ask(person, "GET", "servers/broken/logs"))
+    told["strangers log"] = await apart.ask(stranger, "GET", "servers/broken/logs")
+    told["no such log"] = [
+        await apart.ask(person, "GET", f"servers/broken/logs?{query}")
+        for query in ("previous=true", "follow=true", "container=home")
+    ]
+    await apart.ask(person, "PUT", "servers/short", {"options": {"size": "small", "presets": ["short"]}})
+    await apart.reach(person, "short", "running")
+    await apart.reach(person, "short", "stopped")
+    told["log of the ended"] = good("log", await apart.ask(person, "GET", "servers/short/logs"))
+    told["gpus"] = good("gpus", await apart.ask(person, "GET", "gpus"))["gpus"]
 
     told["removed"] = await apart.ask(person, "DELETE", "servers/study?claims=delete")
     async with asyncio.timeout(60):
@@ -227,7 +221,30 @@ async def test_a_start_that_failed_says_why_when_its_pod_is_gone(lived):
 
 async def test_a_removed_server_and_its_disk_are_gone(lived):
     assert lived["removed"][0] == 204, lived["removed"]
-    assert lived["left"] == ["", "lost"]
+    assert lived["left"] == ["", "broken", "lost", "short"]
+
+
+async def test_the_log_of_a_failed_start_is_still_there(lived):
+    log = lived["log of the broken"]
+    assert WORDS in log["text"]
+    assert (log["container"], log["containers"]) == ("notebook", ["notebook"])
+    assert log["message"].startswith("This is the end of the log of the start that failed at ")
+    assert log["ended"]
+    assert lived["strangers log"][0] == 404
+    assert [status for status, _ in lived["no such log"]] == [404, 404, 404]
+
+
+async def test_the_log_of_a_server_that_ended_by_itself_is_still_there(lived):
+    log = lived["log of the ended"]
+    assert "tiny: listening on port" in log["text"]
+    assert log["message"].startswith("This is the end of the log of the server that ended by itself at ")
+
+
+async def test_gpus_are_those_of_the_sizes(lived):
+    assert lived["gpus"] == [
+        {"resource": "amd.com/gpu", "allowed": False, "most": 0, "sizes": []},
+        {"resource": "nvidia.com/gpu", "allowed": True, "most": 2, "sizes": ["gpu"]},
+    ]
 
 
 @noted

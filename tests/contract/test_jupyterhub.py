@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import jupyterhub.spawner
 import pytest
-from jupyterhub import app, crypto, orm
+from jupyterhub import app, crypto, orm, scopes
+from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.apihandlers.users import UserServerAPIHandler
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.objects import Server
@@ -174,3 +175,46 @@ def test_a_stopped_server_is_removed_by_the_handler_that_reads_its_order_from_th
         assert "options = self.get_json_body()" in source
         assert "remove = (options or {}).get('remove', False)" in source
         assert parameters(UserServerAPIHandler.delete) == ["user_name", "server_name"]
+
+
+# What the service "My servers" asks the hub's process.
+
+
+def test_why_a_start_failed_is_in_the_future_that_the_hub_keeps():
+    with relies_on("`Spawner._spawn_future` is the last start while it is under way, and after it has failed"):
+        assert Spawner._spawn_future is None
+        source = inspect.getsource(BaseHandler.spawn_single_user)
+        assert "spawner._spawn_future = " in source
+        clearing = source[source.index("def _clear_spawn_future") : source.index("add_done_callback")]
+        assert "if f.cancelled() or f.exception() is None" in clearing
+        assert clearing.count("spawner._spawn_future = None") == 1
+
+
+def test_a_handler_has_what_the_services_handlers_ask_it():
+    with relies_on("an APIHandler makes a server's model of a spawner or its record, and knows scopes and settings"):
+        assert parameters(APIHandler.server_model) == ["spawner", "user"]
+        source = inspect.getsource(APIHandler.server_model)
+        assert "isinstance(spawner, orm.Spawner)" in source
+        for key in ("pending", "ready", "started", "last_activity", "url", "user_options"):
+            assert f"'{key}': " in source
+        assert parameters(BaseHandler._user_from_orm) == ["orm_user"]
+        assert parameters(BaseHandler.has_scope) == ["scope"]
+        assert isinstance(BaseHandler.allow_named_servers, property)
+        assert parameters(APIHandler.get_json_body) == []
+
+
+def test_a_scope_is_for_the_person_and_server_that_a_handlers_parameters_name():
+    with relies_on("`needs_scope` reads user_name, server_name and group_name of a handler's method"):
+        source = inspect.getsource(scopes.needs_scope)
+        assert "resource + '_name'" in source
+        assert all(f"'{each}'" in source for each in ("user", "server", "group"))
+        assert {"read:servers", "delete:servers", "access:servers"} <= scopes.scope_definitions.keys()
+
+
+def test_a_person_and_a_group_have_what_the_services_handlers_read():
+    with relies_on("a User has `spawners`, `spawner` and its record's `orm_spawners`, and a group has its users"):
+        assert isinstance(User.spawner, property)
+        assert "self.spawners = " in inspect.getsource(User.__init__)
+        assert hasattr(orm.User, "orm_spawners")
+        assert parameters(orm.Group.find) == ["db", "name"]
+        assert hasattr(orm.Group, "users")

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from jhkube.service.hub_config import ACCESS_SCOPE, SERVICE_NAME
+from tests.cluster.api_proxy import kubeconfig_for
 from tests.hub.conftest import StartHub
 from tests.hub.running import ROOT, RunningHub
 from tests.ports import free_port
@@ -24,12 +32,14 @@ SUBJECTS = {"ada": "github:1", "eve": "github:2", "kay": "github:3"}
 """Who the people of the tests are at their provider."""
 
 SPAWNER = """
+import os
+
 from traitlets import Bool
 from jhkube.options_form.choice import Available
 from jhkube.options_form.sizes import DEFAULT_SIZES, parse_sizes
 
 class LabSpawner(TinySpawner):
-    namespace = "labs"
+    namespace = os.environ.get("JHKUBE_NAMESPACE", "labs")
     image_menu = "there is one"
     pvc_name_template = "claim-{user_server}"
     delete_pvc = Bool(True)
@@ -38,11 +48,14 @@ class LabSpawner(TinySpawner):
     def pvc_name(self):
         return f"claim-{self.user.name}--{self.name}"
 
-    async def _first_menu(self):
+    async def first_menu(self):
         pass
 
+    def parsed_sizes(self):
+        return parse_sizes(DEFAULT_SIZES)
+
     async def available(self):
-        return Available(sizes=parse_sizes(DEFAULT_SIZES))
+        return Available(sizes=self.parsed_sizes())
 
     async def start(self):
         if self.user_options.get("debug"):
@@ -79,14 +92,7 @@ class ServiceHub:
 
     async def answers(self) -> None:
         """Return once the service answers."""
-        async with asyncio.timeout(60), aiohttp.ClientSession() as session:
-            while True:
-                try:
-                    async with session.get(f"{self.url}api/openapi.json") as answer:
-                        if answer.status == 200:
-                            return
-                except aiohttp.ClientError:
-                    await asyncio.sleep(0.1)
+        await answered(self.url)
 
     async def add(self, name: str, subject: str = "", *, groups: tuple[str, ...] = ()) -> str:
         """Make a person with a token of all that they may; return it."""
@@ -144,11 +150,96 @@ async def start_service(
         "KUBECONFIG": str(kubeconfig or "/nonexistent"),
         **environ,
     }
-    loaded = f"load_subconfig({str(CONFIG)!r})\n{python_settings}"
-    hub = await start_hub(SETTINGS, python_settings=loaded, environ=environ)
+    hub = await start_hub(SETTINGS, python_settings=with_service(python_settings), environ=environ)
     service = ServiceHub(hub, port)
-    await service.answers()
+    await answered(service.url)
     return service
+
+
+def with_service(python_settings: str) -> str:
+    """Return settings of a hub with the service before them."""
+    return f"load_subconfig({str(CONFIG)!r})\n{python_settings}"
+
+
+def no_cluster(folder: Path) -> Path:
+    """Return a kubeconfig of a cluster that does not answer."""
+    path = folder / "kubeconfig"
+    path.write_text(kubeconfig_for(f"http://127.0.0.1:{free_port()}"))
+    return path
+
+
+async def answered(url: str) -> None:
+    """Return once a service answers."""
+    async with asyncio.timeout(120), aiohttp.ClientSession() as session:
+        while True:
+            try:
+                async with session.get(f"{url}api/openapi.json") as answer:
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.1)
+
+
+def services_of(hub_pid: int) -> list[int]:
+    """Return the processes of the service that are a hub's children."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == hub_pid and b"jhkube.service" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+@asynccontextmanager
+async def service_apart(
+    hub_api: str, url: str, token: str, kubeconfig: Path, folder: Path, **environ: str
+) -> AsyncIterator[subprocess.Popen[bytes]]:
+    """Within the block the service runs as a process of its own, as in a Deployment; gives it once it answers.
+
+    Parameters
+    ----------
+    hub_api
+        The hub's API.
+    url
+        Where the service listens: scheme, host and port.
+    token
+        What hub and service know each other by.
+    kubeconfig
+        The service's account in the cluster.
+    folder
+        Where its log goes.
+    environ
+        More variables.
+    """
+    prefix = f"/services/{SERVICE_NAME}/"
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("JHKUBE_")},
+        "PYTHONPATH": str(ROOT),
+        "KUBECONFIG": str(kubeconfig),
+        "JUPYTERHUB_API_TOKEN": token,
+        "JUPYTERHUB_API_URL": hub_api,
+        "JUPYTERHUB_BASE_URL": "/",
+        "JUPYTERHUB_SERVICE_NAME": SERVICE_NAME,
+        "JUPYTERHUB_SERVICE_PREFIX": prefix,
+        "JUPYTERHUB_SERVICE_URL": url,
+        "JUPYTERHUB_CLIENT_ID": f"service-{SERVICE_NAME}",
+        "JUPYTERHUB_OAUTH_ACCESS_SCOPES": json.dumps([ACCESS_SCOPE]),
+        **environ,
+    }
+    with (folder / "service.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jhkube.service"], env=environment, stdout=log, stderr=log, cwd=folder
+        )
+    try:
+        await answered(f"{url}{prefix}")
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(process.wait, 30)
 
 
 class ServiceBrowser:

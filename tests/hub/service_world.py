@@ -1,12 +1,8 @@
-"""What the API server of the service's tests has: pods, claims, events and a log, of several people."""
+"""Pods, claims and events as the API server's JSON, for the tests of what the service says of them."""
 
 from __future__ import annotations
 
 from typing import Any
-
-from tests.hub.api_answers import status_of
-
-LABS = "/api/v1/namespaces/labs"
 
 
 def _made_for(name: str, user: str, server: str, subject: str) -> dict[str, Any]:
@@ -59,47 +55,3 @@ def event(pod_name: str, reason: str, message: str) -> dict[str, Any]:
         "message": message,
         "count": 1,
     }
-
-
-class World:
-    """Answers as an API server that holds these objects; it heeds no selector, so that all come in each list."""
-
-    def __init__(self) -> None:
-        self.is_away = False
-        self.pods = [
-            pod("jupyter-ada", "ada", "", "github:1", "claim-ada"),
-            # One that has Ada's name and is another person's, and one whose person nobody has written on it.
-            pod("jupyter-ada--gpu", "ada", "gpu", "github:666"),
-            pod("jupyter-kay", "kay", "", ""),
-        ]
-        self.claims = [
-            claim("claim-ada", "ada", "", "github:1"),
-            claim("claim-ada--old", "ada", "old", "github:1"),
-            claim("claim-ada--heir", "ada", "heir", "github:666"),
-        ]
-        self.events = [
-            event("jupyter-ada", "Scheduled", "Successfully assigned labs/jupyter-ada to node1"),
-            event("jupyter-ada", "Pulling", 'Pulling image "lab" from https://ada:mumble@registry.example.org'),
-            event("jupyter-eve", "Scheduled", "Successfully assigned labs/jupyter-eve to node2"),
-        ]
-
-    def answer(self, method: str, path: str) -> tuple[int, Any]:
-        """Return the status and the body for a request."""
-        if self.is_away:
-            return status_of(503, "the API server is away")
-        lists = {
-            f"{LABS}/pods": self.pods,
-            f"{LABS}/persistentvolumeclaims": self.claims,
-            f"{LABS}/events": self.events,
-            "/apis/storage.k8s.io/v1/storageclasses": [
-                {"metadata": {"name": "growing"}, "allowVolumeExpansion": True}
-            ],
-        }
-        if path in lists:
-            return 200, {"metadata": {"resourceVersion": "1"}, "items": lists[path]}
-        if path.endswith("/log"):
-            return 200, "the first line\nthe last line\n"
-        objects = {f"{LABS}/pods/{each['metadata']['name']}": each for each in self.pods} | {
-            f"{LABS}/persistentvolumeclaims/{each['metadata']['name']}": each for each in self.claims
-        }
-        return (200, objects[path]) if path in objects else status_of(404, "there is none")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jhkube.checks.permissions import HubFacts, Permission, permissions, role_rules
+from jhkube.checks.permissions import HubFacts, Permission, permissions, role_rules, service_permissions
 
 
 def allowed(**facts):
@@ -11,7 +11,14 @@ def allowed(**facts):
 
 def test_nothing_is_asked_for_twice():
     everything = HubFacts(
-        services=True, internal_ssl=True, quotas=True, user_namespaces=True, marks_ready=True, pull_secret="hub/pull"
+        services=True,
+        internal_ssl=True,
+        quotas=True,
+        user_namespaces=True,
+        marks_ready=True,
+        pull_secret="hub/pull",
+        keeps_logs=True,
+        runs_my_servers=True,
     )
     wanted = [(each.verb, each.resource, each.namespace, each.name) for each in permissions(everything)]
     assert len(set(wanted)) == len(wanted)
@@ -24,6 +31,8 @@ def test_nothing_is_asked_for_twice():
         ({"internal_ssl": True}, {("get", "secrets", "labs"), ("create", "services", "labs")}),
         ({"pull_secret": "hub/pull"}, {("get", "secrets", "hub")}),
         ({"marks_ready": True}, {(verb, "nodes", None) for verb in ("list", "watch")}),
+        ({"keeps_logs": True}, {("get", "pods/log", "labs")}),
+        ({"runs_my_servers": True}, {("get", "pods/log", "labs"), ("list", "storageclasses", None)}),
         ({"quotas": True}, {(verb, "resourcequotas", "labs") for verb in ("create", "update", "delete")}),
     ],
 )
@@ -44,6 +53,13 @@ def test_what_is_not_configured_needs_nothing(facts, resource):
 def test_namespaces_of_peoples_own_need_everything_in_all_namespaces():
     assert {namespace for _, _, namespace in allowed(user_namespaces=True)} == {None}
     assert ("create", "namespaces", None) in allowed(user_namespaces=True)
+
+
+def test_a_hub_that_runs_my_servers_may_do_all_that_it_asks_for_and_starts_servers_without_it():
+    table = permissions(HubFacts(namespace="labs", runs_my_servers=True))
+    allowed = {(each.verb, each.resource) for each in table}
+    assert {(each.verb, each.resource) for each in service_permissions("labs")} <= allowed
+    assert not {each.resource for each in table if each.needed} & {"pods/log", "storageclasses"}
 
 
 def test_the_rules_of_a_role_have_one_line_a_resource():

@@ -1,11 +1,14 @@
 """What is answered while the service is being loaded, and that the socket is then another's."""
 
 import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 
 import pytest
 
+from jhkube.service.__main__ import IRI_GRAMMAR
 from jhkube.service.early import early_answers
 
 
@@ -48,3 +51,10 @@ def test_the_socket_goes_on_listening_afterwards(listening):
         with accepted:
             accepted.sendall(b"later")
             assert client.recv(5) == b"later"
+
+
+def test_requests_are_checked_without_the_grammar_that_takes_seconds_to_build():
+    code = f"import sys; sys.modules[{IRI_GRAMMAR!r}] = None; "
+    code += "import jhkube.service.validation; print('lark' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("False", 0), done.stderr

@@ -11,7 +11,14 @@ from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
 from jhkube.service.ownership import claims_of, pod_of, pods_of
 from jhkube.service.refusals import Refusal, cluster_refusal
 from jhkube.service.routes import ROUTES
-from jhkube.service.server_views import OUT_OF_MEMORY, group_server_view, server_view, state_of
+from jhkube.service.server_views import (
+    OUT_OF_MEMORY,
+    gpu_views,
+    group_server_view,
+    kept_log_view,
+    server_view,
+    state_of,
+)
 from jhkube.service.validation import answer_problem
 from jhkube.watch.unsaved import Unsaved
 from tests.hub.service_world import claim, event, pod
@@ -97,6 +104,46 @@ def test_no_unsaved_work_is_no_warning():
     saved = Unsaved.from_answer({"repositories": [], "complete": True}, "2026-11-30T04:10:00Z")
     view = server_view(server(is_ready=True, unsaved=saved), None)
     assert (view["unsaved"]["state"], view["warnings"]) == ("none", [])
+
+
+@pytest.mark.parametrize(
+    ("tail", "text", "truncated"), [(1, "two\n", True), (2, "one\ntwo\n", False), (9, "one\ntwo\n", False)]
+)
+def test_the_log_of_a_failed_start_is_shown_from_its_end(tail, text, truncated):
+    kept = {
+        "container": "home",
+        "text": "one\ntwo\n",
+        "truncated": False,
+        "ended": "2026-11-30T05:12:59+00:00",
+        "start": True,
+    }
+    view = kept_log_view(kept, tail)
+    assert answer_problem(BY_NAME["log"], view) == ""
+    assert (view["text"], view["truncated"]) == (text, truncated)
+    assert "the start that failed at 2026-11-30 05:12 UTC" in view["message"]
+    assert "ended by itself" in kept_log_view(kept | {"start": False}, tail)["message"]
+    assert kept_log_view(kept | {"truncated": True}, 9)["truncated"]
+
+
+def size(name, gpus, resource="nvidia.com/gpu"):
+    return {"value": name, "gpus": gpus, "gpu_resource": resource if gpus else ""}
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "most", "sizes"), [(None, 4, ["one", "four"]), (2, 1, ["one"]), (0, 0, []), (4, 4, ["one", "four"])]
+)
+def test_gpus_are_those_of_sizes_below_the_ceiling(ceiling, most, sizes):
+    options = {
+        "ceiling": {"gpus": ceiling},
+        "gpu_resources": ["amd.com/gpu", "nvidia.com/gpu"],
+        "sizes": [size("small", 0), size("one", 1), size("four", 4)],
+    }
+    views = gpu_views(options)
+    assert answer_problem(BY_NAME["gpus"], {"gpus": views}) == ""
+    assert views == [
+        {"resource": "amd.com/gpu", "allowed": False, "most": 0, "sizes": []},
+        {"resource": "nvidia.com/gpu", "allowed": bool(sizes), "most": most, "sizes": sizes},
+    ]
 
 
 def test_what_the_hub_writes_is_what_the_service_reads():

@@ -36,6 +36,11 @@ growingHomes:
     - apiGroups: [storage.k8s.io]
       resources: [storageclasses]
       verbs: [get]
+failedLogs:
+  pods:
+    - apiGroups: [""]
+      resources: [pods/log]
+      verbs: [get]
 imageMarks:
   cluster:
     - apiGroups: [""]

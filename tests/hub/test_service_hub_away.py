@@ -1,0 +1,83 @@
+"""The service "My servers" when its hub is killed, restarts, or hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from jhkube.service.hub_client import HUB_AWAY
+from tests.hub.conftest import StartHub
+from tests.hub.service_hub import (
+    SETTINGS,
+    SPAWNER,
+    ServiceHub,
+    no_cluster,
+    service_apart,
+    services_of,
+    start_service,
+    with_service,
+)
+from tests.ports import free_port
+
+pytestmark = pytest.mark.hub_versions
+
+
+def has_ended(pid: int) -> bool:
+    """Say whether a process has ended; its number may stay until somebody asks how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+async def test_the_service_ends_with_a_hub_that_is_killed(start_hub: StartHub, tmp_path: Path) -> None:
+    service = await start_service(start_hub, no_cluster(tmp_path), python_settings=SPAWNER)
+    process = service.hub.process
+    assert process is not None
+    (pid,) = services_of(process.pid)
+    process.kill()
+    async with asyncio.timeout(60):
+        while not has_ended(pid):
+            await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+async def apart(start_hub: StartHub, tmp_path: Path) -> AsyncIterator[ServiceHub]:
+    """A hub, and its service as a process that the hub has not started; Ada has a token."""
+    token, port = secrets.token_hex(32), free_port()
+    url, kubeconfig = f"http://127.0.0.1:{port}", no_cluster(tmp_path)
+    environ = {"JHKUBE_MY_SERVERS": "true", "JHKUBE_MY_SERVERS_URL": url, "JHKUBE_MY_SERVERS_TOKEN": token}
+    hub = await start_hub(SETTINGS, python_settings=with_service(SPAWNER), environ=environ)
+    async with service_apart(f"{hub.url}/hub/api", url, token, kubeconfig, tmp_path):
+        service = ServiceHub(hub, port)
+        await service.add("ada", "github:1")
+        yield service
+
+
+async def test_a_hub_that_restarts_is_waited_for(apart: ServiceHub) -> None:
+    assert (await apart.ask("ada", "GET", "servers"))[0] == 200
+    await apart.hub.stop()
+    for path in ("servers", "servers/~/logs", "options", "groups/class/servers"):
+        status, found = await apart.ask("ada", "GET", path)
+        assert (status, found) == (503, {"message": HUB_AWAY, "field": ""}), path
+    await apart.hub.start()
+    assert (await apart.ask("ada", "GET", "servers"))[0] == 200
+
+
+async def test_a_hub_that_hangs_is_not_waited_for_without_end(apart: ServiceHub) -> None:
+    process = apart.hub.process
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(60):
+            status, found = await apart.ask("ada", "GET", "servers")
+        assert (status, found["message"]) == (503, HUB_AWAY)
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+    assert (await apart.ask("ada", "GET", "servers"))[0] == 200
