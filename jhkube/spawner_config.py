@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from traitlets import Bool, Dict, Enum, Float, List, Unicode, validate
 
+from jhkube.ahead.config import AheadConfig
 from jhkube.operator_models import ConfigError, checked_trait
 from jhkube.options_form.presets import Preset, parse_presets
 from jhkube.options_form.sizes import DEFAULT_SIZES, GUARANTEE_RATIO, Size, parse_sizes
@@ -35,7 +36,7 @@ _PARSERS: Final[dict[str, Callable[[Any], object]]] = {
 """What reads a trait, and raises ValueError where it cannot be used."""
 
 
-class SpawnerConfig(HomeConfig):
+class SpawnerConfig(AheadConfig, HomeConfig):
     """The traits that `JHKubeSpawner` has beyond KubeSpawner's."""
 
     accounts_from = Enum(
@@ -274,6 +275,11 @@ class SpawnerConfig(HomeConfig):
         # KubeSpawner's own traits: a shell goes before the command, and a profile may bring one.
         if self.umask and not (getattr(self, "cmd", ()) or getattr(self, "profile_list", ())):
             raise ConfigError(f"c.JHKubeSpawner.umask {NO_COMMAND}")
+        self.check_ahead(
+            cmd=getattr(self, "cmd", ()),
+            services_enabled=getattr(self, "services_enabled", False),
+            internal_ssl=getattr(self, "internal_ssl", False),
+        )
 
     def parsed_sizes(self) -> tuple[Size, ...]:
         """Return the sizes as values."""

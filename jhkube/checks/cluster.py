@@ -191,6 +191,7 @@ def hub_facts(hub: ConfiguredHub) -> HubFacts:
         internal_ssl=internal_ssl,
         quotas=spawner.enable_user_namespaces and spawner.ceilings_are_quotas,
         marks_ready=spawner.mark_ready_images,
+        starts_ahead=spawner.start_ahead != "off",
         pull_secret=secret if not secret or "/" in secret else f"{own_namespace()}/{secret}",
     )
 

@@ -145,6 +145,11 @@ class Start:
                 making.cancel()
             making.add_done_callback(self._remove_unwanted)
 
+    def adopt(self, uid: str) -> None:
+        """Watch a pod that was there before this start as the one that it has made."""
+        self.uid = uid
+        self._set_created(uid)
+
     @contextmanager
     def requesting(self) -> Iterator[None]:
         """Within the block, a refusal that is about to pass is raised as a TimeoutError, so that it is retried.
@@ -352,6 +357,7 @@ class Start:
         if finding is None:
             self._since = {"seen": now}
             return _LONGEST_SLEEP
+        self.spawner.note_finding(finding)
         lasted = now - self._since.setdefault(finding.reason, now)
         if lasted >= finding.patience:
             raise self._failed(finding.definite())
