@@ -39,6 +39,10 @@ LEAST_LEFT = 3.0
 class _Made(Exception):
     """Ends KubeSpawner's start where the waiting pod is made, and nothing of a server is to come after it."""
 
+    def __init__(self, waiting: WaitingPod) -> None:
+        super().__init__(waiting.place)
+        self.waiting = waiting
+
 
 class AheadSpawner(WatchedSpawner, OwningSpawner):
     """A spawner whose start can be taken by a pod that waits.
@@ -58,9 +62,6 @@ class AheadSpawner(WatchedSpawner, OwningSpawner):
 
     _candidate: WaitingPod | None = None
     """The pod that this start is about to take."""
-
-    _waiting_pod: WaitingPod | None = None
-    """The waiting pod that this object has made."""
 
     # Before the start.
 
@@ -91,6 +92,9 @@ class AheadSpawner(WatchedSpawner, OwningSpawner):
         """Have the pod of the preselected choice made, if a form is shown to somebody for their own server."""
         super()._form_shown(available, options)
         if self.start_ahead == "off" or self._identity is None or self.active:
+            return
+        if self.internal_ssl or self.services_enabled:
+            # A hub without the sample configuration has not checked this when it began.
             return
         reader = getattr(getattr(self, "handler", None), "current_user", None)
         if reader is not None and reader.name != self.user.name:
@@ -133,9 +137,8 @@ class AheadSpawner(WatchedSpawner, OwningSpawner):
                 await spawner._run_apply_user_options(spawner.user_options)
                 await maybe_future(spawner.run_pre_spawn_hook())
                 await spawner.start()
-        except _Made:
-            assert spawner._waiting_pod is not None
-            return spawner._waiting_pod
+        except _Made as made:
+            return made.waiting
         except HTTPError as refused:
             raise NotTaken("Refused", str(refused)) from None
         except CannotWait as error:
@@ -185,7 +188,7 @@ class AheadSpawner(WatchedSpawner, OwningSpawner):
         except BaseException:
             remove_in_background(self.api, self._pod_key, uid, self.log)
             raise
-        self._waiting_pod = WaitingPod(
+        waiting = WaitingPod(
             api=self.api,
             namespace=self.namespace,
             name=self.pod_name,
@@ -199,7 +202,7 @@ class AheadSpawner(WatchedSpawner, OwningSpawner):
             made_at=time.monotonic(),
             seconds=self.start_ahead_seconds,
         )
-        raise _Made
+        raise _Made(waiting)
 
     def _remove_made(self, making: asyncio.Future[tuple[str, str]]) -> None:
         if not making.cancelled() and making.exception() is None:
@@ -329,7 +332,8 @@ class AheadSpawner(WatchedSpawner, OwningSpawner):
     def note_finding(self, finding: Failure) -> None:
         """Give a server that finds no node with room the place of a pod that waits."""
         super().note_finding(finding)
-        if self.keeper is not None and finding.reason == "Unschedulable":
+        # Of what the scheduler says, this passes when pods go: 0/3 nodes are available: 3 Insufficient memory.
+        if self.keeper is not None and ("Insufficient" in finding.detail or "Too many pods" in finding.detail):
             self.keeper.make_room()
 
 

@@ -278,7 +278,8 @@ class SpawnerConfig(AheadConfig, HomeConfig):
         self.check_ahead(
             cmd=getattr(self, "cmd", ()),
             services_enabled=getattr(self, "services_enabled", False),
-            internal_ssl=getattr(self, "internal_ssl", False),
+            # The hub tells this to the spawners of people only.
+            internal_ssl=self.config.get("JupyterHub", {}).get("internal_ssl", False),
         )
 
     def parsed_sizes(self) -> tuple[Size, ...]:

@@ -27,6 +27,13 @@ _UNSEEN = 30.0
 """Seconds after its creation for which the watch may not show a pod."""
 
 
+_BETWEEN_ROOMS = 1.0
+"""Seconds that the scheduler gets to use the room of a pod that was deleted, before another one is."""
+
+_FULL_FOR = 60.0
+"""Seconds for which no pod is made in advance after a server has found no room."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Making:
     """A pod that is being made."""
@@ -48,6 +55,7 @@ class Keeper:
         self._waiting: dict[str, WaitingPod] = {}
         self._making: dict[str, _Making] = {}
         self._minding: dict[str, asyncio.Task[None]] = {}
+        self._full_since = -_FULL_FOR
 
     def begin(
         self,
@@ -81,6 +89,9 @@ class Keeper:
             if known.server == server and known.options == options:
                 return
             self._drop(person, "OtherChoice")
+        if time.monotonic() - self._full_since < _FULL_FOR:
+            AHEAD_NOT_TAKEN.labels("Room").inc()
+            return
         if len(self._waiting) + len(self._making) >= limit:
             AHEAD_NOT_TAKEN.labels("Limit").inc()
             return
@@ -170,6 +181,10 @@ class Keeper:
 
     def make_room(self) -> None:
         """Remove the pod that has waited longest: a server finds no node with room."""
+        now = time.monotonic()
+        if now - self._full_since < _BETWEEN_ROOMS:
+            return
+        self._full_since = now
         oldest = min(self._waiting, key=lambda person: self._waiting[person].made_at, default=None)
         if oldest is not None:
             self._drop(oldest, "Room")

@@ -44,8 +44,14 @@ MODULES = (
     "jupyter_server.gateway.managers",
     "jupyter_client.asynchronous",
     "jupyter_client.provisioning.local_provisioner",
+    "jupyter_core.migrate",
     "nbconvert.exporters",
+    "notebook_shim.nbserver",
+    "tornado.platform.asyncio",
     "tornado.simple_httpclient",
+    "IPython.core.interactiveshell",
+    "httpcore",
+    "jinja2.ext",
     "sqlite3",
 )
 """What a single-user server imports, as far as an image has it; beside its handlers and extensions."""
@@ -96,9 +102,9 @@ def _extensions() -> list[str]:
     """Return the server extensions that Jupyter's configuration enables."""
     enabled: dict[str, bool] = {}
     with suppress(Exception):
-        from jupyter_core.paths import jupyter_config_path
-
-        for folder in reversed(jupyter_config_path()):
+        # By name: it is in people's images, and not where jhkube is.
+        paths = importlib.import_module("jupyter_core.paths")
+        for folder in reversed(paths.jupyter_config_path()):
             for file in sorted(Path(folder, "jupyter_server_config.d").glob("*.json")):
                 with suppress(OSError, ValueError, AttributeError):
                     section = json.loads(file.read_text("utf-8")).get("ServerApp", {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -224,6 +225,22 @@ async def test_after_its_time_the_pod_is_gone_and_its_place_is_free(new_hub, for
     assert "does not become a server: Timeout" in hub.log
     await second.open()
     assert len(await second.until(bool)) == 1
+
+
+async def test_a_pod_that_waits_gives_way_to_a_server_without_room(new_hub, form):
+    sizes = [{"name": "small", "cores": 1, "memory": "2G"}, {"name": "huge", "cores": 1, "memory": "900T"}]
+    hub = await new_hub("ahead-room", JHKUBE_START_AHEAD="form", JHKUBE_SIZES=json.dumps(sizes))
+    waits, starts = await form("guest-12", hub), await form("guest-13", hub)
+    await waits.open()
+    await waits.until(bool)
+    status, _ = await starts.person.start(size="huge")
+    assert status == 202
+    assert await waits.until(lambda pods: not pods) == []
+    assert "does not become a server: Room" in hub.log
+    # The room is not taken by the next form.
+    await waits.open()
+    assert await waits.pods() == []
+    await starts.person.stop()
 
 
 async def test_an_image_that_cannot_wait_starts_as_always(new_hub, form, cluster):
