@@ -99,8 +99,11 @@ async def test_a_start_of_the_preselected_choice_takes_the_pod_that_waits(form, 
     assert server["ready"]
     environment = {each.name for each in pod.spec.containers[0].env}
     assert "JUPYTERHUB_API_TOKEN" not in environment
-    inside = await in_pod(guest.cluster.namespace, pod.metadata.name, "cat /etc/jhkube-ahead/key; id -un")
-    assert inside.splitlines()[-1] == "guest-01"
+    assert await in_pod(guest.cluster.namespace, pod.metadata.name, "id -un") == "guest-01\n"
+    # What the hub has shown to the pod is taken out of it.
+    async with asyncio.timeout(LONG):
+        while await in_pod(guest.cluster.namespace, pod.metadata.name, "cat /etc/jhkube-ahead/key"):
+            await asyncio.sleep(0.2)
     await guest.person.stop()
     assert await guest.until(lambda pods: not pods) == []
     # The next start has the ordinary name again.
@@ -241,6 +244,34 @@ async def test_a_pod_that_waits_gives_way_to_a_server_without_room(new_hub, form
     await waits.open()
     assert await waits.pods() == []
     await starts.person.stop()
+
+
+ALONE = """
+c.JHKubeSpawner.ceilings = {"default": {"servers": 1, "cores": 1}}
+c.JHKubeSpawner.storage_access_modes = ["ReadWriteOncePod"]
+c.JHKubeSpawner.delete_grace_period = 0
+"""
+"""Room for one server, and a home that one pod at a time may use."""
+
+
+async def test_a_pod_that_waits_takes_neither_the_ceiling_nor_the_home_from_its_persons_own_start(new_hub, form):
+    hub = await new_hub("ahead-alone", ALONE, JHKUBE_START_AHEAD="form")
+    guest = await form("guest-14", hub)
+    await guest.open()
+    waiting = await guest.listening()
+    await guest.person.started("other")
+    (pod,) = await guest.pods()
+    assert pod.metadata.name == "jupyter-guest-14--other"
+    # There is no room beside it, so nothing waits.
+    await guest.open()
+    assert [each.metadata.uid for each in await guest.pods()] == [pod.metadata.uid] != [waiting.metadata.uid]
+    await guest.person.stop("other")
+    assert await guest.until(lambda pods: not pods) == []
+    await guest.open()
+    waiting = await guest.listening()
+    await guest.person.started()
+    (pod,) = await guest.pods()
+    assert pod.metadata.uid == waiting.metadata.uid
 
 
 async def test_an_image_that_cannot_wait_starts_as_always(new_hub, form, cluster):

@@ -166,7 +166,7 @@ def test_a_hub_with_certificates_of_its_own_has_no_pods_that_wait():
         cmd = ["lab"]
 
     settings = {"SpawnerConfig": {"start_ahead": "form"}, "JupyterHub": {"internal_ssl": True}}
-    with pytest.raises(ConfigError, match="start_ahead does not work with c.JupyterHub.internal_ssl"):
+    with pytest.raises(ConfigError, match=r"start_ahead does not work with c\.JupyterHub\.internal_ssl"):
         Spawner(config=Config(settings)).check_together()
 
 
