@@ -47,6 +47,8 @@ class Start:
             if self.pod_start and self.pod_start.takes_over():
                 return False
             return super().is_pod_running(pod)
+
+    It calls `note_finding` of the spawner with whatever it waits for.
     """
 
     def __init__(self, spawner: Any, patience: Patience) -> None:

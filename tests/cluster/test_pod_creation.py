@@ -52,6 +52,7 @@ async def spawner(cluster: Cluster) -> AsyncIterator[Any]:
         user=SimpleNamespace(name="ada"),
         log=logging.getLogger(__name__),
         stop=stop,
+        note_finding=lambda finding: None,
     )
     await stop(True)
     await pods.stop()
