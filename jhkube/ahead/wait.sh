@@ -22,7 +22,7 @@ case $line in
     fi
     ;;
 esac
-for interpreter in python3 python /opt/conda/bin/python3 /usr/local/bin/python3; do
+for interpreter in python3 python; do
   if runs "$interpreter"; then
     exec "$interpreter" "$folder/waiting.py" "$seconds" "$port" command "$@"
   fi

@@ -275,14 +275,16 @@ async def test_a_pod_that_waits_takes_neither_the_ceiling_nor_the_home_from_its_
 
 
 async def test_an_image_that_cannot_wait_starts_as_always(new_hub, form, cluster):
-    hub = await new_hub(
-        "ahead-tiny",
-        JHKUBE_START_AHEAD="form",
-        JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny",
-        extra="c.JHKubeSpawner.start_ahead = 'form'\n",
-    )
+    # Its Python lacks most of the standard library.
+    hub = await new_hub("ahead-tiny", JHKUBE_START_AHEAD="form", JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny")
     guest = await form("guest-11", hub)
     await guest.open()
+    async with asyncio.timeout(LONG):
+        while "does not become a server" not in hub.log:
+            await asyncio.sleep(0.1)
+    assert await guest.until(lambda pods: not pods) == []
     await guest.person.started()
     (pod,) = await guest.pods()
+    assert pod.metadata.name == "jupyter-guest-11"
+    assert "jhkube/ahead" not in pod.metadata.labels
     assert pod.status.phase == "Running"
