@@ -13,6 +13,10 @@ from prometheus_client import Counter, Gauge, Histogram, Info
 from jhkube._version import __version__
 
 __all__ = [
+    "AHEAD_MADE",
+    "AHEAD_NOT_TAKEN",
+    "AHEAD_SECONDS",
+    "AHEAD_WAITING",
     "MENU_IMAGES",
     "MENU_REFRESHED",
     "MENU_REFRESH_ERRORS",
@@ -64,6 +68,22 @@ START_FAILURES: Final = Counter(
     "jhkube_start_failures",
     "Starts that failed, by Kubernetes' own word for it; Cancelled for those that the hub or their person ended.",
     ["reason"],
+)
+
+# Pods that are made before their start.
+
+AHEAD_WAITING: Final = Gauge("jhkube_ahead_waiting", "Pods that wait for their start now.")
+AHEAD_MADE: Final = Counter("jhkube_ahead_made", "Pods that were made while their person read the form.")
+AHEAD_NOT_TAKEN: Final = Counter(
+    "jhkube_ahead_not_taken",
+    "Pods that did not become a server, or were not made, by reason: Timeout, OtherChoice, Limit, Room and others.",
+    ["reason"],
+)
+AHEAD_SECONDS: Final = Histogram(
+    "jhkube_ahead_duration_seconds",
+    "How old pods were when a start took them (what the start did not have to wait for), or when they were deleted.",
+    ["result"],
+    buckets=(0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 3600),
 )
 
 # Logins and tokens.

@@ -24,14 +24,14 @@ from jhkube.objects import (
 )
 from jhkube.operator_models import ConfigError
 from jhkube.options_form.profiles import LAB
-from jhkube.pod.build import ServerFacts, build_pod, secret_files
+from jhkube.pod.build import ServerFacts, build_pod
 from jhkube.pod.home import HomeKind
 from jhkube.pod.limits import QUOTA_NAME, is_gpu, resource_quota
-from jhkube.pod.secret import SecretFiles, quiet_secret, secret_manifest
+from jhkube.pod.secret import quiet_secret, secret_manifest
 from jhkube.pod.volume_claims import ClaimAction
+from jhkube.spawner_ahead import AheadSpawner
 from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, StartRefused
-from jhkube.spawner_ownership import OwningSpawner, identity_in
-from jhkube.spawner_watch import WatchedSpawner
+from jhkube.spawner_ownership import identity_in
 from jhkube.watch.admission import exists_already
 from jhkube.watch.reflectors import ClaimReflector
 from jhkube.watch.unsaved_question import UnsavedMixin
@@ -44,7 +44,7 @@ NO_CLONE = (
 )
 
 
-class JHKubeSpawner(UnsavedMixin, WatchedSpawner, OwningSpawner):
+class JHKubeSpawner(UnsavedMixin, AheadSpawner):
     """KubeSpawner, with a live menu of images, the person's own identity in the pod, and an honest start.
 
     Everything that KubeSpawner does stays, and every trait of it. Who a person is comes from auth_state, where
@@ -150,6 +150,9 @@ class JHKubeSpawner(UnsavedMixin, WatchedSpawner, OwningSpawner):
 
     async def get_pod_manifest(self) -> V1Pod:
         """Return KubeSpawner's manifest with the person's identity, home, accounts and git in it."""
+        return await self._manifest_for_start(self._built_manifest)
+
+    async def _built_manifest(self) -> V1Pod:
         try:
             pod: V1Pod = await super().get_pod_manifest()
             if self._identity is None:
@@ -184,6 +187,8 @@ class JHKubeSpawner(UnsavedMixin, WatchedSpawner, OwningSpawner):
 
         Unlike upstream's this never logs a manifest.
         """
+        if await self._becomes_waiting(pod) or await self._takes_waiting(pod):
+            return True
         start = self.pod_start
         if start is None:
             made: bool = await super()._make_create_pod_request(pod, request_timeout)
@@ -209,12 +214,6 @@ class JHKubeSpawner(UnsavedMixin, WatchedSpawner, OwningSpawner):
         image = f"{facts.image_reference} at {facts.image_digest}" if facts.image_digest else self.image
         self._pod_log.info("made from %s%s", image, f", size {facts.size}" if facts.size else "")
         return True
-
-    def _secret_files(self) -> SecretFiles:
-        settings = self.pod_settings()
-        assert self._identity is not None
-        tokens = {host.host: self._token for host in settings.git.hosts}
-        return secret_files(settings, self._identity, tokens)
 
     def get_secret_manifest(self, owner_reference: V1OwnerReference) -> V1Secret:
         """Return the Secret with the certificates of `internal_ssl`; KubeSpawner logs it where it is refused."""
@@ -265,6 +264,7 @@ def _begin(hub: JupyterHub) -> None:
     try:
         if issubclass(hub.spawner_class, JHKubeSpawner):
             hub.spawner_class(_mock=True, config=hub.config).check_together()
+            hub.spawner_class.begin_ahead(hub.config)
     except (TraitError, ConfigError) as error:
         hub.log.critical("The hub cannot start servers with its configuration: %s", error)
         hub.exit(1)

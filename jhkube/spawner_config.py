@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from traitlets import Bool, Dict, Enum, Float, List, Unicode, validate
 
+from jhkube.ahead.config import AheadConfig
 from jhkube.operator_models import ConfigError, checked_trait
 from jhkube.options_form.environment import Variable, parse_environment_names
 from jhkube.options_form.presets import Preset, parse_presets
@@ -38,7 +39,7 @@ _PARSERS: Final[dict[str, Callable[[Any], object]]] = {
 """What reads a trait, and raises ValueError where it cannot be used."""
 
 
-class SpawnerConfig(HomeConfig, RepositoryConfig):
+class SpawnerConfig(AheadConfig, HomeConfig, RepositoryConfig):
     """The traits that `JHKubeSpawner` has beyond KubeSpawner's."""
 
     accounts_from = Enum(
@@ -309,6 +310,12 @@ class SpawnerConfig(HomeConfig, RepositoryConfig):
             raise ConfigError(f"c.JHKubeSpawner.umask {NO_COMMAND}")
         if self.repository_image and not self.repository_hosts:
             raise ConfigError("c.JHKubeSpawner.repository_image needs repository_hosts: nobody can name a repository")
+        self.check_ahead(
+            cmd=getattr(self, "cmd", ()),
+            services_enabled=getattr(self, "services_enabled", False),
+            # The hub tells this to the spawners of people only.
+            internal_ssl=self.config.get("JupyterHub", {}).get("internal_ssl", False),
+        )
 
     def parsed_sizes(self) -> tuple[Size, ...]:
         """Return the sizes as values."""

@@ -185,7 +185,12 @@ class ChoosingSpawner(CountedSpawner):
         if self._refused:
             (options, error), self._refused = self._refused, None
             errors = [error]
-        return form.render(await self.available(), options, now=time.time(), errors=errors)
+        available = await self.available()
+        self._form_shown(available, options)
+        return form.render(available, options, now=time.time(), errors=errors)
+
+    def _form_shown(self, available: Available, options: Any) -> None:
+        """Called when the person is about to read the form, with what it preselects from."""
 
     async def first_menu(self) -> None:
         """Wait a moment for the registry where nothing at all is known yet, not even by an earlier hub."""
@@ -241,9 +246,12 @@ class ChoosingSpawner(CountedSpawner):
         try:
             yield
         except OptionError as error:
-            # The hub renders the form of the default server again, whichever server was asked for.
-            self._refused = self.user.spawner._refused = (options, error)
+            self._note_refusal(options, error)
             raise StartRefused(error.message) from None
+
+    def _note_refusal(self, options: Any, error: OptionError) -> None:
+        # The hub renders the form of the default server again, whichever server was asked for.
+        self._refused = self.user.spawner._refused = (options, error)
 
     async def _allowed(self, options: Any) -> Choice | None:
         """Return what options stand for, with nothing looked up; None where there is no menu."""

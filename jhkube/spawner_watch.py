@@ -18,6 +18,7 @@ from jhkube.logs import PodLog
 from jhkube.objects import ensure_object
 from jhkube.spawner_room import CountedSpawner
 from jhkube.watch.admission import is_momentary
+from jhkube.watch.failure import Failure
 from jhkube.watch.kept_logs import KEPT_LOGS, KeptLog, failed_container, has_ended, log_end
 from jhkube.watch.pods import forced_removal, node_deadline, wait_until_gone
 from jhkube.watch.progress import progress
@@ -60,6 +61,9 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
         url = await self.pod_start.run(super()._start())
         self._pod_log.info("answers after %s", self.pod_start.times)
         return url
+
+    def note_finding(self, finding: Failure) -> None:
+        """Called when the pod of a start waits for something, before it is known whether that passes."""
 
     def is_pod_running(self, pod: Mapping[str, Any] | None) -> bool:
         """Whether a pod runs; false during a start, whose wait for the pod is jhkube's own."""

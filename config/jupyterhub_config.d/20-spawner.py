@@ -22,6 +22,13 @@ if settings["spawner.nodeSelector"]:
 if settings["spawner.tolerations"]:
     c.JHKubeSpawner.tolerations = settings["spawner.tolerations"]
 
+# A pod may wait for its start while the person reads the form. What it waits with has to know the command.
+c.JHKubeSpawner.start_ahead = settings["spawner.startAhead"]
+c.JHKubeSpawner.start_ahead_limit = settings["spawner.startAheadLimit"]
+c.JHKubeSpawner.start_ahead_seconds = settings["spawner.startAheadSeconds"]
+if settings["spawner.startAhead"] != "off" and not settings.in_chart:
+    c.JHKubeSpawner.cmd = ["jupyterhub-singleuser"]
+
 # Where homes are: a claim for every person, a folder of an NFS export, or a folder of one claim.
 c.JHKubeSpawner.home = settings["home.kind"]
 # Where the chart does not bring homes (`singleuser.storage.type: none`) it has no size of its own either.

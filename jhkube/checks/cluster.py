@@ -194,6 +194,7 @@ def hub_facts(hub: ConfiguredHub) -> HubFacts:
         marks_ready=spawner.mark_ready_images,
         keeps_logs=spawner.keep_failed_logs,
         runs_my_servers=any(each.get("name") == SERVICE_NAME and each.get("command") for each in hub.app.services),
+        starts_ahead=spawner.start_ahead != "off",
         pull_secret=secret if not secret or "/" in secret else f"{own_namespace()}/{secret}",
     )
 

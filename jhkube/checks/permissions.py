@@ -46,6 +46,9 @@ class HubFacts:
     marks_ready: bool = False
     """Whether the form marks the images that are on all nodes (`mark_ready_images`)."""
 
+    starts_ahead: bool = False
+    """Whether pods are made while people read the form (`start_ahead`)."""
+
     pull_secret: str = ""
     """The Secret with the registry's account, `namespace/name` (`ImageMenu.credentials_secret`)."""
 
@@ -176,7 +179,10 @@ def _table(facts: HubFacts) -> Iterator[Permission]:
         },
     )
     hurries = "have a renewed token in its pod at once; without it, that takes kubelet up to a minute and a half"
-    yield from each("pods", {"patch": hurries}, needed=False)
+    if facts.starts_ahead:
+        yield from each("pods", {"patch": "give the pod that waits for a start to its server (start_ahead)"})
+    else:
+        yield from each("pods", {"patch": hurries}, needed=False)
     if facts.keeps_logs:
         keeps = "keep the end of the log of a server that failed; without it the log goes with the pod"
         yield from each("pods/log", {"get": keeps}, needed=False)

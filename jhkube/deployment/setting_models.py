@@ -126,6 +126,10 @@ Provider = Annotated[
     Spelling("github, cilogon, oidc, or other for an authenticator that is configured elsewhere"),
 ]
 GitAccess = Annotated[Literal["none", "public", "all"], Spelling("none, public or all")]
+StartAhead = Annotated[Literal["off", "form"], Spelling("off or form")]
+AheadSeconds = Annotated[
+    int, Field(ge=10, le=3600), Spelling("a whole number of seconds from 10 to 3600", json.loads)
+]
 HomeKind = Annotated[Literal["pvc", "nfs", "shared-pvc"], Spelling("pvc, nfs or shared-pvc")]
 FolderMaker = Annotated[Literal["", "user", "root", "nobody"], Spelling("user, root or nobody")]
 
@@ -259,6 +263,15 @@ class Spawner(Section):
         "JHKUBE_ENVIRONMENT_NAMES",
         [],
         "environment variables that people may set, as JHKubeSpawner.environment_names takes them",
+    )
+    start_ahead: StartAhead = setting(
+        "JHKUBE_START_AHEAD", "off", "whether a person's pod is made while they read the form: off or form"
+    )
+    start_ahead_limit: AtOnce = setting(
+        "JHKUBE_START_AHEAD_LIMIT", 10, "how many pods may wait for their start at a time"
+    )
+    start_ahead_seconds: AheadSeconds = setting(
+        "JHKUBE_START_AHEAD_SECONDS", 120, "how many seconds a pod waits for its start"
     )
 
 

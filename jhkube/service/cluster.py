@@ -16,6 +16,7 @@ from kubernetes_asyncio.config import ConfigException
 from kubespawner.clients import load_config, shared_client
 from kubespawner.slugs import is_valid_label, safe_slug
 
+from jhkube.ahead.manifest import AHEAD_LABEL, WAITING
 from jhkube.kube import API_ERRORS, NOT_FOUND, plain_answer, plain_items
 from jhkube.service.ownership import Object
 from jhkube.service.refusals import Refusal, cluster_refusal
@@ -60,9 +61,11 @@ class Cluster:
             raise cluster_refusal(error, doing) from None
 
     async def pods(self, namespace: str, user: str) -> list[dict[str, Any]]:
-        """Return the pods with somebody's label; they may be of others whose name is near."""
+        """Return the pods of servers with somebody's label; they may be of others whose name is near."""
+        # A pod that waits for its start is no server's.
+        selector = f"{_label(user)},{AHEAD_LABEL}!={WAITING}"
         return await self._asked(
-            "list pods", lambda api: plain_items(api.list_namespaced_pod, namespace, label_selector=_label(user))
+            "list pods", lambda api: plain_items(api.list_namespaced_pod, namespace, label_selector=selector)
         )
 
     async def all_pods(self, namespace: str) -> list[dict[str, Any]]:

@@ -47,6 +47,8 @@ class Start:
             if self.pod_start and self.pod_start.takes_over():
                 return False
             return super().is_pod_running(pod)
+
+    It calls `note_finding` of the spawner with whatever it waits for.
     """
 
     def __init__(self, spawner: Any, patience: Patience) -> None:
@@ -146,6 +148,11 @@ class Start:
             if self.uid is not None:
                 making.cancel()
             making.add_done_callback(self._remove_unwanted)
+
+    def adopt(self, uid: str) -> None:
+        """Watch a pod that was there before this start as the one that it has made."""
+        self.uid = uid
+        self._set_created(uid)
 
     @contextmanager
     def requesting(self) -> Iterator[None]:
@@ -367,6 +374,7 @@ class Start:
         if finding is None:
             self._since = {"seen": now}
             return _LONGEST_SLEEP
+        self.spawner.note_finding(finding)
         lasted = now - self._since.setdefault(finding.reason, now)
         if lasted >= finding.patience:
             raise self._failed(finding.definite())

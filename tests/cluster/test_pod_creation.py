@@ -56,6 +56,7 @@ async def spawner(cluster: Cluster) -> AsyncIterator[Any]:
         log=logging.getLogger(__name__),
         stop=stop,
         keep_log=keep_log,
+        note_finding=lambda finding: None,
     )
     await stop(True)
     await pods.stop()

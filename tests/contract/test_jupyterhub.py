@@ -2,8 +2,10 @@
 
 import ast
 import inspect
+from pathlib import Path
 from types import SimpleNamespace
 
+import jupyterhub
 import jupyterhub.spawner
 import pytest
 from jupyterhub import app, crypto, orm, scopes
@@ -15,6 +17,7 @@ from jupyterhub.spawner import SimpleLocalProcessSpawner, Spawner
 from jupyterhub.user import User
 from jupyterhub.utils import make_ssl_context, maybe_future
 
+from jhkube.ahead.manifest import HANDED_OVER
 from tests.contract.reading import calls, parameters, relies_on, tree
 
 
@@ -218,3 +221,40 @@ def test_a_person_and_a_group_have_what_the_services_handlers_read():
         assert hasattr(orm.User, "orm_spawners")
         assert parameters(orm.Group.find) == ["db", "name"]
         assert hasattr(orm.Group, "users")
+
+
+def test_a_second_spawner_of_a_server_is_made_without_the_hub_knowing_it():
+    with relies_on("`User._new_spawner(name)` returns a spawner with the server's record and does not keep it"):
+        assert parameters(User._new_spawner)[:1] == ["server_name"]
+        source = inspect.getsource(User._new_spawner)
+        assert "spawner = spawner_class(**spawn_kwargs)" in source
+        assert "self.spawners" not in source
+
+
+def test_what_is_known_at_a_start_alone_is_what_is_handed_over_to_a_pod_that_waits():
+    with relies_on("of the variables in `Spawner.get_env`, those of HANDED_OVER depend on the server's start"):
+        source = inspect.getsource(Spawner.get_env)
+        from_start = ("self.api_token", "self.admin_access", "self.server", "scopes", "bind_url")
+        names = set()
+        for node in ast.walk(tree(Spawner.get_env)):
+            if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Subscript):
+                written = ast.unparse(node.value)
+                if any(part in written for part in from_start) and isinstance(target.slice, ast.Constant):
+                    names.add(target.slice.value)
+        # Set to "1", if the attribute is true.
+        assert "if self.admin_access:" in source
+        assert names | {"JUPYTERHUB_ADMIN_ACCESS"} == HANDED_OVER
+
+
+def test_what_a_server_reads_while_its_modules_are_imported_is_not_handed_over_later():
+    with relies_on("no module of jupyterhub.singleuser reads one of HANDED_OVER when it is imported"):
+        folder = Path(inspect.getfile(jupyterhub)).parent
+        files = [*(folder / "singleuser").glob("*.py"), folder / "_xsrf_utils.py", folder / "services" / "auth.py"]
+        assert len(files) > 5
+        for file in files:
+            at_import = list(ast.parse(file.read_text()).body)
+            for node in at_import:
+                if isinstance(node, ast.ClassDef):
+                    at_import += node.body
+                elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "environ" in ast.unparse(node):
+                    assert not {name for name in HANDED_OVER if f"'{name}'" in ast.unparse(node)}, file

@@ -41,6 +41,14 @@ def test_what_is_configured_needs_more(facts, more):
     assert not more & allowed()
 
 
+def test_a_pod_that_is_made_in_advance_is_given_to_its_server_with_a_patch():
+    (plain,) = [each for each in permissions(HubFacts()) if (each.verb, each.resource) == ("patch", "pods")]
+    (ahead,) = [
+        each for each in permissions(HubFacts(starts_ahead=True)) if (each.verb, each.resource) == ("patch", "pods")
+    ]
+    assert (plain.needed, ahead.needed) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("facts", "resource"),
     [({"events": False}, "events"), ({"own_claims": False}, "persistentvolumeclaims")],

@@ -10,6 +10,7 @@ import pytest
 from traitlets import TraitError
 from traitlets.config import Config
 
+from jhkube.ahead.config import AheadConfig
 from jhkube.operator_models import ConfigError
 from jhkube.spawner_config import SpawnerConfig
 
@@ -150,6 +151,7 @@ NFS = {"server": "files.example.org", "path": "/export/home"}
         ({"accounts_passwd": "root"}, "accounts_passwd: not an entry of a passwd file: 'root'"),
         ({"login_shell": "bash"}, "login_shell: should be an absolute path, not 'bash'"),
         ({"umask": "007"}, "umask needs the command: set c.KubeSpawner.cmd"),
+        ({"start_ahead": "form"}, "start_ahead needs the command: set c.KubeSpawner.cmd"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused_before_any_start(settings, said):
@@ -157,6 +159,25 @@ def test_settings_that_do_not_go_together_are_refused_before_any_start(settings,
     with pytest.raises(ConfigError) as refused:
         configured.check_together()
     assert str(refused.value).startswith(f"c.JHKubeSpawner.{said}")
+
+
+def test_a_hub_with_certificates_of_its_own_has_no_pods_that_wait():
+    class Spawner(SpawnerConfig):
+        cmd = ["lab"]
+
+    settings = {"SpawnerConfig": {"start_ahead": "form"}, "JupyterHub": {"internal_ssl": True}}
+    with pytest.raises(ConfigError, match=r"start_ahead does not work with c\.JupyterHub\.internal_ssl"):
+        Spawner(config=Config(settings)).check_together()
+
+
+@pytest.mark.parametrize("other", ["services_enabled", "internal_ssl"])
+def test_a_pod_cannot_wait_with_what_comes_after_its_creation(other):
+    without = {"cmd": ["lab"], "services_enabled": False, "internal_ssl": False}
+    ahead = AheadConfig(config=Config({"AheadConfig": {"start_ahead": "form"}}))
+    ahead.check_ahead(**without)
+    AheadConfig().check_ahead(**without | {other: True})
+    with pytest.raises(ConfigError, match=f"start_ahead does not work with .*{other}"):
+        ahead.check_ahead(**without | {other: True})
 
 
 def test_settings_that_go_together_are_taken():

@@ -1,0 +1,95 @@
+"""Handing a start over to the pod that waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+
+from jhkube.ahead.pods import NotTaken, WaitingPod
+from jhkube.ahead.waiting import PATH
+from jhkube.watch.failures import pod_failure
+from jhkube.watch.probe import Stage, set_within, stage_of
+
+__all__ = ["hand_over"]
+
+_ANSWER_TIMEOUT = 5.0
+_BETWEEN = 0.05
+"""Seconds between two tries while the pod runs and does not listen yet."""
+
+_UNSEEN = 5.0
+"""Seconds after its creation for which the watch may not show a pod."""
+
+
+async def hand_over(
+    waiting: WaitingPod,
+    environment: Mapping[str, str],
+    *,
+    reflector: Any,
+    events_of: Callable[[], list[dict[str, Any]]],
+    address: Callable[[Mapping[str, Any]], str],
+) -> None:
+    """Give a waiting pod the environment of its start, as soon as it listens.
+
+    Parameters
+    ----------
+    waiting
+        The pod, which was taken for this start.
+    environment
+        Names and values; they reach nothing but the pod's program.
+    reflector
+        The watch of the pods.
+    events_of
+        Returns the pod's events.
+    address
+        Returns the URL of a pod that has an address.
+
+    Raises
+    ------
+    NotTaken
+        Where the pod does not take it, or something is wrong with the pod: an ordinary start then shows what.
+    """
+    wake = asyncio.Event()
+    with reflector.subscribe(waiting.place, wake):
+        while True:
+            wake.clear()
+            pod = reflector.pods.get(waiting.place)
+            if pod is None:
+                # The watch shows a pod some time after its creation.
+                if time.monotonic() - waiting.made_at > _UNSEEN:
+                    raise NotTaken("Ended")
+                await set_within(wake, _BETWEEN)
+                continue
+            events = events_of()
+            if finding := pod_failure(pod, events):
+                raise NotTaken("Failed", finding.raw)
+            is_starting = stage_of(pod, events) == Stage.STARTING
+            if is_starting and await _is_taken(address(pod), waiting.key, environment):
+                return
+            await set_within(wake, _BETWEEN if is_starting else None)
+
+
+async def _is_taken(url: str, key: str, environment: Mapping[str, str]) -> bool:
+    """Whether the pod has taken a start; false where it does not listen yet."""
+    # No proxy of the hub's environment stands between the hub and its pods.
+    session = aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=_ANSWER_TIMEOUT))
+    async with session:
+        try:
+            answer = await session.post(
+                f"{url.rstrip('/')}{PATH}",
+                json=dict(environment),
+                headers={"Authorization": f"Bearer {key}"},
+                allow_redirects=False,
+            )
+        except aiohttp.ClientConnectorError:
+            return False
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            # Whether it was heard is unknown. What is in an exception may be in the request too.
+            raise NotTaken("Silent", type(error).__name__) from None
+        async with answer:
+            if answer.status != 204:
+                raise NotTaken("Refused", f"it answered {answer.status}")
+    return True

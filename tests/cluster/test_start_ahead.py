@@ -1,0 +1,290 @@
+"""A pod that is made while the form is read, and what becomes of it, on the real cluster with the lab image."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import pytest
+from kubernetes_asyncio.client import V1Pod
+
+from tests.hubs import Hub, Person
+from tests.pods import in_pod
+
+LONG = 60.0
+"""Seconds after which a test gives up."""
+
+
+class Form:
+    """Somebody who looks at the form, and the pods that the cluster has for them."""
+
+    def __init__(self, person: Person, cluster) -> None:
+        self.person = person
+        self.cluster = cluster
+
+    async def open(self) -> str:
+        answer = await self.person.follow(f"{self.person.hub.url}/hub/spawn")
+        text = await answer.text()
+        assert answer.status == 200, text
+        return text
+
+    async def pods(self) -> list[V1Pod]:
+        selector = f"hub.jupyter.org/username={self.person.name}"
+        found = await self.cluster.core.list_namespaced_pod(self.cluster.namespace, label_selector=selector)
+        return [pod for pod in found.items if pod.metadata.deletion_timestamp is None]
+
+    async def until(self, pods: Callable[[list[V1Pod]], bool]) -> list[V1Pod]:
+        async with asyncio.timeout(LONG):
+            while not pods(found := await self.pods()):
+                await asyncio.sleep(0.1)
+        return found
+
+    async def listening(self) -> V1Pod:
+        """Return the waiting pod, once its program listens."""
+        async with asyncio.timeout(LONG):
+            while True:
+                found = await self.pods()
+                if [pod.metadata.labels.get("jhkube/ahead") for pod in found] == ["waiting"] and found[
+                    0
+                ].status.pod_ip:
+                    try:
+                        _, writer = await asyncio.open_connection(found[0].status.pod_ip, 8888)
+                    except OSError:
+                        pass
+                    else:
+                        writer.close()
+                        return found[0]
+                await asyncio.sleep(0.1)
+
+    async def answers(self) -> None:
+        """Return when the server answers its person by way of the proxy."""
+        url = f"{self.person.hub.url}/user/{self.person.name}/api/status"
+        headers = {"Authorization": f"token {self.person.token}"}
+        async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+
+
+@pytest.fixture(scope="module")
+async def ahead_hub(new_hub) -> Hub:
+    return await new_hub("ahead", JHKUBE_START_AHEAD="form")
+
+
+@pytest.fixture
+async def form(ahead_hub, someone, cluster) -> Callable[[str], Awaitable[Form]]:
+    async def opened(name: str, hub: Hub = ahead_hub) -> Form:
+        return Form(await someone(hub, name), cluster)
+
+    return opened
+
+
+async def test_a_start_of_the_preselected_choice_takes_the_pod_that_waits(form, ahead_hub):
+    guest = await form("guest-01")
+    await guest.open()
+    waiting = await guest.listening()
+    assert await guest.person.server() is None
+    began = time.monotonic()
+    await guest.person.started()
+    took = time.monotonic() - began
+    (pod,) = await guest.pods()
+    assert pod.metadata.uid == waiting.metadata.uid
+    assert pod.metadata.labels["jhkube/ahead"] == "taken"
+    await guest.answers()
+    print(f"from Start to ready, with a pod that waits: {took:.2f} s")
+    # The tokens of the start are nowhere but in the server's process.
+    server = await guest.person.server()
+    assert server["ready"]
+    environment = {each.name for each in pod.spec.containers[0].env}
+    assert "JUPYTERHUB_API_TOKEN" not in environment
+    assert await in_pod(guest.cluster.namespace, pod.metadata.name, "id -un") == "guest-01\n"
+    # What the hub has shown to the pod is taken out of it.
+    async with asyncio.timeout(LONG):
+        while await in_pod(guest.cluster.namespace, pod.metadata.name, "cat /etc/jhkube-ahead/key"):
+            await asyncio.sleep(0.2)
+    await guest.person.stop()
+    assert await guest.until(lambda pods: not pods) == []
+    # The next start has the ordinary name again.
+    began = time.monotonic()
+    await guest.person.started()
+    print(f"from Start to ready, without one: {time.monotonic() - began:.2f} s")
+    (pod,) = await guest.pods()
+    assert pod.metadata.name == "jupyter-guest-01"
+    assert "jhkube/ahead" not in pod.metadata.labels
+
+
+async def test_a_start_that_comes_early_waits_for_the_pod_that_is_under_way(form):
+    guest = await form("guest-02")
+    await guest.open()
+    (waiting,) = await guest.until(bool)
+    await guest.person.started()
+    (pod,) = await guest.pods()
+    assert pod.metadata.uid == waiting.metadata.uid
+    await guest.answers()
+
+
+async def test_a_start_of_another_choice_is_an_ordinary_one(form):
+    guest = await form("guest-03")
+    await guest.open()
+    waiting = await guest.listening()
+    began = time.monotonic()
+    await guest.person.started(size="medium")
+    print(f"from Start to ready, with another choice: {time.monotonic() - began:.2f} s")
+    (pod,) = await guest.pods()
+    assert pod.metadata.uid != waiting.metadata.uid
+    assert pod.metadata.name == "jupyter-guest-03"
+    assert pod.metadata.labels["jhkube/size"] == "medium"
+    await guest.answers()
+
+
+async def test_a_pod_that_somebody_has_changed_is_not_taken_and_the_start_succeeds(form, ahead_hub):
+    guest = await form("guest-04")
+    await guest.open()
+    waiting = await guest.listening()
+    changed = {"metadata": {"labels": {"jhkube/ahead": "mine"}}}
+    await guest.cluster.core.patch_namespaced_pod(waiting.metadata.name, guest.cluster.namespace, changed)
+    await guest.person.started()
+    (pod,) = await guest.pods()
+    assert pod.metadata.uid != waiting.metadata.uid
+    assert "does not become the server, so another pod is made" in ahead_hub.log
+    await guest.answers()
+    await guest.person.stop()
+    assert await guest.until(lambda pods: not pods) == []
+
+
+async def test_two_tabs_have_one_pod(form):
+    guest = await form("guest-05")
+    await asyncio.gather(*(guest.open() for _ in range(3)))
+    waiting = await guest.listening()
+    await guest.open()
+    await guest.person.started()
+    (pod,) = await guest.pods()
+    assert pod.metadata.uid == waiting.metadata.uid
+
+
+async def test_a_neighbour_that_knocks_learns_nothing_and_the_start_still_takes_the_pod(form):
+    guest = await form("guest-06")
+    await guest.open()
+    waiting = await guest.listening()
+    url = f"http://{waiting.status.pod_ip}:8888"
+    knocks = [
+        ("GET", "/", {}),
+        ("GET", "/user/guest-06/api", {}),
+        ("POST", "/jhkube/handover", {"json": {"A": "b"}}),
+        ("POST", "/jhkube/handover", {"json": {}, "headers": {"Authorization": f"Bearer {secrets.token_hex(32)}"}}),
+    ]
+    async with aiohttp.ClientSession() as session:
+        for method, path, more in knocks:
+            async with session.request(method, url + path, **more) as answer:
+                assert (answer.status, await answer.read()) == (503, b"")
+    await guest.person.started()
+    (pod,) = await guest.pods()
+    assert pod.metadata.uid == waiting.metadata.uid
+    await guest.answers()
+
+
+async def test_a_hub_that_restarts_removes_what_it_cannot_hand_over(form, ahead_hub):
+    guest = await form("guest-07")
+    await guest.open()
+    await guest.listening()
+    await ahead_hub.kill()
+    await ahead_hub.start()
+    assert await guest.until(lambda pods: not pods) == []
+    await guest.person.started()
+    await guest.answers()
+
+
+async def test_a_hub_that_is_killed_at_the_handing_over_loses_no_pod(form, ahead_hub):
+    guest = await form("guest-08")
+    await guest.open()
+    waiting = await guest.listening()
+    await guest.person.start()
+    await guest.until(lambda pods: pods[0].metadata.labels["jhkube/ahead"] == "taken")
+    await ahead_hub.kill()
+    await ahead_hub.start()
+    server = await guest.person.server()
+    if server is not None and server["ready"]:
+        (pod,) = await guest.pods()
+        assert pod.metadata.uid == waiting.metadata.uid
+        await guest.answers()
+        await guest.person.stop()
+    assert await guest.until(lambda pods: not pods) == []
+    await guest.person.started()
+
+
+async def test_after_its_time_the_pod_is_gone_and_its_place_is_free(new_hub, form):
+    hub = await new_hub(
+        "ahead-short", JHKUBE_START_AHEAD="form", JHKUBE_START_AHEAD_SECONDS="10", JHKUBE_START_AHEAD_LIMIT="1"
+    )
+    first, second = await form("guest-09", hub), await form("guest-10", hub)
+    await first.open()
+    await first.until(bool)
+    # One pod is the most, so the other person gets none.
+    await second.open()
+    assert await second.pods() == []
+    assert await first.until(lambda pods: not pods) == []
+    assert "does not become a server: Timeout" in hub.log
+    await second.open()
+    assert len(await second.until(bool)) == 1
+
+
+async def test_a_pod_that_waits_gives_way_to_a_server_without_room(new_hub, form):
+    sizes = [{"name": "small", "cores": 1, "memory": "2G"}, {"name": "huge", "cores": 1, "memory": "900T"}]
+    hub = await new_hub("ahead-room", JHKUBE_START_AHEAD="form", JHKUBE_SIZES=json.dumps(sizes))
+    waits, starts = await form("guest-12", hub), await form("guest-13", hub)
+    await waits.open()
+    await waits.until(bool)
+    status, _ = await starts.person.start(size="huge")
+    assert status == 202
+    assert await waits.until(lambda pods: not pods) == []
+    assert "does not become a server: Room" in hub.log
+    # The room is not taken by the next form.
+    await waits.open()
+    assert await waits.pods() == []
+    await starts.person.stop()
+
+
+ALONE = """
+c.JHKubeSpawner.ceilings = {"default": {"servers": 1, "cores": 1}}
+c.JHKubeSpawner.storage_access_modes = ["ReadWriteOncePod"]
+c.JHKubeSpawner.delete_grace_period = 0
+"""
+"""Room for one server, and a home that one pod at a time may use."""
+
+
+async def test_a_pod_that_waits_takes_neither_the_ceiling_nor_the_home_from_its_persons_own_start(new_hub, form):
+    hub = await new_hub("ahead-alone", ALONE, JHKUBE_START_AHEAD="form")
+    guest = await form("guest-14", hub)
+    await guest.open()
+    waiting = await guest.listening()
+    await guest.person.started("other")
+    (pod,) = await guest.pods()
+    assert pod.metadata.name == "jupyter-guest-14--other"
+    # There is no room beside it, so nothing waits.
+    await guest.open()
+    assert [each.metadata.uid for each in await guest.pods()] == [pod.metadata.uid] != [waiting.metadata.uid]
+    await guest.person.stop("other")
+    assert await guest.until(lambda pods: not pods) == []
+    await guest.open()
+    waiting = await guest.listening()
+    await guest.person.started()
+    (pod,) = await guest.pods()
+    assert pod.metadata.uid == waiting.metadata.uid
+
+
+async def test_an_image_that_cannot_wait_starts_as_always(new_hub, form, cluster):
+    # Its Python lacks most of the standard library.
+    hub = await new_hub("ahead-tiny", JHKUBE_START_AHEAD="form", JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny")
+    guest = await form("guest-11", hub)
+    await guest.open()
+    async with asyncio.timeout(LONG):
+        while "does not become a server" not in hub.log:
+            await asyncio.sleep(0.1)
+    assert await guest.until(lambda pods: not pods) == []
+    await guest.person.started()
+    (pod,) = await guest.pods()
+    assert pod.metadata.name == "jupyter-guest-11"
+    assert "jhkube/ahead" not in pod.metadata.labels
+    assert pod.status.phase == "Running"
