@@ -53,6 +53,10 @@ class HubServer:
     waiting_for: str = ""
     """What is waited for at the moment, in a sentence; mostly empty."""
     failure: HubFailure | None = None
+    ended: HubFailure | None = None
+    """Why it ended on its own, if it did and the hub has seen it."""
+    is_image_gone: bool = False
+    """Whether the image that it was last started with cannot be chosen any more."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -71,6 +75,8 @@ class HubServer:
             "phases": [list(each) for each in self.phases],
             "waiting_for": self.waiting_for,
             "failure": self.failure.to_json() if self.failure else None,
+            "ended": self.ended.to_json() if self.ended else None,
+            "is_image_gone": self.is_image_gone,
         }
 
     @classmethod
@@ -91,6 +97,8 @@ class HubServer:
             phases=tuple((name, seconds) for name, seconds in data["phases"]),
             waiting_for=data["waiting_for"],
             failure=HubFailure(**data["failure"]) if data["failure"] else None,
+            ended=HubFailure(**data["ended"]) if data["ended"] else None,
+            is_image_gone=data["is_image_gone"],
         )
 
 
