@@ -18,6 +18,7 @@ from jhkube.logs import PodLog
 from jhkube.objects import ensure_object
 from jhkube.spawner_room import CountedSpawner
 from jhkube.watch.admission import is_momentary
+from jhkube.watch.ends import ENDS, end_of
 from jhkube.watch.failure import Failure
 from jhkube.watch.kept_logs import KEPT_LOGS, KeptLog, failed_container, has_ended, log_end
 from jhkube.watch.pods import forced_removal, node_deadline, wait_until_gone
@@ -25,6 +26,7 @@ from jhkube.watch.progress import progress
 from jhkube.watch.reflectors import EventReflector, PodReflector
 from jhkube.watch.server import CheckedServerMixin
 from jhkube.watch.start import Start
+from jhkube.watch.steps import StartView
 
 __all__ = ["WatchedSpawner"]
 
@@ -52,6 +54,7 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
 
     async def _start(self) -> str:
         KEPT_LOGS.forget(self.user.id, self.name)
+        ENDS.forget(self.user.id, self.name)
         if self.server is None:
             # No hub has a record of the server, so there is no path at which it would answer.
             self.pod_start = None
@@ -157,6 +160,10 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
                 yield {"message": warning}
             yield message
 
+    def start_view(self) -> StartView | None:
+        """Return the start under way as the hub's page of it shows it; None before it has begun."""
+        return self.pod_start.view() if self.pod_start else None
+
     def clear_state(self) -> None:
         """Forget the last start."""
         super().clear_state()
@@ -196,11 +203,16 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
         Where the cluster says nothing of any pod, nothing says that this one has ended: a hub that restarts during an
         outage would otherwise stop all servers.
         """
+        # Read before: a pod that has ended is deleted meanwhile.
+        pod = self._known_pod()
         try:
             status: int | None = await super().poll()
         except TimeoutError:
             self._pod_log.warning("the cluster does not answer, so its server counts as running")
             return None
+        if status is not None and pod is not None and (end := end_of(pod)) is not None:
+            self._pod_log.info("ended: %s", end.raw)
+            ENDS.note(self.user.id, self.name, end)
         return status
 
     async def stop(self, now: bool = False) -> None:

@@ -62,6 +62,10 @@ class HubServer:
     """When it is removed because nobody uses it, by RFC 3339; empty for not at all, or not soon."""
     is_kept_longer: bool = False
     """Whether it is removed later than others, because it may have unsaved work."""
+    ended: HubFailure | None = None
+    """Why it ended on its own, if it did and the hub has seen it."""
+    is_image_gone: bool = False
+    """Whether the image that it was last started with cannot be chosen any more."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -83,6 +87,8 @@ class HubServer:
             "unsaved": self.unsaved.to_json() if self.unsaved else None,
             "removed_at": self.removed_at,
             "kept_longer": self.is_kept_longer,
+            "ended": self.ended.to_json() if self.ended else None,
+            "is_image_gone": self.is_image_gone,
         }
 
     @classmethod
@@ -106,6 +112,8 @@ class HubServer:
             unsaved=Unsaved.from_json(data["unsaved"]) if data["unsaved"] else None,
             removed_at=data["removed_at"],
             is_kept_longer=data["kept_longer"],
+            ended=HubFailure(**data["ended"]) if data["ended"] else None,
+            is_image_gone=data["is_image_gone"],
         )
 
 

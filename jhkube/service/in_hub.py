@@ -7,7 +7,7 @@ They are added by `c.JupyterHub.extra_handlers = hub_handlers()`, and are below 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -20,11 +20,12 @@ from jupyterhub.scopes import needs_scope
 from tornado import web
 
 from jhkube.deployment.idle import IdleTimes, Removal
-from jhkube.options_form.choice import Available, OptionError, chosen, entry_value
+from jhkube.options_form.choice import Available, OptionError, chosen, entry_value, nearest_choice
 from jhkube.options_form.sizes import default_size
 from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
 from jhkube.service.removals import announced_removal
 from jhkube.spawner_ownership import identity_in
+from jhkube.watch.ends import ENDS
 from jhkube.watch.failure import redacted
 from jhkube.watch.kept_logs import KEPT_LOGS
 from jhkube.watch.unsaved import Unsaved
@@ -201,8 +202,9 @@ class UserServersHandler(APIHandler):
         current = self.current_user
         is_self = getattr(current, "orm_user", None) is not None and current.name == user.name
         identity = identity_in(await user.get_auth_state() or {}) if is_self else None
+        gone = await _images_gone(user.spawner, user.orm_user.orm_spawners.values()) if is_self else frozenset()
         found = HubServers(
-            servers=tuple(self._with_removal(user, _server(self, user, name)) for name in names),
+            servers=tuple(self._with_removal(user, _server(self, user, name, gone)) for name in names),
             subject=identity.subject if identity else "",
             namespace=str(getattr(user.spawner, "namespace", "")),
             own_namespace=_own_namespace(user.spawner),
@@ -324,13 +326,27 @@ def _own_namespace(spawner: Any) -> str:
     return str(spawner.namespace) if getattr(spawner, "enable_user_namespaces", False) else ""
 
 
-def _server(handler: APIHandler, user: Any, name: str) -> HubServer:
+async def _images_gone(spawner: Any, records: Iterable[Any]) -> frozenset[str]:
+    """Return those images with which servers were last started that their person cannot choose any more."""
+    if getattr(spawner, "image_menu", None) is None:
+        return frozenset()
+    asked = {(each.user_options or {}).get("image") for each in records}
+    images = {image for image in asked if isinstance(image, str) and image}
+    available = await spawner.available() if images else None
+    # Without a list of images nothing is known to be gone.
+    if available is None or not available.images or available.images.refreshed_at is None:
+        return frozenset()
+    return frozenset(image for image in images if "image" in nearest_choice({"image": image}, available)[1])
+
+
+def _server(handler: APIHandler, user: Any, name: str, gone: frozenset[str] = frozenset()) -> HubServer:
     """Return what the hub knows of a server; one that has no spawner yet gets none."""
     spawner = user.spawners.get(name)
     model = handler.server_model(spawner or user.orm_user.orm_spawners[name], user=user)
     start = getattr(spawner, "pod_start", None)
     failure = _failure(spawner)
     finding = getattr(start, "finding", None)
+    ended = None if spawner is not None and spawner.active else ENDS.get(user.id, name)
     return HubServer(
         name=name,
         user=user.name,
@@ -347,6 +363,8 @@ def _server(handler: APIHandler, user: Any, name: str) -> HubServer:
         waiting_for=finding.meanwhile if finding is not None and failure is None else "",
         failure=failure,
         unsaved=_unsaved(user, name) if handler.has_scope(f"access:servers!server={user.name}/{name}") else None,
+        ended=HubFailure(ended.message, ended.reason, ended.detail) if ended is not None else None,
+        is_image_gone=(model["user_options"] or {}).get("image") in gone if gone else False,
     )
 
 

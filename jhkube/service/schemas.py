@@ -145,7 +145,10 @@ SERVER: Final = _object(
         "size": _text("The size; empty where it is not known."),
         "options": {"type": "object", "description": "What it was last started with."},
         "steps": {"type": "array", "items": _ref("Step"), "description": "The start's steps that are behind it."},
-        "failure": {"anyOf": [_ref("Failure"), {"type": "null"}]},
+        "failure": {
+            "anyOf": [_ref("Failure"), {"type": "null"}],
+            "description": "Why the last start failed, or why the server ended on its own.",
+        },
         "claims": {"type": "array", "items": {"type": "string"}, "description": "The names of its disks."},
         "containers": {"type": "array", "items": {"type": "string"}, "description": "What has a log."},
         "warnings": {"type": "array", "items": {"type": "string"}, "description": "Sentences for the person."},

@@ -12,6 +12,7 @@ from jhkube.watch.containers import MAIN_CONTAINER
 from jhkube.watch.failure import redacted
 from jhkube.watch.failures import pod_failure
 from jhkube.watch.repository import repository_notice
+from jhkube.watch.steps import NEXT_SENTENCES
 from jhkube.watch.unsaved import Unsaved, unsaved_sentence
 
 __all__ = [
@@ -24,16 +25,6 @@ __all__ = [
     "state_of",
 ]
 
-NEXT: Final = {
-    "": "Your server is starting: waiting for the cluster.",
-    "created": "Your server is starting: waiting for a node with room for it.",
-    "scheduled": "Your server is starting: the node gets its image.",
-    "pulled": "Your server is starting: the image is there.",
-    "started": "Your server is starting: its program runs, and has not answered yet.",
-    "ready": "Your server is starting: it answers.",
-}
-"""What is said of a start, by the last phase that is behind it."""
-
 SAID: Final = {
     "running": "Your server is running.",
     "stopping": "Your server is stopping.",
@@ -43,6 +34,10 @@ SAID: Final = {
 OUT_OF_MEMORY: Final = (
     "Something in your server used more memory than its size allows and was ended. Choose a larger size if that"
     " happens again."
+)
+IMAGE_GONE: Final = (
+    "The image of this server is not offered any more. A server that runs goes on; choose another image when you"
+    " start it again."
 )
 UNKNOWN_PERSON: Final = (
     "The hub does not know your account's id at its provider, so it cannot tell which pods and disks are yours."
@@ -64,13 +59,16 @@ def state_of(server: HubServer) -> str:
 def _sentence(server: HubServer, state: str) -> str:
     if state == "failed" and server.failure:
         return server.failure.message
+    if state == "stopped" and server.ended:
+        return server.ended.message
     if state == "starting":
-        return server.waiting_for or NEXT[server.phases[-1][0] if server.phases else ""]
+        return server.waiting_for or NEXT_SENTENCES[server.phases[-1][0] if server.phases else ""]
     return SAID[state]
 
 
 def _common(server: HubServer) -> dict[str, Any]:
     state = state_of(server)
+    failure = server.failure if state == "failed" else server.ended if state == "stopped" else None
     return {
         "name": server.name,
         "display_name": server.display_name or server.name,
@@ -81,7 +79,7 @@ def _common(server: HubServer) -> dict[str, Any]:
         "image": _option(server, "image"),
         "size": _option(server, "size"),
         "steps": [{"name": name, "seconds": round(max(seconds, 0.0), 3)} for name, seconds in server.phases],
-        "failure": server.failure.to_json() if server.failure and state == "failed" else None,
+        "failure": failure.to_json() if failure else None,
     }
 
 
@@ -111,7 +109,11 @@ def server_view(server: HubServer, pod: Object | None, *warnings: str) -> dict[s
         "options": dict(server.options),
         "claims": sorted(mounted_claims(pod)) if pod else [],
         "containers": container_names(pod) if pod else [],
-        "warnings": [*warnings, *(_pod_warnings(pod) if pod and view["state"] == "running" else ())],
+        "warnings": [
+            *warnings,
+            *(_pod_warnings(pod) if pod and view["state"] == "running" else ()),
+            *((IMAGE_GONE,) if server.is_image_gone else ()),
+        ],
         "unsaved": unsaved,
     }
 

@@ -103,7 +103,8 @@ async def progress(spawner: Any) -> AsyncIterator[dict[str, Any]]:
     """The messages of a spawner's start, for `Spawner.progress`; ends when the start has ended.
 
     Each is a dict with `message`, mostly with `progress` (0 to 95, never falling), and with `raw_event` where
-    an event of Kubernetes is the source, as KubeSpawner's have. KubeSpawner's `slow_spawn_message` is kept.
+    an event of Kubernetes is the source, as KubeSpawner's have. KubeSpawner's `slow_spawn_message` is kept. What the
+    page of the start shows is in `steps`, `elapsed` and `usually` (`StartView.to_event`).
     """
     began = time.monotonic()
     wake = asyncio.Event()
@@ -122,7 +123,7 @@ async def progress(spawner: Any) -> AsyncIterator[dict[str, Any]]:
             ended = future.done()
             wake.clear()
             for message in reporter.new_messages(start):
-                yield message
+                yield {**message, **start.view().to_event()}
             elapsed = time.monotonic() - began
             if elapsed >= next_patience and not ended:
                 next_patience = elapsed + spawner.slow_spawn_message_frequency
@@ -269,6 +270,11 @@ class PhaseTimes:
     def spent(self) -> Mapping[str, float]:
         """How long each phase took that is behind the start, in seconds, in the order of `PHASES`."""
         return dict(self._spent)
+
+    @property
+    def elapsed(self) -> float:
+        """How many seconds ago the last phase ended that is over."""
+        return max(self._clock() - self._since, 0.0)
 
     def reached(self, phase: str) -> None:
         """Note that a phase has ended, and with it those before; nothing where that is known.

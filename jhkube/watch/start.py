@@ -21,6 +21,7 @@ from jhkube.watch.patience import Patience
 from jhkube.watch.pods import cancel, created_pod, created_uid, remove_in_background
 from jhkube.watch.probe import hub_ssl_context, stage_of, wait_until_answers
 from jhkube.watch.progress import PhaseTimes, phase_of
+from jhkube.watch.steps import USUAL_TIMES, StartView, start_view
 
 __all__ = ["Start"]
 
@@ -85,6 +86,11 @@ class Start:
     def key(self) -> str:
         """The pod, as the reflectors know it."""
         return f"{self.spawner.namespace}/{self.spawner.pod_name}"
+
+    def view(self) -> StartView:
+        """Return the start as its page shows it now."""
+        meanwhile = self.finding.meanwhile if self.finding else ""
+        return start_view(self.times.spent, self.times.elapsed, str(self.spawner.image), meanwhile)
 
     @contextmanager
     def subscribe(self, wake: asyncio.Event) -> Iterator[None]:
@@ -226,6 +232,7 @@ class Start:
             self._judge()
             self.spawner.pod_id = self.uid
             self.times.reached("ready")
+            USUAL_TIMES.note(str(self.spawner.image), self.times.spent)
             return url
         except StartFailed:
             await self._clean_up()

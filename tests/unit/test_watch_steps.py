@@ -1,0 +1,53 @@
+"""The steps of a start, how long they usually take, and why a server that ran has ended."""
+
+from jhkube.watch.ends import Ends, end_of
+from jhkube.watch.steps import UsualTimes, start_view
+
+
+def test_nothing_is_usual_before_three_starts():
+    usual = UsualTimes()
+    for _ in range(2):
+        usual.note("lab", {"pulled": 4.0})
+    assert usual.words("lab", "pulled", 0) == ""
+    usual.note("lab", {"pulled": 4.0})
+    assert usual.words("lab", "pulled", 0) == "usually about 4 s"
+    assert usual.words("other", "pulled", 0) == ""
+
+
+def test_a_pull_is_compared_with_those_that_took_as_long():
+    usual = UsualTimes()
+    for seconds in (0.0, 0.0, 0.0, 200.0):
+        usual.note("lab", {"pulled": seconds})
+    assert usual.words("lab", "pulled", 5) == "usually about 3 min"
+    assert usual.words("lab", "pulled", 300) == "longer than usual"
+
+
+def test_a_start_has_the_steps_behind_it_and_the_one_under_way():
+    view = start_view({"created": 0.12, "scheduled": 2.0}, 3.0, "lab", usual=UsualTimes())
+    assert [each.state for each in view.steps] == ["done", "done", "current", "later", "later"]
+    assert view.message == "Your server is starting: the node gets its image."
+    assert view.to_event() == {
+        "steps": [{"name": "created", "seconds": 0.1}, {"name": "scheduled", "seconds": 2.0}],
+        "elapsed": 3.0,
+        "usually": "",
+    }
+    assert start_view({}, 0, "lab", "No node has room; waiting.").message == "No node has room; waiting."
+
+
+def pod(reason):
+    ended = {"reason": reason, "exitCode": 137}
+    return {
+        "status": {"phase": "Running", "containerStatuses": [{"name": "notebook", "state": {"terminated": ended}}]}
+    }
+
+
+def test_an_end_for_memory_is_remembered_until_it_is_forgotten():
+    end = end_of(pod("OOMKilled"))
+    assert end is not None
+    assert end.reason == "OOMKilled"
+    assert end_of(pod("Completed")) is None
+    ends = Ends()
+    ends.note(1, "gpu", end)
+    assert (ends.get(1, "gpu"), ends.get(1, ""), ends.get(2, "gpu")) == (end, None, None)
+    ends.forget(1, "gpu")
+    assert ends.get(1, "gpu") is None
