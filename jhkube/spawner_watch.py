@@ -26,7 +26,7 @@ from jhkube.watch.progress import progress
 from jhkube.watch.reflectors import EventReflector, PodReflector
 from jhkube.watch.server import CheckedServerMixin
 from jhkube.watch.start import Start
-from jhkube.watch.steps import StartView
+from jhkube.watch.steps import StartView, start_view
 
 __all__ = ["WatchedSpawner"]
 
@@ -160,9 +160,12 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
                 yield {"message": warning}
             yield message
 
-    def start_view(self) -> StartView | None:
-        """Return the start under way as the hub's page of it shows it; None before it has begun."""
-        return self.pod_start.view() if self.pod_start else None
+    def start_view(self) -> StartView:
+        """Return the start under way as the hub's page of it shows it."""
+        if self.pod_start is None or self.pod_start.has_failed:
+            # The hub knows of a start a moment before the spawner does.
+            return start_view({}, 0.0, str(self.image))
+        return self.pod_start.view()
 
     def clear_state(self) -> None:
         """Forget the last start."""

@@ -2,11 +2,14 @@
 
 from urllib.parse import urlsplit
 
+from jhkube.hub_pages import add_templates
 from jhkube.settings import Settings
 
 settings = Settings.load()
 
 c.JupyterHub.spawner_class = "jhkube"
+# The page of a start, and what is said where one failed.
+add_templates(c)
 if not settings.in_chart:
     c.JHKubeSpawner.default_url = "/lab"
 
