@@ -136,4 +136,4 @@ async def test_a_start_that_fails_says_why_and_what_to_do(page, new_hub, cluster
     await expect(failed).to_contain_text("does not exist in its registry", timeout=60_000)
     await expect(page.locator("#jhkube-heading")).to_have_text("Your server did not start")
     await expect(page.get_by_role("button", name="Choose something else")).to_be_visible()
-    await picture(page, "failed", height=480)
+    await picture(page, "failed", words="#jhkube-heading", height=480)
