@@ -86,6 +86,8 @@ async def observed(hub, heart):
 JupyterHub.init_spawners = watched_init_spawners
 
 c = get_config()  # noqa: F821
+if bench["spawner"].startswith("jhkube"):
+    load_subconfig(bench["memory"])  # noqa: F821
 c.JupyterHub.spawner_class = bench["spawner"]
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True

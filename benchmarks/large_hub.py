@@ -39,6 +39,9 @@ RUN_SECONDS = 24.0
 """Some two lengths of a KubeSpawner's watch, at whose end it lists everything anew."""
 
 AT_ONCE = 24
+MEMORY_CONFIG = Path(__file__).parents[1] / "config/jupyterhub_config.d/50-memory.py"
+"""What the sample configuration has for a large hub."""
+
 BLOCK = Target(at_most=50.0, sizes=(5_000,))
 MEMORY = Target(ratio=1.0, sizes=(5_000,))
 
@@ -138,6 +141,7 @@ async def measure(name: str, size: int, folder: Path, answering: int) -> dict[st
         "namespace": NAMESPACE,
         "seconds": RUN_SECONDS,
         "people": PEOPLE,
+        "memory": str(MEMORY_CONFIG),
         "pods": size,
         "events": size * EVENTS_A_POD,
         "found": str(found),

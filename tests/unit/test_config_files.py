@@ -1,5 +1,6 @@
 """The sample configuration: its files load, and set nothing that does not exist."""
 
+import gc
 import re
 import sys
 from pathlib import Path
@@ -185,6 +186,12 @@ PARTS = sorted((CONFIG.parent / "jupyterhub_config.d").glob("*.py"))
 def test_the_page_says_what_a_file_configures(part):
     page = (CONFIG.parents[1] / "docs" / "configuration.md").read_text()
     assert f"| `{part.name}` | " in page
+
+
+def test_what_the_hub_has_loaded_is_not_looked_through_again(load):
+    gc.unfreeze()
+    load()
+    assert gc.get_freeze_count() > 100_000
 
 
 def test_copies_of_these_files_find_settings_and_culler_by_their_names():
