@@ -9,6 +9,7 @@ from importlib import import_module
 
 from jhkube import __version__
 from jhkube.commands import INTERRUPTED
+from jhkube.iri_grammar import leave_out_iri_grammar
 
 __all__ = ["COMMANDS", "command_line", "main"]
 
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     # What comes before a command has no value, so the first word is the command.
     first = next((each for each in arguments if not each.startswith("-")), "")
+    leave_out_iri_grammar()
     # No traceback where somebody ends it while it loads.
     try:
         parsed = command_line(first).parse_args(arguments)

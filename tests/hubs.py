@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 import aiohttp
 
+from tests.hub_command import HUB
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -89,7 +90,7 @@ class Hub:
         """Start the hub and return when it answers; raise with its log's end where it does not."""
         with self.lines.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub", "--debug", "-f", str(self.config)],
+                [*HUB, "--debug", "-f", str(self.config)],
                 cwd=self.folder,
                 env=self.process_environ,
                 stdout=log,

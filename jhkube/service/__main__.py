@@ -6,18 +6,11 @@ import argparse
 import asyncio
 import os
 import socket
-import sys
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from jhkube.iri_grammar import leave_out_iri_grammar
 from jhkube.service.early import early_answers
-
-IRI_GRAMMAR = "rfc3987_syntax"
-"""What jsonschema would check the format `iri` with; building its grammar takes seconds at each start.
-
-jupyterhub has it installed (`jsonschema[format-nongpl]`). None of the service's schemas has that format, and
-jsonschema does without it.
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,8 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     host = listen.hostname or "127.0.0.1"
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.create_server((host, listen.port or 8080), family=family, backlog=128)
-    # An import of it fails from now on, as if it was not installed.
-    sys.modules[IRI_GRAMMAR] = None  # type: ignore[assignment]
+    leave_out_iri_grammar()
     with early_answers(listening):
         # Only now: it loads most of jupyterhub and of Kubernetes' client.
         from jhkube.service.app import serve

@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tests.hub_command import HUB
 from tests.ports import free_port
 
 CONFIG = Path(__file__).with_name("form_hub_config.py")
@@ -106,7 +107,7 @@ class FormHub:
         self.url = f"http://127.0.0.1:{ports[0]}"
         self._log = (folder / "hub.log").open("wb")
         self._process = subprocess.Popen(
-            [python, "-m", "jupyterhub", "-f", str(CONFIG)],
+            [python, *HUB[1:], "-f", str(CONFIG)],
             cwd=folder,
             env=os.environ
             | {

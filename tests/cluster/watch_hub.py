@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from tests.conftest import RUN
+from tests.hub_command import HUB
 from tests.hubs import CACHE, end_rest
 from tests.ports import free_port
 
@@ -177,7 +178,7 @@ class WatchHub:
         }
         with (self.folder / "hub.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub", "-f", str(CONFIG)],
+                [*HUB, "-f", str(CONFIG)],
                 cwd=self.folder,
                 env=environ,
                 stdout=log,

@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
+from tests.hub_command import HUB
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ class RunningHub:
             (self.folder / "settings.py").write_text(self.python_settings)
         with (self.folder / "hub.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub", "-f", str(CONFIG)],
+                [*HUB, "-f", str(CONFIG)],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=log,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
 import pytest
 from traitlets import TraitError
@@ -13,6 +12,7 @@ from traitlets.config import Config
 from jhkube.ahead.config import AheadConfig
 from jhkube.operator_models import ConfigError
 from jhkube.spawner_config import SpawnerConfig
+from tests.hub_command import HUB
 
 ODD = (
     None, 3, -1, 1.5, True, "x", b"x", float("nan"), float("inf"), object(),
@@ -213,7 +213,7 @@ def test_a_hub_whose_servers_could_not_start_ends_at_its_own_start(tmp_path, set
         f"c.JHKubeSpawner.{setting}\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-m", "jupyterhub", "-f", "config.py"],
+        [*HUB, "-f", "config.py"],
         cwd=tmp_path,
         env={**os.environ, "KUBECONFIG": str(tmp_path / "kubeconfig")},
         capture_output=True,
