@@ -17,4 +17,4 @@ events, and none of jhkube's, has such a format, and jsonschema does without it 
 
 def leave_out_iri_grammar() -> None:
     """Let an import of it fail from now on, as if it was not installed. For a process of jhkube's own."""
-    sys.modules.setdefault(IRI_GRAMMAR, None)  # type: ignore[call-overload]
+    sys.modules.setdefault(IRI_GRAMMAR, None)  # type: ignore[arg-type]
