@@ -1,6 +1,6 @@
 """Whole pods, compared with files: what a spawn asks of the API server.
 
-`JHKUBE_WRITE_GOLDEN=1 pytest tests/unit/test_pod_golden.py` writes them anew; read the difference before committing.
+`WRITE_GOLDEN=1 pytest tests/unit/test_pod_golden.py` writes them anew; read the difference before committing.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def test_a_pod_is_as_written(name: str) -> None:
     )
     built: Any = serialized(build_pod(pod, PODS[name], ADA, FACTS, claim_name="claim-ada"))
     file = GOLDEN / f"{name}.yaml"
-    if os.environ.get("JHKUBE_WRITE_GOLDEN"):
+    if os.environ.get("WRITE_GOLDEN"):
         file.write_text(yaml.safe_dump(built, sort_keys=True, width=110))
     assert built == yaml.safe_load(file.read_text())
 

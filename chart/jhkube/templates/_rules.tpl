@@ -1,6 +1,6 @@
 {{- /*
 The rules of the hub's Roles by feature: `pods` are for the namespaces of servers, `cluster` for what belongs to no
-namespace. A test compares them with jhkube/permissions.py, which has the reason for each verb.
+namespace. A test compares them with jhkube/checks/permissions.py, which has the reason for each verb.
 */}}
 {{- define "jhkube.rules" -}}
 servers:
