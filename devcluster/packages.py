@@ -79,7 +79,7 @@ POSTGRESQL: Final = Path(f"/usr/lib/postgresql/{RELEASES.get(_RELEASE, 15)}/bin"
 """Where Debian has the programs of PostgreSQL."""
 
 TESTS: Final = {
-    "chromium": "chromium",
+    "chromium-headless-shell": "chromium-headless-shell",
     "busybox": "busybox-static",
     f"{POSTGRESQL}/postgres": f"postgresql-{POSTGRESQL.parent.name}",
 }

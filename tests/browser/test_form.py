@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from . import pictures
+from .chromium import launched
 from .form_hub import CACHE, REPOSITORY, FormHub, usual_world
 
 expect.set_options(timeout=30_000)
@@ -41,11 +41,8 @@ async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FormHub
 
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    """Debian's Chromium."""
-    executable = shutil.which("chromium")
-    assert executable, "chromium is missing: apt-get install chromium"
     async with async_playwright() as playwright:
-        yield await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield await launched(playwright)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from tests.browser.chromium import launched
 from tests.hubs import Hub
 from tests.ports import free_port
 
@@ -30,10 +31,7 @@ async def hub(new_hub, cluster) -> Hub:
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
+        browser = await launched(playwright)
         yield browser
         await browser.close()
 

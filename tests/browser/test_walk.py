@@ -6,6 +6,7 @@ import re
 import pytest
 from playwright.async_api import async_playwright, expect
 
+from tests.browser.chromium import launched
 from tests.browser.pictures import TAKEN, picture
 from tests.pods import in_pod, pod_of
 
@@ -29,10 +30,7 @@ c.JHKubeSpawner.pre_spawn_hook = later
 @pytest.fixture(scope="module")
 async def page():
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
+        browser = await launched(playwright)
         context = await browser.new_context(viewport={"width": 1200, "height": 900}, locale="en-GB")
         page = await context.new_page()
         page.set_default_timeout(20_000)
