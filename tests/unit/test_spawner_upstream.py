@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from jupyterhub import orm as hub_orm
+from jupyterhub.objects import Server
 from kubernetes_asyncio.client import V1OwnerReference
 from kubespawner import KubeSpawner
 from traitlets.config import Config
@@ -149,3 +150,11 @@ async def test_a_refused_option_of_kubespawners_own_is_its_error():
         else:
             with pytest.raises(error, match="No such profile"):
                 await made.load_user_options()
+
+
+async def test_a_server_without_a_record_in_a_hub_stays_as_it_was_set():
+    spawner = JHKubeSpawner(_mock=True, user=Nobody(), hub=_Hub(), namespace="labs")
+    server = Server.from_url("http://10.0.0.1:8888/user/ada/")
+    spawner.server = server
+    spawner.server.ip = "10.0.0.2"
+    assert spawner.server is server
