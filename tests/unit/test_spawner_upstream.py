@@ -117,7 +117,10 @@ async def test_the_certificates_are_those_of_kubespawner_and_in_no_log(tmp_path)
     assert ours.to_dict() == theirs.to_dict()
     (data, *_) = theirs.data.values()
     assert data in theirs.to_str()
-    assert data not in f"{ours} {ours!r} {ours.to_str()}"
+    shown = f"{ours} {ours!r} {ours.to_str()}"
+    assert data not in shown
+    for public in (ours.metadata.name, owner.uid, *ours.metadata.labels.values(), *ours.data):
+        assert public in shown
 
 
 @pytest.mark.parametrize(("user", "server"), [("ada-jhkube", ""), ("ada", "jhkube"), ("ada.jhkube", "")])
