@@ -81,7 +81,7 @@ _URL_SECRETS = _UrlSecrets()
 def hide_url_secrets(*loggers: logging.Logger) -> None:
     """Let tornado's loggers, and these, write no authorization codes and tokens of addresses.
 
-    Tornado logs a request that ends in an error with its whole address, before and beside jupyterhub's own line.
+    Tornado logs a request that ends in an error with its whole address, in addition to jupyterhub's own line.
     """
     for log in (access_log, app_log, gen_log, *loggers):
         log.addFilter(_URL_SECRETS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core import PydanticCustomError
-from traitlets import TraitError
+from traitlets import Float, TraitError
 
 from jhkube.operator_errors import UNKNOWN_FIELD, kind_of, nearest, not_wanted, place_of, sentence_of, shown
 from jhkube.operator_types import Flag, Groups, Line, Name
@@ -17,6 +18,7 @@ from jhkube.operator_types import Flag, Groups, Line, Name
 __all__ = [
     "ChoosableModel",
     "ConfigError",
+    "FiniteFloat",
     "NamedModel",
     "OperatorModel",
     "checked_trait",
@@ -150,6 +152,22 @@ def read_named(model: type[Named], where: str, config: Any, kind: str) -> tuple[
             raise ConfigError(f"{where}[{index}].name: {item.name!r} is the name of a {kind} before it")
         seen.add(item.name)
     return items
+
+
+class FiniteFloat(Float):
+    """A Float trait that takes only numbers to calculate with: no infinity, no NaN, no int that no float can hold."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        """Return the value as a float; raises TraitError with the name of the class and the trait."""
+        try:
+            number: float = super().validate(obj, value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise TraitError(
+                f"c.{type(obj).__name__}.{self.name}: should be a number, such as {self.default_value:g}"
+            )
+        return number
 
 
 def checked_trait(section: str, proposal: Any, parse: Callable[[Any], object]) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from traitlets import Bool, Dict, Enum, Float, List, Unicode, validate
+from traitlets import Bool, Dict, Enum, List, Unicode, validate
 
 from jhkube.ahead.config import AheadConfig
-from jhkube.operator_models import ConfigError, checked_trait
+from jhkube.operator_models import ConfigError, FiniteFloat, checked_trait
 from jhkube.options_form.environment import Variable, parse_environment_names
 from jhkube.options_form.presets import Preset, parse_presets
 from jhkube.options_form.sizes import DEFAULT_SIZES, GUARANTEE_RATIO, Size, parse_sizes
@@ -210,7 +210,7 @@ class SpawnerConfig(AheadConfig, HomeConfig, RepositoryConfig):
         """,
     ).tag(config=True)
 
-    guarantee_ratio = Float(
+    guarantee_ratio = FiniteFloat(
         GUARANTEE_RATIO,
         help="""
         The part of a size's cores and memory that is reserved for a server, if the size does not set it: more than 0

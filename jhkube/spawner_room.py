@@ -1,4 +1,4 @@
-"""Whether there is room for a server: what all servers of a person use, beside what they may have."""
+"""Whether there is room for a server: what all servers of a person use, compared with what they may have."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ if settings["spawner.nodeSelector"]:
 if settings["spawner.tolerations"]:
     c.JHKubeSpawner.tolerations = settings["spawner.tolerations"]
 
-# A pod may wait for its start while the person reads the form. What it waits with has to know the command.
+# A pod may wait for its start while the person reads the form. The program that waits has to know the command.
 c.JHKubeSpawner.start_ahead = settings["spawner.startAhead"]
 c.JHKubeSpawner.start_ahead_limit = settings["spawner.startAheadLimit"]
 c.JHKubeSpawner.start_ahead_seconds = settings["spawner.startAheadSeconds"]

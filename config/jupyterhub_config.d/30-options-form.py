@@ -17,7 +17,7 @@ if settings["menu.pullSecret"]:
     c.ImageMenu.credentials_secret = settings["menu.pullSecret"]
     c.JHKubeSpawner.image_pull_secrets = [settings["menu.pullSecret"]]
 
-# Who is offered which of them, and what anybody may type beside that.
+# Which images each group is offered, and which other images people may type.
 if settings["menu.offers"] or settings["menu.customImages"]:
     c.ImageMenu.offers = settings["menu.offers"] or list(DEFAULT_OFFERS)
 if settings["menu.customImages"]:

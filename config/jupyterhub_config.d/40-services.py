@@ -1,4 +1,4 @@
-"""Services beside the hub: the culler of idle servers, and Prometheus' access to the hub's metrics."""
+"""Services next to the hub: the culler of idle servers, and Prometheus' access to the hub's metrics."""
 
 import json
 import os

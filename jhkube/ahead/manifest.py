@@ -72,7 +72,7 @@ class CannotWait(ValueError):
 
 
 def ahead_files(key: str) -> SecretFiles:
-    """Return what a waiting pod's Secret has beside its other files.
+    """Return the files that only a waiting pod's Secret has.
 
     Parameters
     ----------

@@ -3,9 +3,9 @@
 This file runs in people's pods, with the Python of their image: it uses the standard library alone. `wait.sh` calls
 it as `waiting.py SECONDS PORT script|command COMMAND…`.
 
-The hub sends one request, `POST /jhkube/handover`, with the secret of the file `key` beside this one and with the
+The hub sends one request, `POST /jhkube/handover`, with the secret of the file `key` in its folder and with the
 environment of the start. Everything else is answered with 503 and nothing more: the hub takes 503 for a server that
-is not there yet, and whoever knocks learns nothing. After `SECONDS` the program ends, whatever happened to the hub,
+is not there yet, and strangers learn nothing. After `SECONDS` the program ends, whatever happened to the hub,
 with status 0, so that kubelet does not start it again.
 """
 
@@ -54,7 +54,7 @@ MODULES = (
     "jinja2.ext",
     "sqlite3",
 )
-"""What a single-user server imports, as far as an image has it; beside its handlers and extensions."""
+"""What a single-user server imports, as far as an image has it; its handlers and extensions are not listed."""
 
 
 class Deadline:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from traitlets import Bool, Callable, Dict, Float, Integer, List, TraitError, Unicode, default, validate
+from traitlets import Bool, Callable, Dict, Integer, List, TraitError, Unicode, default, validate
 from traitlets.config import LoggingConfigurable
 
-from jhkube.operator_models import checked_trait
+from jhkube.operator_models import FiniteFloat, checked_trait
 
 from .image_name import is_repository
 from .offer_rules import DEFAULT_OFFERS, parse_offers
@@ -115,7 +115,7 @@ class ImageMenuConfig(LoggingConfigurable):
         """,
     ).tag(config=True)
 
-    refresh_interval = Float(
+    refresh_interval = FiniteFloat(
         300.0,
         help="""
         Seconds between two refreshes. A new tag, or an alias that moved, is on the menu after at most this time.
@@ -126,7 +126,7 @@ class ImageMenuConfig(LoggingConfigurable):
         """,
     ).tag(config=True)
 
-    refresh_jitter = Float(
+    refresh_jitter = FiniteFloat(
         0.1,
         help="""
         The part of the interval by which it varies, so that hubs that started together do not ask at the same time.
@@ -137,7 +137,7 @@ class ImageMenuConfig(LoggingConfigurable):
         """,
     ).tag(config=True)
 
-    recheck_after = Float(
+    recheck_after = FiniteFloat(
         86400.0,
         help="""
         Seconds after which the digest of an offered tag is requested again. Such tags should not move, but somebody
@@ -198,7 +198,7 @@ class ImageMenuConfig(LoggingConfigurable):
         """,
     ).tag(config=True)
 
-    request_timeout = Float(
+    request_timeout = FiniteFloat(
         10.0,
         help="""
         Seconds without a byte from a registry after which a request fails.
@@ -209,7 +209,7 @@ class ImageMenuConfig(LoggingConfigurable):
         """,
     ).tag(config=True)
 
-    refresh_timeout = Float(
+    refresh_timeout = FiniteFloat(
         120.0,
         help="""
         Seconds after which a refresh of one repository ends. What was found until then is kept, and the other

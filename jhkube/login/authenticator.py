@@ -244,7 +244,7 @@ class ProviderAuthenticator(LoginTraits, OAuthenticator):
                 continue
             reply = question(user.name, model)
             if not (await reply if isawaitable(reply) else reply):
-                raise Refused("nothing lets the person in any more")
+                raise Refused("the person is no longer allowed on this hub")
         await self.check_identity(user.db, model)
 
     async def renewed_state(self, handler: Any, auth_state: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -123,7 +123,7 @@ def not_admitted_text(
     hint: str = "",
     operators_text: str = "",
 ) -> str:
-    """Return why nothing lets a person in.
+    """Return why a person is not allowed on this hub.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ class RunningServers:
                 self._begin(self._tell(spawner, auth_state))
 
     def stop_leavers(self, user: Any, handler: Any) -> None:
-        """Stop the servers of somebody whom nothing lets in any more, in the background.
+        """Stop the servers of somebody who is no longer allowed on this hub, in the background.
 
         Parameters
         ----------
@@ -72,7 +72,9 @@ class RunningServers:
 
     async def _stop(self, user: Any, name: str, handler: Any) -> None:
         where = user.spawners[name]._log_name
-        self._log.warning("%s is stopped: nothing lets %s in any more (stop_servers_of_leavers)", where, user.name)
+        self._log.warning(
+            "%s is stopped: %s is no longer allowed on this hub (stop_servers_of_leavers)", where, user.name
+        )
         try:
             # The handler's way takes the route out of the proxy, too.
             await (user.stop(name) if handler is None else handler.stop_single_user(user, name))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from traitlets import Bool, Dict, Enum, Float, HasTraits, Integer, List, Set, Unicode, default, validate
+from traitlets import Bool, Dict, Enum, HasTraits, Integer, List, Set, Unicode, default, validate
 
 from jhkube.login.names import GroupRules, check_patterns
-from jhkube.operator_models import checked_trait
+from jhkube.operator_models import FiniteFloat, checked_trait
 
 __all__ = ["Finding", "LoginTraits", "TextSet", "common_findings"]
 
@@ -212,7 +212,7 @@ class LoginTraits(HasTraits):
         """,
     )
 
-    refresh_timeout = Float(
+    refresh_timeout = FiniteFloat(
         5.0,
         min=0.1,
         config=True,

@@ -1,4 +1,4 @@
-"""The user's home: on a claim of one's own, on NFS, or on a claim that all share."""
+"""The user's home: on the person's own claim, on NFS, or on a claim that all share."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class FolderMaker(StrEnum):
     top, as on NFS, on a shared claim, and on host paths, which know no fsGroup. Pod Security "baseline"."""
 
     USER = "user"
-    """The user, on a claim of one's own whose volume kubelet gives to the user's group (fsGroup). Without a
+    """The user, on the person's own claim, whose volume kubelet gives to the user's group (fsGroup). Without a
     `sub_path` the volume's top is the home and nothing is made. Pod Security "restricted"."""
 
     NOBODY = "nobody"

@@ -85,7 +85,10 @@ class _QuietSecret(V1Secret):
     """A Secret that a log line, an exception or a debugger shows without its data."""
 
     def to_str(self) -> str:
-        return f"<Secret {self.metadata.name}: {', '.join(sorted(self.data or {}))}>"
+        hidden = [dict.fromkeys(values, "…") if values else None for values in (self.data, self.string_data)]
+        return str(
+            V1Secret(kind="Secret", metadata=self.metadata, type=self.type, data=hidden[0], string_data=hidden[1])
+        )
 
     def __repr__(self) -> str:
         return self.to_str()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from traitlets import Dict, Enum, Float, Integer, List, TraitError, Unicode, validate
+from traitlets import Dict, Enum, Integer, List, TraitError, Unicode, validate
 from traitlets.config import LoggingConfigurable
 
+from jhkube.operator_models import FiniteFloat
 from jhkube.prepull.manifests import HELPERS
 
 __all__ = ["PrepullerConfig"]
@@ -90,7 +91,7 @@ class PrepullerConfig(LoggingConfigurable):
         """,
     ).tag(config=True)
 
-    retry_after = Float(
+    retry_after = FiniteFloat(
         900.0,
         min=1,
         help="""
@@ -103,7 +104,7 @@ class PrepullerConfig(LoggingConfigurable):
         """,
     ).tag(config=True)
 
-    patience = Float(
+    patience = FiniteFloat(
         120.0,
         min=0,
         help="""

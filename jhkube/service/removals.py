@@ -28,7 +28,7 @@ AT_ONCE: Final = 50
 """After how many servers others have their turn."""
 
 _STATE_KEY: Final = "jhkube_removal_announced"
-"""Since when the person is told. The state of a server that starts is written anew, without it."""
+"""Since when the person sees the warning. A start writes a new state, without this key."""
 
 
 def removal_handlers(rules: Removal) -> list[tuple[str, type[APIHandler], dict[str, Any]]]:

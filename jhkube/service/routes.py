@@ -66,7 +66,7 @@ class Route:
     """The status of a good answer."""
 
     errors: tuple[int, ...] = ()
-    """Statuses of refusals, besides 400, 403, 404 and 503, which each route has."""
+    """Statuses of refusals, in addition to 400, 403, 404 and 503, which each route has."""
 
     @property
     def has_body(self) -> bool:

@@ -289,7 +289,7 @@ OPTIONS: Final = _object(
     {
         "images": {"type": "array", "items": _ref("ImageChoice")},
         "all_images": {**FLAG, "description": "Whether any other tag of the repositories can be chosen too."},
-        "custom_images": {**FLAG, "description": "Whether an image of one's own can be chosen."},
+        "custom_images": {**FLAG, "description": "Whether people can type the name of another image."},
         "sizes": {"type": "array", "items": _ref("SizeChoice")},
         "presets": {"type": "array", "items": _ref("PresetChoice")},
         "profiles": {"type": "array", "items": _ref("ProfileChoice"), "description": "Profiles of the operator's."},

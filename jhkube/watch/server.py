@@ -87,7 +87,8 @@ class CheckedServerMixin:
     def server(self) -> Any:
         """The server as the hub knows it; None where there is none."""
         server = super().server  # type: ignore[misc]
-        if server is None or isinstance(server, CheckedServer):
+        # Without a record there is no hub that could read what it answers.
+        if server is None or server.orm_server is None or isinstance(server, CheckedServer):
             return server
         checked = CheckedServer(orm_server=server.orm_server)
         # The hub sets the address, once there is one, on the object that it made.

@@ -105,29 +105,31 @@ class Start:
         for wake in self._subscribers:
             wake.set()
 
-    async def create(self, pod: V1Pod, timeout: float, beside: Callable[[str], Awaitable[None]] | None = None) -> str:
-        """Make the pod, unless this start has made it already, and what belongs to it; returns its uid.
+    async def create(
+        self, pod: V1Pod, timeout: float, create_companions: Callable[[str], Awaitable[None]] | None = None
+    ) -> str:
+        """Create the pod and its companions, unless this start has done so already; returns the pod's uid.
 
-        A start can be cancelled, or the request time out, while the API server is at it. The answer is then still
-        heard out, and a pod that nobody waits for any more is removed.
+        A start can be cancelled, or the request time out, before the API server has answered. The answer is still
+        read then, and a pod that nobody waits for any more is removed.
 
         Parameters
         ----------
         pod
             The pod.
         timeout
-            How long to wait for the API server, in seconds, and as long again for `beside`.
-        beside
-            Makes what kubelet wants to find with the pod, given the pod's uid. It begins in the moment the pod is
-            made, however busy the hub is, and is to bear being called again.
+            How long to wait for the API server, in seconds, and as long again for `create_companions`.
+        create_companions
+            Creates the objects that kubelet needs for the pod, such as its Secret, given the pod's uid. It is called
+            as soon as the pod is created, however busy the hub is, and may be called again.
 
         Raises
         ------
         ApiException
             When the API server refuses; 409 when there is a pod of this name.
         TimeoutError
-            When it does not answer in time, not at all, or asks for a retry. Where `uid` is not known then,
-            the pod may have been made all the same, and the next try says 409.
+            When it does not answer in time or asks for a retry. If `uid` is not known then, the pod may exist
+            nevertheless, and the next try gets 409.
         """
         wanted = True
         named: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -139,8 +141,8 @@ class Start:
                     self.uid = uid
             finally:
                 named.set_result(None)
-            if wanted and beside is not None:
-                await beside(uid)
+            if wanted and create_companions is not None:
+                await create_companions(uid)
             return uid
 
         making = asyncio.create_task(make())

@@ -131,7 +131,7 @@ class StartView:
     """How long the current step usually takes, in words; empty where that is not known."""
 
     def to_event(self) -> dict[str, Any]:
-        """Return what a progress event carries besides its message: `steps` that are over, `elapsed`, `usually`."""
+        """Return a progress event's fields apart from the message: `steps` that are over, `elapsed`, `usually`."""
         done = [{"name": each.name, "seconds": each.seconds} for each in self.steps if each.state == "done"]
         elapsed = next((each.seconds for each in self.steps if each.state == "current"), None)
         return {"steps": done, "elapsed": elapsed, "usually": self.usually}

@@ -73,7 +73,9 @@ def test_the_tokens_of_a_start_are_not_in_the_manifest_and_the_rest_is():
     [
         {"cmd": ["jupyterhub-singleuser", "--prefix=$(JUPYTERHUB_SERVICE_PREFIX)"]},
         {"env": {**ENV, "MINE": "x$(JUPYTERHUB_API_TOKEN)"}},
+        {"cmd": ["a"], "extra_container_config": {"command": ["b", "$(JUPYTERHUB_SERVICE_PREFIX)"]}},
         {"env": {**ENV, "JUPYTERHUB_SERVICE_URL": "$(HOME)"}},
+        {"env": {**ENV, "JUPYTERHUB_SERVICE_URL": "http://lab/$$HOME"}},
         {"env": {**ENV, "JUPYTERHUB_API_TOKEN": {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}}},
     ],
 )
@@ -92,6 +94,18 @@ def test_the_key_is_private_and_the_programs_can_be_read():
     }
     assert {item.key for item in volume.secret.items} == set(ahead_files("").contents)
     assert volume.secret.secret_name == f"{made.metadata.name}.jhkube"
+
+
+def test_without_an_fs_group_the_user_can_read_the_key():
+    made = waiting_pod(pod(fs_gid=None), seconds=120, port=8888)
+    (volume,) = [each for each in made.spec.volumes if each.name == "jhkube-ahead"]
+    assert {item.mode for item in volume.secret.items} == {0o444}
+
+
+@pytest.mark.parametrize(("given", "expected"), [("", "labs"), ("ahead", "ahead")])
+def test_a_priority_class_replaces_that_of_the_start(given, expected):
+    made = waiting_pod(pod(priority_class_name="labs"), seconds=120, port=8888, priority_class=given)
+    assert made.spec.priority_class_name == expected
 
 
 def test_a_start_that_differs_in_what_is_handed_over_alone_is_the_same():

@@ -56,6 +56,11 @@ def test_what_version_1_wrote_is_still_read():
     assert identity.login == ""
 
 
+def test_what_is_not_known_of_a_person_is_empty():
+    known = UserIdentity("ada", 6180339, 6180339, "github:6180339")
+    assert (known.full_name, known.email, known.groups, known.login) == ("", "", (), "")
+
+
 @pytest.mark.parametrize("version", [0, 3, "1", None, True])
 def test_a_version_that_is_not_known_is_refused(version):
     with pytest.raises(ValueError, match="reads versions 1 to 2"):

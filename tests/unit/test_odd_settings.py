@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -191,6 +192,23 @@ def test_what_python_cannot_write_is_refused_with_a_sentence(parse: Any, names: 
         parse(DEEP)
     assert str(refused.value).startswith(names)
     assert len(str(refused.value)) < 300
+
+
+FLOATS = [
+    (ImageMenuConfig, "refresh_interval"),
+    (PrepullerConfig, "patience"),
+    (SpawnerConfig, "guarantee_ratio"),
+    (GitHubOrgAuthenticator, "refresh_timeout"),
+]
+
+
+@pytest.mark.parametrize(("section", "name"), FLOATS)
+def test_a_number_that_no_float_can_hold_is_refused_by_the_settings_name(section: Any, name: str) -> None:
+    trait = section.class_traits()[name]
+    for value in (10**400, math.inf, math.nan):
+        with pytest.raises(TraitError, match=rf"^c\.\w+\.{name}: should be a number, such as "):
+            trait.validate(section.__new__(section), value)
+    assert trait.validate(section.__new__(section), 1) == 1.0
 
 
 @pytest.mark.parametrize("variable", ["JHKUBE_OFFERS", "JHKUBE_CILOGON_IDPS", "JHKUBE_HUB_PORT"])

@@ -57,6 +57,9 @@ OFFERED = [
     pytest.param({"kinds": {"daily": {"minimum_age_days": 1}}}, "d_2026_11_19 d_2026_11_10", id="not too young"),
     pytest.param({"kinds": {"daily": {"count": 1, "minimum_age_days": 2}}}, "d_2026_11_10"),
     pytest.param({"kinds": {"other": {"maximum_age_days": 1}}}, "something", id="without a date there is no age"),
+    pytest.param(
+        {"kinds": {"other": {"minimum_version": "27"}}}, "something", id="without a version there is no oldest"
+    ),
     pytest.param({"kinds": {"weekly": "all"}, "include": ["w_2026_4[67]"]}, "w_2026_47 w_2026_46"),
     pytest.param({"kinds": {"weekly": "all"}, "include": ["2026"]}, "", id="patterns match as a whole"),
     pytest.param({"kinds": {"weekly": 2}, "include": ["*_45", "*_40"]}, "w_2026_45 w_2026_40"),
@@ -67,6 +70,7 @@ OFFERED = [
     pytest.param({"pinned": [f"{LAB}:r26_0_2", f"{GPU}:r27_0_0"]}, "r26_0_2"),
     pytest.param({"pinned": ["w_2026_47"], "exclude": ["w_2026_47"]}, "", id="excluded is excluded"),
     pytest.param({"kinds": {"weekly": 1}, "repositories": [GPU]}, "", id="of another repository"),
+    pytest.param({"pinned": ["w_2026_47"], "repositories": [GPU]}, "", id="pinned in another repository"),
     pytest.param({}, ""),
 ]
 
@@ -106,6 +110,11 @@ def test_an_image_is_offered_for_any_of_its_tags() -> None:
 def test_one_architecture_alone_is_not_offered_beside_all_of_them() -> None:
     menu = menu_of("w_2026_47", "w_2026_47-amd64", "w_2026_47-arm64", "w_2026_46-arm64", "w_2026_45")
     assert offered(menu, {"kinds": {"weekly": 3}}) == ["w_2026_47", "w_2026_46-arm64", "w_2026_45"]
+
+
+def test_architectures_without_an_image_for_all_of_them_are_all_offered() -> None:
+    menu = menu_of("w_2026_46-amd64", "w_2026_46-arm64")
+    assert sorted(offered(menu, {"kinds": {"weekly": 2}})) == ["w_2026_46-amd64", "w_2026_46-arm64"]
 
 
 STAFF = {"groups": ["staff", "org:team"], "kinds": {"daily": 1}, "all_tags": True, "custom_images": [".*"]}
@@ -170,6 +179,13 @@ def test_everything_else_is_found_where_all_tags_may_be_had() -> None:
         assert found.find(text) is None
 
 
+def test_all_tags_of_some_repositories_are_none_of_another() -> None:
+    menu = Menu((*menu_of(*TAGS).entries, *menu_of(*TAGS, repository=GPU).entries))
+    found = offer(menu, {"all_tags": True, "repositories": [GPU]})
+    assert found.find(f"{GPU}:something") is not None
+    assert found.find(f"{LAB}:something") is None
+
+
 def test_without_exclusions_all_tags_are_the_menus_own() -> None:
     menu = menu_of(*TAGS)
     assert offer(menu, {"all_tags": True}).all_entries is menu.entries
@@ -219,6 +235,7 @@ DIGEST = f"sha256:{'a' * 64}"
         (r"quay\.io/good/lab:v.+", f"quay.io/good/lab@{DIGEST}", False),
         (r"quay\.io/good/.+", f"quay.io/good/lab:v1@{DIGEST}", True),
         (r"quay\.io/good/[a-z]+@.+", f"quay.io/good/lab@{DIGEST}", True),
+        (r"quay\.io/good/[a-z]+(:v1)?@sha256:.+", f"quay.io/good/lab:v1@{DIGEST}", True),
         (r"localhost:5000/.+", f"localhost:5000/lab:v1@{DIGEST}", True),
     ],
 )

@@ -170,9 +170,10 @@ def test_a_newline_in_a_name_is_a_space(git: Git) -> None:
     assert git.config("core.pager") == ""
 
 
-def test_without_a_name_it_is_the_login(git: Git) -> None:
-    git.mount(GitSettings(), UserIdentity("ada", 7001, 7001, "x:1", email="a@example.org"))
-    assert git.config("user.name") == "ada"
+@pytest.mark.parametrize("name", ["ada", "ada\tl", "ada\nl"])
+def test_without_a_name_it_is_the_login(git: Git, name: str) -> None:
+    git.mount(GitSettings(), UserIdentity(name, 7001, 7001, "x:1", email="a@example.org"))
+    assert git.config("user.name") == name
 
 
 def test_without_an_address_git_asks_and_makes_none_up(git: Git) -> None:
@@ -345,6 +346,7 @@ def test_a_token_that_could_break_the_protocol_is_refused_unseen(token: str) -> 
         (["github.com:0x1"], "git_hosts[0].host: should be a lower-case name"),
         ([{"host": "github.com", "scheme": "ssh"}], "git_hosts[0].scheme: should be https or http"),
         ([{"host": "github.com", "username": "a\nb"}], "git_hosts[0].username: should be a text without control"),
+        ([{"host": "github.com", "username": "a\x7f"}], "git_hosts[0].username: should be a text without control"),
         (["github.com", {"host": "github.com", "username": "x"}], "git_hosts[1].host: 'github.com' is there twice"),
     ],
 )

@@ -6,6 +6,7 @@ import copy
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +305,13 @@ def test_what_is_gone_gives_way_to_the_default_and_is_named() -> None:
     assert (choice.image, choice.debug) == ("recommended", True)
     assert choice.size is not None
     assert choice.size.name == "small"
+
+
+def test_an_option_that_is_not_offered_any_more_is_off_and_named() -> None:
+    less = replace(available(), debug=False, reset_environment=False)
+    choice, gone = nearest_choice({"debug": True, "reset_environment": True}, less)
+    assert (choice.debug, choice.reset_environment) == (False, False)
+    assert gone == {"debug": "True", "reset_environment": "True"}
 
 
 def test_a_static_profile_that_is_gone_gives_way_to_the_default() -> None:

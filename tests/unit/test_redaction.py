@@ -15,6 +15,7 @@ from jhkube.redaction import is_elsewhere, is_secret_name, redactor, without_sec
         ({"JupyterHub": {"db_url": "postgresql://hub:mumble-mumble@db/hub"}}, {}, "mumble-mumble"),
         ({"KubeSpawner": {"environment": {"OPENAI_API_KEY": "mumble-mumble"}}}, {}, "mumble-mumble"),
         ({}, {"JUPYTERHUB_CRYPT_KEY": "first-key; second-key"}, "second-key"),
+        ({}, {"API_TOKEN": "mum;ble;x"}, "mum;ble;x"),
         ({}, {"GITHUB_CLIENT_SECRET": "mumble-mumble"}, "mumble-mumble"),
         ({}, {"AWS_SECRET_ACCESS_KEY": "mumble-mumble"}, "mumble-mumble"),
         ({}, {"DB_PASSWD": "mumble-mumble"}, "mumble-mumble"),

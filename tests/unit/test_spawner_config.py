@@ -103,7 +103,6 @@ def test_whatever_is_assigned_is_refused_at_once_by_its_name_or_can_be_used():
         ("git_hosts", [{"host": 3}], "git_hosts[0].host: should be a lower-case name with an optional port"),
         ("guarantee_ratio", 2, "guarantee_ratio: should be over 0 and at most 1, not 2.0"),
         ("guarantee_ratio", 0, "guarantee_ratio: should be over 0 and at most 1, not 0.0"),
-        ("guarantee_ratio", float("nan"), "guarantee_ratio: should be over 0 and at most 1, not nan"),
         ("home_path", "home", "home_path: should be an absolute path, not 'home'"),
         ("home_sub_path", "/home", "home_sub_path: should be a relative path, not '/home'"),
         ("home_copy_from", "etc", "home_copy_from: 'etc' is not the absolute path"),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from jupyterhub import orm as hub_orm
+from jupyterhub.objects import Server
 from kubernetes_asyncio.client import V1OwnerReference
 from kubespawner import KubeSpawner
 from traitlets.config import Config
@@ -116,7 +117,10 @@ async def test_the_certificates_are_those_of_kubespawner_and_in_no_log(tmp_path)
     assert ours.to_dict() == theirs.to_dict()
     (data, *_) = theirs.data.values()
     assert data in theirs.to_str()
-    assert data not in f"{ours} {ours!r} {ours.to_str()}"
+    shown = f"{ours} {ours!r} {ours.to_str()}"
+    assert data not in shown
+    for public in (ours.metadata.name, owner.uid, *ours.metadata.labels.values(), *ours.data):
+        assert public in shown
 
 
 @pytest.mark.parametrize(("user", "server"), [("ada-jhkube", ""), ("ada", "jhkube"), ("ada.jhkube", "")])
@@ -149,3 +153,11 @@ async def test_a_refused_option_of_kubespawners_own_is_its_error():
         else:
             with pytest.raises(error, match="No such profile"):
                 await made.load_user_options()
+
+
+async def test_a_server_without_a_record_in_a_hub_stays_as_it_was_set():
+    spawner = JHKubeSpawner(_mock=True, user=Nobody(), hub=_Hub(), namespace="labs")
+    server = Server.from_url("http://10.0.0.1:8888/user/ada/")
+    spawner.server = server
+    spawner.server.ip = "10.0.0.2"
+    assert spawner.server is server

@@ -71,7 +71,7 @@ def read_notebook(body: Mapping[str, Any]) -> NewNotebook:
 
 def _image(body: Mapping[str, Any]) -> str:
     custom = str(body.get("customImage") or "").strip()
-    # StatCan's form has a box beside the field; Kubeflow's has the field alone.
+    # StatCan's form has a checkbox next to the field; Kubeflow's has the field alone.
     if custom and body.get("customImageCheck") is not False:
         return custom
     field = GROUP_IMAGES.get(body.get("serverType") or "", "image")
