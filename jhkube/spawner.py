@@ -23,7 +23,8 @@ from jhkube.objects import (
     set_quota,
 )
 from jhkube.operator_models import ConfigError
-from jhkube.options_form.profiles import LAB
+from jhkube.options_form.profiles import LAB, Available, larger_size
+from jhkube.options_form.sizes import Size
 from jhkube.pod.build import ServerFacts, build_pod
 from jhkube.pod.home import HomeKind
 from jhkube.pod.limits import QUOTA_NAME, is_gpu, resource_quota
@@ -33,6 +34,8 @@ from jhkube.spawner_ahead import AheadSpawner
 from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, StartRefused
 from jhkube.spawner_ownership import identity_in
 from jhkube.watch.admission import exists_already
+from jhkube.watch.ends import ENDS, lacked_memory
+from jhkube.watch.failure import Failure
 from jhkube.watch.reflectors import ClaimReflector
 from jhkube.watch.unsaved_question import UnsavedMixin
 
@@ -69,6 +72,32 @@ class JHKubeSpawner(UnsavedMixin, AheadSpawner):
         """Whether the pod says that it is this person's: what it answers is shown to them."""
         pod, identity = self._known_pod(), identity_in(await self.user.get_auth_state() or {})
         return pod is not None and made_for(pod) == (identity.subject if identity else "")
+
+    # How the last server ended.
+
+    async def last_end(self) -> Failure | None:
+        """Return why the person's last server ended on its own; None where it did not."""
+        identity = identity_in(await self.user.get_auth_state() or {})
+        return self._end(identity.subject if identity else "")
+
+    def _end(self, subject: str) -> Failure | None:
+        return None if self.active else ENDS.get(self.user.id, self.name, subject)
+
+    async def larger_size(self) -> Size | None:
+        """Return the next size to choose, after a server that had too little memory; None where there is none."""
+        end = await self.last_end()
+        if end is None or self.image_menu is None or not lacked_memory(end.reason, end.detail):
+            return None
+        return larger_size(self._last_options(), await self.available(), self.ceiling.memory)
+
+    def _advised(self, options: Any, available: Available) -> tuple[Any, dict[str, str]]:
+        """Return the options with a larger size, after a server that had too little memory."""
+        end = self._end(self._identity.subject if self._identity else "")
+        larger = larger_size(options, available, self.ceiling.memory) if end is not None else None
+        if end is None or larger is None or not lacked_memory(end.reason, end.detail):
+            return super()._advised(options, available)
+        said = f"Your last server had too little memory, so {larger.display_name} is chosen here."
+        return {**(options or {}), "size": larger.name}, {"size": said}
 
     # The pod.
 

@@ -181,13 +181,22 @@ class ChoosingSpawner(CountedSpawner):
 
     async def _rendered_form(self, _: Any = None) -> str:
         await self.first_menu()
-        options, errors = self.user_options or self.orm_spawner.user_options, []
+        options, errors = self._last_options(), []
         if self._refused:
             (options, error), self._refused = self._refused, None
             errors = [error]
         available = await self.available()
+        options, notices = (options, {}) if errors else self._advised(options, available)
         self._form_shown(available, options)
-        return form.render(available, options, now=time.time(), errors=errors)
+        return form.render(available, options, now=time.time(), errors=errors, notices=notices)
+
+    def _last_options(self) -> Any:
+        """Return the options of the last start."""
+        return self.user_options or self.orm_spawner.user_options
+
+    def _advised(self, options: Any, available: Available) -> tuple[Any, dict[str, str]]:
+        """Return the options that the form begins with, and what the person should know, a sentence by field."""
+        return options, {}
 
     def _form_shown(self, available: Available, options: Any) -> None:
         """Called when the person is about to read the form, with what it preselects from."""

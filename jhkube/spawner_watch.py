@@ -18,8 +18,8 @@ from jhkube.logs import PodLog
 from jhkube.objects import ensure_object
 from jhkube.spawner_room import CountedSpawner
 from jhkube.watch.admission import is_momentary
-from jhkube.watch.ends import ENDS, end_of
-from jhkube.watch.failure import Failure
+from jhkube.watch.ends import ENDS, end_of, lacked_memory
+from jhkube.watch.failure import Failure, StartFailed
 from jhkube.watch.kept_logs import KEPT_LOGS, KeptLog, failed_container, has_ended, log_end
 from jhkube.watch.pods import forced_removal, node_deadline, wait_until_gone
 from jhkube.watch.progress import progress
@@ -61,7 +61,12 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
             address: str = await super()._start()
             return address
         self.pod_start = Start(self, self.parsed_patience())
-        url = await self.pod_start.run(super()._start())
+        try:
+            url = await self.pod_start.run(super()._start())
+        except StartFailed as error:
+            if lacked_memory(error.failure.reason, error.failure.detail):
+                ENDS.note(self.user.id, self.name, error.failure, made_for(self._known_pod()))
+            raise
         self._pod_log.info("answers after %s", self.pod_start.times)
         return url
 
@@ -215,8 +220,14 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
             return None
         if status is not None and pod is not None and (end := end_of(pod)) is not None:
             self._pod_log.info("ended: %s", end.raw)
-            ENDS.note(self.user.id, self.name, end)
+            ENDS.note(self.user.id, self.name, end, made_for(pod))
         return status
+
+    async def delete_forever(self) -> None:
+        """Forget the server with all that is kept of it, and delete its claim where that is configured."""
+        KEPT_LOGS.forget(self.user.id, self.name)
+        ENDS.forget(self.user.id, self.name)
+        await super().delete_forever()
 
     async def stop(self, now: bool = False) -> None:
         """Delete the pod, and return as soon as it is gone; with no grace period where its node is lost."""

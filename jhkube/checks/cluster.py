@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from kubernetes_asyncio.client import (
 )
 
 from jhkube.checks.configured import ConfiguredHub, NoClusterConfigured
-from jhkube.checks.permissions import HubFacts, Permission, permissions, role_rules
+from jhkube.checks.permissions import HubFacts, Permission, role_rules
 from jhkube.checks.result import Result, Subject
 from jhkube.kube import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, error_text, own_namespace
 from jhkube.pod.home import HomeKind
@@ -34,6 +34,7 @@ __all__ = [
     "PERMISSIONS",
     "Cluster",
     "NoCluster",
+    "account_of",
     "cluster_results",
     "connected",
     "hub_facts",
@@ -85,7 +86,7 @@ async def connected(hub: ConfiguredHub) -> Cluster:
     configuration = await _configuration(spawner)
     api = ApiClient(configuration)
     try:
-        return Cluster(api, spawner.namespace, await _account(api))
+        return Cluster(api, spawner.namespace, await account_of(api))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         await api.close()
         raise NoCluster(
@@ -128,7 +129,7 @@ async def _configuration(spawner: Any) -> Configuration:
     return configuration
 
 
-async def _account(api: ApiClient) -> str:
+async def account_of(api: ApiClient) -> str:
     """Return who we are to the API server; empty where it is too old to say."""
     await VersionApi(api).get_code(_request_timeout=REQUEST_TIMEOUT)
     reviews: Any = AuthenticationV1Api(api)
@@ -199,9 +200,25 @@ def hub_facts(hub: ConfiguredHub) -> HubFacts:
     )
 
 
-async def permission_results(cluster: Cluster, facts: HubFacts) -> AsyncIterator[Result]:
-    """Yield what the hub's account may not do, with the rule that a Role lacks."""
-    wanted = permissions(facts)
+async def permission_results(
+    cluster: Cluster,
+    wanted: Sequence[Permission],
+    subject: Subject = PERMISSIONS,
+    whose: str = "the hub's account",
+) -> AsyncIterator[Result]:
+    """Yield what an account may not do, with the rule that a Role lacks.
+
+    Parameters
+    ----------
+    cluster
+        The API server, as that account asks it.
+    wanted
+        What it will need.
+    subject
+        What the results are about.
+    whose
+        Which account that is, for people.
+    """
     slots = asyncio.Semaphore(AT_ONCE)
     api: Any = AuthorizationV1Api(cluster.api)
 
@@ -212,9 +229,9 @@ async def permission_results(cluster: Cluster, facts: HubFacts) -> AsyncIterator
 
     answers = await asyncio.gather(*map(allowed, wanted))
     missing = [each for each, answer in zip(wanted, answers, strict=True) if not answer]
-    who = cluster.account or "the hub's account"
+    who = cluster.account or whose
     if not missing:
-        yield PERMISSIONS.passed(f"{who} may do all {len(wanted)} things that it will need")
+        yield subject.passed(f"{who} may do all {len(wanted)} things that it will need")
     by_resource: dict[tuple[str | None, str, bool], list[Permission]] = {}
     for each in missing:
         by_resource.setdefault((each.namespace, each.resource, each.needed), []).append(each)
@@ -222,8 +239,8 @@ async def permission_results(cluster: Cluster, facts: HubFacts) -> AsyncIterator
         what = "; ".join(f"{each.verb} (to {each.reason})" for each in lacking)
         place = f"in the namespace {namespace}" if namespace else "in the whole cluster"
         text = f"{who} may not, on {resource} {place}: {what}"
-        remedy = _remedy(lacking, namespace)
-        yield PERMISSIONS.failed(text, remedy) if needed else PERMISSIONS.warning(text, remedy)
+        remedy = _remedy(lacking, namespace, whose)
+        yield subject.failed(text, remedy) if needed else subject.warning(text, remedy)
 
 
 def _review(permission: Permission) -> Mapping[str, Any]:
@@ -242,9 +259,9 @@ def _review(permission: Permission) -> Mapping[str, Any]:
     }
 
 
-def _remedy(lacking: Iterable[Permission], namespace: str | None) -> str:
+def _remedy(lacking: Iterable[Permission], namespace: str | None, whose: str) -> str:
     """Return the lines that belong into a Role, as YAML."""
-    kind = f"Role of the hub's account in {namespace}" if namespace else "ClusterRole of the hub's account"
+    kind = f"Role of {whose} in {namespace}" if namespace else f"ClusterRole of {whose}"
     rules = [rule for found in role_rules(lacking).values() for rule in found]
     lines = [f"  - {{{', '.join(f'{key}: {json.dumps(value)}' for key, value in rule.items())}}}" for rule in rules]
     return "\n".join([f"Add to the rules of the {kind}:", *lines])

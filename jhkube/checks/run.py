@@ -25,6 +25,8 @@ from jhkube.checks.cluster import (
 from jhkube.checks.configuration import CONFIGURATION, ENCRYPTION, configuration_results, encryption_results
 from jhkube.checks.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.checks.image import IMAGE, default_image, image_results
+from jhkube.checks.my_servers import MY_SERVERS, is_apart, my_servers_results
+from jhkube.checks.permissions import permissions
 from jhkube.checks.provider import PROVIDER, provider_results
 from jhkube.checks.registry import REGISTRY, registry_results
 from jhkube.checks.report import sentence
@@ -54,8 +56,18 @@ class ImageChoice:
     """Seconds for its pod."""
 
 
-async def check_hub(hub: ConfiguredHub, choice: ImageChoice) -> list[Result]:
-    """Return what was found about the hub, subject by subject."""
+async def check_hub(hub: ConfiguredHub, choice: ImageChoice, my_servers_token: str = "") -> list[Result]:
+    """Return what was found about the hub, subject by subject.
+
+    Parameters
+    ----------
+    hub
+        The hub.
+    choice
+        Which image is looked into.
+    my_servers_token
+        The token of the account of the service "My servers", where that is not the hub's own; empty for none.
+    """
     found = await _within(CONFIGURATION, _each(configuration_results(hub)))
     found += await _within(ENCRYPTION, _each(encryption_results(hub)))
     found += await _within(CALLBACK, _each(callback_results(hub)))
@@ -64,9 +76,10 @@ async def check_hub(hub: ConfiguredHub, choice: ImageChoice) -> list[Result]:
     registry = asyncio.create_task(_within(REGISTRY, _registry(hub)))
     cluster, answered = await _cluster(hub)
     try:
-        permissions = asyncio.create_task(_within(PERMISSIONS, _permissions(hub, cluster)))
+        allowed = asyncio.create_task(_within(PERMISSIONS, _permissions(hub, cluster)))
+        service = asyncio.create_task(_within(MY_SERVERS, _my_servers(hub, cluster, my_servers_token)))
         storage = asyncio.create_task(_within(STORAGE, _storage(hub, cluster)))
-        found += [*await provider, *answered, *await permissions, *await storage, *await registry]
+        found += [*await provider, *answered, *await allowed, *await service, *await storage, *await registry]
         # After the registry has said which image is offered first.
         found += await _within(IMAGE, _image(hub, cluster, choice), choice.timeout + PATIENCE)
     finally:
@@ -141,7 +154,15 @@ async def _permissions(hub: ConfiguredHub, cluster: Cluster | None) -> AsyncIter
     if cluster is None:
         yield PERMISSIONS.skipped("the API server has to answer first")
         return
-    async for result in permission_results(cluster, hub_facts(hub)):
+    async for result in permission_results(cluster, permissions(hub_facts(hub))):
+        yield result
+
+
+async def _my_servers(hub: ConfiguredHub, cluster: Cluster | None, token: str) -> AsyncIterator[Result]:
+    if cluster is None or not is_apart(hub.app.services):
+        return
+    namespaces = hub_facts(hub).user_namespaces
+    async for result in my_servers_results(cluster, token, user_namespaces=namespaces):
         yield result
 
 

@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--image", default="", help="look into this image, not into the one that is offered first")
+    parser.add_argument(
+        "--my-servers-token",
+        type=argparse.FileType(encoding="utf-8"),
+        metavar="FILE",
+        help="a file with the token of the account of the service My servers, to ask what that may do",
+    )
     parser.add_argument("--no-pod", action="store_true", help="start no pod to look into an image")
     parser.add_argument(
         "--image-timeout", type=_seconds, default=180.0, metavar="SECONDS", help="how long that pod may take (180)"
@@ -63,18 +69,20 @@ def run(config: Config, arguments: argparse.Namespace) -> int:
     # What would be logged is told below, with what to do about it.
     logging.basicConfig(handlers=[logging.NullHandler()])
     choice = ImageChoice(not arguments.no_pod, arguments.image, arguments.image_timeout)
-    results = asyncio.run(_checked(config, choice))
+    given = arguments.my_servers_token
+    token = given.read().strip() if given else ""
+    results = asyncio.run(_checked(config, choice, token))
     redacted = redactor(config, os.environ)
     _print([replace(each, text=redacted(each.text), remedy=redacted(each.remedy)) for each in results], arguments)
     return FAILED if any(each.status is Status.FAILED for each in results) else RIGHT
 
 
-async def _checked(config: Config, choice: ImageChoice) -> list[Result]:
+async def _checked(config: Config, choice: ImageChoice, my_servers_token: str) -> list[Result]:
     task = asyncio.current_task()
     assert task is not None
     # So that the pod of an image is removed by whatever ends this.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await check_hub(ConfiguredHub(config), choice)
+    return await check_hub(ConfiguredHub(config), choice, my_servers_token)
 
 
 def _told(text: str, arguments: argparse.Namespace) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "available_for",
     "chosen",
     "entry_value",
+    "larger_size",
     "nearest_choice",
 ]
 
@@ -258,6 +259,38 @@ def nearest_choice(options: Any, available: Available) -> tuple[Choice, dict[str
         debug=kept("debug", lambda given: _flag(given, "debug", available.debug)),
     )
     return choice, gone
+
+
+def larger_size(options: Any, available: Available, most_memory: float | None = None) -> Size | None:
+    """Return the next size with more memory than that of the last start, for a server that had too little.
+
+    Parameters
+    ----------
+    options
+        The `user_options` of the last start.
+    available
+        What the person may choose from now.
+    most_memory
+        The bytes that all of their servers may have together; None for no ceiling.
+
+    Returns
+    -------
+    Size or None
+        One with as many GPUs of the same kind; None where there is none, or the last size is not offered any more.
+    """
+    choice, gone = nearest_choice(options, available)
+    size = choice.size
+    if choice.profile != LAB or size is None or "size" in gone:
+        return None
+    larger = [
+        each
+        for each in available.sizes
+        if each.memory > size.memory
+        and each.gpus == size.gpus
+        and (not size.gpus or each.gpu_resource == size.gpu_resource)
+        and (most_memory is None or each.memory <= most_memory)
+    ]
+    return min(larger, key=lambda each: (each.memory, each.cores < size.cores, each.cores), default=None)
 
 
 def entry_value(entry: MenuEntry, images: Offer) -> str:

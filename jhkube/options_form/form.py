@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -33,6 +34,7 @@ def render(
     *,
     now: float,
     errors: Sequence[OptionError] = (),
+    notices: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Return the inside of the hub's spawn form.
 
@@ -48,8 +50,10 @@ def render(
     errors
         Why the options were refused, each shown at its field with what was typed left as it was; empty for a
         form that is shown for the first time.
+    notices
+        What else the person should know, a sentence by field.
     """
-    view = form_view(available, options, errors, now)
+    view = form_view(available, options, errors, now, notices)
     index = tag_index(available.images.all_entries) if view.search_count and available.images else None
     names = {"lab": LAB, "unlisted": UNLISTED, "option_prefix": OPTION_PREFIX, "variable_prefix": VARIABLE_PREFIX}
     page: str = _template().render(view=view, index=index, **names)

@@ -147,10 +147,12 @@ class FormView:
     """A sentence by field, for what was refused."""
 
     notices: Mapping[str, str] = field(default_factory=dict)
-    """A sentence by field, for what of the last choice is gone."""
+    """A sentence by field, for what of the last choice is gone, and what else there is to know."""
 
 
-def form_view(available: Available, options: Any, errors: Sequence[OptionError], now: float) -> FormView:
+def form_view(
+    available: Available, options: Any, errors: Sequence[OptionError], now: float, notices: Mapping[str, str]
+) -> FormView:
     """Return what the form shows to somebody who may choose from this; the parameters are those of
     `render`."""
     choice, gone = nearest_choice(options, available)
@@ -186,7 +188,7 @@ def form_view(available: Available, options: Any, errors: Sequence[OptionError],
         freshness=None if images is None else _freshness(images, now),
         extra=_typed(options) if errors else choice.extra,
         errors=by_field,
-        notices={} if errors else _notices(gone, choice),
+        notices={} if errors else {**notices, **_notices(gone, choice)},
     )
 
 

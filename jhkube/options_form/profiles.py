@@ -13,7 +13,17 @@ from slugify import slugify
 from jhkube.operator_models import ConfigError, OperatorModel, read_list
 from jhkube.operator_types import Flag, Groups, Line, Regex, Text
 
-from .choice import LAB, Available, Choice, OptionError, available_for, chosen, entry_value, nearest_choice
+from .choice import (
+    LAB,
+    Available,
+    Choice,
+    OptionError,
+    available_for,
+    chosen,
+    entry_value,
+    larger_size,
+    nearest_choice,
+)
 from .environment import literal_environment
 from .presets import Preset
 from .sizes import Size, default_size
@@ -29,6 +39,7 @@ __all__ = [
     "available_for",
     "chosen",
     "entry_value",
+    "larger_size",
     "nearest_choice",
     "parse_profiles",
     "profile_list",

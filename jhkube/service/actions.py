@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from jhkube.service.claim_views import check_growth, check_unused, claim_view, storage_class_view
+from jhkube.service.claim_views import check_growth, check_unused, claim_view, homes_on, storage_class_view
 from jhkube.service.cluster import Cluster
 from jhkube.service.event_views import event_views
 from jhkube.service.hub_answers import HubServer, HubServers
 from jhkube.service.hub_client import HubClient, is_new
 from jhkube.service.idle_views import idle_warnings
-from jhkube.service.ownership import Object, claims_of, pod_of, pods_of
+from jhkube.service.ownership import Object, claims_of, pod_of, pods_of, server_of
 from jhkube.service.refusals import Refusal, no_claim, no_pod, no_server
 from jhkube.service.server_views import (
     UNKNOWN_PERSON,
@@ -36,6 +36,9 @@ __all__ = ["Actions", "Person"]
 
 STOPS_IN: Final = 75.0
 """Seconds that a restart waits for the server to stop."""
+
+MOST_ASKED: Final = 10
+"""How many servers are asked what is free on their disks."""
 
 LOOKS_EVERY: Final = 0.5
 """Seconds between two looks at a server that is stopping."""
@@ -287,13 +290,23 @@ class Actions:
 
     async def claims(self, person: Person, request: Request) -> Any:
         """Return all of a person's disks."""
-        _, claims, pods = await self._claims(person)
-        return {"claims": [claim_view(each, pods) for each in claims]}
+        hub, claims, pods = await self._claims(person)
+        free = await self._free(person, hub, claims, pods)
+        return {"claims": [claim_view(each, pods, free) for each in claims]}
 
     async def claim(self, person: Person, request: Request) -> Any:
         """Return one disk."""
-        _, claim, pods = await self._claim(person, request.parts["name"])
-        return claim_view(claim, pods)
+        hub, claim, pods = await self._claim(person, request.parts["name"])
+        return claim_view(claim, pods, await self._free(person, hub, [claim], pods))
+
+    async def _free(
+        self, person: Person, hub: HubServers, claims: Iterable[Object], pods: Iterable[Object]
+    ) -> dict[str, int]:
+        """Return the bytes that are free in the homes on these disks, by the names of servers that run and tell."""
+        names = {server_of(pod) for claim in claims for pod in homes_on(claim, pods)}
+        asked = [each.name for each in hub.servers if each.is_ready and each.name in names][:MOST_ASKED]
+        told = await asyncio.gather(*(self._hub.unsaved(person.token, person.name, name) for name in asked))
+        return {name: said.free for name, said in zip(asked, told, strict=True) if said and said.free is not None}
 
     async def change_claim(self, person: Person, request: Request) -> Any:
         """Let a disk grow."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -17,24 +18,31 @@ from jhkube.service.refusals import Refusal
 from jhkube.service.routes import LOG_FOLLOW_SECONDS, ROUTES, Route
 from jhkube.service.validation import Request, read_request
 
-__all__ = ["api_handlers"]
+__all__ = ["MOST_FOLLOWED_BY_ONE", "api_handlers"]
 
 DONE_IN: Final = 150.0
 """Seconds that a request may take, a log that is followed excepted: a restart waits for a stop and for the hub."""
 
+MOST_FOLLOWED: Final = 60
+"""How many logs are followed at once: each takes one of the 100 connections to the API server that all share."""
+
+MOST_FOLLOWED_BY_ONE: Final = 5
+"""How many of them may be one person's."""
+
 
 def api_handlers(prefix: str, actions: Actions) -> list[Any]:
     """Return tornado's rules for the API, below the service's prefix."""
+    more: dict[str, Any] = {"actions": actions, "followers": Counter()}
     by_path: dict[str, dict[str, Route]] = {}
     for route in ROUTES:
         by_path.setdefault(route.path, {})[route.method] = route
     return [
         (f"{prefix}api/openapi\\.json", OpenApiHandler, {"prefix": prefix}),
         *(
-            (f"{prefix}api/{_pattern(path)}", ApiHandler, {"routes": routes, "actions": actions})
+            (f"{prefix}api/{_pattern(path)}", ApiHandler, {"routes": routes, **more})
             for path, routes in by_path.items()
         ),
-        (f"{prefix}api/.*", ApiHandler, {"routes": {}, "actions": actions}),
+        (f"{prefix}api/.*", ApiHandler, {"routes": {}, **more}),
     ]
 
 
@@ -76,11 +84,13 @@ class ApiHandler(JsonHandler):
         Its routes by method.
     actions
         What does them.
+    followers
+        How many logs are followed, by their person's name.
     """
 
-    def initialize(self, routes: Mapping[str, Route], actions: Actions) -> None:
+    def initialize(self, routes: Mapping[str, Route], actions: Actions, followers: Counter[str]) -> None:
         """Keep what the rule gives."""
-        self._routes, self._actions = routes, actions
+        self._routes, self._actions, self._followers = routes, actions, followers
         self._doing: asyncio.Task[Any] | None = None
 
     async def _any(self, **parts: str) -> None:
@@ -131,6 +141,19 @@ class ApiHandler(JsonHandler):
 
     async def _follow(self, person: Person, request: Request) -> None:
         """Write a log as it comes, until it ends, nobody listens any more, or time is up."""
+        if self._followers.total() >= MOST_FOLLOWED or self._followers[person.name] >= MOST_FOLLOWED_BY_ONE:
+            raise Refusal(
+                HTTPStatus.TOO_MANY_REQUESTS, "Too many logs are followed at the moment. Reload the page to see more."
+            )
+        self._followers[person.name] += 1
+        try:
+            await self._write_followed(person, request)
+        finally:
+            self._followers[person.name] -= 1
+            if not self._followers[person.name]:
+                del self._followers[person.name]
+
+    async def _write_followed(self, person: Person, request: Request) -> None:
         opened = await self._actions.followed_log(person, request)
         self._doing = asyncio.current_task()
         try:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
+from jhkube.pod.home import HOME_VOLUME
 from jhkube.pod.limits import memory_text, parse_quantity
 from jhkube.service.hub_answers import HubServers
 from jhkube.service.ownership import Object, is_over, mounted_claims, pods_of, server_of
 from jhkube.service.refusals import Refusal
 from jhkube.service.server_views import state_of
 
-__all__ = ["check_growth", "check_unused", "claim_view", "storage_class_view"]
+__all__ = ["check_growth", "check_unused", "claim_view", "homes_on", "storage_class_view"]
 
 SAID = {
     "ready": "This disk is ready.",
@@ -21,6 +23,8 @@ SAID = {
     "deleting": "This disk is being deleted. It goes as soon as no server uses it.",
     "lost": "The volume of this disk is gone. Ask an administrator whether there is a backup.",
 }
+
+NOT_TOLD: Mapping[str, int] = MappingProxyType({})
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
@@ -44,7 +48,9 @@ def _state(claim: Object) -> str:
     return "growing" if _capacity(claim) < int(parse_quantity(_requested(claim))) else "ready"
 
 
-def claim_view(claim: Object, pods: Iterable[Object]) -> dict[str, Any]:
+def claim_view(
+    claim: Object, pods: Iterable[Object], free: Mapping[str, int] = MappingProxyType({})
+) -> dict[str, Any]:
     """Return a disk by the schema `Claim`.
 
     Parameters
@@ -53,7 +59,10 @@ def claim_view(claim: Object, pods: Iterable[Object]) -> dict[str, Any]:
         It, which is surely this person's.
     pods
         Pods that are surely this person's.
+    free
+        The bytes that are free in the homes of their servers, by the servers' names.
     """
+    pods = list(pods)
     metadata: Mapping[str, Any] = claim["metadata"]
     state = _state(claim)
     return {
@@ -63,6 +72,7 @@ def claim_view(claim: Object, pods: Iterable[Object]) -> dict[str, Any]:
         "size": _requested(claim),
         "size_bytes": int(parse_quantity(_requested(claim))),
         "capacity_bytes": _capacity(claim),
+        "free_bytes": next((free[server_of(pod)] for pod in homes_on(claim, pods) if server_of(pod) in free), None),
         "storage_class": claim["spec"].get("storageClassName") or "",
         "access_modes": list(claim["spec"].get("accessModes") or ()),
         "created": metadata.get("creationTimestamp"),
@@ -73,6 +83,20 @@ def claim_view(claim: Object, pods: Iterable[Object]) -> dict[str, Any]:
             if _uses(pod, claim)
         ],
     }
+
+
+def homes_on(claim: Object, pods: Iterable[Object]) -> list[Object]:
+    """Return the pods that have a disk as their home."""
+    name = claim["metadata"]["name"]
+    return [
+        pod
+        for pod in pods
+        if _uses(pod, claim)
+        and any(
+            each["name"] == HOME_VOLUME and (each.get("persistentVolumeClaim") or {}).get("claimName") == name
+            for each in pod["spec"].get("volumes") or ()
+        )
+    ]
 
 
 def _uses(pod: Object, claim: Object) -> bool:

@@ -33,6 +33,12 @@ ANSWERS_IN: Final = 15.0
 LONGEST_LOG: Final = 1_048_576
 """How many bytes of a log an answer has at most."""
 
+MOST_READ: Final = 8 * LONGEST_LOG
+"""How many bytes are read to find a log's end."""
+
+FEWER: Final = 8
+"""How many times fewer lines are asked for where so many bytes were not enough."""
+
 
 def _label(user: str) -> str:
     """Return the selector of what KubeSpawner makes for somebody; whose it is, the annotation says."""
@@ -121,17 +127,28 @@ class Cluster:
         )
 
     async def log(self, pod: Object, container: str, *, tail: int, previous: bool) -> tuple[str, bool]:
-        """Return the end of a container's log, and whether it was longer than an answer may be.
+        """Return the end of a container's log, and whether these lines were longer than an answer may be.
+
+        Kubernetes can bound an answer by bytes only from its beginning (`limitBytes`), and the end is what matters.
+        So lines are asked for, and fewer of them where they turn out to be too long to be read.
 
         Raises
         ------
         Refusal
             Where there is no such log; also where the pod of this name is another by now.
         """
-        async with self._log_stream(pod, container, tail=tail, previous=previous, follow=False) as response:
-            content = await self._asked("read the log", lambda _: _read_at_most(response, LONGEST_LOG))
+        is_shorter = False
+        while True:
+            content, is_whole = await self._log_end(pod, container, tail, previous)
+            if is_whole or tail == 1:
+                break
+            tail, is_shorter = max(tail // FEWER, 1), True
         await self._check_same(pod)
-        return content.decode(errors="replace"), len(content) >= LONGEST_LOG
+        return content.decode(errors="replace"), is_shorter or not is_whole or len(content) >= LONGEST_LOG
+
+    async def _log_end(self, pod: Object, container: str, tail: int, previous: bool) -> tuple[bytes, bool]:
+        async with self._log_stream(pod, container, tail=tail, previous=previous, follow=False) as response:
+            return await self._asked("read the log", lambda _: _end_of(response))
 
     @asynccontextmanager
     async def followed_log(self, pod: Object, container: str, *, tail: int) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -145,7 +162,6 @@ class Cluster:
         self, pod: Object, container: str, *, tail: int, previous: bool, follow: bool
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         metadata = pod["metadata"]
-        bounds = {} if follow else {"limit_bytes": LONGEST_LOG}
 
         async def ask(api: Any) -> aiohttp.ClientResponse:
             response: aiohttp.ClientResponse = await api.read_namespaced_pod_log(
@@ -157,7 +173,6 @@ class Cluster:
                 follow=follow,
                 _preload_content=False,
                 _request_timeout=aiohttp.ClientTimeout(total=None, sock_connect=ANSWERS_IN),
-                **bounds,
             )
             return response
 
@@ -203,13 +218,16 @@ async def _parts(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         log.info("A log that is followed broke off: %s", _said_by(error))
 
 
-async def _read_at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    read = bytearray()
+async def _end_of(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+    """Return the end of an answer, and whether all of it was read."""
+    kept, read = bytearray(), 0
     async for part in response.content.iter_any():
-        read += part
-        if len(read) >= limit:
-            break
-    return bytes(read[:limit])
+        read += len(part)
+        if read > MOST_READ:
+            return bytes(kept), False
+        kept += part
+        del kept[:-LONGEST_LOG]
+    return bytes(kept), True
 
 
 def _no_log(status: int, said: str, previous: bool) -> Refusal:

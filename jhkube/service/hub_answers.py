@@ -12,7 +12,7 @@ from typing import Any
 from jhkube.deployment.idle import IdleTimes
 from jhkube.watch.unsaved import Unsaved
 
-__all__ = ["HubFailure", "HubServer", "HubServers"]
+__all__ = ["HubFailure", "HubServer", "HubServers", "HubSize"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,24 @@ class HubFailure:
     def to_json(self) -> dict[str, str]:
         """Return the failure as the API has it."""
         return {"message": self.message, "reason": self.reason, "detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True)
+class HubSize:
+    """A size that somebody may choose."""
+
+    value: str
+    """What the option size takes."""
+
+    display_name: str
+    """The name that people see."""
+
+    summary: str
+    """What it gives, for people: `2 cores, 4 GiB memory`."""
+
+    def to_json(self) -> dict[str, str]:
+        """Return the size as the API has it."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +84,8 @@ class HubServer:
     """Why it ended on its own, if it did and the hub has seen it."""
     is_image_gone: bool = False
     """Whether the image that it was last started with cannot be chosen any more."""
+    larger_size: HubSize | None = None
+    """The next size with more memory that its person may choose; None where there is none, or others ask."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -89,6 +109,7 @@ class HubServer:
             "kept_longer": self.is_kept_longer,
             "ended": self.ended.to_json() if self.ended else None,
             "is_image_gone": self.is_image_gone,
+            "larger_size": self.larger_size.to_json() if self.larger_size else None,
         }
 
     @classmethod
@@ -114,6 +135,7 @@ class HubServer:
             is_kept_longer=data["kept_longer"],
             ended=HubFailure(**data["ended"]) if data["ended"] else None,
             is_image_gone=data["is_image_gone"],
+            larger_size=HubSize(**data["larger_size"]) if data["larger_size"] else None,
         )
 
 

@@ -7,7 +7,7 @@ They are added by `c.JupyterHub.extra_handlers = hub_handlers()`, and are below 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -20,9 +20,10 @@ from jupyterhub.scopes import needs_scope
 from tornado import web
 
 from jhkube.deployment.idle import IdleTimes, Removal
-from jhkube.options_form.choice import Available, OptionError, chosen, entry_value, nearest_choice
+from jhkube.options_form.choice import Available, OptionError, chosen, entry_value
 from jhkube.options_form.sizes import default_size
 from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
+from jhkube.service.hub_choices import Choices
 from jhkube.service.removals import announced_removal
 from jhkube.spawner_ownership import identity_in
 from jhkube.watch.ends import ENDS
@@ -201,11 +202,13 @@ class UserServersHandler(APIHandler):
         names = sorted({"", *user.orm_user.orm_spawners})
         current = self.current_user
         is_self = getattr(current, "orm_user", None) is not None and current.name == user.name
-        identity = identity_in(await user.get_auth_state() or {}) if is_self else None
-        gone = await _images_gone(user.spawner, user.orm_user.orm_spawners.values()) if is_self else frozenset()
+        subject = await _subject(user)
+        choices = await Choices.of(user.spawner if is_self else None)
         found = HubServers(
-            servers=tuple(self._with_removal(user, _server(self, user, name, gone)) for name in names),
-            subject=identity.subject if identity else "",
+            servers=tuple(
+                self._with_removal(user, choices.told(_server(self, user, name, subject))) for name in names
+            ),
+            subject=subject if is_self else "",
             namespace=str(getattr(user.spawner, "namespace", "")),
             own_namespace=_own_namespace(user.spawner),
             hub_version=jupyterhub.__version__,
@@ -232,6 +235,7 @@ class GroupServersHandler(APIHandler):
         if group is None:
             raise web.HTTPError(404)
         servers = []
+        ended = ENDS.users()
         for index, orm_user in enumerate(sorted(group.users, key=lambda each: each.name)):
             if index % AT_ONCE == AT_ONCE - 1:
                 # A group can be large, and others wait for the hub too.
@@ -239,7 +243,8 @@ class GroupServersHandler(APIHandler):
             if orm_user not in self.db:
                 continue
             user = self._user_from_orm(orm_user)
-            servers += [_server(self, user, name) for name in sorted(orm_user.orm_spawners)]
+            subject = await _subject(user) if user.id in ended else ""
+            servers += [_server(self, user, name, subject) for name in sorted(orm_user.orm_spawners)]
         self.write(HubServers(tuple(servers), hub_version=jupyterhub.__version__).to_json())
 
 
@@ -301,9 +306,9 @@ class KeptLogHandler(APIHandler):
         current = self.current_user
         if user is None or getattr(current, "orm_user", None) is None or current.name != user.name:
             raise web.HTTPError(404)
-        identity = identity_in(await user.get_auth_state() or {})
+        subject = await _subject(user)
         found = KEPT_LOGS.find(user.id, server_name)
-        if found is None or identity is None or found.subject != identity.subject:
+        if found is None or not subject or found.subject != subject:
             raise web.HTTPError(404)
         self.write(
             {
@@ -326,27 +331,30 @@ def _own_namespace(spawner: Any) -> str:
     return str(spawner.namespace) if getattr(spawner, "enable_user_namespaces", False) else ""
 
 
-async def _images_gone(spawner: Any, records: Iterable[Any]) -> frozenset[str]:
-    """Return those images with which servers were last started that their person cannot choose any more."""
-    if getattr(spawner, "image_menu", None) is None:
-        return frozenset()
-    asked = {(each.user_options or {}).get("image") for each in records}
-    images = {image for image in asked if isinstance(image, str) and image}
-    available = await spawner.available() if images else None
-    # Without a list of images nothing is known to be gone.
-    if available is None or not available.images or available.images.refreshed_at is None:
-        return frozenset()
-    return frozenset(image for image in images if "image" in nearest_choice({"image": image}, available)[1])
+async def _subject(user: Any) -> str:
+    """Return the provider's immutable id of a person; empty where nobody knows it."""
+    identity = identity_in(await user.get_auth_state() or {})
+    return identity.subject if identity else ""
 
 
-def _server(handler: APIHandler, user: Any, name: str, gone: frozenset[str] = frozenset()) -> HubServer:
-    """Return what the hub knows of a server; one that has no spawner yet gets none."""
+def _server(handler: APIHandler, user: Any, name: str, subject: str) -> HubServer:
+    """Return what the hub knows of a server; one that has no spawner yet gets none.
+
+    Parameters
+    ----------
+    handler
+        What asks, with the scopes of its token.
+    user, name
+        Whose server, and which.
+    subject
+        The provider's id of the person, where somebody may have been called so before them.
+    """
     spawner = user.spawners.get(name)
     model = handler.server_model(spawner or user.orm_user.orm_spawners[name], user=user)
     start = getattr(spawner, "pod_start", None)
     failure = _failure(spawner)
     finding = getattr(start, "finding", None)
-    ended = None if spawner is not None and spawner.active else ENDS.get(user.id, name)
+    ended = None if spawner is not None and spawner.active else ENDS.get(user.id, name, subject)
     return HubServer(
         name=name,
         user=user.name,
@@ -364,7 +372,6 @@ def _server(handler: APIHandler, user: Any, name: str, gone: frozenset[str] = fr
         failure=failure,
         unsaved=_unsaved(user, name) if handler.has_scope(f"access:servers!server={user.name}/{name}") else None,
         ended=HubFailure(ended.message, ended.reason, ended.detail) if ended is not None else None,
-        is_image_gone=(model["user_options"] or {}).get("image") in gone if gone else False,
     )
 
 

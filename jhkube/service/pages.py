@@ -20,6 +20,7 @@ from jhkube.service.caller import Caller
 from jhkube.service.identification import Identified
 from jhkube.service.refusals import Refusal
 from jhkube.service.schemas import DEFAULT_SERVER
+from jhkube.watch.steps import STEP_TITLES
 
 __all__ = ["page_handlers"]
 
@@ -161,33 +162,55 @@ class ServerPage(Page):
         """Show it."""
         name = {"name": parts["name"]}
         server = await self.act("server", name)
+        # The page's own script reads the log itself where it follows it.
+        is_log_wanted = self.get_query_argument("log", "") != "no"
         events, log, why_no_log, wanted = [], None, "", self.get_query_argument("container", "")
         try:
             events = (await self.act("events", name))["events"]
-            log = await self.act("log", name, {"tail": SHOWN_LINES, **({"container": wanted} if wanted else {})})
+            if is_log_wanted:
+                log = await self.act("log", name, {"tail": SHOWN_LINES, **({"container": wanted} if wanted else {})})
         except Refusal as refusal:
             why_no_log = refusal.message
         self.render_page(
             "server.html",
+            heading=_heading(server),
             server=server,
+            titles=STEP_TITLES,
             events=events,
             log=log,
+            is_log_wanted=is_log_wanted,
             why_no_log=why_no_log,
             spawn=f"{self.hub_auth.hub_prefix}spawn/",
         )
+
+
+def _heading(server: Mapping[str, Any]) -> str:
+    """Return what a server's page begins with: what has happened, where something has."""
+    called = f"Your server “{server['display_name']}”" if server["name"] else "Your server"
+    if server["state"] == "failed":
+        return f"{called} did not start"
+    if server["state"] == "stopped" and server["failure"]:
+        return f"{called} has stopped"
+    return str(server["display_name"] or "default server")
 
 
 class ServerAction(Page):
     """The buttons Start and Stop."""
 
     async def do(self, **parts: str) -> None:
-        """Do it, and show the server; a stop with unsaved work is asked about first."""
-        if parts["action"] == "stop" and not self.get_body_argument("asked", ""):
+        """Do it, and show the server; an end of unsaved work is asked about first."""
+        action, size = parts["action"], self.get_body_argument("size", "")
+        body: dict[str, Any] = {}
+        if action == "stop" or size:
             server = await self.act("server", {"name": parts["name"]})
-            if (server["unsaved"] or {}).get("state") == "some":
-                self.render_page("stop_server.html", server=server)
+            is_unsaved = (server["unsaved"] or {}).get("state") == "some"
+            if server["state"] == "running" and is_unsaved and not self.get_body_argument("asked", ""):
+                words = "Stop" if action == "stop" else "Restart"
+                self.render_page("stop_server.html", server=server, action=action, size=size, words=words)
                 return
-        await self.act(f"{parts['action']}_server", {"name": parts["name"]}, body={})
+            if action == "start" and size:
+                body = {"options": {**server["options"], "size": size}}
+        await self.act(f"{action}_server", {"name": parts["name"]}, body=body)
         self.back(f"servers/{quote(parts['name'], safe='~')}")
 
 

@@ -151,6 +151,7 @@ ROUTES: Final = (
                 "description": f"Go on with what comes, for at most {LOG_FOLLOW_SECONDS} seconds.",
             },
         },
+        errors=(429,),
     ),
     Route(
         "events",

@@ -112,6 +112,13 @@ FAILURE: Final = _object(
         "detail": _text("What the cluster said, with anything secret taken out."),
     }
 )
+LARGER_SIZE: Final = _object(
+    {
+        "value": _text("What the option size takes."),
+        "display_name": _text("The name that people see."),
+        "summary": _text("What it gives: 2 cores, 4 GiB memory."),
+    }
+)
 UNSAVED_REPOSITORY: Final = _object(
     {
         "path": _text("The repository's folder, below the home."),
@@ -148,6 +155,10 @@ SERVER: Final = _object(
         "failure": {
             "anyOf": [_ref("Failure"), {"type": "null"}],
             "description": "Why the last start failed, or why the server ended on its own.",
+        },
+        "larger_size": {
+            "anyOf": [_ref("LargerSize"), {"type": "null"}],
+            "description": "The next size with more memory, for a server that had too little of it; else null.",
         },
         "claims": {"type": "array", "items": {"type": "string"}, "description": "The names of its disks."},
         "containers": {"type": "array", "items": {"type": "string"}, "description": "What has a log."},
@@ -203,6 +214,10 @@ CLAIM: Final = _object(
         "size": _text("What it asks for, as Kubernetes writes it: 10Gi."),
         "size_bytes": BYTES,
         "capacity_bytes": {**BYTES, "description": "What it has, in bytes; 0 while there is no volume."},
+        "free_bytes": {
+            **_maybe(BYTES),
+            "description": "What is free on it, as a server that has it as its home just said; null where none does.",
+        },
         "storage_class": _text("The storage class; empty where it has none."),
         "access_modes": {"type": "array", "items": {"type": "string"}},
         "created": _maybe(TIME),
@@ -339,6 +354,7 @@ COMPONENTS: Final[Mapping[str, Schema]] = {
     "Error": ERROR,
     "Step": STEP,
     "Failure": FAILURE,
+    "LargerSize": LARGER_SIZE,
     "UnsavedRepository": UNSAVED_REPOSITORY,
     "Unsaved": UNSAVED,
     "Server": SERVER,

@@ -9,6 +9,7 @@ from jhkube.pod.build import WARNING_ANNOTATION, label_value
 from jhkube.service.hub_answers import HubServer
 from jhkube.service.ownership import Object, mounted_claims
 from jhkube.watch.containers import MAIN_CONTAINER
+from jhkube.watch.ends import OUT_OF_MEMORY, lacked_memory
 from jhkube.watch.failure import redacted
 from jhkube.watch.failures import pod_failure
 from jhkube.watch.repository import repository_notice
@@ -31,9 +32,9 @@ SAID: Final = {
     "stopped": "Your server is stopped. Its disk stays.",
 }
 
-OUT_OF_MEMORY: Final = (
-    "Something in your server used more memory than its size allows and was ended. Choose a larger size if that"
-    " happens again."
+MEMORY_WARNING: Final = (
+    "Your server used more memory than its size allows. It was ended and started again: what was in memory is lost,"
+    " your files are still there."
 )
 IMAGE_GONE: Final = (
     "The image of this server is not offered any more. A server that runs goes on; choose another image when you"
@@ -107,6 +108,7 @@ def server_view(server: HubServer, pod: Object | None, *warnings: str) -> dict[s
         "image_tag": written["tag"],
         "size": _size(view["size"], written["size"]),
         "options": dict(server.options),
+        "larger_size": _larger_size(server, view, pod),
         "claims": sorted(mounted_claims(pod)) if pod else [],
         "containers": container_names(pod) if pod else [],
         "warnings": [
@@ -116,6 +118,24 @@ def server_view(server: HubServer, pod: Object | None, *warnings: str) -> dict[s
         ],
         "unsaved": unsaved,
     }
+
+
+def _larger_size(server: HubServer, view: Mapping[str, Any], pod: Object | None) -> dict[str, str] | None:
+    """Return the size to go on with, where a server had too little memory."""
+    failure = view["failure"]
+    lacked = lacked_memory(failure["reason"], failure["detail"]) if failure else False
+    if view["state"] == "running":
+        lacked = pod is not None and _was_out_of_memory(pod)
+    return server.larger_size.to_json() if lacked and server.larger_size else None
+
+
+def _was_out_of_memory(pod: Object) -> bool:
+    """Say whether the server in a pod was ended for its memory, and started again by its node."""
+    return any(
+        status["name"] == MAIN_CONTAINER
+        and ((status.get("lastState") or {}).get("terminated") or {}).get("reason") == OUT_OF_MEMORY
+        for status in (pod.get("status") or {}).get("containerStatuses") or ()
+    )
 
 
 def _unsaved(unsaved: Unsaved, state: str) -> dict[str, Any]:
@@ -231,10 +251,8 @@ def _pod_warnings(pod: Object) -> list[str]:
     annotations: Mapping[str, str] = pod["metadata"].get("annotations") or {}
     said = []
     not_as_asked = [text for text in (annotations.get(WARNING_ANNOTATION, ""), repository_notice(pod)) if text]
-    for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        ended = (status.get("lastState") or {}).get("terminated") or {}
-        if ended.get("reason") == "OOMKilled":
-            said.append(OUT_OF_MEMORY)
+    if _was_out_of_memory(pod):
+        said.append(MEMORY_WARNING)
     if "deletionTimestamp" in pod["metadata"]:
         said.append("The cluster is removing your server's pod: save your work now.")
     elif not said and (failure := pod_failure(pod)) is not None:

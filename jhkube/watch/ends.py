@@ -9,12 +9,15 @@ from jhkube.watch.containers import MAIN_CONTAINER
 from jhkube.watch.failure import Failure
 from jhkube.watch.failures import pod_failure
 
-__all__ = ["ENDS", "Ends", "end_of"]
+__all__ = ["ENDS", "OUT_OF_MEMORY", "Ends", "end_of", "lacked_memory"]
 
 REMEMBERED: Final = 2000
 """How many ends are kept; the oldest is forgotten first."""
 
-OUT_OF_MEMORY: Final = (
+OUT_OF_MEMORY: Final = "OOMKilled"
+"""Kubernetes' own word for it."""
+
+MEMORY_SENTENCE: Final = (
     "Your server used more memory than its size allows and was ended. Start it with a larger size; your files are"
     " still there."
 )
@@ -31,27 +34,48 @@ def end_of(pod: Mapping[str, Any]) -> Failure | None:
     status = pod.get("status") or {}
     for each in status.get("containerStatuses") or ():
         ended = (each.get("state") or {}).get("terminated") or {}
-        if each.get("name") == MAIN_CONTAINER and ended.get("reason") == "OOMKilled":
-            return Failure(
-                "OOMKilled", OUT_OF_MEMORY, f"container {MAIN_CONTAINER}: exit code {ended.get('exitCode')}"
-            )
+        if each.get("name") == MAIN_CONTAINER and ended.get("reason") == OUT_OF_MEMORY:
+            said = f"container {MAIN_CONTAINER}: exit code {ended.get('exitCode')}"
+            return Failure(OUT_OF_MEMORY, MEMORY_SENTENCE, said)
     # A reason of the pod as a whole: evicted, its node lost.
     return pod_failure(pod) if status.get("phase") == "Failed" and status.get("reason") else None
+
+
+def lacked_memory(reason: str, detail: str) -> bool:
+    """Say whether a server failed because its size has too little memory; of a step before it, no size helps.
+
+    Parameters
+    ----------
+    reason, detail
+        Those of its `Failure`.
+    """
+    return reason == OUT_OF_MEMORY and detail.startswith(f"container {MAIN_CONTAINER}:")
 
 
 class Ends:
     """The last end of each server, by the hub's number of its person and by its name.
 
-    A hub forgets the spawner of a named server when it has stopped, so this is not kept there.
+    A hub forgets the spawner of a named server when it has stopped, so this is not kept there. The hub's database may
+    give the number of a person who was deleted to somebody else, so each end also says whose it is.
     """
 
     def __init__(self) -> None:
-        self._ends: dict[tuple[int, str], Failure] = {}
+        self._ends: dict[tuple[int, str], tuple[Failure, str]] = {}
 
-    def note(self, user: int, server: str, end: Failure) -> None:
-        """Remember an end."""
-        self._ends.pop((user, server), None)
-        self._ends[user, server] = end
+    def note(self, user: int, server: str, end: Failure, subject: str) -> None:
+        """Remember an end.
+
+        Parameters
+        ----------
+        user, server
+            The hub's number of a person, and the name of their server.
+        end
+            Why it ended.
+        subject
+            Whose it is: the provider's immutable id that the pod said; empty where it said none.
+        """
+        self.forget(user, server)
+        self._ends[user, server] = (end, subject)
         if len(self._ends) > REMEMBERED:
             del self._ends[next(iter(self._ends))]
 
@@ -59,9 +83,14 @@ class Ends:
         """Forget the end of a server that is started again."""
         self._ends.pop((user, server), None)
 
-    def get(self, user: int, server: str) -> Failure | None:
-        """Return the end of a server; None where it did not end on its own."""
-        return self._ends.get((user, server))
+    def get(self, user: int, server: str, subject: str) -> Failure | None:
+        """Return the end of a server; None where it did not end on its own, or was somebody else's."""
+        end, whose = self._ends.get((user, server), (None, ""))
+        return end if whose == subject else None
+
+    def users(self) -> set[int]:
+        """Return the hub's numbers of those whose servers have ended on their own."""
+        return {user for user, _ in self._ends}
 
 
 ENDS: Final = Ends()

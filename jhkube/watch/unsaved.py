@@ -20,6 +20,9 @@ LONGEST_PATH: Final = 200
 MOST: Final = 1_000_000
 """The largest number of files or commits that is believed."""
 
+MOST_BYTES: Final = 2**60
+"""The largest amount of free space that is believed, in bytes."""
+
 NAMED: Final = 3
 """How many repositories a sentence names."""
 
@@ -76,6 +79,9 @@ class Unsaved:
     is_complete: bool = True
     """Whether the server looked at all repositories."""
 
+    free: int | None = None
+    """How many bytes the home had left; None where the server did not say."""
+
     @property
     def state(self) -> str:
         """`some`, `none` or `unknown`."""
@@ -91,6 +97,7 @@ class Unsaved:
             "answered": str(self.answered),
             "more": self.more,
             "complete": self.is_complete,
+            "free": self.free,
             "repositories": [
                 {"path": each.path, "changed": each.changed, "unpushed": each.unpushed} for each in self.repositories
             ],
@@ -128,6 +135,7 @@ class Unsaved:
             tuple(map(_repository, found[:MOST_REPOSITORIES])),
             min(more + len(found[MOST_REPOSITORIES:]), MOST),
             data.get("complete") is True,
+            _count(data.get("free"), MOST_BYTES),
         )
 
 
@@ -138,10 +146,10 @@ def _repository(data: Any) -> UnsavedRepository:
     return UnsavedRepository(shown, _count(data.get("changed")), _count(data.get("unpushed")))
 
 
-def _count(value: Any) -> int | None:
+def _count(value: Any, most: int = MOST) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
         raise ValueError("a number is out of range")
     return value
 

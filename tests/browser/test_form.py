@@ -12,14 +12,14 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from . import pictures
+from .accessibility import fits, violations
 from .chromium import launched
-from .form_hub import CACHE, REPOSITORY, FormHub, usual_world
+from .form_hub import REPOSITORY, FormHub, usual_world
 
 expect.set_options(timeout=30_000)
 
 pytestmark = pytest.mark.hub_versions
 
-AXE = CACHE / "node_modules" / "axe-core" / "axe.min.js"
 WIDE, NARROW = (1200, 900), (390, 800)
 PASSWORD = "anything"
 
@@ -103,27 +103,9 @@ async def stopped(hub: FormHub, name: str) -> None:
     await asyncio.to_thread(hub.call, "DELETE", f"/users/{name}/server")
 
 
-async def violations(page: Page) -> list[str]:
-    """Return what axe-core finds serious or critical on the whole page."""
-    assert AXE.exists(), f"axe-core is missing: npm install --prefix {CACHE} axe-core"
-    await page.evaluate(AXE.read_text())
-    found = await page.evaluate("axe.run()")
-    return [
-        f"{each['id']}: {each['help']}: {[node['html'][:200] for node in each['nodes']]}"
-        for each in found["violations"]
-        if each["impact"] in ("serious", "critical")
-    ]
-
-
 async def picture(page: Page, name: str) -> None:
     """Take a picture of the whole page; the documentation shows some of them."""
     await pictures.picture(page, f"form-{name}", words="#jhkube-form")
-
-
-async def fits(page: Page) -> bool:
-    """Say whether nothing sticks out sideways."""
-    wide: bool = await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    return wide
 
 
 # How it looks.

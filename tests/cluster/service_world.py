@@ -23,6 +23,9 @@ from tests.hub.service_hub import SPAWNER, ServiceHub, start_service
 from tests.pods import new_namespace
 
 LINES = ("the first line", "the last line")
+LONG_LOG = f"yes {'x' * 700} | head -n 4000; echo {LINES[1]}"
+"""Writes 2.8 MB: more than an answer may have."""
+
 TOKEN = "the-token-of-the-server"
 PASSWORD = "mumble"
 
@@ -57,7 +60,7 @@ def pod(name: str, user: str, server: str, subject: str, image: str, claim: str 
                     "env": [{"name": "JUPYTERHUB_API_TOKEN", "value": TOKEN}],
                 }
             ],
-            "initContainers": [{"name": "home", "image": image, "command": ["true"]}],
+            "initContainers": [{"name": "home", "image": image, "command": ["sh", "-c", LONG_LOG]}],
             "volumes": [{"name": "home", "persistentVolumeClaim": {"claimName": claim}}] if claim else [],
         },
     }

@@ -7,12 +7,17 @@ import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 
 from devcluster.settings import Settings
+from jhkube.checks.cluster import Cluster
+from jhkube.checks.my_servers import my_servers_results
+from jhkube.checks.result import Status
 from jhkube.service.routes import ROUTES
 from jhkube.service.validation import answer_problem
 from tests.accounts import applied, asked_by, features, kubeconfig_of, rendered, rules_of
@@ -55,6 +60,7 @@ class Apart:
     hub: Hub
     namespace: str
     core: Any
+    kubeconfig: Path
 
     async def ask(self, who: Person, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Ask the service through the hub's proxy; return the status and the JSON body."""
@@ -102,7 +108,7 @@ async def apart(cluster, new_hub, tmp_path_factory) -> AsyncIterator[Apart]:
         hub_api = f"http://{hub.connect_host}:{hub.hub_port}/hub/api"
         largest = {"JHKUBE_MY_SERVERS_LARGEST_DISK": "50Mi"}
         async with service_apart(hub_api, f"http://127.0.0.1:{port}", token, kubeconfig, folder, **largest):
-            yield Apart(hub, namespace, cluster.core)
+            yield Apart(hub, namespace, cluster.core, kubeconfig)
     await cluster.core.delete_namespace(namespace)
 
 
@@ -257,3 +263,19 @@ async def test_the_role_is_enough_and_no_more(lived, apart: Apart):
     allowed = {(verb, group, resource.partition("/")[0]) for verb, group, resource in allowed}
     assert {each for each in asked if not each.allowed} == set()
     assert allowed - used == set()
+
+
+async def test_the_check_asks_with_the_services_own_token(apart: Apart):
+    own = yaml.safe_load(apart.kubeconfig.read_text())["users"][0]["user"]["token"]
+    review = await apart.core.create_namespaced_service_account_token(
+        "default", apart.namespace, {"spec": {"audiences": []}}
+    )
+    cluster = Cluster(apart.core.api_client, apart.namespace, "an administrator")
+    found = {}
+    for name, token in (("own", own), ("other", review.status.token), ("wrong", "x"), ("none", "")):
+        results = my_servers_results(cluster, token, user_namespaces=False)
+        found[name] = [each async for each in results]
+    assert [(each.status, ACCOUNT in each.text) for each in found["own"]] == [(Status.PASSED, True)]
+    assert {each.status for each in found["other"]} == {Status.FAILED}
+    assert "Role of the account of My servers" in found["other"][0].remedy
+    assert [each.status for each in found["wrong"] + found["none"]] == [Status.FAILED, Status.SKIPPED]

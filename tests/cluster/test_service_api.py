@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jhkube.service.api import MOST_FOLLOWED_BY_ONE
 from jhkube.service.cluster import LONGEST_LOG
 from jhkube.service.routes import ROUTES
 from jhkube.service.validation import answer_problem
@@ -342,6 +343,26 @@ async def test_a_log_of_a_gigabyte_takes_no_gigabyte(beside: World) -> None:
             read += len(part)
     assert read == GIGABYTE
     assert peak_memory(pid) - before < GIGABYTE / 16
+
+
+async def test_of_a_long_log_the_end_is_told(beside: World) -> None:
+    await running(beside, "ada")
+    status, log = await beside.ask("ada", "GET", "servers/~/logs?container=home&tail=5000")
+    assert (status, len(log["text"]), log["truncated"]) == (200, LONGEST_LOG, True)
+    assert log["text"].endswith(f"x\n{LINES[1]}\n")
+
+
+async def test_many_logs_that_are_followed_leave_room_for_other_requests(beside: World) -> None:
+    await running(beside, "ada")
+    async with AsyncExitStack() as stack:
+        answers = [await stack.enter_async_context(following(beside, "~")) for _ in range(MOST_FOLLOWED_BY_ONE + 1)]
+        assert [each.status for each in answers] == [200] * MOST_FOLLOWED_BY_ONE + [429]
+    # Who goes makes room for the next.
+    async with asyncio.timeout(30):
+        while True:
+            async with following(beside, "~") as answer:
+                if answer.status == 200:
+                    return
 
 
 names = st.text(min_size=1, max_size=40) | st.sampled_from(["~", "claim-kay", "class", "size", "start"])

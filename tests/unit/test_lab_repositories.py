@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 import time
@@ -230,11 +231,12 @@ async def test_an_answer_does_not_wait_for_a_long_look_which_goes_on(home, monke
     home.clone("paper").joinpath("new").write_text("")
     repositories = Repositories(str(home.path))
     monkeypatch.setattr(lab_repositories, "ANSWER_SECONDS", 0.0)
-    assert await repositories.unsaved() == {"repositories": [], "more": 0, "complete": False}
+    assert await repositories.unsaved() == {"repositories": [], "more": 0, "complete": False, "free": None}
     async with asyncio.timeout(60):
         while not (found := await repositories.unsaved())["complete"]:
             await asyncio.sleep(0.05)
     assert [each["path"] for each in found["repositories"]] == ["paper"]
+    assert 0 < found["free"] <= shutil.disk_usage(home.path).total
 
 
 async def test_two_questions_at_once_are_one_look(home, monkeypatch):

@@ -29,6 +29,7 @@ from jhkube.options_form.profiles import (
     available_for,
     chosen,
     entry_value,
+    larger_size,
     nearest_choice,
     parse_profiles,
     profile_list,
@@ -496,3 +497,38 @@ async def test_appended_twice_adds_once() -> None:
     spawner.volumes = {"own": {"name": "b"}}
     spawner.volumes = extra(spawner)
     assert list(extra(spawner).values()) == [{"name": "b"}, {"name": "a"}]
+
+
+MANY_SIZES = parse_sizes(
+    [
+        {"name": "small", "cores": 1, "memory": "2G", "default": True},
+        {"name": "wide", "cores": 8, "memory": "2G"},
+        {"name": "slow", "cores": 1, "memory": "4G"},
+        {"name": "medium", "cores": 2, "memory": "4G"},
+        {"name": "gpu", "cores": 4, "memory": "8G", "gpus": 1},
+        {"name": "amd", "cores": 4, "memory": "16G", "gpus": 1, "gpu_resource": "amd.com/gpu"},
+        {"name": "huge", "cores": 8, "memory": "64G"},
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "most", "larger"),
+    [
+        ({"size": "small"}, None, "slow"),
+        ({}, None, "slow"),
+        (None, None, "slow"),
+        ({"size": "wide"}, None, "slow"),
+        ({"size": "medium"}, None, "huge"),
+        ({"size": "medium"}, 32 * 2**30, None),
+        ({"size": "gpu"}, None, None),
+        ({"size": "huge"}, None, None),
+        ({"size": "of last year"}, None, None),
+        ({"profile": "own", "size": "small"}, None, None),
+    ],
+)
+def test_the_next_larger_size_has_more_memory_and_as_many_gpus(options, most, larger):
+    profiles = parse_profiles([{"display_name": "Own", "slug": "own"}])
+    available = available_for((), None, MANY_SIZES, profiles=profiles)
+    found = larger_size(options, available, most)
+    assert (found.name if found else None) == larger

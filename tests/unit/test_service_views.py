@@ -5,14 +5,15 @@ from http import HTTPStatus
 import pytest
 from kubernetes_asyncio.client import ApiException
 
+from jhkube.pod.home import HOME_VOLUME
 from jhkube.service.claim_views import check_growth, check_unused, claim_view
 from jhkube.service.event_views import event_views
-from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
+from jhkube.service.hub_answers import HubFailure, HubServer, HubServers, HubSize
 from jhkube.service.ownership import claims_of, pod_of, pods_of
 from jhkube.service.refusals import Refusal, cluster_refusal
 from jhkube.service.routes import ROUTES
 from jhkube.service.server_views import (
-    OUT_OF_MEMORY,
+    MEMORY_WARNING,
     gpu_views,
     group_server_view,
     kept_log_view,
@@ -26,6 +27,8 @@ from tests.hub.service_world import claim, event, pod
 BY_NAME = {route.name: route for route in ROUTES}
 FAILURE = HubFailure("The image lab:x does not exist. Choose another.", "ErrImagePull", "not found")
 
+MEMORY_END = HubFailure("Too little memory.", "OOMKilled", "container notebook: exit code 137")
+LARGER = HubSize("medium", "Medium", "2 cores, 4 GiB memory")
 
 UNSAVED = Unsaved.from_answer(
     {"repositories": [{"path": "work/paper", "changed": 2, "unpushed": 1}], "complete": True},
@@ -81,7 +84,28 @@ def test_a_container_that_was_ended_for_its_memory_is_a_warning():
     running["status"]["containerStatuses"] = [
         {"name": "notebook", "state": {"running": {}}, "lastState": {"terminated": {"reason": "OOMKilled"}}}
     ]
-    assert server_view(server(is_ready=True), running)["warnings"] == [OUT_OF_MEMORY]
+    view = server_view(server(is_ready=True, larger_size=LARGER), running)
+    assert view["warnings"] == [MEMORY_WARNING]
+    assert view["larger_size"] == LARGER.to_json()
+    assert answer_problem(BY_NAME["server"], view) == ""
+    running["status"]["containerStatuses"][0]["lastState"] = {}
+    assert server_view(server(is_ready=True, larger_size=LARGER), running)["larger_size"] is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_offered"),
+    [
+        ({"ended": MEMORY_END}, True),
+        ({"failure": MEMORY_END}, True),
+        ({"failure": FAILURE}, False),
+        ({"ended": MEMORY_END, "pending": "spawn"}, False),
+        ({}, False),
+    ],
+)
+def test_after_too_little_memory_the_next_size_is_offered(facts, is_offered):
+    view = server_view(server(**facts, larger_size=LARGER), None)
+    assert view["larger_size"] == (LARGER.to_json() if is_offered else None)
+    assert answer_problem(BY_NAME["server"], view) == ""
 
 
 def test_a_view_shows_no_environment():
@@ -150,7 +174,7 @@ def test_what_the_hub_writes_is_what_the_service_reads():
     written = HubServers(
         servers=(
             server(phases=(("created", 0.1),), failure=FAILURE, options={"size": "small"}),
-            server(name="", unsaved=UNSAVED),
+            server(name="", unsaved=UNSAVED, ended=MEMORY_END, larger_size=LARGER, is_image_gone=True),
         ),
         subject="github:1",
         namespace="labs",
@@ -199,6 +223,21 @@ def test_a_disk_says_its_state(change, state):
     view = claim_view(claim("claim-ada", "ada", "", "github:1") | change, [])
     assert view["state"] == state
     assert answer_problem(BY_NAME["claim"], view) == ""
+
+
+def test_free_space_is_told_by_the_server_whose_home_it_is():
+    on_it = pod("jupyter-ada", "ada", "", "github:1", "claim-ada")
+    on_it["spec"]["volumes"][0]["name"] = HOME_VOLUME
+    beside = pod("jupyter-ada--gpu", "ada", "gpu", "github:1", "claim-ada")
+    disk = claim("claim-ada", "ada", "", "github:1")
+    for pods, free, told in (
+        ([beside, on_it], {"": 7, "gpu": 9}, 7),
+        ([beside], {"": 7, "gpu": 9}, None),
+        ([on_it], {}, None),
+    ):
+        view = claim_view(disk, pods, free)
+        assert view["free_bytes"] == told
+        assert answer_problem(BY_NAME["claim"], view) == ""
 
 
 def test_a_disk_that_has_no_class_and_says_nothing_of_a_server_has_a_view():

@@ -11,6 +11,7 @@ from jupyterhub import orm as hub_orm
 from jupyterhub.utils import maybe_future
 from traitlets.config import Config
 
+from jhkube import spawner as spawner_module
 from jhkube import spawner_options
 from jhkube.checks.configuration import configuration_results
 from jhkube.checks.configured import ConfiguredHub
@@ -21,6 +22,8 @@ from jhkube.options_form import form
 from jhkube.options_form.profiles import parse_profiles
 from jhkube.spawner import JHKubeSpawner
 from jhkube.spawner_options import StartRefused, _computed_profiles
+from jhkube.watch.ends import Ends
+from jhkube.watch.failure import Failure
 from jhkube.watch.start import Start
 from tests.menus import menu
 
@@ -121,6 +124,28 @@ async def test_what_costs_or_does_more_than_a_link_may_decide_is_shown_in_the_fo
     assert error.field == field
     assert spawner._choice is None
     assert options == form.options_from_form(query)
+
+
+TOO_LITTLE = Failure("OOMKilled", "Your server used too much.", "container notebook: exit code 137")
+
+
+@pytest.mark.parametrize(
+    ("end", "subject", "chosen", "is_said"),
+    [
+        (TOO_LITTLE, "", "medium", True),
+        (TOO_LITTLE, "github:2", "small", False),
+        (Failure("Evicted", "The node was full."), "", "small", False),
+    ],
+)
+async def test_after_too_little_memory_the_form_begins_with_the_next_size(monkeypatch, end, subject, chosen, is_said):
+    monkeypatch.setattr(spawner_module, "ENDS", ends := Ends())
+    (spawner,) = spawners()
+    spawner.user_options = {"size": "small", "image": "w_2026_45"}
+    ends.note(spawner.user.id, "", end, subject)
+    shown = await spawner._rendered_form()
+    assert re.search(rf'name="size"[^>]*value="{chosen}"[^>]*checked', shown), shown
+    assert ("had too little memory, so Medium is chosen here" in shown) is is_said
+    assert spawner.user_options["size"] == "small"
 
 
 USUAL = {"name": "usual", "default": True, "cores": 2, "memory": "4G", "gpus": 1}

@@ -36,6 +36,11 @@ def test_what_is_unsaved_is_said_in_a_sentence(unsaved, state, said):
     assert Unsaved.from_json(unsaved.to_json()) == unsaved
 
 
+def test_free_space_is_kept_where_a_server_tells_it():
+    assert (answer().free, answer(free=5 * 2**30).free) == (None, 5 * 2**30)
+    assert Unsaved.from_json(answer(free=7).to_json()).free == 7
+
+
 def test_a_sentence_names_three_repositories_and_counts_the_rest():
     many = answer(*(repository(f"r{number}", 1) for number in range(MOST_REPOSITORIES + 5)), more=5)
     assert len(many.repositories) == MOST_REPOSITORIES
@@ -65,6 +70,9 @@ def test_a_path_has_no_characters_that_hide_others():
         {"repositories": [repository(changed="9")]},
         {"repositories": [repository(unpushed=10**30)]},
         {"repositories": [], "more": "many"},
+        {"repositories": [], "free": -1},
+        {"repositories": [], "free": 2**70},
+        {"repositories": [], "free": "much"},
     ],
 )
 def test_an_answer_of_another_form_is_refused(said):

@@ -1,6 +1,8 @@
 """The steps of a start, how long they usually take, and why a server that ran has ended."""
 
-from jhkube.watch.ends import Ends, end_of
+import pytest
+
+from jhkube.watch.ends import Ends, end_of, lacked_memory
 from jhkube.watch.steps import UsualTimes, start_view
 
 
@@ -47,7 +49,27 @@ def test_an_end_for_memory_is_remembered_until_it_is_forgotten():
     assert end.reason == "OOMKilled"
     assert end_of(pod("Completed")) is None
     ends = Ends()
-    ends.note(1, "gpu", end)
-    assert (ends.get(1, "gpu"), ends.get(1, ""), ends.get(2, "gpu")) == (end, None, None)
+    ends.note(1, "gpu", end, "github:1")
+    found = [ends.get(*key, "github:1") for key in ((1, "gpu"), (1, ""), (2, "gpu"))]
+    assert found == [end, None, None]
+    assert ends.users() == {1}
     ends.forget(1, "gpu")
-    assert ends.get(1, "gpu") is None
+    assert ends.get(1, "gpu", "github:1") is None
+
+
+def test_an_end_is_not_told_to_somebody_else_who_got_the_same_number():
+    ends = Ends()
+    ends.note(1, "gpu", end_of(pod("OOMKilled")), "github:1")
+    assert [ends.get(1, "gpu", other) for other in ("github:2", "")] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("reason", "detail", "lacked"),
+    [
+        ("OOMKilled", "container notebook: exit code 137", True),
+        ("OOMKilled", "container home: exit code 137", False),
+        ("Evicted", "The node was low on resource: memory", False),
+    ],
+)
+def test_a_larger_size_helps_the_servers_own_container_alone(reason, detail, lacked):
+    assert lacked_memory(reason, detail) is lacked

@@ -1,4 +1,4 @@
-"""Which git repositories below a folder have work that is nowhere else: files not committed, commits not pushed.
+"""Which git repositories in a home have work that is nowhere else: files not committed, commits not pushed.
 
 A repository can come from anywhere, with its own configuration. Nothing that it configures is run: no file system
 monitor, no hook, no filter, no transport. It is only read; not even the index is refreshed. Repositories that belong
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from collections import deque
@@ -84,6 +85,9 @@ class Look:
 
     is_complete: bool = False
 
+    free: int | None = None
+    """Bytes that the home has left; None before that is known."""
+
     def to_json(self) -> dict[str, Any]:
         """Return the answer."""
         unsaved = [each for each in self.found if each["changed"] or each["unpushed"]]
@@ -92,6 +96,7 @@ class Look:
             "repositories": [*unsaved, *unknown][:MOST_LISTED],
             "more": len(unsaved[MOST_LISTED:]),
             "complete": self.is_complete,
+            "free": self.free,
         }
 
 
@@ -116,6 +121,7 @@ class Repositories:
     async def _run(self, look: Look) -> None:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
+                look.free = (await asyncio.to_thread(shutil.disk_usage, self._home)).free
                 until = time.monotonic() + LOOK_SECONDS / 2
                 paths, is_complete = await asyncio.to_thread(repositories_below, self._home, until)
                 for path in paths:
@@ -123,7 +129,7 @@ class Repositories:
                     if changed != 0 or unpushed != 0:
                         look.found.append({"path": self._shown(path), "changed": changed, "unpushed": unpushed})
                 look.is_complete = is_complete
-        except TimeoutError:
+        except (OSError, TimeoutError):
             pass
         finally:
             self._looking, self._ended = None, time.monotonic()

@@ -1,7 +1,8 @@
-"""A server extension: tells the hub which repositories at home have work that is nowhere else.
+"""A server extension: tells the hub which repositories at home have work that is nowhere else, and what is free.
 
 `GET …/jhkube/unsaved`, for whoever may use the server: `{"repositories": [{"path": "paper", "changed": 2,
-"unpushed": 1}], "more": 0, "complete": true}`. `changed` or `unpushed` is null where git does not tell.
+"unpushed": 1}], "more": 0, "complete": true, "free": 3221225472}`. `changed` or `unpushed` is null where git does not
+tell. `free` is how many bytes the home has left.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@
   const steps = [...page.querySelectorAll("[data-step]")];
   let since = Date.now() - 1000 * Number(page.dataset.elapsed || 0);
   let isOver = false;
+  let couldNotStop = false;
 
   const setText = (element, text) => {
     if (element.textContent !== text) element.textContent = text;
@@ -74,13 +75,13 @@
     find("jhkube-heading").focus();
   };
 
-  const events = new EventSource(page.dataset.progress);
-  events.onopen = () => {
-    trouble("");
+  let events;
+  const opened = () => {
     // The hub tells all that has happened from the beginning.
     find("progress-log").replaceChildren();
   };
-  events.onmessage = (message) => {
+  const told = (message) => {
+    if (!couldNotStop) trouble("");
     const event = JSON.parse(message.data);
     if (event.failed) {
       events.close();
@@ -97,17 +98,29 @@
       location.reload();
     }
   };
-  events.onerror = () => {
+  const lost = () => {
     if (isOver) return;
+    couldNotStop = false;
     trouble("The hub does not answer at the moment. The start goes on, and this page tries again.");
     // The hub answers, and knows of no start: it says where the server is, or why it does not run.
     if (events.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
   };
 
+  const follow = () => {
+    isOver = false;
+    events = new EventSource(page.dataset.progress);
+    events.onopen = opened;
+    events.onmessage = told;
+    events.onerror = lost;
+  };
+  follow();
+
   const stop = find("jhkube-stop");
   stop.hidden = false;
   stop.addEventListener("click", async () => {
     stop.disabled = true;
+    couldNotStop = false;
+    trouble("");
     events.close();
     isOver = true;
     setText(find("progress-message"), "Stopping the start.");
@@ -120,8 +133,11 @@
       if (!answer.ok) throw new Error(String(answer.status));
       location.assign(page.dataset.home);
     } catch {
+      // The start goes on, and so does what is told of it.
       stop.disabled = false;
-      trouble("The start could not be stopped. Reload this page and try again.");
+      couldNotStop = true;
+      trouble("The start could not be stopped. Press Stop the start again.");
+      follow();
     }
   });
 
