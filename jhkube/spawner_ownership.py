@@ -90,6 +90,9 @@ class OwningSpawner(ChoosingSpawner):
 
     async def _make_delete_pvc_request(self, pvc_name: str, request_timeout: float) -> bool:
         """Delete the claim of a person who is deleted, but not one that was made for somebody else."""
+        if self.is_guest:
+            # A claim that has this name is not theirs: they have none.
+            return True
         # Where there is no hub, a person may be no more than a name.
         ask = getattr(self.user, "get_auth_state", dict)
         auth_state = await maybe_future(ask())

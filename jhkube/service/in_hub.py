@@ -75,7 +75,7 @@ class OptionsHandler(APIHandler):
             await spawner.first_menu()
         available = await spawner.available() if menu is not None else Available(reset_environment=False, debug=False)
         ceiling = getattr(spawner, "ceiling", None)
-        sizes = spawner.parsed_sizes() if menu is not None else ()
+        sizes = spawner.own_sizes() if menu is not None else ()
         self.write(
             {
                 **_choices(available),
