@@ -185,6 +185,7 @@ class JHKubeSpawner(UnsavedMixin, AheadSpawner):
             size=choice.size.name if choice.size else "",
             hub_groups=groups,
             repository=choice.repository,
+            secrets=choice.secrets,
             warning=choice.warning,
         )
 

@@ -168,8 +168,13 @@ class ChoosingSpawner(CountedSpawner):
             [each for each in profiles if each.get("groups") or not self.is_guest],
             repositories=self.parsed_repositories(),
             variables=self._named_ours(self.parsed_variables()),
+            secrets=await self.own_secret_names() if self.own_secrets and not self.is_guest else None,
             is_ready=self._ready_images.has if self._ready_images else lambda image: False,
         )
+
+    async def own_secret_names(self) -> tuple[str, ...]:
+        """Return the names of the secrets that are surely the person's."""
+        return ()
 
     async def _profiles_now(self) -> tuple[dict[str, Any], ...]:
         """Return the operator's own profiles; a callable `profile_list` is asked each time, as by KubeSpawner."""

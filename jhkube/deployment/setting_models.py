@@ -413,6 +413,11 @@ class MyServers(Section):
     largest_disk: Quantity = setting(
         "JHKUBE_MY_SERVERS_LARGEST_DISK", "", "how large people may let their disks grow: 50Gi; not at all if unset"
     )
+    secrets: Flag = setting(
+        "JHKUBE_MY_SERVERS_SECRETS",
+        False,
+        "whether people can make secrets of their own there, and attach them to their servers",
+    )
     kubeflow: Flag = setting("JHKUBE_MY_SERVERS_KUBEFLOW", False, "whether that service has Kubeflow's notebook API")
     renku_forge: Url = setting(
         "JHKUBE_MY_SERVERS_RENKU_FORGE",

@@ -216,7 +216,8 @@ class Guests:
     def _is_due(self, orm_user: Any) -> bool:
         if self._limits is None:
             return True
-        now, created = datetime.now(UTC).replace(tzinfo=None), orm_user.created
+        created: datetime = orm_user.created
+        now = datetime.now(UTC).replace(tzinfo=None)
         last = max(created, orm_user.last_activity or created)
         is_old = self._limits.max_age > 0 and now - created > timedelta(seconds=self._limits.max_age)
         return is_old or now - last > timedelta(seconds=self._limits.idle_timeout)
@@ -230,7 +231,8 @@ def is_guest(auth_state: Mapping[str, Any] | None) -> bool:
 
 def _guests_in(db: Any) -> list[Any]:
     """Return the hub's records of users with the names of guests."""
-    named = db.query(orm.User).filter(orm.User.name.startswith(GUEST_PREFIX))
+    columns: Any = orm.User
+    named = db.query(columns).filter(columns.name.startswith(GUEST_PREFIX))
     return [user for user in named if is_guest_name(user.name)]
 
 

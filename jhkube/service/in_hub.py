@@ -156,6 +156,7 @@ def _choices(available: Available) -> dict[str, Any]:
             }
             for each in available.variables
         ],
+        "secrets": list(available.secrets or ()),
         "reset_environment": available.reset_environment,
         "debug": available.debug,
         "errors": list(images.errors) if images else [],

@@ -92,7 +92,7 @@ async def test_offers_for_everybody_are_for_guests_only_where_none_names_them(gu
     assert len((await spawner.available()).images.entries) == 1
     weeklies = [{"kinds": {"weekly": 2}}, {"kinds": {"weekly": 1}, "groups": ["guests"]}]
     for rules, count in ((weeklies, 1), (weeklies[:1], 2)):
-        spawner.image_menu.rules = ImageMenu(offers=rules, cache_file="").rules
+        spawner.image_menu._rules = ImageMenu(offers=rules, cache_file="").rules
         assert len((await spawner.available()).images.entries) == count
 
 
