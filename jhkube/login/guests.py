@@ -148,7 +148,9 @@ class Guests:
         assert self._limits is not None
         self._uids = {name: uid for name, uid in self._uids.items() if name in there or name in self._arriving}
         for name in there - self._uids.keys():
-            identity = ((await handler.find_user(name).get_auth_state()) or {}).get(AUTH_STATE_KEY) or {}
+            user = handler.find_user(name)
+            # They may be removed meanwhile.
+            identity = ((await user.get_auth_state() or {}) if user else {}).get(AUTH_STATE_KEY) or {}
             self._uids[name] = int(identity.get("uid", -1))
         taken = {*self._uids.values(), *(uid for _, uid in self._arriving.values())}
         while True:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 
 import pytest
+from traitlets.config import Config
 
 from jhkube.auth import GitHubOrgAuthenticator, OIDCOrgAuthenticator
+from jhkube.checks.configuration import configuration_results
+from jhkube.checks.configured import ConfiguredHub
 from jhkube.identity import UserIdentity
 from jhkube.images.menu import ImageMenu
 from jhkube.login.errors import TooManyGuests
@@ -144,3 +147,24 @@ def test_settings_that_would_let_guests_be_others_are_errors(kind, settings, tra
 @pytest.mark.parametrize("kind", [GitHubOrgAuthenticator, OIDCOrgAuthenticator])
 def test_the_defaults_go_together(kind):
     assert not [each for each in kind(guest_login=True).findings() if each.trait.startswith("guest")]
+
+
+async def test_the_check_tells_what_guests_lack_and_what_nobody_has_named_for_them(kubeconfig):
+    config = Config({"JupyterHub": {"spawner_class": "jhkube", "authenticator_class": "jhkube-github"}})
+    config.ImageMenu = Config(repositories=["registry.example/lab"], cache_file="")
+    config.JHKubeSpawner = Config(sizes=[{**SIZES[0], "groups": ["staff"]}], enable_user_namespaces=True)
+
+    def told():
+        return [each.text for each in configuration_results(ConfiguredHub(config)) if "guests" in each.text]
+
+    assert told() == []
+    config.GitHubOrgAuthenticator.guest_login = True
+    assert [text.split(":")[0] for text in told()] == [
+        "guests cannot start a server where each person has a namespace",
+        "guests have no ceiling of their own",
+        "guests cannot start a server",
+        "guests may choose the images that are for everybody",
+    ]
+    config.JHKubeSpawner = Config(sizes=SIZES, ceilings={"groups": {"guests": {"servers": 1}}})
+    config.ImageMenu.offers = [{"kinds": {"weekly": 1}, "groups": ["guests"]}]
+    assert told() == []
