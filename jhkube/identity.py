@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["AUTH_STATE_KEY", "SUBJECT_ANNOTATION", "UnixGroup", "UserIdentity", "made_for"]
+__all__ = [
+    "AUTH_STATE_KEY",
+    "GUEST_PREFIX",
+    "GUEST_SUBJECT",
+    "SUBJECT_ANNOTATION",
+    "UnixGroup",
+    "UserIdentity",
+    "is_guest_name",
+    "made_for",
+]
 
 AUTH_STATE_KEY = "jhkube_identity"
 """The key of auth_state under which the identity is kept, as `UserIdentity.to_dict` gives it."""
 
 SUBJECT_ANNOTATION = "jhkube/subject"
 """The annotation of a pod, a Secret, a claim or a namespace that says whose it is: the identity's `subject`."""
+
+GUEST_PREFIX = "guest-"
+"""How the hub's user name of a guest begins."""
+
+GUEST_SUBJECT = "guest:"
+"""How the subject of a guest begins; no provider has this prefix."""
+
+# guest-k3v5w2hq7m4n6b2xz5tr: 100 random bits in the alphabet of base 32 (RFC 4648, section 6), in lower case.
+_GUEST_NAME = re.compile(rf"{GUEST_PREFIX}[a-z2-7]{{20}}")
 
 VERSION = 2
 """The version number written with an identity; raised when its shape changes.
@@ -101,6 +120,17 @@ class UserIdentity:
             raise ValueError(f"an identity without {error}") from None
         except TypeError as error:
             raise ValueError(f"an identity that is malformed: {error}") from None
+
+
+def is_guest_name(name: str) -> bool:
+    """Say whether a hub's user name is one that only guests have: nobody who logs in at a provider gets it.
+
+    Examples
+    --------
+    >>> is_guest_name("guest-k3v5w2hq7m4n6b2xz5tr"), is_guest_name("guest-lecturer")
+    (True, False)
+    """
+    return _GUEST_NAME.fullmatch(name) is not None
 
 
 def made_for(made: Mapping[str, Any] | None) -> str:

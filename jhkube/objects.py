@@ -14,6 +14,7 @@ from kubespawner.clients import shared_client
 
 from jhkube.identity import made_for
 from jhkube.kube import FORBIDDEN, NOT_FOUND, plain_answer
+from jhkube.pod.own_secrets import list_name, object_name, secrets_in
 from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
 from jhkube.pod.volume_claims import ClaimAction, ClaimPlan, claim_action, owner_patch
 from jhkube.watch.admission import exists_already, is_momentary
@@ -22,11 +23,13 @@ __all__ = [
     "HomeRefused",
     "claim_plan",
     "create_secret",
+    "delete_own_secrets",
     "ensure_object",
     "grow_claim",
     "mark_claim",
     "owner_of_namespace",
     "read_claim",
+    "read_list_of_secrets",
     "remove_quota",
     "renew_secret",
     "set_quota",
@@ -194,6 +197,38 @@ async def read_claim(api: Any, namespace: str, name: str) -> dict[str, Any] | No
             raise
         return None
     return dict(json.loads(answer))
+
+
+async def read_list_of_secrets(api: Any, namespace: str, subject: str, timeout: float) -> dict[str, Any] | None:
+    """Return the ConfigMap that lists a person's own secrets, or None where there is none.
+
+    Parameters
+    ----------
+    timeout
+        How long to wait for the API server, in seconds.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            answer = await plain_answer(api.read_namespaced_config_map, list_name(subject), namespace)
+    except ApiException as error:
+        if error.status != NOT_FOUND:
+            raise
+        return None
+    return dict(json.loads(answer))
+
+
+async def delete_own_secrets(api: Any, namespace: str, subject: str, timeout: float) -> None:
+    """Delete all secrets of a person who is deleted, and the list of them."""
+    found = secrets_in(await read_list_of_secrets(api, namespace, subject, timeout), subject)
+    names = [object_name(subject, each.name) for each in found]
+    deletions = [partial(api.delete_namespaced_secret, name) for name in names]
+    for delete in (*deletions, partial(api.delete_namespaced_config_map, list_name(subject))):
+        try:
+            async with asyncio.timeout(timeout):
+                await plain_answer(delete, namespace)
+        except ApiException as error:
+            if error.status != NOT_FOUND:
+                raise
 
 
 async def owner_of_namespace(api: Any, name: str) -> str | None:

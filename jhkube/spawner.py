@@ -45,6 +45,7 @@ NO_CLONE = (
     "A repository is cloned as its person, and your login does not tell this hub who you are in the pod. "
     "Start without the repository."
 )
+NO_NAMESPACE = "This hub cannot start servers of guests, since each person has a namespace. Tell its operators."
 
 
 class JHKubeSpawner(UnsavedMixin, AheadSpawner):
@@ -115,7 +116,9 @@ class JHKubeSpawner(UnsavedMixin, AheadSpawner):
 
     def start(self) -> Any:
         """Start the pod; see `_start`."""
-        if self._identity is not None and self.home == HomeKind.PVC:
+        if self.is_guest:
+            self.storage_pvc_ensure = False
+        elif self._identity is not None and self.home == HomeKind.PVC:
             self.storage_pvc_ensure = True
         return super().start()
 
@@ -127,6 +130,9 @@ class JHKubeSpawner(UnsavedMixin, AheadSpawner):
         return made
 
     async def _ensure_namespace(self) -> None:
+        if self.is_guest:
+            # The hub may not delete namespaces, so nothing of a guest's would go with them.
+            raise StartRefused(NO_NAMESPACE)
         await self._retried(self._check_namespace)
         await self._retried(super()._ensure_namespace)
         if not self.ceilings_are_quotas:
@@ -208,6 +214,7 @@ class JHKubeSpawner(UnsavedMixin, AheadSpawner):
             size=choice.size.name if choice.size else "",
             hub_groups=groups,
             repository=choice.repository,
+            secrets=choice.secrets,
             warning=choice.warning,
         )
 

@@ -234,6 +234,19 @@ class SpawnerConfig(AheadConfig, HomeConfig, RepositoryConfig):
         """,
     ).tag(config=True)
 
+    own_secrets = Bool(
+        False,
+        help="""
+        Whether people can attach secrets of their own to a server: those that they have made in the service *My
+        servers*. They are files below `/secrets`. The hub's account needs `get` and `delete` on `configmaps`. See
+        [the guide to secrets](../howto/secrets.md).
+
+        For example::
+
+            c.JHKubeSpawner.own_secrets = True
+        """,
+    ).tag(config=True)
+
     presets: Any = List(
         help="""
         Check boxes on the form. Each one adds `environment`, `volumes` with `volume_mounts`, `labels` or

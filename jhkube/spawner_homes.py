@@ -10,10 +10,12 @@ from traitlets.config import Configurable
 
 from jhkube.operator_models import checked_trait
 from jhkube.pod.home import FolderMaker, Home, HomeKind, parse_home
+from jhkube.pod.limits import parse_quantity
 
 __all__ = ["HomeConfig"]
 
 _PARSERS: Final[dict[str, Callable[[Any], object]]] = {
+    "guest_home_size": parse_quantity,
     "home_path": lambda path: parse_home("pvc", path=path),
     "home_sub_path": lambda path: parse_home("pvc", sub_path=path),
     "home_copy_from": lambda path: parse_home("pvc", copy_from=path),
@@ -159,6 +161,19 @@ class HomeConfig(Configurable):
         For example::
 
             c.JHKubeSpawner.home_make_image = "docker.io/library/busybox:1.36"
+        """,
+    ).tag(config=True)
+
+    guest_home_size = Unicode(
+        "1Gi",
+        help="""
+        How large the home of a guest may be, as a Kubernetes quantity. It is an `emptyDir` volume that goes with the
+        pod. Kubernetes evicts the server of a guest whose home is larger. See [the guide to
+        guests](../howto/guests.md).
+
+        For example::
+
+            c.JHKubeSpawner.guest_home_size = "200Mi"
         """,
     ).tag(config=True)
 

@@ -159,16 +159,22 @@ class ChoosingSpawner(CountedSpawner):
         """Return what the person may choose from now."""
         assert self.image_menu is not None
         groups = self._groups
+        profiles = await self._profiles_now()
         return available_for(
             groups,
-            self.image_menu.offer_for(groups),
-            self.parsed_sizes(),
-            self.parsed_presets(),
-            await self._profiles_now(),
+            self.image_menu.offer_for(groups, prefer_named=self.is_guest),
+            self.own_sizes(),
+            self._named_ours(self.parsed_presets()),
+            [each for each in profiles if each.get("groups") or not self.is_guest],
             repositories=self.parsed_repositories(),
-            variables=self.parsed_variables(),
+            variables=self._named_ours(self.parsed_variables()),
+            secrets=await self.own_secret_names() if self.own_secrets and not self.is_guest else None,
             is_ready=self._ready_images.has if self._ready_images else lambda image: False,
         )
+
+    async def own_secret_names(self) -> tuple[str, ...]:
+        """Return the names of the secrets that are surely the person's."""
+        return ()
 
     async def _profiles_now(self) -> tuple[dict[str, Any], ...]:
         """Return the operator's own profiles; a callable `profile_list` is asked each time, as by KubeSpawner."""

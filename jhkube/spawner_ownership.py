@@ -10,7 +10,9 @@ from jupyterhub.utils import maybe_future
 from kubernetes_asyncio.client import V1PersistentVolumeClaim
 
 from jhkube.identity import AUTH_STATE_KEY, SUBJECT_ANNOTATION, UserIdentity, made_for
-from jhkube.objects import owner_of_namespace, read_claim
+from jhkube.kube import API_ERRORS, error_text
+from jhkube.objects import delete_own_secrets, owner_of_namespace, read_claim, read_list_of_secrets
+from jhkube.pod.own_secrets import secrets_in
 from jhkube.pod.volume_claims import may_delete, names_a_person, refusal
 from jhkube.spawner_options import ChoosingSpawner, StartRefused
 
@@ -88,8 +90,39 @@ class OwningSpawner(ChoosingSpawner):
         )
         return StartRefused(sentence)
 
+    async def _subject_now(self) -> str:
+        """Return the person's immutable id as auth_state has it now; empty where nobody knows it."""
+        # Where there is no hub, a person may be no more than a name.
+        ask = getattr(self.user, "get_auth_state", dict)
+        auth_state = await maybe_future(ask())
+        identity = identity_in(auth_state if isinstance(auth_state, Mapping) else {})
+        return identity.subject if identity else ""
+
+    async def own_secret_names(self) -> tuple[str, ...]:
+        """Return the names of the secrets that are surely the person's; none while the API server does not tell."""
+        subject = await self._subject_now()
+        if not subject:
+            return ()
+        timeout = self.k8s_api_request_timeout
+        try:
+            found = await read_list_of_secrets(self.api, self.namespace, subject, timeout)
+        except API_ERRORS as error:
+            self.log.warning("%s: its person's secrets are not known: %s", self._log_name, error_text(error))
+            return ()
+        return tuple(each.name for each in secrets_in(found, subject))
+
+    async def delete_forever(self) -> None:
+        """Delete what is the person's own, together with KubeSpawner's claim, when the person is deleted."""
+        await super().delete_forever()
+        subject = "" if self.name or not self.own_secrets else await self._subject_now()
+        if subject:
+            await delete_own_secrets(self.api, self.namespace, subject, self.k8s_api_request_timeout)
+
     async def _make_delete_pvc_request(self, pvc_name: str, request_timeout: float) -> bool:
         """Delete the claim of a person who is deleted, but not one that was made for somebody else."""
+        if self.is_guest:
+            # A claim that has this name is not theirs: they have none.
+            return True
         # Where there is no hub, a person may be no more than a name.
         ask = getattr(self.user, "get_auth_state", dict)
         auth_state = await maybe_future(ask())

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
 from kubespawner import KubeSpawner
 
-from jhkube.options_form.profiles import Choice, OptionError
+from jhkube.identity import is_guest_name
+from jhkube.options_form.profiles import LAB, Choice, OptionError
+from jhkube.options_form.sizes import Size
+from jhkube.pod.build import PodSettings
+from jhkube.pod.home import temporary_home
 from jhkube.pod.limits import Ceiling, Usage, ceiling_for, gpu_count, over_ceiling, pod_usage
 from jhkube.pod.mounts import Mount, claim_in_use, mounts_for
 from jhkube.spawner_config import SpawnerConfig
 
 __all__ = ["CountedSpawner"]
+
+
+class _ForGroups(Protocol):
+    """Something of the operator's that can be for certain groups."""
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The hub groups that it is for; empty for everybody."""
+
+
+_T = TypeVar("_T", bound=_ForGroups)
 
 
 class CountedSpawner(SpawnerConfig, KubeSpawner):
@@ -24,6 +43,33 @@ class CountedSpawner(SpawnerConfig, KubeSpawner):
     @property
     def _groups(self) -> tuple[str, ...]:
         return tuple(group.name for group in getattr(self.user, "groups", None) or ())
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether the person is a guest: what is for everybody is not for them, but only what names their group."""
+        return is_guest_name(str(getattr(self.user, "name", "")))
+
+    def _named_ours(self, entries: Iterable[_T]) -> tuple[_T, ...]:
+        """Return what may be this person's: all of it, or for a guest what names their group."""
+        mine = frozenset(self._groups)
+        return tuple(each for each in entries if not self.is_guest or each.groups & mine)
+
+    def pod_settings(self) -> PodSettings:
+        """Return the traits about pods as one value; a guest's home goes with the pod."""
+        settings = super().pod_settings()
+        if not self.is_guest:
+            return settings
+        home = temporary_home(settings.home, self.guest_home_size)
+        return replace(settings, home=home, mounts=self._named_ours(settings.mounts))
+
+    def own_sizes(self) -> tuple[Size, ...]:
+        """Return the sizes that are not kept from this person; a guest for whom none is named has the smallest."""
+        sizes = self.parsed_sizes()
+        named = self._named_ours(sizes)
+        if named or not sizes:
+            return named
+        free = [size for size in sizes if not size.groups]
+        return tuple(sorted(free, key=lambda size: (size.gpus, size.memory, size.cores))[:1])
 
     @property
     def _pod_key(self) -> str:
@@ -46,6 +92,9 @@ class CountedSpawner(SpawnerConfig, KubeSpawner):
 
     def _check_room(self, choice: Choice | None) -> None:
         """Refuse a start that is one too many for the person's ceiling, or for a claim of one pod at a time."""
+        if self.is_guest and choice is not None and choice.profile == LAB and choice.size is None:
+            # It would be as large as its node.
+            raise OptionError("size", "This hub has no size for guests. Tell its operators.")
         if self.ceilings and (sentence := over_ceiling(self._others(), self._wanted(choice), self.ceiling)):
             raise OptionError("size", sentence)
         if mounts := self._exclusive_mounts():

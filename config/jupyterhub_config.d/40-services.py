@@ -32,6 +32,14 @@ if settings["culler.enabled"]:
             "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers", *memberships],
         }
     )
+    # The lab image tells people in JupyterLab before a server stops that has run for the longest time allowed.
+    if settings["culler.maxAge"]:
+        c.JHKubeSpawner.environment.update(
+            {
+                "JHKUBE_STOPS_AFTER": str(settings["culler.maxAge"]),
+                "JHKUBE_STOP_WARNING": str(settings["culler.warning"]),
+            }
+        )
     # The hub itself looks whether a stopped server is due to be removed; the culler asks it to.
     if settings["culler.removeAfter"]:
         c.JupyterHub.extra_handlers.extend(removal_handlers(Removal.from_settings(settings)))

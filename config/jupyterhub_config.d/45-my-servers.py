@@ -30,6 +30,7 @@ if settings["myServers.enabled"]:
             "environment": {
                 **{name: os.environ[name] for name in CLUSTER if name in os.environ},
                 "JHKUBE_MY_SERVERS_LARGEST_DISK": settings["myServers.largestDisk"],
+                "JHKUBE_MY_SERVERS_SECRETS": str(settings["myServers.secrets"]).lower(),
                 "JHKUBE_MY_SERVERS_KUBEFLOW": str(settings["myServers.kubeflow"]).lower(),
                 "JHKUBE_MY_SERVERS_RENKU_FORGE": settings["myServers.renkuForge"],
                 "JHKUBE_HOME_SIZE": settings["home.size"],
@@ -40,6 +41,8 @@ if settings["myServers.enabled"]:
     c.JupyterHub.extra_handlers.extend(hub_handlers(Idle.from_settings(settings)))
     # Of a server that failed, the service shows the end of the log.
     c.JHKubeSpawner.keep_failed_logs = True
+    # People attach the secrets that they have made there.
+    c.JHKubeSpawner.own_secrets = settings["myServers.secrets"]
 
     # Who may use it. Where a role `user` of the operator's says that, it cannot be defined a second time.
     if settings["myServers.everybody"]:

@@ -194,6 +194,7 @@ def hub_facts(hub: ConfiguredHub) -> HubFacts:
         quotas=spawner.enable_user_namespaces and spawner.ceilings_are_quotas,
         marks_ready=spawner.mark_ready_images,
         keeps_logs=spawner.keep_failed_logs,
+        own_secrets=spawner.own_secrets,
         runs_my_servers=any(each.get("name") == SERVICE_NAME and each.get("command") for each in hub.app.services),
         starts_ahead=spawner.start_ahead != "off",
         pull_secret=secret if not secret or "/" in secret else f"{own_namespace()}/{secret}",

@@ -111,6 +111,7 @@ def _spawner(hub: ConfiguredHub) -> Iterator[Result]:
                 "Set c.JHKubeSpawner.home_make_image to an image with sh, mkdir, chmod, chown and ls that you trust.",
             )
         yield from _repositories(hub)
+        yield from _guests(hub)
         if hub.spawner.adopt_claims:
             yield CONFIGURATION.warning(
                 "adopt_claims: a claim that does not say whose it is becomes the home of whoever has its name",
@@ -121,6 +122,36 @@ def _spawner(hub: ConfiguredHub) -> Iterator[Result]:
     except NoClusterConfigured:
         # The check of the cluster tells it.
         return
+
+
+def _guests(hub: ConfiguredHub) -> Iterator[Result]:
+    """Yield what keeps guests from a server, and what they get that nobody has named for them."""
+    authenticator, spawner = hub.authenticator, hub.spawner
+    if not getattr(authenticator, "guest_login", False):
+        return
+    group = authenticator.guest_group
+    if spawner.enable_user_namespaces:
+        yield CONFIGURATION.failed(
+            "guests cannot start a server where each person has a namespace: the hub may not delete namespaces",
+            f"Set c.KubeSpawner.enable_user_namespaces = False, or c.{type(authenticator).__name__}.guest_login = "
+            "False.",
+        )
+    if group not in spawner.parsed_ceilings().groups:
+        yield CONFIGURATION.warning(
+            f"guests have no ceiling of their own: no entry of ceilings is for the group {group}",
+            f'Set one: c.JHKubeSpawner.ceilings = {{"groups": {{"{group}": {{"servers": 1, "cores": 1}}}}}}.',
+        )
+    sizes = spawner.parsed_sizes()
+    if sizes and not any(not size.groups or group in size.groups for size in sizes):
+        yield CONFIGURATION.failed(
+            f"guests cannot start a server: all sizes are for other groups than {group}",
+            f"Name the group {group} in the groups of a size.",
+        )
+    if hub.menu is not None and hub.menu.repositories and not any(group in rule.groups for rule in hub.menu.rules):
+        yield CONFIGURATION.warning(
+            f"guests may choose the images that are for everybody: no offer is for the group {group}",
+            f"Name the group {group} in the groups of an offer (c.ImageMenu.offers).",
+        )
 
 
 def _repositories(hub: ConfiguredHub) -> Iterator[Result]:

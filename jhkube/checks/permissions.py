@@ -55,6 +55,9 @@ class HubFacts:
     keeps_logs: bool = False
     """Whether the hub keeps the end of the log of a server that failed (`keep_failed_logs`)."""
 
+    own_secrets: bool = False
+    """Whether people can attach secrets of their own (`own_secrets`)."""
+
     runs_my_servers: bool = False
     """Whether the hub runs the service "My servers", which then has the hub's account (`JHKUBE_MY_SERVERS`)."""
 
@@ -97,7 +100,7 @@ def permissions(facts: HubFacts) -> tuple[Permission, ...]:
     if not facts.runs_my_servers:
         return own
     asked = {(each.verb, each.group, each.resource, each.namespace) for each in own}
-    more = service_permissions(facts.namespace, user_namespaces=facts.user_namespaces)
+    more = service_permissions(facts.namespace, user_namespaces=facts.user_namespaces, own_secrets=facts.own_secrets)
     return own + tuple(
         replace(each, needed=False)
         for each in more
@@ -105,7 +108,9 @@ def permissions(facts: HubFacts) -> tuple[Permission, ...]:
     )
 
 
-def service_permissions(namespace: str, *, user_namespaces: bool = False) -> tuple[Permission, ...]:
+def service_permissions(
+    namespace: str, *, user_namespaces: bool = False, own_secrets: bool = False
+) -> tuple[Permission, ...]:
     """Return everything that the account of the service "My servers" must be allowed.
 
     Parameters
@@ -114,6 +119,8 @@ def service_permissions(namespace: str, *, user_namespaces: bool = False) -> tup
         Where the pods run.
     user_namespaces
         Whether every person has a namespace of their own.
+    own_secrets
+        Whether people can make secrets of their own.
 
     Examples
     --------
@@ -122,7 +129,14 @@ def service_permissions(namespace: str, *, user_namespaces: bool = False) -> tup
     """
     where = None if user_namespaces else namespace
     claims = "persistentvolumeclaims"
+    keeps = "know which secrets people have, without reading any"
+    secrets = (
+        *(Permission(verb, "configmaps", where, keeps) for verb in ("get", "create", "update")),
+        Permission("create", "secrets", where, "make a secret for the person whose it is"),
+        Permission("delete", "secrets", where, "delete a secret for the person whose it is"),
+    )
     return (
+        *(secrets if own_secrets else ()),
         Permission("list", "pods", where, "see what runs, and which servers use a disk"),
         Permission("get", "pods", where, "see that a log is of the pod that it was asked for"),
         Permission("get", "pods/log", where, "show people the logs of their servers"),
@@ -218,6 +232,11 @@ def _table(facts: HubFacts) -> Iterator[Permission]:
         )
         removes = "take a quota away with its ceiling; without it the quota stays, and an administrator deletes it"
         yield from each("resourcequotas", {"delete": removes}, needed=False)
+    if facts.own_secrets:
+        attaches = "know which secrets a person has, to attach them to a server; without it none can be attached"
+        yield from each("configmaps", {"get": attaches}, needed=False)
+        deletes = "delete the list of the secrets of a person who is deleted; without it the secrets stay"
+        yield from each("configmaps", {"delete": deletes}, needed=False)
     if facts.marks_ready:
         for verb in ("list", "watch"):
             yield Permission(

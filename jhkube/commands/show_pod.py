@@ -37,8 +37,11 @@ LAST_NUMBER = 2**31 - 1
 PLACEHOLDER = 65533
 """A uid that is no person's, for who wants to see the rest of the manifest."""
 
-LISTS = ("presets",)
+LISTS = ("presets", "secrets")
 """Options that may be given more than once."""
+
+OBJECTS = ("environment",)
+"""Options that may be given more than once, each time with a name of their own and its value."""
 
 FLAGS = ("debug", "lfs", "reset_environment", "submodules")
 """Options that are true or false."""
@@ -67,7 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="an option as the form or REST sends it, such as size=small; may be repeated",
+        help="an option as the form or REST sends it, such as size=small, or environment=SURVEY=deep for a variable; "
+        "may be repeated",
     )
     parser.add_argument(
         "--subject", default="", help="the provider's id of the person: github:1234, cilogon:SUB or oidc:ISSUER#SUB"
@@ -200,7 +204,7 @@ def _group(text: str) -> tuple[str, int | None]:
 
 
 def _options(pairs: Iterable[str]) -> dict[str, Any]:
-    """Return `user_options`; texts, but for lists, and for what is true or false."""
+    """Return `user_options`; texts, but for lists, for objects, and for what is true or false."""
     options: dict[str, Any] = {}
     for pair in pairs:
         key, is_given, text = pair.partition("=")
@@ -208,6 +212,11 @@ def _options(pairs: Iterable[str]) -> dict[str, Any]:
             raise ValueError(f"--option {pair}: an option has a value, as in size=small")
         if key in LISTS:
             options.setdefault(key, []).append(text)
+        elif key in OBJECTS:
+            name, has_value, value = text.partition("=")
+            if not name or not has_value:
+                raise ValueError(f"--option {pair}: {key} has names and values, as in {key}=SURVEY=deep")
+            options.setdefault(key, {})[name] = value
         elif key in FLAGS and text in ("true", "false"):
             options[key] = json.loads(text)
         else:

@@ -201,6 +201,25 @@ class Auth(Section):
     )
 
 
+class Guests(Section):
+    """People without an account at the provider."""
+
+    enabled: Flag = setting("JHKUBE_GUESTS", False, "whether people can try the hub as guests, without an account")
+    group: Text = setting("JHKUBE_GUEST_GROUP", "guests", "the hub group of all guests, and of nobody else")
+    idle_timeout: WholeSeconds = setting(
+        "JHKUBE_GUEST_IDLE_TIMEOUT", 3600, "seconds without activity after which a guest is removed"
+    )
+    max_age: WholeSeconds = setting(
+        "JHKUBE_GUEST_MAX_AGE", 86_400, "seconds after which even a guest at work is removed; 0: never"
+    )
+    limit: AtOnce = setting("JHKUBE_GUEST_LIMIT", 50, "how many guests there can be at a time")
+    per_address: AtOnce = setting(
+        "JHKUBE_GUESTS_PER_ADDRESS", 5, "how many guests may come from one address within an hour"
+    )
+    per_hour: AtOnce = setting("JHKUBE_GUESTS_PER_HOUR", 100, "how many guests may come within an hour in all")
+    home_size: Quantity = setting("JHKUBE_GUEST_HOME_SIZE", "1Gi", "how large a guest's home may be; it is not kept")
+
+
 class GitHub(Section):
     """Logging in with GitHub."""
 
@@ -394,6 +413,11 @@ class MyServers(Section):
     largest_disk: Quantity = setting(
         "JHKUBE_MY_SERVERS_LARGEST_DISK", "", "how large people may let their disks grow: 50Gi; not at all if unset"
     )
+    secrets: Flag = setting(
+        "JHKUBE_MY_SERVERS_SECRETS",
+        False,
+        "whether people can make secrets of their own there, and attach them to their servers",
+    )
     kubeflow: Flag = setting("JHKUBE_MY_SERVERS_KUBEFLOW", False, "whether that service has Kubeflow's notebook API")
     renku_forge: Url = setting(
         "JHKUBE_MY_SERVERS_RENKU_FORGE",
@@ -418,6 +442,7 @@ class Values(Section):
     proxy: Proxy = Field(default_factory=Proxy)
     log: Log = Field(default_factory=Log)
     auth: Auth = Field(default_factory=Auth)
+    guests: Guests = Field(default_factory=Guests)
     github: GitHub = Field(default_factory=GitHub)
     cilogon: CILogon = Field(default_factory=CILogon)
     oidc: OIDC = Field(default_factory=OIDC)

@@ -111,9 +111,17 @@ class ImageMenu(ImageMenuConfig):
         """How many bytes the answers of registries had."""
         return sum(registry.bytes_received for registry in self._clients)
 
-    def offer_for(self, groups: Collection[str]) -> Offer:
-        """Return what somebody of these hub groups can choose from now."""
-        return offer_for(self.current, self.rules, groups)
+    def offer_for(self, groups: Collection[str], *, prefer_named: bool = False) -> Offer:
+        """Return what somebody of these hub groups can choose from now.
+
+        Parameters
+        ----------
+        groups
+            The hub groups.
+        prefer_named
+            Whether offers for everybody count only where no offer names one of the groups.
+        """
+        return offer_for(self.current, self.rules, groups, prefer_named=prefer_named)
 
     def on_change(self, listener: Callable[[Menu], None]) -> None:
         """Have a function called with each new menu."""

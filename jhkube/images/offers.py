@@ -67,7 +67,14 @@ class Offer:
         return all(any(_whole(pattern).fullmatch(each) for pattern in self.custom_patterns) for each in named)
 
 
-def offer_for(menu: Menu, rules: Sequence[OfferRule], groups: Collection[str], today: date | None = None) -> Offer:
+def offer_for(
+    menu: Menu,
+    rules: Sequence[OfferRule],
+    groups: Collection[str],
+    today: date | None = None,
+    *,
+    prefer_named: bool = False,
+) -> Offer:
     """Return what somebody of these hub groups can choose from: all that any of the rules gives.
 
     Parameters
@@ -81,8 +88,12 @@ def offer_for(menu: Menu, rules: Sequence[OfferRule], groups: Collection[str], t
     today
         What ages are counted from; the day of the menu's refresh, where it is left out, so that a registry
         that is down for a month does not empty the menu.
+    prefer_named
+        Whether rules for everybody count only where no rule names one of the groups.
     """
     mine = [rule for rule in rules if rule.is_for(groups)]
+    if prefer_named and (named := [rule for rule in mine if rule.groups]):
+        mine = named
     today = today or _day(menu.refreshed_at)
     offered: dict[str, MenuEntry] = {}
     default = None

@@ -13,10 +13,12 @@ from oauthenticator.oauth2 import OAuthenticator
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from traitlets import TraitError, default
 
-from jhkube.identity import AUTH_STATE_KEY, UserIdentity
+from jhkube.identity import AUTH_STATE_KEY, UserIdentity, is_guest_name
 from jhkube.login.claims import ClaimError, claim, groups_in, name_claim
 from jhkube.login.client import CONNECTIONS, ProviderClient, scopes_in
 from jhkube.login.errors import NoAccount, OddClaim, Refused
+from jhkube.login.guest_traits import GuestTraits
+from jhkube.login.guests import GuestLimits, GuestLoginHandler, Guests, login_page
 from jhkube.login.owners import NameOwners
 from jhkube.login.servers import RunningServers
 from jhkube.login.sessions import Limits, Sessions, stamp
@@ -37,7 +39,7 @@ KEY_HELP = (
 )
 
 
-class ProviderAuthenticator(LoginTraits, OAuthenticator):
+class ProviderAuthenticator(LoginTraits, GuestTraits, OAuthenticator):
     """OAuthenticator, with a client, sessions and owners of its own."""
 
     @default("http_client")
@@ -71,6 +73,7 @@ class ProviderAuthenticator(LoginTraits, OAuthenticator):
             stop_servers_of_leavers=self.stop_servers_of_leavers,
         )
         self.sessions = Sessions(provider, limits, self, self.servers, log)
+        self.guests = Guests(self.guest_limits, self.servers, log)
         self._told_beyond: dict[str, list[str]] = {}
         if self.parent is not None and self.enable_auth_state:
             # The hub will not start either, but names no trait and no way out.
@@ -83,6 +86,32 @@ class ProviderAuthenticator(LoginTraits, OAuthenticator):
     def handovers(self) -> dict[str, str]:
         """`account_handovers` by the names that the hub gives its users, which are in lower case."""
         return {self.normalize_username(name): subject for name, subject in self.account_handovers.items()}
+
+    @property
+    def guest_limits(self) -> GuestLimits | None:
+        """Who can be a guest, and for how long; None where `guest_login` is off."""
+        if not self.guest_login:
+            return None
+        return GuestLimits(
+            group=self.guest_group,
+            idle_timeout=self.guest_idle_timeout,
+            max_age=self.guest_max_age,
+            limit=self.guest_limit,
+            per_address=self.guests_per_address,
+            per_hour=self.guests_per_hour,
+            ids=self.guest_ids_range,
+        )
+
+    def get_handlers(self, app: Any) -> list[Any]:
+        """Return upstream's handlers, and that of guests; called once, when the hub begins."""
+        self.guests.begin(app)
+        guests = [(r"/guest-login", GuestLoginHandler)] if self.guest_login else []
+        return [*super().get_handlers(app), *guests]
+
+    def get_custom_html(self, base_url: str) -> str:
+        """Return the login page's own text: with a button for guests, unless the operator has another text."""
+        text = str(super().get_custom_html(base_url))
+        return login_page(base_url, self.login_service) if self.guest_login and not text else text
 
     def subject_of(self, user_info: Mapping[str, Any]) -> str | None:
         """Return the immutable id in the provider's own description of a person; None where it has none."""
@@ -135,6 +164,10 @@ class ProviderAuthenticator(LoginTraits, OAuthenticator):
 
     async def get_user_groups(self, auth_state: dict[str, Any]) -> set[str]:
         """Return the hub's groups: the provider's, or those of `auth_state_groups_key`, as `group_rules` has them."""
+        # Whatever a group is called at the provider, its members are no guests.
+        return await self._groups_at_provider(auth_state) - ({self.guest_group} if self.guest_login else set())
+
+    async def _groups_at_provider(self, auth_state: dict[str, Any]) -> set[str]:
         key = self.auth_state_groups_key
         if not key:
             return self.rules.apply(auth_state[MEMBERSHIPS_KEY])
@@ -169,6 +202,7 @@ class ProviderAuthenticator(LoginTraits, OAuthenticator):
 
         This is the one step of a login that knows the hub's users and that no configuration leaves out.
         """
+        self._check_no_guest(auth_model)
         name, user = auth_model["name"], handler.find_user(auth_model["name"])
         subject = auth_model["auth_state"][AUTH_STATE_KEY]["subject"]
         before = await user.get_auth_state() if user else None
@@ -188,11 +222,25 @@ class ProviderAuthenticator(LoginTraits, OAuthenticator):
                 self.servers.tell(user, admitted["auth_state"] or {})
         return admitted
 
+    def _check_no_guest(self, auth_model: Mapping[str, Any]) -> None:
+        """Refuse a person from the provider whose name or number is one that guests have."""
+        name, identity = auth_model["name"], UserIdentity.from_dict(auth_model["auth_state"][AUTH_STATE_KEY])
+        if is_guest_name(name):
+            raise self.no_account(name, ValueError("only guests have names like this"))
+        numbers = {identity.uid, identity.gid, *(group.gid for group in identity.groups)}
+        if self.guest_login and (taken := sorted(number for number in numbers if number in self.guest_ids_range)):
+            raise self.no_account(
+                name, ValueError(f"{taken[0]} is a number of guests; set another range in guest_ids")
+            )
+
     async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> bool | dict[str, Any]:
         """Return what has changed about a person, True for nothing or nothing that can be known, False to log out."""
         if not self.enable_auth_state:
             return True
-        outcome = await self.sessions.refresh(user, handler)
+        if is_guest_name(user.name):
+            outcome: bool | dict[str, Any] = self.guests.may_stay(await user.get_auth_state())
+        else:
+            outcome = await self.sessions.refresh(user, handler)
         if outcome is False and handler is not None and not hasattr(handler, "_token_authenticated"):
             # jupyterhub 6.1 reads this attribute next, and its pages without API tokens never set it.
             handler._token_authenticated = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from traitlets import Dict, Integer, List, Tuple, Unicode
 
@@ -192,6 +192,11 @@ class ClaimTraits(LoginTraits):
             uid_table=self.uids,
             gid_table=self.gids,
         )
+
+    def taken_ids(self) -> Mapping[str, range]:
+        """Return the ranges of derived numbers."""
+        ranges = {"uid_range": self.uid_range, "gid_range": self.gid_range}
+        return {name: range(first, last + 1) for name, (first, last) in ranges.items()}
 
     def uid_of(self, subject: str) -> int:
         """Return the uid of the person with an id such as `cilogon:SUB`; raises `UnknownNumber` for another id."""

@@ -15,6 +15,7 @@ __all__ = [
     "Refused",
     "TokenLimited",
     "TokenRejected",
+    "TooManyGuests",
     "denied_text",
     "not_admitted_text",
     "unknown_idp_text",
@@ -112,6 +113,17 @@ class Refused(_Shown):
 
 class NoAccount(Refused):
     """The person may come in, but there is no name or number for them."""
+
+
+class TooManyGuests(_Shown):
+    """Nobody, or nobody of this address, can become a guest now; the message says when."""
+
+    status = 429
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(int(retry_after) + 1)} if retry_after else {}
+        """What the hub sends with its error page."""
 
 
 def not_admitted_text(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -178,6 +178,10 @@ class GitHubTraits(LoginTraits):
         return NumericIds(
             self.minimum_id, self.maximum_id, self.low_id_offset, self.high_id_offset, self.team_gid_offset
         )
+
+    def taken_ids(self) -> Mapping[str, range]:
+        """Return the ranges that other traits move ids of GitHub to."""
+        return self.numeric_ids.windows()
 
     @validate("github_url")
     def _validate_github_url(self, proposal: Any) -> str:

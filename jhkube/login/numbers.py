@@ -48,7 +48,7 @@ class NumericIds:
     def __post_init__(self) -> None:
         if not 1 <= self.minimum <= self.maximum:
             raise ValueError(f"minimum_id {self.minimum} is not between 1 and maximum_id {self.maximum}")
-        windows = self._windows()
+        windows = self.windows()
         for name, window in windows.items():
             if window.start < self.minimum or window.stop > self.maximum + 1 or not window:
                 raise ValueError(
@@ -79,10 +79,10 @@ class NumericIds:
             if self.high_offset is None:
                 raise IdError(f"{what} has the id {number}, above maximum_id {self.maximum}; set high_id_offset")
             moved = number + self.high_offset
-            if moved not in self._windows()["high_id_offset"]:
+            if moved not in self.windows()["high_id_offset"]:
                 raise IdError(f"{what} has the id {number}, which high_id_offset does not bring below maximum_id")
             return moved
-        for name, window in self._windows().items():
+        for name, window in self.windows().items():
             if number in window:
                 raise IdError(f"{what} has the id {number}, where {name} moves other ids")
         return number
@@ -93,7 +93,8 @@ class NumericIds:
             raise IdError(f"{what} has the team id {number}; there is room for those below {self.team_count}")
         return number + self.team_offset
 
-    def _windows(self) -> dict[str, range]:
+    def windows(self) -> dict[str, range]:
+        """Return the ranges that ids are moved to, by the setting's name."""
         windows = {"team_gid_offset": range(self.team_offset, self.team_offset + self.team_count)}
         if self.low_offset is not None and self.minimum > 1:
             windows["low_id_offset"] = range(self.low_offset + 1, self.low_offset + self.minimum)

@@ -45,12 +45,22 @@ class RunningServers:
             if spawner.ready:
                 self._begin(self._stop(user, name, handler))
 
-    async def end(self, handler: Any, user: Any, spawner: Any) -> None:
-        """Stop a server that was made for somebody else, and return when it has ended or cannot be."""
-        self._log.warning("%s was made for somebody else, and is stopped", spawner._log_name)
+    async def end(self, hub: Any, user: Any, spawner: Any, why: str = "was made for somebody else") -> None:
+        """Stop a server, and return when it has ended or cannot be.
+
+        Parameters
+        ----------
+        hub
+            What has the hub's `proxy`: a handler, or the application.
+        user, spawner
+            Whose server, and which.
+        why
+            The reason, for the log.
+        """
+        self._log.warning("%s %s, and is stopped", spawner._log_name, why)
         spawner._stop_pending = True
         try:
-            await handler.proxy.delete_user(user, spawner.name)
+            await hub.proxy.delete_user(user, spawner.name)
             await user.stop(spawner.name)
         except Exception:
             self._log.exception("%s cannot be stopped", spawner._log_name)

@@ -328,6 +328,7 @@ def common_findings(config: Any, allowed: Iterable[str], denied: Iterable[str]) 
     if config.rules.leaves_out_the_rest:
         text = 'can give a group any name, so all groups that no rule matches are left out; add ".*": None to say so'
         yield Finding("group_rules", text, is_error=False)
+    yield from config.guest_findings()
     for name, subject in config.account_handovers.items():
         if config.handovers[config.normalize_username(name)] != subject:
             yield Finding("account_handovers", f"{name!r} is there twice, since the hub writes names in lower case")

@@ -14,6 +14,7 @@ from jhkube.repository import Repository
 
 from .environment import Variable, kept_environment, read_environment, variables_for
 from .option_values import OptionError, flag_value, listed, profile_values, question, shown, text_value, there_are
+from .own_secrets import kept_secrets, read_secrets
 from .presets import Preset, presets_for
 from .repositories import NO_REPOSITORIES, REPOSITORY_KEYS, Repositories, read_repository
 from .sizes import Size, default_size, sizes_for
@@ -33,7 +34,11 @@ __all__ = [
 LAB: Final = "lab"
 """The slug of the computed profile."""
 
-KEYS: Final = ("profile", "image", "size", "presets", *REPOSITORY_KEYS, "environment", "reset_environment", "debug")
+KEYS: Final = (
+    *("profile", "image", "size", "presets"),
+    *REPOSITORY_KEYS,
+    *("environment", "secrets", "reset_environment", "debug"),
+)
 """The options of the computed profile."""
 
 
@@ -58,6 +63,9 @@ class Available:
 
     variables: tuple[Variable, ...] = ()
     """The environment variables that may be set, in the operator's order."""
+
+    secrets: tuple[str, ...] | None = None
+    """The names of the person's own secrets; None where the hub has none of anybody."""
 
     reset_environment: bool = True
     """Whether the form has a box to start with a fresh environment."""
@@ -105,6 +113,9 @@ class Choice:
     environment: Mapping[str, str] = field(default_factory=dict)
     """The environment variables to set."""
 
+    secrets: tuple[str, ...] = ()
+    """The names of the person's own secrets to attach."""
+
     reset_environment: bool = False
     """Whether the environment is to be fresh."""
 
@@ -132,6 +143,8 @@ class Choice:
             options |= {key: value for key, value in zip(REPOSITORY_KEYS, asked, strict=True) if value}
         if self.environment:
             options["environment"] = dict(self.environment)
+        if self.secrets:
+            options["secrets"] = list(self.secrets)
         return options | {"reset_environment": self.reset_environment, "debug": self.debug}
 
 
@@ -144,6 +157,7 @@ def available_for(
     *,
     repositories: Repositories = NO_REPOSITORIES,
     variables: Sequence[Variable] = (),
+    secrets: Sequence[str] | None = None,
     reset_environment: bool = True,
     debug: bool = True,
     is_ready: Callable[[str], bool] = lambda image: False,
@@ -157,6 +171,7 @@ def available_for(
         profiles=tuple(each for each in profiles if not each.get("groups") or mine & set(each["groups"])),
         repositories=repositories,
         variables=variables_for(groups, variables),
+        secrets=None if secrets is None else tuple(secrets),
         reset_environment=reset_environment,
         debug=debug,
         is_ready=is_ready,
@@ -201,6 +216,7 @@ def chosen(options: Any, available: Available) -> Choice:
         repository=repository,
         own_image=available.repositories.own_image(repository) if _leaves_image(options, available) else "",
         environment=read_environment(options, available.variables),
+        secrets=read_secrets(options, available.secrets),
         reset_environment=_flag(options, "reset_environment", available.reset_environment),
         debug=_flag(options, "debug", available.debug),
     )
@@ -246,6 +262,9 @@ def nearest_choice(options: Any, available: Available) -> tuple[Choice, dict[str
     environment, unset = kept_environment(asked, available.variables)
     if unset:
         gone["environment"] = listed(unset)
+    secrets, lost = kept_secrets(asked, available.secrets)
+    if lost:
+        gone["secrets"] = listed(lost)
     choice = Choice(
         image=image,
         entry=entry,
@@ -253,6 +272,7 @@ def nearest_choice(options: Any, available: Available) -> tuple[Choice, dict[str
         size=kept("size", lambda given: _size(given, available.sizes)),
         presets=kept("presets", lambda given: _presets(given, available.presets), ()),
         environment=environment,
+        secrets=secrets,
         reset_environment=kept(
             "reset_environment", lambda given: _flag(given, "reset_environment", available.reset_environment)
         ),

@@ -135,6 +135,10 @@ class FormView:
     """None where servers cannot start from a repository."""
 
     variables: tuple[VariableField, ...]
+    secrets: tuple[str, ...]
+    """The names of the person's own secrets."""
+
+    checked_secrets: frozenset[str]
     offers_reset: bool
     offers_debug: bool
     reset_environment: bool
@@ -179,6 +183,8 @@ def form_view(
         presets=available.presets,
         checked_presets=frozenset(preset.name for preset in choice.presets),
         repository=repository,
+        secrets=available.secrets or (),
+        checked_secrets=frozenset(choice.secrets),
         variables=_variables(available, choice, options if errors else None),
         offers_reset=available.reset_environment,
         offers_debug=available.debug,
@@ -334,7 +340,7 @@ def _notices(gone: Mapping[str, str], choice: Choice) -> dict[str, str]:
             notices[name] = f"Your last image{said} is not available any more; {now} is chosen."
         elif name == "size" and choice.size is not None:
             notices[name] = f"Your last size{said} is not available any more; {choice.size.display_name} is chosen."
-        elif name in ("profile", "presets", "environment"):
+        elif name in ("profile", "presets", "environment", "secrets"):
             notices[name] = "Some of what you chose last time is not available any more."
     return notices
 

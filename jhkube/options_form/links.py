@@ -73,6 +73,8 @@ def _asked(choice: Choice, available: Available) -> dict[str, str]:
         asked["environment"] = listed(
             f"the variable {name} = {shown(text)}" for name, text in choice.environment.items()
         )
+    if choice.secrets:
+        asked["secrets"] = f"your secret{'s' if len(choice.secrets) > 1 else ''} {listed(choice.secrets)}"
     if choice.reset_environment:
         asked["reset_environment"] = "a fresh environment, which sets your own packages and settings aside"
     return asked

@@ -16,6 +16,7 @@ from jhkube.pod.accounts import Accounts, account_files, account_parts
 from jhkube.pod.git import GitSettings, git_files, git_parts
 from jhkube.pod.home import FolderMaker, Home, HomeKind, home_parts, home_path
 from jhkube.pod.mounts import Mount, mount_parts, mounts_for
+from jhkube.pod.own_secrets import own_secret_parts
 from jhkube.pod.parts import PodParts, apply_parts, user_container
 from jhkube.pod.repository import CloneSettings, clone_parts
 from jhkube.pod.secret import SECRET_PATH, SecretFiles, secret_name, secret_parts
@@ -64,6 +65,9 @@ class ServerFacts:
 
     repository: Repository | None = None
     """What is cloned into the home before the server starts."""
+
+    secrets: tuple[str, ...] = ()
+    """The names of the person's own secrets that it gets."""
 
     warning: str = ""
     """What is not as it was asked for, in a sentence for the person."""
@@ -134,6 +138,7 @@ def build_pod(
         mount_parts(mounts, identity),
         account_parts(settings.accounts, identity, home),
         git_parts(settings.git),
+        own_secret_parts(identity.subject, facts.secrets, has_fs_group=not shares),
         label_parts(facts, identity),
     )
     if facts.repository is not None:

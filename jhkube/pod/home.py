@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from kubernetes_asyncio.client.models import (
     V1Container,
+    V1EmptyDirVolumeSource,
     V1EnvVar,
     V1NFSVolumeSource,
     V1PersistentVolume,
@@ -25,7 +26,16 @@ from jhkube.pod.parts import InitStep, PodParts, modest_resources, script_of, un
 from jhkube.pod.security import ROOT_HOME_CONTEXT
 from jhkube.pod.volumes import NFSExport, check_template, fill_template, nfs_claim, nfs_volume
 
-__all__ = ["FolderMaker", "Home", "HomeKind", "home_parts", "home_path", "parse_home", "shared_claim"]
+__all__ = [
+    "FolderMaker",
+    "Home",
+    "HomeKind",
+    "home_parts",
+    "home_path",
+    "parse_home",
+    "shared_claim",
+    "temporary_home",
+]
 
 HOME_VOLUME = "jhkube-home"
 """The name of the pod's volume that the home is on."""
@@ -93,6 +103,9 @@ class Home:
     make_image: str = ""
     """The image of `FolderMaker.ROOT`; empty for the user's. It sees the whole volume: name a trusted one
     where users may choose images that you would not trust with it."""
+
+    size_limit: str = ""
+    """The size of a home that goes with its pod, such as `1Gi`; empty for a home that is kept."""
 
     @property
     def is_open_to_images(self) -> bool:
@@ -252,6 +265,28 @@ def home_parts(
     )
 
 
+def temporary_home(home: Home, size_limit: str) -> Home:
+    """Return a home at the same place that goes with its pod, with nothing of the volume where homes are kept.
+
+    Parameters
+    ----------
+    home
+        The operator's configuration.
+    size_limit
+        How much it takes, as a Kubernetes quantity; kubelet evicts a pod whose home is larger.
+    """
+    return replace(
+        home,
+        kind=HomeKind.PVC,
+        sub_path="",
+        claim="",
+        nfs=None,
+        made_by=FolderMaker.USER,
+        make_image="",
+        size_limit=size_limit,
+    )
+
+
 def shared_claim(home: Home, namespace: str) -> tuple[V1PersistentVolume, V1PersistentVolumeClaim] | None:
     """Return what jhkube makes once a namespace for NFS with mount options: volume and claim; else None."""
     if home.nfs and home.nfs.mount_options:
@@ -260,6 +295,8 @@ def shared_claim(home: Home, namespace: str) -> tuple[V1PersistentVolume, V1Pers
 
 
 def _home_volume(home: Home, claim_name: str) -> V1Volume:
+    if home.size_limit:
+        return V1Volume(name=HOME_VOLUME, empty_dir=V1EmptyDirVolumeSource(size_limit=home.size_limit))
     if home.kind is HomeKind.NFS and home.nfs and not home.nfs.mount_options:
         source = V1NFSVolumeSource(server=home.nfs.server, path=home.nfs.path)
         return V1Volume(name=HOME_VOLUME, nfs=source)

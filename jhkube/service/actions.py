@@ -17,6 +17,7 @@ from jhkube.service.event_views import event_views
 from jhkube.service.hub_answers import HubServer, HubServers
 from jhkube.service.hub_client import HubClient, is_new
 from jhkube.service.idle_views import idle_warnings
+from jhkube.service.own_secrets import OwnSecrets
 from jhkube.service.ownership import Object, claims_of, pod_of, pods_of, server_of
 from jhkube.service.refusals import Refusal, no_claim, no_pod, no_server
 from jhkube.service.server_views import (
@@ -66,10 +67,20 @@ class Actions:
         The API server.
     largest_disk
         How large people may let their disks grow, as Kubernetes writes it; empty for not at all.
+    own_secrets
+        Whether people can have secrets of their own.
     """
 
-    def __init__(self, hub: HubClient, cluster: Cluster, largest_disk: str = "") -> None:
+    def __init__(
+        self, hub: HubClient, cluster: Cluster, largest_disk: str = "", *, own_secrets: bool = False
+    ) -> None:
         self._hub, self._cluster, self._largest_disk = hub, cluster, largest_disk
+        self._secrets = OwnSecrets(cluster, is_on=own_secrets)
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether people can have secrets of their own."""
+        return self._secrets.is_on
 
     async def options(self, person: Person, request: Request) -> Any:
         """Return what may be chosen."""
@@ -342,6 +353,24 @@ class Actions:
         if claim is None:
             raise no_claim(name)
         return hub, claim, pods
+
+    # Secrets.
+
+    async def secrets(self, person: Person, request: Request) -> Any:
+        """Return a person's own secrets, without their values."""
+        return {"secrets": await self._secrets.listed(await self._hub.servers(person.token, person.name))}
+
+    async def make_secret(self, person: Person, request: Request) -> Any:
+        """Make a secret."""
+        hub = await self._hub.servers(person.token, person.name)
+        return await self._secrets.make(hub, person.name, request.parts["name"], request.body["files"])
+
+    async def remove_secret(self, person: Person, request: Request) -> None:
+        """Delete a secret."""
+        hub = await self._hub.servers(person.token, person.name)
+        await self._secrets.remove(hub, person.name, request.parts["name"])
+
+    # What there is to choose from.
 
     async def storage_classes(self, person: Person, request: Request) -> Any:
         """Return the cluster's storage classes."""

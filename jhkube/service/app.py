@@ -107,7 +107,8 @@ async def serve(environ: Mapping[str, str], listening: socket.socket, hub_pid: i
     auth = HubOAuth.instance()
     certificates = make_ssl_context(auth.keyfile, auth.certfile, cafile=auth.client_ca) if auth.certfile else None
     hub = HubClient(auth.api_url, certificates)
-    actions = Actions(hub, Cluster(), settings["myServers.largestDisk"])
+    largest = settings["myServers.largestDisk"]
+    actions = Actions(hub, Cluster(), largest, own_secrets=settings["myServers.secrets"])
     doors = _doors(settings, auth.base_url, actions)
     server = HTTPServer(application(auth, actions, doors), max_body_size=16 * LONGEST_BODY, xheaders=True)
     listening.setblocking(False)

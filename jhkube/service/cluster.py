@@ -11,17 +11,17 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import aiohttp
-from kubernetes_asyncio.client import ApiException, V1DeleteOptions, V1Preconditions
+from kubernetes_asyncio.client import ApiException, V1ConfigMap, V1DeleteOptions, V1Preconditions, V1Secret
 from kubernetes_asyncio.config import ConfigException
 from kubespawner.clients import load_config, shared_client
 from kubespawner.slugs import is_valid_label, safe_slug
 
 from jhkube.ahead.manifest import AHEAD_LABEL, WAITING
-from jhkube.kube import API_ERRORS, NOT_FOUND, plain_answer, plain_items
+from jhkube.kube import API_ERRORS, CONFLICT, NOT_FOUND, plain_answer, plain_items
 from jhkube.service.ownership import Object
 from jhkube.service.refusals import Refusal, cluster_refusal
 
-__all__ = ["LONGEST_LOG", "Cluster"]
+__all__ = ["LONGEST_LOG", "Cluster", "label_of"]
 
 _T = TypeVar("_T")
 
@@ -40,9 +40,17 @@ FEWER: Final = 8
 """How many times fewer lines are asked for where so many bytes were not enough."""
 
 
+USER_LABEL: Final = "hub.jupyter.org/username"
+
+
+def label_of(user: str) -> dict[str, str]:
+    """Return the label of what is somebody's; whose it is, the annotation says."""
+    return {USER_LABEL: str(safe_slug(user, is_valid=is_valid_label))}
+
+
 def _label(user: str) -> str:
-    """Return the selector of what KubeSpawner makes for somebody; whose it is, the annotation says."""
-    return f"hub.jupyter.org/username={safe_slug(user, is_valid=is_valid_label)}"
+    """Return the selector of what has somebody's label."""
+    return f"{USER_LABEL}={label_of(user)[USER_LABEL]}"
 
 
 class Cluster:
@@ -119,6 +127,57 @@ class Cluster:
                 api.delete_namespaced_persistent_volume_claim, metadata["name"], metadata["namespace"], body=options
             ),
         )
+
+    async def list_of_secrets(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return the ConfigMap that lists somebody's secrets; None where there is none."""
+
+        async def ask(api: Any) -> bytes | None:
+            try:
+                return await plain_answer(api.read_namespaced_config_map, name, namespace)
+            except ApiException as error:
+                if error.status != NOT_FOUND:
+                    raise
+                return None
+
+        answer = await self._asked("list secrets", ask)
+        return None if answer is None else _object_in(answer, "list secrets")
+
+    async def write_list_of_secrets(self, namespace: str, written: V1ConfigMap) -> dict[str, Any]:
+        """Write the list, unless another was written since it was read; return it as it is then."""
+
+        async def ask(api: Any) -> bytes:
+            metadata: Any = written.metadata
+            if metadata.resource_version is None:
+                return await plain_answer(api.create_namespaced_config_map, namespace, written)
+            return await plain_answer(api.replace_namespaced_config_map, metadata.name, namespace, written)
+
+        return _object_in(await self._asked("change the list of secrets", ask), "change the list of secrets")
+
+    async def make_secret(self, namespace: str, secret: V1Secret) -> None:
+        """Create a Secret, in the place of one that was left of an earlier deletion."""
+
+        async def ask(api: Any) -> None:
+            try:
+                await plain_answer(api.create_namespaced_secret, namespace, secret)
+            except ApiException as error:
+                if error.status != CONFLICT:
+                    raise
+                await plain_answer(api.delete_namespaced_secret, secret.metadata.name, namespace)
+                await plain_answer(api.create_namespaced_secret, namespace, secret)
+
+        await self._asked("make the secret", ask)
+
+    async def delete_secret(self, namespace: str, name: str) -> None:
+        """Delete a Secret, if there is one."""
+
+        async def ask(api: Any) -> None:
+            try:
+                await plain_answer(api.delete_namespaced_secret, name, namespace)
+            except ApiException as error:
+                if error.status != NOT_FOUND:
+                    raise
+
+        await self._asked("delete the secret", ask)
 
     async def storage_classes(self) -> list[dict[str, Any]]:
         """Return the cluster's storage classes."""

@@ -76,7 +76,7 @@ class OptionsHandler(APIHandler):
             await spawner.first_menu()
         available = await spawner.available() if menu is not None else Available(reset_environment=False, debug=False)
         ceiling = getattr(spawner, "ceiling", None)
-        sizes = spawner.parsed_sizes() if menu is not None else ()
+        sizes = spawner.own_sizes() if menu is not None else ()
         self.write(
             {
                 **_choices(available),
@@ -157,6 +157,7 @@ def _choices(available: Available) -> dict[str, Any]:
             }
             for each in available.variables
         ],
+        "secrets": list(available.secrets or ()),
         "reset_environment": available.reset_environment,
         "debug": available.debug,
         "errors": list(images.errors) if images else [],

@@ -42,6 +42,8 @@ def page_handlers(prefix: str, actions: Actions) -> list[Any]:
         (f"{prefix}disks", DisksPage, more),
         (f"{prefix}disks/(?P<name>[^/]+)/grow", GrowDisk, more),
         (f"{prefix}disks/(?P<name>[^/]+)/delete", DeleteDiskPage, more),
+        (f"{prefix}secrets", SecretsPage, more),
+        (f"{prefix}secrets/(?P<name>[^/]+)/delete", DeleteSecret, more),
         (f"{prefix}static/(.*)", StaticFileHandler, {"path": str(Path(__file__).with_name("static"))}),
     ]
 
@@ -135,6 +137,7 @@ class Page(Identified):
                 hub=self.hub_auth.hub_prefix,
                 user=self._person.name if self._person else "",
                 xsrf=self.xsrf_token.decode(),
+                has_secrets=self._actions.has_secrets,
                 **values,
             )
         )
@@ -257,3 +260,27 @@ class DeleteDiskPage(Page):
         """Delete it."""
         await self.act("remove_claim", {"name": parts["name"]})
         self.back("disks")
+
+
+class SecretsPage(Page):
+    """The table of one's own secrets, without their values, and a form to make one."""
+
+    async def show(self, **parts: str) -> None:
+        """Show it."""
+        self.render_page("secrets.html", secrets=(await self.act("secrets", {}))["secrets"])
+
+    async def do(self, **parts: str) -> None:
+        """Make a secret, and show the table."""
+        name, file = (self.get_body_argument(field, "").strip() for field in ("name", "file"))
+        text = self.get_body_argument("text", "", strip=False).replace("\r\n", "\n")
+        await self.act("make_secret", {"name": name}, body={"files": {file: text}})
+        self.back("secrets")
+
+
+class DeleteSecret(Page):
+    """The button that deletes a secret."""
+
+    async def do(self, **parts: str) -> None:
+        """Do it, and show the table."""
+        await self.act("remove_secret", {"name": parts["name"]})
+        self.back("secrets")

@@ -10,7 +10,7 @@ from kubernetes_asyncio.config import ConfigException
 
 from jhkube.watch.failure import redacted
 
-__all__ = ["Refusal", "cluster_refusal", "no_claim", "no_pod", "no_server"]
+__all__ = ["Refusal", "cluster_refusal", "no_claim", "no_pod", "no_secret", "no_server"]
 
 CLUSTER_AWAY = "The cluster does not answer at the moment. Try again in a minute."
 
@@ -53,6 +53,15 @@ def no_claim(name: str) -> Refusal:
     return Refusal(
         HTTPStatus.NOT_FOUND,
         f"You have no disk “{redacted(name, 80)}”. Choose one from the list of your disks.",
+        "name",
+    )
+
+
+def no_secret(name: str) -> Refusal:
+    """Return the answer where somebody has no secret of this name."""
+    return Refusal(
+        HTTPStatus.NOT_FOUND,
+        f"You have no secret “{redacted(name, 80)}”. Choose one from the list of your secrets.",
         "name",
     )
 

@@ -75,6 +75,7 @@ class Route:
 
 
 _NAME: Final[Mapping[str, Any]] = {"name": schemas.SERVER_NAME}
+_SECRET: Final[Mapping[str, Any]] = {"name": schemas.SECRET_PART}
 _CLAIM: Final[Mapping[str, Any]] = {"name": schemas.CLAIM_NAME}
 
 
@@ -183,6 +184,38 @@ ROUTES: Final = (
         STOP,
         None,
         _CLAIM,
+        status=204,
+        errors=(409,),
+    ),
+    Route(
+        "secrets",
+        "GET",
+        "secrets",
+        "My own secrets, without their values.",
+        READ,
+        schemas.SECRET_LIST,
+        errors=(409,),
+    ),
+    Route(
+        "make_secret",
+        "PUT",
+        "secrets/{name}",
+        "Make a secret. One that exists is not changed: delete it first.",
+        START,
+        _ref("Secret"),
+        _SECRET,
+        body=schemas.FILE_SECRET,
+        status=201,
+        errors=(409,),
+    ),
+    Route(
+        "remove_secret",
+        "DELETE",
+        "secrets/{name}",
+        "Delete a secret. A server that has it keeps its files until it stops.",
+        STOP,
+        None,
+        _SECRET,
         status=204,
         errors=(409,),
     ),

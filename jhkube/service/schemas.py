@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from jhkube.pod.own_secrets import SECRET_NAME
+
 __all__ = [
     "CHANGE_CLAIM",
     "CLAIM",
@@ -15,6 +17,7 @@ __all__ = [
     "DEFAULT_SERVER",
     "ERROR",
     "EVENT_LIST",
+    "FILE_SECRET",
     "GPU_LIST",
     "GROUP_NAME",
     "GROUP_SERVER_LIST",
@@ -22,6 +25,8 @@ __all__ = [
     "LOG_TAIL",
     "OPTIONS",
     "PUT_SERVER",
+    "SECRET_LIST",
+    "SECRET_PART",
     "SERVER",
     "SERVER_LIST",
     "SERVER_NAME",
@@ -319,6 +324,11 @@ OPTIONS: Final = _object(
             "items": _ref("VariableChoice"),
             "description": "The variables that the option environment can set.",
         },
+        "secrets": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "My own secrets, which the option secrets can attach.",
+        },
         "reset_environment": FLAG,
         "debug": FLAG,
         "ceiling": _ref("Ceiling"),
@@ -332,11 +342,21 @@ OPTIONS: Final = _object(
     }
 )
 
+SECRET: Final = _object(
+    {
+        "name": _text("What I call it."),
+        "files": {"type": "array", "items": {"type": "string"}, "description": "The names of its files."},
+        "path": _text("The folder of its files in a server that has it."),
+        "created": TIME,
+    }
+)
+
 SERVER_LIST: Final = _list("servers", "Server")
 GROUP_SERVER_LIST: Final = _list("servers", "GroupServer")
 CLAIM_LIST: Final = _list("claims", "Claim")
 EVENT_LIST: Final = _list("events", "Event")
 GPU_LIST: Final = _list("gpus", "Gpu")
+SECRET_LIST: Final = _list("secrets", "Secret")
 STORAGE_CLASS_LIST: Final = _list("storage_classes", "StorageClass")
 
 START_SERVER: Final = _object({}, options=USER_OPTIONS)
@@ -349,6 +369,17 @@ PUT_SERVER: Final = _object(
 CHANGE_CLAIM: Final = _object(
     {"size": _text("The new size, larger than the old: 20Gi.", maxLength=24, pattern=QUANTITY)}
 )
+# The values have no bounds here: a refusal by a schema quotes what it refuses.
+FILE_SECRET: Final = _object(
+    {
+        "files": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "The texts of its files, by file name.",
+        }
+    }
+)
+SECRET_PART: Final = _text("What I call it.", minLength=1, maxLength=40, pattern=SECRET_NAME)
 
 COMPONENTS: Final[Mapping[str, Schema]] = {
     "Error": ERROR,
@@ -363,6 +394,7 @@ COMPONENTS: Final[Mapping[str, Schema]] = {
     "Log": LOG,
     "Use": USE,
     "Claim": CLAIM,
+    "Secret": SECRET,
     "StorageClass": STORAGE_CLASS,
     "Gpu": GPU,
     "ImageChoice": CHOICE_IMAGE,

@@ -62,6 +62,7 @@ class Lab:
                             "env": [
                                 {"name": "HOME", "value": self.home["path"]},
                                 {"name": "JUPYTER_TOKEN", "value": TOKEN},
+                                {"name": "JHKUBE_STOPS_AFTER", "value": "86400"},
                             ],
                             "securityContext": {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False},
                             "volumeMounts": [{"name": f"v{n}", "mountPath": path} for n, path in enumerate(paths)],
@@ -147,7 +148,11 @@ async def test_a_lab_works_for_any_uid_in_any_home_on_a_read_only_root(labs: dic
 async def test_in_a_home_that_is_fine_there_is_nothing_to_say(labs: dict[str, Lab]) -> None:
     lab = labs["fine"]
     assert "lab-start:" not in await lab.log()
-    assert "lab-notice" not in await lab.ask("GET", "/lab")
+    page = await lab.ask("GET", "/lab")
+    assert "lab-notice" not in page
+    # This is seen when its time comes.
+    assert page.count('id="lab-stop"') == 1
+    assert "because it has run for the longest time allowed" in page
     assert (
         await lab.run("ls -A ~/.lab* 2>/dev/null; tr '\\0' '\\n' < /proc/1/environ | grep ^HOME")
         == "HOME=/home/ada\n"

@@ -23,7 +23,7 @@ from jhkube.service.validation import answer_problem
 from tests.accounts import applied, asked_by, features, kubeconfig_of, rendered, rules_of
 from tests.hub.service_hub import service_apart
 from tests.hubs import Hub, Person
-from tests.pods import new_namespace, pod_of
+from tests.pods import in_pod, new_namespace, pod_of
 from tests.ports import free_port
 
 pytestmark = pytest.mark.hub_versions
@@ -47,6 +47,9 @@ c.JHKubeSpawner.start_patience = {{"unschedulable": 1}}
 c.JHKubeSpawner.presets = {PRESETS!r}
 c.JHKubeSpawner.poll_interval = 2
 """
+
+IN_CHART = {"enabled": True, "image": {"name": "none"}, "tokenSecret": "none", "secrets": True}
+PASSWORD = "correct horse battery staple"
 
 noted = pytest.mark.skipif(
     Settings.load().external, reason="what an account has asked for is read from our own API server's audit log"
@@ -86,10 +89,9 @@ async def apart(cluster, new_hub, tmp_path_factory) -> AsyncIterator[Apart]:
     await new_namespace(cluster.core, namespace)
     folder = tmp_path_factory.mktemp("service-apart")
     token, port = secrets.token_hex(32), free_port()
-    chart = {"enabled": True, "image": {"name": "none"}, "tokenSecret": "none"}
     objects = [
         each
-        for each in rendered(namespace, features() | {"myServers": chart})
+        for each in rendered(namespace, features() | {"myServers": IN_CHART})
         if each["metadata"]["name"].startswith(ACCOUNT) and each["kind"] not in ("Deployment", "Service")
     ]
     async with applied(objects):
@@ -104,10 +106,11 @@ async def apart(cluster, new_hub, tmp_path_factory) -> AsyncIterator[Apart]:
             JHKUBE_MY_SERVERS="true",
             JHKUBE_MY_SERVERS_URL=f"http://127.0.0.1:{port}",
             JHKUBE_MY_SERVERS_TOKEN=token,
+            JHKUBE_MY_SERVERS_SECRETS="true",
         )
         hub_api = f"http://{hub.connect_host}:{hub.hub_port}/hub/api"
-        largest = {"JHKUBE_MY_SERVERS_LARGEST_DISK": "50Mi"}
-        async with service_apart(hub_api, f"http://127.0.0.1:{port}", token, kubeconfig, folder, **largest):
+        more = {"JHKUBE_MY_SERVERS_LARGEST_DISK": "50Mi", "JHKUBE_MY_SERVERS_SECRETS": "true"}
+        async with service_apart(hub_api, f"http://127.0.0.1:{port}", token, kubeconfig, folder, **more):
             yield Apart(hub, namespace, cluster.core, kubeconfig)
     await cluster.core.delete_namespace(namespace)
 
@@ -125,8 +128,19 @@ async def lived(apart: Apart) -> dict[str, Any]:
     """A server's life by the API alone, as what was answered on the way; a stranger looks at it while it runs."""
     person, stranger = await apart.hub.login("guest-14"), await apart.hub.login("guest-15")
     told: dict[str, Any] = {}
-    good("put_server", await apart.ask(person, "PUT", "servers/study", {"options": {"size": "small"}}))
+    told["made"] = good("make_secret", await apart.ask(person, "PUT", "secrets/keys", {"files": {"key": PASSWORD}}))
+    study = {"options": {"size": "small", "secrets": ["keys"]}}
+    good("put_server", await apart.ask(person, "PUT", "servers/study", study))
     told["running"] = await apart.reach(person, "study", "running")
+    pod = await pod_of(apart.core, apart.namespace, "guest-14", "study")
+    look = "cat /secrets/keys/key; stat -L -c ' %a' /secrets/keys/key; touch /secrets/keys/new; env"
+    told["in the pod"] = await in_pod(apart.namespace, pod.metadata.name, look)
+    told["secrets"] = good("secrets", await apart.ask(person, "GET", "secrets"))["secrets"]
+    told["strangers secrets"] = [
+        await apart.ask(stranger, "GET", "secrets"),
+        await apart.ask(stranger, "DELETE", "secrets/keys"),
+        await apart.ask(stranger, "PUT", "servers/own", {"options": {"secrets": ["keys"]}}),
+    ]
     told["log"] = good("log", await apart.ask(person, "GET", "servers/study/logs?tail=50"))
     told["events"] = good("events", await apart.ask(person, "GET", "servers/study/events"))["events"]
     told["classes"] = good("storage_classes", await apart.ask(person, "GET", "storage-classes"))["storage_classes"]
@@ -175,6 +189,11 @@ async def lived(apart: Apart) -> dict[str, Any]:
     told["log of the ended"] = good("log", await apart.ask(person, "GET", "servers/short/logs"))
     told["gpus"] = good("gpus", await apart.ask(person, "GET", "gpus"))["gpus"]
 
+    told["no secret"] = await apart.ask(person, "DELETE", "secrets/keys")
+    told["secrets left"] = [
+        (await apart.ask(person, "GET", "secrets"))[1],
+        [each.metadata.name for each in (await apart.core.list_namespaced_secret(apart.namespace)).items],
+    ]
     told["removed"] = await apart.ask(person, "DELETE", "servers/study?claims=delete")
     async with asyncio.timeout(60):
         while claim in [each["name"] for each in (await apart.ask(person, "GET", "claims"))[1]["claims"]]:
@@ -197,6 +216,23 @@ async def test_its_log_and_its_events_are_told(lived):
     assert not lived["log"]["truncated"]
     assert any(each["sentence"].startswith("A place was found for your server") for each in lived["events"])
     assert lived["previous"][0] == 404
+
+
+async def test_a_secret_of_its_own_is_files_in_the_pod_and_nowhere_else(lived):
+    said, _, environment = lived["in the pod"].partition("\n")
+    assert said == f"{PASSWORD} 440"
+    assert "Read-only file system" in environment
+    assert PASSWORD not in environment
+    assert (lived["made"]["files"], lived["made"]["path"]) == (["key"], "/secrets/keys")
+    assert lived["secrets"] == [lived["made"]]
+    (_, mine), deleted, attached = lived["strangers secrets"]
+    assert mine == {"secrets": []}
+    assert deleted[0] == 404
+    assert (attached[0], attached[1]["field"]) == (400, "options.secrets")
+    assert lived["no secret"] == (204, None)
+    left, objects = lived["secrets left"]
+    assert left == {"secrets": []}
+    assert not [name for name in objects if name.startswith("jhkube-secret-")]
 
 
 async def test_its_disk_is_used_and_grows(lived):
@@ -256,8 +292,7 @@ async def test_gpus_are_those_of_the_sizes(lived):
 @noted
 async def test_the_role_is_enough_and_no_more(lived, apart: Apart):
     asked = asked_by(ACCOUNT, apart.namespace)
-    chart = {"enabled": True, "image": {"name": "none"}, "tokenSecret": "none"}
-    allowed = set(rules_of(rendered(apart.namespace, features() | {"myServers": chart})))
+    allowed = set(rules_of(rendered(apart.namespace, features() | {"myServers": IN_CHART})))
     used = {(each.verb, each.group, each.resource) for each in asked if each.allowed}
     # The audit log names a subresource apart from its resource.
     allowed = {(verb, group, resource.partition("/")[0]) for verb, group, resource in allowed}

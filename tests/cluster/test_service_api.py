@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -33,7 +34,8 @@ GIGABYTE = 2**30
 
 @pytest.fixture(scope="module")
 async def shared(cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    async with service_world(cluster, tmp_path_factory, JHKUBE_MY_SERVERS_LARGEST_DISK="50Mi") as world:
+    more = {"JHKUBE_MY_SERVERS_LARGEST_DISK": "50Mi", "JHKUBE_MY_SERVERS_SECRETS": "true"}
+    async with service_world(cluster, tmp_path_factory, **more) as world:
         for name, subject in SUBJECTS.items():
             await world.service.add(name, subject)
         await world.service.add("tess")
@@ -100,6 +102,7 @@ async def test_a_server_is_started_and_stopped(beside: World) -> None:
         ("claim", "claims/claim-ada"),
         ("storage_classes", "storage-classes"),
         ("gpus", "gpus"),
+        ("secrets", "secrets"),
     ],
 )
 async def test_an_answer_is_as_the_table_says_and_shows_no_secret(beside: World, name: str, path: str) -> None:
@@ -125,6 +128,67 @@ async def test_the_answers_have_what_there_is(beside: World) -> None:
     assert "claim-ada--heir" not in used
     _, options = await beside.ask("ada", "GET", "options")
     assert [each["value"] for each in options["sizes"]] == ["small", "medium", "large"]
+
+
+async def test_a_secret_is_made_listed_and_deleted_and_never_read(beside: World) -> None:
+    start, kept = len(beside.proxy.paths), {"files": {"key": PASSWORD, "note.txt": "für Ada\n"}}
+    status, made = await beside.ask("ada", "PUT", "secrets/registry", kept)
+    assert (status, made["files"], made["path"]) == (201, ["key", "note.txt"], "/secrets/registry")
+    assert (await beside.ask("ada", "PUT", "secrets/registry", kept))[0] == 409
+    assert (await beside.ask("ada", "GET", "secrets"))[1] == {"secrets": [made]}
+    objects = (await beside.core.list_namespaced_secret(beside.namespace)).items
+    (found,) = [each for each in objects if each.metadata.name.startswith("jhkube-secret-")]
+    assert (found.metadata.annotations, found.immutable) == ({"jhkube/subject": "github:1"}, True)
+    assert b64decode(found.data["note.txt"]).decode() == "für Ada\n"
+    # Eve's of the same name is another.
+    assert (await beside.ask("eve", "GET", "secrets"))[1] == {"secrets": []}
+    assert (await beside.ask("eve", "DELETE", "secrets/registry"))[0] == 404
+    assert (await beside.ask("eve", "PUT", "secrets/registry", {"files": {"key": "hers"}}))[0] == 201
+    assert (await beside.ask("eve", "DELETE", "secrets/registry"))[0] == 204
+    assert (await beside.ask("ada", "GET", "secrets"))[1] == {"secrets": [made]}
+    assert (await beside.ask("ada", "DELETE", "secrets/registry"))[0] == 204
+    assert (await beside.ask("ada", "DELETE", "secrets/registry"))[0] == 404
+    objects = (await beside.core.list_namespaced_secret(beside.namespace)).items
+    assert not [each for each in objects if each.metadata.name.startswith("jhkube-secret-")]
+    asked = {each.partition(" ")[0] for each in beside.asked_since(start) if "/secrets" in each}
+    assert asked == {"POST", "DELETE"}
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "1 to 20 files"),
+        ({f"file{number}": "" for number in range(21)}, "1 to 20 files"),
+        ({"..data": ""}, "name of a file"),
+        ({"a/b": ""}, "name of a file"),
+        ({"a": "x" * 20_000, "b": "x" * 20_000}, "at most 32768 bytes"),
+        ({"a": "\ud800"}, "text in UTF-8"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_secret_has_bounds(beside: World, files: dict[str, str], words: str) -> None:
+    status, found = await beside.ask("ada", "PUT", "secrets/large", {"files": files})
+    assert (status, found["field"]) == (400, "files")
+    assert words in found["message"]
+
+
+async def test_a_list_of_secrets_that_says_that_it_is_anothers_is_nobodys(beside: World) -> None:
+    await beside.service.add("lou", "github:9")
+    assert (await beside.ask("lou", "PUT", "secrets/mine", {"files": {"key": "x"}}))[0] == 201
+    for each in (await beside.core.list_namespaced_config_map(beside.namespace)).items:
+        if (each.metadata.annotations or {}).get("jhkube/subject") == "github:9":
+            patch = {"metadata": {"annotations": {"jhkube/subject": "github:2"}}}
+            await beside.core.patch_namespaced_config_map(each.metadata.name, beside.namespace, patch)
+    assert (await beside.ask("lou", "GET", "secrets"))[1] == {"secrets": []}
+    assert (await beside.ask("lou", "DELETE", "secrets/mine"))[0] == 404
+    assert (await beside.ask("eve", "GET", "secrets"))[1] == {"secrets": []}
+
+
+async def test_guests_and_people_whom_nobody_knows_have_no_secrets(beside: World) -> None:
+    guest = "guest-" + "a2" * 10
+    await beside.service.add(guest, "guest:00ff")
+    assert (await beside.ask(guest, "PUT", "secrets/mine", {"files": {"key": "x"}}))[0] == 403
+    assert (await beside.ask("tess", "GET", "secrets"))[0] == 409
 
 
 async def test_a_log_that_is_followed_is_plain_text(beside: World) -> None:

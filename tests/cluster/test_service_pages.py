@@ -42,7 +42,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 async def reader(cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Reader]:
-    async with service_world(cluster, tmp_path_factory) as world:
+    async with service_world(cluster, tmp_path_factory, JHKUBE_MY_SERVERS_SECRETS="true") as world:
         await world.fill()
         async with ServiceBrowser(world.service, "ada") as browser:
             # A login by name alone leaves no id of a provider's.
@@ -123,3 +123,15 @@ async def test_what_a_page_loads_is_there_and_is_its_own_hosts(reader: Reader) -
     for address in addresses:
         assert address.startswith("/")
         assert (await reader.browser.open(address))[0] == 200, address
+
+
+async def test_a_secret_is_made_and_deleted_and_its_value_is_never_shown(reader: Reader) -> None:
+    page = await reader.page("secrets")
+    assert "You have no secrets." in page
+    status, page, path = await reader.press(page, "secrets", name="registry", file="token", text=PASSWORD)
+    assert (status, path) == (200, f"{HOME}secrets"), page
+    assert "/secrets/registry/token" in page
+    assert PASSWORD not in page
+    status, page, _ = await reader.press(page, "secrets/registry/delete")
+    assert status == 200
+    assert "You have no secrets." in page

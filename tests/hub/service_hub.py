@@ -51,11 +51,11 @@ class LabSpawner(TinySpawner):
     async def first_menu(self):
         pass
 
-    def parsed_sizes(self):
+    def own_sizes(self):
         return parse_sizes(DEFAULT_SIZES)
 
     async def available(self):
-        return Available(sizes=self.parsed_sizes())
+        return Available(sizes=self.own_sizes())
 
     async def start(self):
         if self.user_options.get("debug"):

@@ -18,6 +18,7 @@ def test_nothing_is_asked_for_twice():
         marks_ready=True,
         pull_secret="hub/pull",
         keeps_logs=True,
+        own_secrets=True,
         runs_my_servers=True,
     )
     wanted = [(each.verb, each.resource, each.namespace, each.name) for each in permissions(everything)]
@@ -32,6 +33,7 @@ def test_nothing_is_asked_for_twice():
         ({"pull_secret": "hub/pull"}, {("get", "secrets", "hub")}),
         ({"marks_ready": True}, {(verb, "nodes", None) for verb in ("list", "watch")}),
         ({"keeps_logs": True}, {("get", "pods/log", "labs")}),
+        ({"own_secrets": True}, {("get", "configmaps", "labs"), ("delete", "configmaps", "labs")}),
         ({"runs_my_servers": True}, {("get", "pods/log", "labs"), ("list", "storageclasses", None)}),
         ({"quotas": True}, {(verb, "resourcequotas", "labs") for verb in ("create", "update", "delete")}),
     ],
@@ -68,6 +70,13 @@ def test_a_hub_that_runs_my_servers_may_do_all_that_it_asks_for_and_starts_serve
     allowed = {(each.verb, each.resource) for each in table}
     assert {(each.verb, each.resource) for each in service_permissions("labs")} <= allowed
     assert not {each.resource for each in table if each.needed} & {"pods/log", "storageclasses"}
+
+
+@pytest.mark.parametrize("own_secrets", [False, True])
+def test_nobodys_account_may_read_secrets(own_secrets):
+    facts = HubFacts(namespace="labs", runs_my_servers=True, keeps_logs=True, own_secrets=own_secrets)
+    table = [*permissions(facts), *service_permissions("labs", own_secrets=own_secrets)]
+    assert not {each.verb for each in table if each.resource == "secrets"} & {"get", "list", "watch"}
 
 
 def test_the_rules_of_a_role_have_one_line_a_resource():

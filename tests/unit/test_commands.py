@@ -17,6 +17,7 @@ from kubespawner.clients import load_config
 from jhkube import __version__
 from jhkube.cli import COMMANDS as COMMAND_NAMES
 from jhkube.cli import main
+from jhkube.commands.show_pod import _options
 
 SECRET = "mumble-mumble"
 COMMANDS = (["check"], ["menu"], ["prepull", "--status"], ["rekey"], ["show-pod", "--user", "ada"])
@@ -203,6 +204,25 @@ c.KubeSpawner.environment = {"TOKEN_FILE": "/run/token", "API_TOKEN": "/run/secr
     assert "…" not in out
 
 
+def test_options_are_those_that_rest_sends():
+    pairs = [
+        "size=small",
+        "presets=a",
+        "presets=b",
+        "debug=true",
+        "environment=A=1",
+        "environment=B=x=y",
+        "secrets=k",
+    ]
+    assert _options(pairs) == {
+        "size": "small",
+        "presets": ["a", "b"],
+        "debug": True,
+        "environment": {"A": "1", "B": "x=y"},
+        "secrets": ["k"],
+    }
+
+
 def test_showing_a_pod_makes_no_file(jhkube, kubeconfig, tmp_path):
     status, out, _ = jhkube(["show-pod", "--user", "ada", "--subject", "github:6180339", "--option", "size=medium"])
     assert status == 0
@@ -274,6 +294,7 @@ def test_a_callback_that_is_no_url_is_told(jhkube, kubeconfig):
             "--group lab=five: a group has a name, and a number",
         ),
         (["--user", "ada", "--option", "size"], "--option size: an option has a value"),
+        (["--user", "ada", "--option", "environment=SURVEY"], "environment has names and values, as in environment="),
         (["--user", "ada", "--server", "a/b"], "Invalid server_name: 'a/b'"),
     ],
 )
@@ -399,6 +420,7 @@ def test_ctrl_c_before_a_command_has_begun_is_no_traceback(tmp_path):
 LOADED = """
 import sys
 from jhkube.cli import main
+from jhkube.commands.show_pod import _options
 try:
     main(sys.argv[1:])
 except SystemExit:

@@ -229,6 +229,7 @@ BY_FACT = {
     "services": {"services": True},
     "internalSsl": {"internal_ssl": True},
     "failedLogs": {"keeps_logs": True},
+    "ownSecrets": {"own_secrets": True},
     "imageMarks": {"marks_ready": True},
     "registryAccount": {"pull_secret": "labs/registry-account"},
 }
@@ -376,14 +377,17 @@ def test_the_prepuller_goes_to_the_nodes_that_z2jh_keeps_for_servers(prepuller, 
 # The service "My servers".
 
 
+@pytest.mark.parametrize("own_secrets", [False, True], ids=["no secrets", "secrets"])
 @pytest.mark.parametrize("everywhere", [False, True], ids=["one namespace", "a namespace each"])
-def test_the_services_roles_allow_what_it_asks_for_and_no_more(everywhere):
+def test_the_services_roles_allow_what_it_asks_for_and_no_more(everywhere, own_secrets):
     values = features("userNamespaces") if everywhere else NOTHING
-    objects = rendered("labs", values | {"myServers": MY_SERVERS})
+    objects = rendered("labs", values | {"myServers": MY_SERVERS | {"secrets": own_secrets}})
     own = [each for each in objects if "rules" in each and "my-servers" in each["metadata"]["name"]]
     assert allowed(own) == {
         (where, rule["apiGroups"][0], rule["resources"][0], ()): set(rule["verbs"])
-        for where, rules in role_rules(service_permissions("labs", user_namespaces=everywhere)).items()
+        for where, rules in role_rules(
+            service_permissions("labs", user_namespaces=everywhere, own_secrets=own_secrets)
+        ).items()
         for rule in rules
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import signal
 import socket
@@ -14,11 +15,13 @@ from typing import Any
 
 import pytest
 import yaml
+from aiohttp import web
 from kubernetes_asyncio.client import V1EnvVar
 from kubespawner.objects import make_pod
 
 from devcluster.githttp import GitServer
 from devcluster.github import GitHubStandIn
+from devcluster.standin_tls import certificate_file, server_context
 from jhkube.identity import UserIdentity
 from jhkube.pod.build import PodSettings, ServerFacts, build_pod
 from jhkube.pod.git import GitSettings, parse_git_hosts
@@ -26,6 +29,8 @@ from jhkube.pod.home import parse_home
 from jhkube.pod.parts import script_of
 from jhkube.pod.repository import CLONE, CLONE_CONTAINER, CloneEnd, CloneSettings
 from jhkube.repository import Repository
+from tests.hubs import CACHE
+from tests.ports import free_port
 from tests.unit.pod_security import serialized
 
 GIT = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
@@ -70,6 +75,7 @@ class Home:
         self.path.mkdir()
         self.server = server
         self.log = folder / "log"
+        self.environment: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -96,6 +102,7 @@ class Home:
             "JHKUBE_SECONDS": str(seconds),
             **{f"JHKUBE_{name}": "" for name in ("BRANCH", "COMMIT", "SUBMODULES", "LFS")},
             **{f"JHKUBE_{name.upper()}": value for name, value in asked.items()},
+            **self.environment,
         }
         command = [*self.shell, *(part.replace("$$", "$") for part in script_of(CLONE)[1:])]
         with self.log.open("wb") as log:
@@ -115,6 +122,34 @@ class Home:
         return sorted(each.name for each in self.path.iterdir())
 
 
+@pytest.fixture
+async def secure_home(tmp_path: Path) -> AsyncIterator[Home]:
+    """A home beside a git host that speaks https, with a certificate that only its clients trust."""
+    certificate = certificate_file(tmp_path / "certificate.pem")
+    context = server_context(certificate)
+    async with (
+        GitHubStandIn() as github,
+        GitServer(tmp_path / "host", github_url=github.url, ssl_context=context) as host,
+    ):
+        host.token = github.issue_token("grace", ["repo", "read:org"])["access_token"]  # type: ignore[attr-defined]
+        await host.create_repository("observatory", "notes")
+        secure = Home(tmp_path, "dash", host)
+        secure.environment = {"GIT_ALLOW_PROTOCOL": "https", "GIT_SSL_CAINFO": str(certificate)}
+        yield secure
+
+
+@pytest.fixture(scope="session")
+def git_lfs() -> Path:
+    """The folder of Debian's git-lfs: not installed, since an image without it is a case of its own."""
+    folder = CACHE / "git-lfs"
+    if not (folder / "usr" / "bin" / "git-lfs").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "download", "-q", "git-lfs"], cwd=folder, check=True, capture_output=True)
+        (package,) = folder.glob("git-lfs_*.deb")
+        subprocess.run(["dpkg-deb", "-x", str(package), str(folder)], check=True)
+    return folder / "usr" / "bin"
+
+
 @pytest.fixture(params=["dash", "bash", "busybox"])
 async def home(request: pytest.FixtureRequest, tmp_path: Path, server: GitServer) -> Home:
     return Home(tmp_path, request.param, server)
@@ -127,6 +162,62 @@ async def test_a_repository_is_cloned_into_a_folder_of_its_name(home: Home) -> N
     assert git(notes, "branch", "--show-current") == "main"
     assert git(notes, "config", "remote.origin.url") == home.url
     assert home.server.token not in (notes / ".git" / "config").read_text()  # type: ignore[attr-defined]
+
+
+async def test_a_host_is_cloned_from_by_https_if_its_certificate_is_trusted(secure_home: Home) -> None:
+    assert secure_home.url.startswith("https://")
+    assert await secure_home.clone() == 0, secure_home.log.read_text()
+    assert git(secure_home.path / "notes", "config", "remote.origin.url") == secure_home.url
+    (secure_home.path / "notes").rename(secure_home.path / "first")
+    del secure_home.environment["GIT_SSL_CAINFO"]
+    assert await secure_home.clone() == CloneEnd.UNREACHABLE
+    assert secure_home.entries == ["first"]
+
+
+async def test_large_files_are_fetched_by_git_lfs(secure_home: Home, git_lfs: Path, tmp_path: Path) -> None:
+    content = b"a large picture of the sky"
+    oid = hashlib.sha256(content).hexdigest()
+    url = f"https://localhost:{(port := free_port())}"
+    asked = []
+
+    async def batch(request: web.Request) -> web.Response:
+        asked.append((await request.json())["operation"])
+        found = {"oid": oid, "size": len(content), "actions": {"download": {"href": f"{url}/{oid}"}}}
+        answer = {"transfer": "basic", "objects": [found]}
+        return web.json_response(answer, content_type="application/vnd.git-lfs+json")
+
+    async def download(_: web.Request) -> web.Response:
+        return web.Response(body=content)
+
+    app = web.Application()
+    app.router.add_post("/objects/batch", batch)
+    app.router.add_get(f"/{oid}", download)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=server_context(tmp_path / "certificate.pem")).start()
+    bare, work = await secure_home.server.create_repository("observatory", "notes"), tmp_path / "work"
+    git(tmp_path, "clone", "--quiet", str(bare), str(work))
+    (work / ".lfsconfig").write_text(f"[lfs]\n  url = {url}\n")
+    (work / ".gitattributes").write_text("*.fits filter=lfs diff=lfs merge=lfs -text\n")
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {len(content)}\n"
+    (work / "sky.fits").write_text(pointer)
+    git(work, "add", ".")
+    git(work, "commit", "--quiet", "-m", "A picture")
+    git(work, "push", "--quiet", "origin", "HEAD")
+    try:
+        assert await secure_home.clone() == 0, secure_home.log.read_text()
+        assert (secure_home.path / "notes" / "sky.fits").read_text() == pointer
+        assert asked == []
+        (secure_home.path / "notes").rename(secure_home.path / "first")
+        secure_home.environment["PATH"] = f"{git_lfs}:{os.environ['PATH']}"
+        assert await secure_home.clone(lfs="yes") == 0, secure_home.log.read_text()
+        assert (secure_home.path / "notes" / "sky.fits").read_bytes() == content
+        assert asked == ["download"]
+    finally:
+        await runner.cleanup()
+    # A server of large files that is away is told apart from the repository's.
+    (secure_home.path / "notes").rename(secure_home.path / "second")
+    assert await secure_home.clone(lfs="yes") == CloneEnd.LFS
 
 
 async def test_a_branch_and_a_commit_of_it_are_checked_out(home: Home) -> None:

@@ -20,6 +20,15 @@ pods:
   - apiGroups: [""]
     resources: [persistentvolumeclaims]
     verbs: [list, patch, delete]
+  {{- if .Values.myServers.secrets }}
+  - apiGroups: [""]
+    resources: [configmaps]
+    verbs: [get, create, update]
+  # Secrets are made and deleted, and never read: there is no `get` and no `list`.
+  - apiGroups: [""]
+    resources: [secrets]
+    verbs: [create, delete]
+  {{- end }}
 cluster:
   - apiGroups: [storage.k8s.io]
     resources: [storageclasses]

@@ -41,6 +41,12 @@ failedLogs:
     - apiGroups: [""]
       resources: [pods/log]
       verbs: [get]
+ownSecrets:
+  pods:
+    # The names of a person's secrets, and no values; `delete` when the person is deleted.
+    - apiGroups: [""]
+      resources: [configmaps]
+      verbs: [get, delete]
 imageMarks:
   cluster:
     - apiGroups: [""]

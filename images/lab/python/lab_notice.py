@@ -1,22 +1,32 @@
-"""A server extension: shows what the start script has to say to the person, on top of JupyterLab's page."""
+"""A server extension: what the person has to read, on top of JupyterLab's page.
+
+It is what the start script has found, and from some time before it that the server stops because it has run for the
+longest time allowed: `JHKUBE_STOPS_AFTER` seconds after its start, told `JHKUBE_STOP_WARNING` seconds earlier.
+"""
 
 from __future__ import annotations
 
 import html
 import os
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import BaseLoader, Environment
+from markupsafe import Markup
 
 # An open dialog beside the page: it can be read while one works, and closes without a script.
 BANNER = """
-<dialog open role="alert" id="lab-notice" style="position: fixed; bottom: 2.5rem; z-index: 10000; max-width: 44rem;
+<dialog open role="alert" id="{name}" style="position: fixed; bottom: {bottom}; z-index: 10000; max-width: 44rem;
  margin: 0 auto; padding: 1rem; border: 2px solid #b45309; border-radius: 6px; background: #fffbeb; color: #1c1917;
- font: 15px/1.5 system-ui, sans-serif; overflow-wrap: anywhere">
+ font: 15px/1.5 system-ui, sans-serif; overflow-wrap: anywhere{more}">
 <form method="dialog">{text}<p style="margin: 0.75rem 0 0; text-align: right">
 <button style="padding: 0.25rem 1rem">Close</button></p></form></dialog>
 """
+
+# The page is loaded long before: it waits by itself, and asks nobody, which would count as use of the server.
+LATER = "<style>@keyframes lab-stop {to {visibility: visible}}</style>"
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -24,20 +34,65 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    text = os.environ.get("LAB_NOTICE")
     environment: Environment | None = server.web_app.settings.get("lab_jinja2_env")
-    if text and environment and environment.loader:
-        environment.loader = WithBanner(
-            environment.loader, BANNER.replace("{text}", html.escape(text).replace("{", "&#123;"))
+    if not environment or not environment.loader:
+        return
+    banners = ""
+    if text := os.environ.get("LAB_NOTICE"):
+        banners += _banner("lab-notice", text, bottom="2.5rem").replace("{", "&#123;")
+    after = _seconds("JHKUBE_STOPS_AFTER")
+    if after:
+        stop = Stop(time.time() + after, _seconds("JHKUBE_STOP_WARNING"))
+        environment.globals["lab_stop"] = stop.banner
+        banners += "{{ lab_stop() }}"
+    if banners:
+        environment.loader = WithBanner(environment.loader, banners)
+
+
+def _seconds(variable: str) -> float:
+    try:
+        return max(float(os.environ.get(variable) or 0), 0)
+    except ValueError:
+        return 0
+
+
+def _banner(name: str, text: str, *, bottom: str, more: str = "") -> str:
+    return BANNER.format(name=name, text=html.escape(text), bottom=bottom, more=more)
+
+
+class Stop:
+    """The end of a server that has run for the longest time allowed.
+
+    Parameters
+    ----------
+    at
+        When it is, in seconds since 1970.
+    warning
+        How many seconds before people read it.
+    """
+
+    def __init__(self, at: float, warning: float) -> None:
+        self.at = at
+        self.warning = warning
+
+    def banner(self) -> Markup:
+        """Return what is on a page that is loaded now; it is seen from the time of the warning on."""
+        delay = max(self.at - self.warning - time.time(), 0)
+        clock = datetime.fromtimestamp(self.at, UTC)
+        text = (
+            f"Your server stops at about {clock:%H:%M} UTC on {clock:%d %B} because it has run for the longest time "
+            "allowed. Save your work."
         )
+        more = f"; visibility: hidden; animation: lab-stop 0s linear {delay:.0f}s forwards"
+        return Markup(LATER + _banner("lab-stop", text, bottom="9rem", more=more))
 
 
 class WithBanner(BaseLoader):
-    """Another loader's templates, with a banner at the end of JupyterLab's page."""
+    """Another loader's templates, with banners at the end of JupyterLab's page."""
 
-    def __init__(self, loader: BaseLoader, banner: str) -> None:
+    def __init__(self, loader: BaseLoader, banners: str) -> None:
         self.loader = loader
-        self.banner = banner
+        self.banners = banners
 
     def get_source(
         self, environment: Environment, template: str
@@ -45,5 +100,5 @@ class WithBanner(BaseLoader):
         source, filename, uptodate = self.loader.get_source(environment, template)
         if template == "index.html":
             before, end, after = source.rpartition("</body>")
-            source = before + self.banner + end + after
+            source = before + self.banners + end + after
         return source, filename, uptodate

@@ -1,0 +1,59 @@
+"""The warning in JupyterLab's page before a server stops: seen from its time on, and closed without a script."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from playwright.async_api import async_playwright, expect
+
+from devcluster.images import ROOT
+
+PAGE = """
+import jinja2, lab_notice
+from types import SimpleNamespace as Namespace
+
+environment = jinja2.Environment(loader=jinja2.DictLoader({"index.html": "<html><body>lab</body></html>"}))
+server = Namespace(web_app=Namespace(settings={"lab_jinja2_env": environment}))
+lab_notice._load_jupyter_server_extension(server)
+print(environment.get_template("index.html").render())
+"""
+
+
+@pytest.fixture(scope="module")
+async def browser():
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        yield started
+        await started.close()
+
+
+def page_of(**variables):
+    """Return JupyterLab's page of a server that has just started with these variables."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "images" / "lab" / "python"), **variables}
+    done = subprocess.run([sys.executable, "-c", PAGE], env=environ, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+async def test_the_warning_comes_at_its_time_and_can_be_closed(browser):
+    page = await browser.new_page()
+    # Chromium's clock of animations begins when the page is shown, so both are of one page.
+    later = page_of(JHKUBE_STOPS_AFTER="7200", JHKUBE_STOP_WARNING="900")
+    await page.set_content(later)
+    warning = page.locator("#lab-stop")
+    await expect(warning).to_be_hidden()
+    assert "lab-stop 0s linear 6300s forwards" in later
+    await page.set_content(page_of(JHKUBE_STOPS_AFTER="902", JHKUBE_STOP_WARNING="900"))
+    await expect(warning).to_be_visible(timeout=60_000)
+    await expect(warning).to_contain_text("because it has run for the longest time allowed. Save your work.")
+    await warning.get_by_role("button", name="Close").click()
+    await expect(warning).to_be_hidden()
+    await page.close()
+
+
+@pytest.mark.parametrize("after", ["", "0", "never"])
+async def test_without_a_longest_time_there_is_no_warning(browser, after):
+    assert "lab-stop" not in page_of(JHKUBE_STOPS_AFTER=after)
