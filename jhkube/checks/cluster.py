@@ -190,6 +190,7 @@ def hub_facts(hub: ConfiguredHub) -> HubFacts:
         events=spawner.events_enabled,
         services=spawner.services_enabled,
         internal_ssl=internal_ssl,
+        reviews_rights=bool(spawner.cluster_accounts),
         quotas=spawner.enable_user_namespaces and spawner.ceilings_are_quotas,
         marks_ready=spawner.mark_ready_images,
         keeps_logs=spawner.keep_failed_logs,

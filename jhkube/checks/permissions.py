@@ -40,6 +40,9 @@ class HubFacts:
     internal_ssl: bool = False
     """Whether hub and pods speak TLS (`JupyterHub.internal_ssl`): the certificates are in Secrets."""
 
+    reviews_rights: bool = False
+    """Whether people need rights in the cluster themselves (`cluster_accounts`), so that the hub asks about them."""
+
     quotas: bool = False
     """Whether a person's ceiling is a ResourceQuota of their namespace (`ceilings_are_quotas`)."""
 
@@ -83,6 +86,15 @@ class Permission:
 
     needed: bool = True
     """Whether the hub fails without it; else it does without, and the reason says how."""
+
+
+_REVIEW = Permission(
+    "create",
+    "subjectaccessreviews",
+    None,
+    "ask whether a person may make pods and claims themselves (cluster_accounts)",
+    group="authorization.k8s.io",
+)
 
 
 def permissions(facts: HubFacts) -> tuple[Permission, ...]:
@@ -211,6 +223,8 @@ def _table(facts: HubFacts) -> Iterator[Permission]:
         yield Permission("create", "namespaces", None, "give a person a namespace of their own")
         compares = "see whose a namespace is; without it, one that has a person's name is taken for theirs"
         yield Permission("get", "namespaces", None, compares, needed=False)
+    if facts.reviews_rights:
+        yield _REVIEW
     if facts.quotas:
         yield from each(
             "resourcequotas",

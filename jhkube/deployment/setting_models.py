@@ -245,6 +245,12 @@ class OIDC(Section):
         "",
         "a site's secret for derived uids and gids; the same on hubs that share files",
     )
+    cluster_accounts: Object = setting(
+        "JHKUBE_OIDC_CLUSTER_ACCOUNTS",
+        {},
+        "how the cluster's API server names the same people, as JHKubeSpawner.cluster_accounts takes it; everybody has"
+        " a namespace then, and needs rights in it",
+    )
 
 
 class Spawner(Section):

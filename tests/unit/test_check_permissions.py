@@ -14,6 +14,7 @@ def test_nothing_is_asked_for_twice():
         services=True,
         internal_ssl=True,
         quotas=True,
+        reviews_rights=True,
         user_namespaces=True,
         marks_ready=True,
         pull_secret="hub/pull",
@@ -33,6 +34,7 @@ def test_nothing_is_asked_for_twice():
         ({"marks_ready": True}, {(verb, "nodes", None) for verb in ("list", "watch")}),
         ({"keeps_logs": True}, {("get", "pods/log", "labs")}),
         ({"runs_my_servers": True}, {("get", "pods/log", "labs"), ("list", "storageclasses", None)}),
+        ({"reviews_rights": True}, {("create", "subjectaccessreviews", None)}),
         ({"quotas": True}, {(verb, "resourcequotas", "labs") for verb in ("create", "update", "delete")}),
     ],
 )

@@ -32,9 +32,10 @@ PREPULLER = {
 }
 MY_SERVERS = {"enabled": True, "image": {"name": "registry.example.org/jhkube-hub"}, "tokenSecret": "my-servers"}
 NOTHING = {"roles": features()["roles"]}
+EVERYWHERE_ONLY = ("userNamespaces", "quotas", "rightsReviews")
 ALL_BUT_NAMESPACES = {
     "hub": {"namespace": "hubs", "serviceAccount": {"create": True}},
-    "roles": {name: {"enabled": name not in ("userNamespaces", "quotas")} for name in VALUES["roles"]},
+    "roles": {name: {"enabled": name not in EVERYWHERE_ONLY} for name in VALUES["roles"]},
     "networkPolicies": {
         "servers": {
             "enabled": True,
@@ -232,10 +233,14 @@ BY_FACT = {
     "imageMarks": {"marks_ready": True},
     "registryAccount": {"pull_secret": "labs/registry-account"},
 }
-EVERYWHERE = {"userNamespaces": {"user_namespaces": True}, "quotas": {"quotas": True}}
+EVERYWHERE = {
+    "userNamespaces": {"user_namespaces": True},
+    "quotas": {"quotas": True},
+    "rightsReviews": {"reviews_rights": True},
+}
 COMBINED = [
     (names, scope)
-    for scope in ((), ("userNamespaces",), ("userNamespaces", "quotas"))
+    for scope in ((), ("userNamespaces",), ("userNamespaces", "quotas"), ("userNamespaces", "rightsReviews"))
     for names in [(), *((each,) for each in BY_FACT), tuple(BY_FACT)]
 ]
 
