@@ -27,7 +27,7 @@ from jhkube.checks.permissions import HubFacts, Permission, permissions, role_ru
 from jhkube.checks.result import Result, Subject
 from jhkube.kube import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, error_text, own_namespace
 from jhkube.pod.home import HomeKind
-from jhkube.service.hub_config import SERVICE_NAME
+from jhkube.service.hub_config import OWN_DISKS, SERVICE_NAME
 
 __all__ = [
     "CLUSTER",
@@ -182,6 +182,7 @@ def hub_facts(hub: ConfiguredHub) -> HubFacts:
     """Return what the configuration makes the hub ask of the API server."""
     spawner, secret = hub.spawner, hub.menu.credentials_secret
     internal_ssl = bool(hub.app.internal_ssl)
+    commands = [each for each in hub.app.services if each.get("name") == SERVICE_NAME and each.get("command")]
     return HubFacts(
         namespace=spawner.namespace,
         user_namespaces=spawner.enable_user_namespaces,
@@ -194,7 +195,8 @@ def hub_facts(hub: ConfiguredHub) -> HubFacts:
         quotas=spawner.enable_user_namespaces and spawner.ceilings_are_quotas,
         marks_ready=spawner.mark_ready_images,
         keeps_logs=spawner.keep_failed_logs,
-        runs_my_servers=any(each.get("name") == SERVICE_NAME and each.get("command") for each in hub.app.services),
+        runs_my_servers=bool(commands),
+        makes_own_disks=any(each.get("environment", {}).get(OWN_DISKS, "0") != "0" for each in commands),
         starts_ahead=spawner.start_ahead != "off",
         pull_secret=secret if not secret or "/" in secret else f"{own_namespace()}/{secret}",
     )

@@ -61,6 +61,9 @@ class HubFacts:
     runs_my_servers: bool = False
     """Whether the hub runs the service "My servers", which then has the hub's account (`JHKUBE_MY_SERVERS`)."""
 
+    makes_own_disks: bool = False
+    """Whether people may make disks with that service (`JHKUBE_MY_SERVERS_OWN_DISKS`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Permission:
@@ -109,7 +112,12 @@ def permissions(facts: HubFacts) -> tuple[Permission, ...]:
     if not facts.runs_my_servers:
         return own
     asked = {(each.verb, each.group, each.resource, each.namespace) for each in own}
-    more = service_permissions(facts.namespace, user_namespaces=facts.user_namespaces)
+    more = service_permissions(
+        facts.namespace,
+        user_namespaces=facts.user_namespaces,
+        own_disks=facts.makes_own_disks,
+        reviews_rights=facts.reviews_rights,
+    )
     return own + tuple(
         replace(each, needed=False)
         for each in more
@@ -117,7 +125,9 @@ def permissions(facts: HubFacts) -> tuple[Permission, ...]:
     )
 
 
-def service_permissions(namespace: str, *, user_namespaces: bool = False) -> tuple[Permission, ...]:
+def service_permissions(
+    namespace: str, *, user_namespaces: bool = False, own_disks: bool = False, reviews_rights: bool = False
+) -> tuple[Permission, ...]:
     """Return everything that the account of the service "My servers" must be allowed.
 
     Parameters
@@ -126,6 +136,10 @@ def service_permissions(namespace: str, *, user_namespaces: bool = False) -> tup
         Where the pods run.
     user_namespaces
         Whether every person has a namespace of their own.
+    own_disks
+        Whether people may make disks without a server.
+    reviews_rights
+        Whether people need rights in the cluster themselves.
 
     Examples
     --------
@@ -143,6 +157,8 @@ def service_permissions(namespace: str, *, user_namespaces: bool = False) -> tup
         Permission("patch", claims, where, "let a disk grow"),
         Permission("delete", claims, where, "delete a disk for the person whose it is"),
         Permission("list", "storageclasses", None, "know which disks can grow", group=STORAGE),
+        *([Permission("create", claims, where, "make a disk without a server (ownDisks)")] if own_disks else ()),
+        *([_REVIEW] if reviews_rights else ()),
     )
 
 

@@ -11,6 +11,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import Application, HTTPError
 
 from jhkube.options_form.choice import OptionError
+from jhkube.service.door_views import is_shown
 from jhkube.service.kubeflow.form import gpu_resources, pod_defaults, spawner_form
 from jhkube.service.kubeflow.handlers import KubeflowHandler
 from jhkube.service.kubeflow.new_notebook import read_notebook, user_options
@@ -20,7 +21,6 @@ from jhkube.service.kubeflow.views import (
     claim_object,
     claim_row,
     event_object,
-    is_shown,
     notebook_object,
     notebook_row,
     pod_object,

@@ -381,14 +381,19 @@ def test_the_prepuller_goes_to_the_nodes_that_z2jh_keeps_for_servers(prepuller, 
 # The service "My servers".
 
 
-@pytest.mark.parametrize("everywhere", [False, True], ids=["one namespace", "a namespace each"])
-def test_the_services_roles_allow_what_it_asks_for_and_no_more(everywhere):
-    values = features("userNamespaces") if everywhere else NOTHING
-    objects = rendered("labs", values | {"myServers": MY_SERVERS})
+@pytest.mark.parametrize(
+    ("everywhere", "disks"),
+    [(False, 0), (False, 2), (True, 0)],
+    ids=["one namespace", "own disks", "a namespace each"],
+)
+def test_the_services_roles_allow_what_it_asks_for_and_no_more(everywhere, disks):
+    values = features("userNamespaces", "rightsReviews") if everywhere else NOTHING
+    objects = rendered("labs", values | {"myServers": MY_SERVERS | {"ownDisks": disks}})
+    wanted = service_permissions("labs", user_namespaces=everywhere, own_disks=bool(disks), reviews_rights=everywhere)
     own = [each for each in objects if "rules" in each and "my-servers" in each["metadata"]["name"]]
     assert allowed(own) == {
         (where, rule["apiGroups"][0], rule["resources"][0], ()): set(rule["verbs"])
-        for where, rules in role_rules(service_permissions("labs", user_namespaces=everywhere)).items()
+        for where, rules in role_rules(wanted).items()
         for rule in rules
     }
 

@@ -19,9 +19,14 @@ pods:
     verbs: [list]
   - apiGroups: [""]
     resources: [persistentvolumeclaims]
-    verbs: [list, patch, delete]
+    verbs: [list, patch, delete{{ if .Values.myServers.ownDisks }}, create{{ end }}]
 cluster:
   - apiGroups: [storage.k8s.io]
     resources: [storageclasses]
     verbs: [list]
+{{- if .Values.roles.rightsReviews.enabled }}
+  - apiGroups: [authorization.k8s.io]
+    resources: [subjectaccessreviews]
+    verbs: [create]
+{{- end }}
 {{- end }}
