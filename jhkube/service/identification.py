@@ -64,7 +64,7 @@ class Identified(HubOAuthenticated, web.RequestHandler):
             allowed = self.check_hub_user(model)
         except UserNotAllowed:
             allowed = None
-        person = self._person(model) if allowed is not None else ""
+        person = self._asking(model) if allowed is not None else ""
         if not person:
             raise Refusal(HTTPStatus.FORBIDDEN, "This is for people whom the hub lets use the service “jhkube”.")
         if self.request.method not in SAFE_METHODS:
@@ -77,7 +77,7 @@ class Identified(HubOAuthenticated, web.RequestHandler):
         self.scopes = frozenset(model["scopes"])
         return Person(person, str(self.hub_auth.get_token(self)))
 
-    def _person(self, model: Mapping[str, Any]) -> str:
+    def _asking(self, model: Mapping[str, Any]) -> str:
         """Return the name of the person who asks, by what the hub says of their token; empty for a service's."""
         return str(model["name"]) if model.get("kind") == "user" else ""
 

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-calls
 """A disk that somebody asks for alone, with no server: what it may be, and the claim that it becomes; pure."""
 
 from __future__ import annotations

@@ -77,10 +77,10 @@ async def _check_namespace(actions: Actions, caller: Caller, namespace: str) -> 
 class GatewayMixin(Identified):
     """Knows for whom a gateway asks: by a header that counts only with a service's token that has a scope for it."""
 
-    def _person(self, model: Mapping[str, Any]) -> str:
+    def _asking(self, model: Mapping[str, Any]) -> str:
         scopes = {each.partition("!")[0] for each in model["scopes"]}
         if model.get("kind") != "service" or GATEWAY_SCOPE not in scopes:
-            return super()._person(model)
+            return super()._asking(model)
         # Of two headers one may be a browser's, which the gateway has let pass.
         named = [each.strip().removeprefix(":") for each in self.request.headers.get_list(USER_HEADER)]
         if len(named) != 1 or not named[0]:
