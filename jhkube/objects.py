@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from kubernetes_asyncio.client import ApiException, V1Pod, V1ResourceQuota, V1Secret
 from kubespawner.clients import shared_client
 
+from jhkube.cluster_accounts import ClusterAccount, Right, access_review, is_allowed
 from jhkube.identity import made_for
 from jhkube.kube import FORBIDDEN, NOT_FOUND, plain_answer
 from jhkube.pod.own_secrets import list_name, object_name, secrets_in
@@ -26,6 +27,7 @@ __all__ = [
     "delete_own_secrets",
     "ensure_object",
     "grow_claim",
+    "lacking_rights",
     "mark_claim",
     "owner_of_namespace",
     "read_claim",
@@ -129,6 +131,22 @@ async def renew_secret(api: Any, pod: V1Pod, files: SecretFiles) -> None:
     except ApiException as error:
         if error.status not in (FORBIDDEN, NOT_FOUND):
             raise
+
+
+async def lacking_rights(account: ClusterAccount, namespace: str, rights: Iterable[Right]) -> list[Right]:
+    """Return those rights that the cluster does not give to a person themselves in a namespace.
+
+    Raises
+    ------
+    ApiException
+        Where the API server does not answer the question, as where the hub's account may not ask it.
+    """
+    api: Any = shared_client("AuthorizationV1Api")
+    rights = tuple(rights)
+    answers = await asyncio.gather(
+        *(plain_answer(api.create_subject_access_review, access_review(account, namespace, each)) for each in rights)
+    )
+    return [right for right, answer in zip(rights, answers, strict=True) if not is_allowed(answer)]
 
 
 async def claim_plan(

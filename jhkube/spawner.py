@@ -55,6 +55,9 @@ class JHKubeSpawner(UnsavedMixin, AheadSpawner):
     one of jhkube's authenticators has put it; without that the pod is KubeSpawner's own.
     """
 
+    _asks_rights = False
+    """Whether the person needs rights in the cluster themselves; a pod that is only shown needs none."""
+
     # Who it is.
 
     async def run_auth_state_hook(self, auth_state: Mapping[str, Any] | None) -> None:
@@ -108,6 +111,8 @@ class JHKubeSpawner(UnsavedMixin, AheadSpawner):
         if self._choice is not None and self._choice.warning:
             self._warnings.append(self._choice.warning)
         # Here, since the options may have set the namespace.
+        if self._asks_rights:
+            await self._retried(self._check_rights)
         if self.storage_pvc_ensure:
             if self.enable_user_namespaces:
                 # Before anything is written in there.
@@ -120,6 +125,7 @@ class JHKubeSpawner(UnsavedMixin, AheadSpawner):
             self.storage_pvc_ensure = False
         elif self._identity is not None and self.home == HomeKind.PVC:
             self.storage_pvc_ensure = True
+        self._asks_rights = bool(self.cluster_accounts)
         return super().start()
 
     async def _make_create_pvc_request(self, pvc: Any, request_timeout: float) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from traitlets import Bool, Dict, Enum, List, Unicode, validate
 
 from jhkube.ahead.config import AheadConfig
+from jhkube.cluster_accounts import ClusterAccounts, parse_cluster_accounts
 from jhkube.operator_models import ConfigError, FiniteFloat, checked_trait
 from jhkube.options_form.environment import Variable, parse_environment_names
 from jhkube.options_form.presets import Preset, parse_presets
@@ -27,6 +28,7 @@ __all__ = ["SpawnerConfig"]
 
 _PARSERS: Final[dict[str, Callable[[Any], object]]] = {
     "ceilings": parse_ceilings,
+    "cluster_accounts": parse_cluster_accounts,
     "environment_names": parse_environment_names,
     "extra_mounts": parse_mounts,
     "git_hosts": parse_git_hosts,
@@ -140,6 +142,25 @@ class SpawnerConfig(AheadConfig, HomeConfig, RepositoryConfig):
         For example::
 
             c.JHKubeSpawner.ceilings_are_quotas = True
+        """,
+    ).tag(config=True)
+
+    cluster_accounts = Dict(
+        help="""
+        How the cluster's API server forms the names of people and of their groups, if they log in with the same
+        OpenID Connect provider there and here (`jhkube-oidc`): `username_claim`, `username_prefix`, `groups_claim`
+        and `groups_prefix`, with the values of the API server's flags `--oidc-…`. Without a `username_prefix` it is
+        the API server's own: the issuer and `#`, or nothing for the claim `email`; `-` is no prefix at all.
+
+        If this is set, nothing is made for a person who may not create pods and persistentvolumeclaims in their
+        namespace themselves: a SubjectAccessReview is asked at each start. It needs `enable_user_namespaces`, and the
+        hub's account needs `create` on `subjectaccessreviews`.
+
+        For example::
+
+            c.JHKubeSpawner.cluster_accounts = {
+                "username_claim": "sub", "groups_claim": "groups", "groups_prefix": "oidc:",
+            }
         """,
     ).tag(config=True)
 
@@ -323,6 +344,11 @@ class SpawnerConfig(AheadConfig, HomeConfig, RepositoryConfig):
             raise ConfigError(f"c.JHKubeSpawner.umask {NO_COMMAND}")
         if self.repository_image and not self.repository_hosts:
             raise ConfigError("c.JHKubeSpawner.repository_image needs repository_hosts: nobody can name a repository")
+        if self.cluster_accounts and not getattr(self, "enable_user_namespaces", False):
+            raise ConfigError(
+                "c.JHKubeSpawner.cluster_accounts needs enable_user_namespaces: rights are those in the person's own"
+                " namespace"
+            )
         self.check_ahead(
             cmd=getattr(self, "cmd", ()),
             services_enabled=getattr(self, "services_enabled", False),
@@ -337,6 +363,10 @@ class SpawnerConfig(AheadConfig, HomeConfig, RepositoryConfig):
     def parsed_ceilings(self) -> Ceilings:
         """Return the ceilings as values."""
         return parse_ceilings(self.ceilings)
+
+    def parsed_cluster_accounts(self) -> ClusterAccounts | None:
+        """Return how people are called in the cluster; None where that is not configured."""
+        return parse_cluster_accounts(self.cluster_accounts)
 
     def parsed_patience(self) -> Patience:
         """Return how long a start waits for what."""

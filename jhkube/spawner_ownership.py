@@ -7,16 +7,30 @@ from collections.abc import Mapping
 from typing import Any
 
 from jupyterhub.utils import maybe_future
-from kubernetes_asyncio.client import V1PersistentVolumeClaim
+from kubernetes_asyncio.client import ApiException, V1PersistentVolumeClaim
 
+from jhkube.cluster_accounts import STARTS, ClusterAccount, NoClusterAccount
 from jhkube.identity import AUTH_STATE_KEY, SUBJECT_ANNOTATION, UserIdentity, made_for
-from jhkube.kube import API_ERRORS, error_text
-from jhkube.objects import delete_own_secrets, owner_of_namespace, read_claim, read_list_of_secrets
+from jhkube.kube import API_ERRORS, FORBIDDEN, error_text
+from jhkube.objects import delete_own_secrets, lacking_rights, owner_of_namespace, read_claim, read_list_of_secrets
 from jhkube.pod.own_secrets import secrets_in
 from jhkube.pod.volume_claims import may_delete, names_a_person, refusal
 from jhkube.spawner_options import ChoosingSpawner, StartRefused
 
-__all__ = ["OwningSpawner", "identity_in"]
+__all__ = ["OwningSpawner", "cluster_account", "identity_in"]
+
+
+def cluster_account(spawner: Any, auth_state: Mapping[str, Any]) -> ClusterAccount | None:
+    """Return who a spawner's person is to the cluster's API server; None where nothing says that people are anybody.
+
+    Raises
+    ------
+    NoClusterAccount
+        Where it is configured how people are called there, and their login does not say who they are.
+    """
+    parsed = getattr(spawner, "parsed_cluster_accounts", None)
+    accounts = parsed() if parsed is not None else None
+    return accounts.account(auth_state) if accounts else None
 
 
 def identity_in(auth_state: Mapping[str, Any]) -> UserIdentity | None:
@@ -34,10 +48,16 @@ class OwningSpawner(ChoosingSpawner):
 
     _identity: UserIdentity | None = None
     _token = ""
+    _account: ClusterAccount | NoClusterAccount | None = None
+    """Who the person is to the API server, or why nobody knows; None where it is not asked for their rights."""
 
     def _learn(self, auth_state: Mapping[str, Any]) -> None:
         self._identity = identity_in(auth_state)
         self._token = auth_state.get("access_token") or ""
+        try:
+            self._account = cluster_account(self, auth_state)
+        except NoClusterAccount as error:
+            self._account = error
 
     def _subject(self, *templates: str) -> str:
         """Return whose something is that is named by templates; empty where that is not one person's, or unknown."""
@@ -144,6 +164,30 @@ class OwningSpawner(ChoosingSpawner):
         legacy = str(self._expand_user_properties(self.pvc_name_template, slug_scheme="escape"))
         is_only = f"{self.namespace}/{self.pvc_name}" not in claims and f"{self.namespace}/{legacy}" in claims
         return legacy if is_only else ""
+
+    async def _check_rights(self) -> None:
+        """Refuse a start of somebody who may not make themselves what is about to be made for them."""
+        account = self._account
+        if not isinstance(account, ClusterAccount):
+            why = account or "Nothing is known of your login."
+            raise StartRefused(f"{why} Log in again; tell your administrator if it stays so.")
+        try:
+            lacking = await lacking_rights(account, self.namespace, STARTS)
+        except ApiException as error:
+            if error.status != FORBIDDEN:
+                raise
+            self.log.error("%s: the hub's account may not create subjectaccessreviews", self._log_name)
+            raise StartRefused(
+                "This hub may not ask the cluster what you may do in it. Tell your administrator: the hub's account"
+                " needs create on subjectaccessreviews."
+            ) from None
+        if lacking:
+            words = " and ".join(each.words for each in lacking)
+            self.log.warning("%s: %s may not %s in %s", self._log_name, account.name, words, self.namespace)
+            raise StartRefused(
+                f"You ({account.name}) may not {words} in the namespace {self.namespace} of this cluster. Ask an"
+                " administrator of the cluster for a Role that allows it."
+            )
 
     async def _check_namespace(self) -> None:
         """Refuse a namespace that was made for somebody else; have a new one say whose it is."""

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -52,6 +53,8 @@ class Hub:
     hub_port: int = 0
     proxy_port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    trusted: ssl.SSLContext | bool = True
+    """What browsers trust, where the provider has a certificate of its own."""
     lines: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -133,8 +136,9 @@ class Hub:
         end_rest(group.pid, self.folder)
 
     async def login(self, name: str) -> Person:
-        """Log in as one of the GitHub stand-in's people, and return the person with a token of the hub's."""
-        session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        """Log in as one of the provider's people, and return the person with a token of the hub's."""
+        connector = aiohttp.TCPConnector(ssl=self.trusted)
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.CookieJar(unsafe=True))
         person = Person(self, name, session)
         try:
             answer = await person.follow(f"{self.url}/hub/oauth_login?next=%2Fhub%2Ftoken")
@@ -164,7 +168,7 @@ class Person:
         """Return the page at the end of the redirects, as this person where the stand-in asks who it is."""
         for _ in range(20):
             parts = urlsplit(url)
-            if parts.path.endswith("/login/oauth/authorize"):
+            if parts.path.endswith("/authorize"):
                 query = [*parse_qsl(parts.query), ("login", self.name)]
                 url = urlunsplit(parts._replace(query=urlencode(query)))
             answer = await self.session.get(url, allow_redirects=False)

@@ -19,3 +19,8 @@ if settings["auth.provider"] == "oidc":
     c.OIDCOrgAuthenticator.admin_users = set(settings["auth.admins"])
     c.OIDCOrgAuthenticator.auth_refresh_age = settings["auth.refreshAge"]
     c.OIDCOrgAuthenticator.stop_servers_of_leavers = settings["auth.stopServersOfLeavers"]
+
+    # Who is known to the cluster itself has a namespace, and gets there what the cluster lets them make.
+    if settings["oidc.clusterAccounts"]:
+        c.JHKubeSpawner.enable_user_namespaces = True
+        c.JHKubeSpawner.cluster_accounts = settings["oidc.clusterAccounts"]

@@ -5,7 +5,7 @@ import sys
 
 from jupyterhub.app import JupyterHub
 
-from jhkube.service.hub_config import ACCESS_SCOPE, ALLOWED_SCOPES, SERVICE_NAME, USER_ROLE
+from jhkube.service.hub_config import ACCESS_SCOPE, ALLOWED_SCOPES, GATEWAY_SCOPES, OWN_DISKS, SERVICE_NAME, USER_ROLE
 from jhkube.service.in_hub import Idle, hub_handlers
 from jhkube.settings import Settings
 
@@ -31,6 +31,7 @@ if settings["myServers.enabled"]:
                 **{name: os.environ[name] for name in CLUSTER if name in os.environ},
                 "JHKUBE_MY_SERVERS_LARGEST_DISK": settings["myServers.largestDisk"],
                 "JHKUBE_MY_SERVERS_SECRETS": str(settings["myServers.secrets"]).lower(),
+                OWN_DISKS: str(settings["myServers.ownDisks"]),
                 "JHKUBE_MY_SERVERS_KUBEFLOW": str(settings["myServers.kubeflow"]).lower(),
                 "JHKUBE_MY_SERVERS_RENKU_FORGE": settings["myServers.renkuForge"],
                 "JHKUBE_HOME_SIZE": settings["home.size"],
@@ -39,6 +40,8 @@ if settings["myServers.enabled"]:
         }
     c.JupyterHub.services.append(service)
     c.JupyterHub.extra_handlers.extend(hub_handlers(Idle.from_settings(settings)))
+    if settings["myServers.kubeflow"]:
+        c.JupyterHub.custom_scopes.update(GATEWAY_SCOPES)
     # Of a server that failed, the service shows the end of the log.
     c.JHKubeSpawner.keep_failed_logs = True
     # People attach the secrets that they have made there.

@@ -27,7 +27,7 @@ from jhkube.checks.permissions import HubFacts, Permission, role_rules
 from jhkube.checks.result import Result, Subject
 from jhkube.kube import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, error_text, own_namespace
 from jhkube.pod.home import HomeKind
-from jhkube.service.hub_config import SERVICE_NAME
+from jhkube.service.hub_config import OWN_DISKS, SERVICE_NAME
 
 __all__ = [
     "CLUSTER",
@@ -183,6 +183,7 @@ def hub_facts(hub: ConfiguredHub) -> HubFacts:
     """Return what the configuration makes the hub ask of the API server."""
     spawner, secret = hub.spawner, hub.menu.credentials_secret
     internal_ssl = bool(hub.app.internal_ssl)
+    commands = [each for each in hub.app.services if each.get("name") == SERVICE_NAME and each.get("command")]
     return HubFacts(
         namespace=spawner.namespace,
         user_namespaces=spawner.enable_user_namespaces,
@@ -191,11 +192,13 @@ def hub_facts(hub: ConfiguredHub) -> HubFacts:
         events=spawner.events_enabled,
         services=spawner.services_enabled,
         internal_ssl=internal_ssl,
+        reviews_rights=bool(spawner.cluster_accounts),
         quotas=spawner.enable_user_namespaces and spawner.ceilings_are_quotas,
         marks_ready=spawner.mark_ready_images,
         keeps_logs=spawner.keep_failed_logs,
         own_secrets=spawner.own_secrets,
-        runs_my_servers=any(each.get("name") == SERVICE_NAME and each.get("command") for each in hub.app.services),
+        runs_my_servers=bool(commands),
+        makes_own_disks=any(each.get("environment", {}).get(OWN_DISKS, "0") != "0" for each in commands),
         starts_ahead=spawner.start_ahead != "off",
         pull_secret=secret if not secret or "/" in secret else f"{own_namespace()}/{secret}",
     )

@@ -40,6 +40,9 @@ class HubFacts:
     internal_ssl: bool = False
     """Whether hub and pods speak TLS (`JupyterHub.internal_ssl`): the certificates are in Secrets."""
 
+    reviews_rights: bool = False
+    """Whether people need rights in the cluster themselves (`cluster_accounts`), so that the hub asks about them."""
+
     quotas: bool = False
     """Whether a person's ceiling is a ResourceQuota of their namespace (`ceilings_are_quotas`)."""
 
@@ -60,6 +63,9 @@ class HubFacts:
 
     runs_my_servers: bool = False
     """Whether the hub runs the service "My servers", which then has the hub's account (`JHKUBE_MY_SERVERS`)."""
+
+    makes_own_disks: bool = False
+    """Whether people may make disks with that service (`JHKUBE_MY_SERVERS_OWN_DISKS`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,15 @@ class Permission:
     """Whether the hub fails without it; else it does without, and the reason says how."""
 
 
+_REVIEW = Permission(
+    "create",
+    "subjectaccessreviews",
+    None,
+    "ask whether a person may make pods and claims themselves (cluster_accounts)",
+    group="authorization.k8s.io",
+)
+
+
 def permissions(facts: HubFacts) -> tuple[Permission, ...]:
     """Return everything that a hub's account must be allowed.
 
@@ -100,7 +115,13 @@ def permissions(facts: HubFacts) -> tuple[Permission, ...]:
     if not facts.runs_my_servers:
         return own
     asked = {(each.verb, each.group, each.resource, each.namespace) for each in own}
-    more = service_permissions(facts.namespace, user_namespaces=facts.user_namespaces, own_secrets=facts.own_secrets)
+    more = service_permissions(
+        facts.namespace,
+        user_namespaces=facts.user_namespaces,
+        own_secrets=facts.own_secrets,
+        own_disks=facts.makes_own_disks,
+        reviews_rights=facts.reviews_rights,
+    )
     return own + tuple(
         replace(each, needed=False)
         for each in more
@@ -109,7 +130,12 @@ def permissions(facts: HubFacts) -> tuple[Permission, ...]:
 
 
 def service_permissions(
-    namespace: str, *, user_namespaces: bool = False, own_secrets: bool = False
+    namespace: str,
+    *,
+    user_namespaces: bool = False,
+    own_secrets: bool = False,
+    own_disks: bool = False,
+    reviews_rights: bool = False,
 ) -> tuple[Permission, ...]:
     """Return everything that the account of the service "My servers" must be allowed.
 
@@ -121,6 +147,10 @@ def service_permissions(
         Whether every person has a namespace of their own.
     own_secrets
         Whether people can make secrets of their own.
+    own_disks
+        Whether people may make disks without a server.
+    reviews_rights
+        Whether people need rights in the cluster themselves.
 
     Examples
     --------
@@ -145,6 +175,8 @@ def service_permissions(
         Permission("patch", claims, where, "let a disk grow"),
         Permission("delete", claims, where, "delete a disk for the person whose it is"),
         Permission("list", "storageclasses", None, "know which disks can grow", group=STORAGE),
+        *([Permission("create", claims, where, "make a disk without a server (ownDisks)")] if own_disks else ()),
+        *([_REVIEW] if reviews_rights else ()),
     )
 
 
@@ -225,6 +257,8 @@ def _table(facts: HubFacts) -> Iterator[Permission]:
         yield Permission("create", "namespaces", None, "give a person a namespace of their own")
         compares = "see whose a namespace is; without it, one that has a person's name is taken for theirs"
         yield Permission("get", "namespaces", None, compares, needed=False)
+    if facts.reviews_rights:
+        yield _REVIEW
     if facts.quotas:
         yield from each(
             "resourcequotas",

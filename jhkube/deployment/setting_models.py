@@ -93,6 +93,7 @@ Flag = Annotated[bool, Spelling("true or false", _flag)]
 Port = Annotated[int, Field(ge=1, le=65535), Spelling("a whole number from 1 to 65535", json.loads)]
 AtOnce = Annotated[int, Field(ge=1, le=100_000), Spelling("a whole number from 1 to 100000", json.loads)]
 ImageCount = Annotated[int, Field(ge=0, le=100), Spelling("a whole number from 0 to 100", json.loads)]
+DiskCount = Annotated[int, Field(ge=0, le=1000), Spelling("a whole number from 0 to 1000", json.loads)]
 Seconds = Annotated[float, Field(ge=0, le=YEAR), Spelling("a number of seconds, such as 60", json.loads)]
 WholeSeconds = Annotated[int, Field(ge=0, le=YEAR), Spelling("a whole number of seconds, such as 60", json.loads)]
 Factor = Annotated[float, Field(ge=1, le=100), Spelling("a number from 1 to 100, such as 2", json.loads)]
@@ -264,6 +265,12 @@ class OIDC(Section):
         "",
         "a site's secret for derived uids and gids; the same on hubs that share files",
     )
+    cluster_accounts: Object = setting(
+        "JHKUBE_OIDC_CLUSTER_ACCOUNTS",
+        {},
+        "how the cluster's API server names the same people, as JHKubeSpawner.cluster_accounts takes it; then people"
+        " have namespaces, and need rights in them",
+    )
 
 
 class Spawner(Section):
@@ -417,6 +424,9 @@ class MyServers(Section):
         "JHKUBE_MY_SERVERS_SECRETS",
         False,
         "whether people can make secrets of their own there, and attach them to their servers",
+    )
+    own_disks: DiskCount = setting(
+        "JHKUBE_MY_SERVERS_OWN_DISKS", 0, "how many disks a person may make without a server; none if 0"
     )
     kubeflow: Flag = setting("JHKUBE_MY_SERVERS_KUBEFLOW", False, "whether that service has Kubeflow's notebook API")
     renku_forge: Url = setting(

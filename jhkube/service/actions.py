@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
+from jhkube.cluster_accounts import STARTS, Right
 from jhkube.service.claim_views import check_growth, check_unused, claim_view, homes_on, storage_class_view
 from jhkube.service.cluster import Cluster
 from jhkube.service.event_views import event_views
 from jhkube.service.hub_answers import HubServer, HubServers
 from jhkube.service.hub_client import HubClient, is_new
 from jhkube.service.idle_views import idle_warnings
+from jhkube.service.new_claim import check_new_claim, claim_name, new_claim
 from jhkube.service.own_secrets import OwnSecrets
 from jhkube.service.ownership import Object, claims_of, pod_of, pods_of, server_of
 from jhkube.service.refusals import Refusal, no_claim, no_pod, no_server
@@ -33,7 +35,7 @@ from jhkube.service.server_views import (
 from jhkube.service.validation import Request
 from jhkube.watch.containers import MAIN_CONTAINER
 
-__all__ = ["Actions", "Person"]
+__all__ = ["Actions", "DiskLimits", "Person"]
 
 STOPS_IN: Final = 75.0
 """Seconds that a restart waits for the server to stop."""
@@ -56,6 +58,20 @@ class Person:
     """The token that they came with, or that the hub gave the service for them."""
 
 
+@dataclass(frozen=True, slots=True)
+class DiskLimits:
+    """What people may do with disks, as the operator has it."""
+
+    largest: str = ""
+    """How large they may let them grow, as Kubernetes writes it; empty for not at all."""
+
+    own: int = 0
+    """How many they may make without a server."""
+
+    usual: str = "10Gi"
+    """How large a disk is that the hub makes; one that is made alone is no larger where `largest` is empty."""
+
+
 class Actions:
     """The routes, by their names in the table; each returns what its schema says, or raises a `Refusal`.
 
@@ -65,17 +81,19 @@ class Actions:
         The hub.
     cluster
         The API server.
-    largest_disk
-        How large people may let their disks grow, as Kubernetes writes it; empty for not at all.
+    disks
+        What people may do with disks.
     own_secrets
         Whether people can have secrets of their own.
     """
 
     def __init__(
-        self, hub: HubClient, cluster: Cluster, largest_disk: str = "", *, own_secrets: bool = False
+        self, hub: HubClient, cluster: Cluster, disks: DiskLimits | None = None, *, own_secrets: bool = False
     ) -> None:
-        self._hub, self._cluster, self._largest_disk = hub, cluster, largest_disk
+        self._hub, self._cluster, self._disks = hub, cluster, disks or DiskLimits()
         self._secrets = OwnSecrets(cluster, is_on=own_secrets)
+        # Two requests at once would each see room for one more.
+        self._making_claim = asyncio.Lock()
 
     @property
     def has_secrets(self) -> bool:
@@ -84,11 +102,11 @@ class Actions:
 
     async def options(self, person: Person, request: Request) -> Any:
         """Return what may be chosen."""
-        return dict(await self._hub.options(person.token))
+        return dict(await self._hub.options(person.token, person.name))
 
     async def check_options(self, person: Person, options: Mapping[str, Any]) -> None:
         """Return where these options can be taken; raise a `Refusal` with the field where they cannot."""
-        await self._hub.check_options(person.token, options)
+        await self._hub.check_options(person.token, person.name, options)
 
     async def own_namespace(self, person: Person) -> str:
         """Return the namespace that is this person's alone; empty where there is none."""
@@ -120,7 +138,7 @@ class Actions:
                 HTTPStatus.CONFLICT, "This hub (JupyterHub 5) has no display names. Leave it out.", "display_name"
             )
         if options:
-            await self._hub.check_options(person.token, options)
+            await self._hub.check_options(person.token, person.name, options)
         server = hub.named(name)
         if body.get("start", True):
             await self._start(person, hub, name, options, display_name)
@@ -144,7 +162,7 @@ class Actions:
             raise no_server(name)
         if options:
             # Before a server that runs is stopped for options that cannot be taken.
-            await self._hub.check_options(person.token, options)
+            await self._hub.check_options(person.token, person.name, options)
         await self._start(person, hub, name, options, "")
         return await self._server_view(person, name)
 
@@ -319,15 +337,52 @@ class Actions:
         told = await asyncio.gather(*(self._hub.unsaved(person.token, person.name, name) for name in asked))
         return {name: said.free for name, said in zip(asked, told, strict=True) if said and said.free is not None}
 
+    async def make_claim(self, person: Person, request: Request) -> Any:
+        """Make a disk without a server."""
+        asked = request.body
+        async with self._making_claim:
+            hub, claims, pods = await self._claims(person)
+            limits = self._disks
+            check_new_claim(claims, asked["size"], most=limits.own, largest=limits.largest or limits.usual)
+            if not hub.subject:
+                raise Refusal(HTTPStatus.CONFLICT, UNKNOWN_PERSON)
+            await self._check_right(hub, STARTS[1])
+            name = claim_name(person.name, asked["name"], own_namespace=bool(hub.own_namespace))
+            claim = new_claim(name, person.name, hub.subject, asked)
+            return claim_view(await self._cluster.make_claim(hub.namespace, claim), pods)
+
+    async def check_right(self, person: Person, right: Right) -> None:
+        """Raise a `Refusal` where the cluster does not let a person do something in their own namespace themselves.
+
+        It is not asked where nothing says that people have accounts in the cluster.
+        """
+        await self._check_right(await self._hub.servers(person.token, person.name), right)
+
+    async def _check_right(self, hub: HubServers, right: Right) -> None:
+        account, namespace = hub.account, hub.own_namespace
+        if account is None or not namespace:
+            return
+        if not account.name:
+            raise Refusal(
+                HTTPStatus.FORBIDDEN, "Your login does not tell this hub who you are in the cluster. Log in again."
+            )
+        if not await self._cluster.may(account, namespace, right):
+            resource = f"{right.group}/{right.resource}" if right.group else right.resource
+            raise Refusal(
+                HTTPStatus.FORBIDDEN,
+                f"User “{account.name}” is not authorized to {right.verb} {resource} in the namespace {namespace}."
+                " Ask an administrator of the cluster for a Role that allows it.",
+            )
+
     async def change_claim(self, person: Person, request: Request) -> Any:
         """Let a disk grow."""
         _, claim, pods = await self._claim(person, request.parts["name"])
         wanted, name = request.body["size"], claim["spec"].get("storageClassName")
-        check_growth(claim, wanted, self._largest_disk, None)
+        check_growth(claim, wanted, self._disks.largest, None)
         classes = await self._cluster.storage_classes() if name else []
         found = next((each for each in classes if each["metadata"]["name"] == name), None)
         grows = bool(found and found.get("allowVolumeExpansion"))
-        check_growth(claim, wanted, self._largest_disk, grows)
+        check_growth(claim, wanted, self._disks.largest, grows)
         return claim_view(await self._cluster.grow_claim(claim, wanted), pods)
 
     async def remove_claim(self, person: Person, request: Request) -> None:
@@ -379,7 +434,7 @@ class Actions:
 
     async def gpus(self, person: Person, request: Request) -> Any:
         """Return the GPUs of the hub's sizes."""
-        return {"gpus": gpu_views(await self._hub.options(person.token))}
+        return {"gpus": gpu_views(await self._hub.options(person.token, person.name))}
 
 
 def _chosen_container(containers: Sequence[str], request: Request) -> str:

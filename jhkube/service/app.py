@@ -20,7 +20,7 @@ from tornado.web import Application
 
 from jhkube.deployment.settings import Settings
 from jhkube.logs import JSON_LINES
-from jhkube.service.actions import Actions
+from jhkube.service.actions import Actions, DiskLimits
 from jhkube.service.api import api_handlers
 from jhkube.service.cluster import Cluster
 from jhkube.service.hub_client import HubClient
@@ -107,8 +107,8 @@ async def serve(environ: Mapping[str, str], listening: socket.socket, hub_pid: i
     auth = HubOAuth.instance()
     certificates = make_ssl_context(auth.keyfile, auth.certfile, cafile=auth.client_ca) if auth.certfile else None
     hub = HubClient(auth.api_url, certificates)
-    largest = settings["myServers.largestDisk"]
-    actions = Actions(hub, Cluster(), largest, own_secrets=settings["myServers.secrets"])
+    disks = DiskLimits(settings["myServers.largestDisk"], settings["myServers.ownDisks"], settings["home.size"])
+    actions = Actions(hub, Cluster(), disks, own_secrets=settings["myServers.secrets"])
     doors = _doors(settings, auth.base_url, actions)
     server = HTTPServer(application(auth, actions, doors), max_body_size=16 * LONGEST_BODY, xheaders=True)
     listening.setblocking(False)

@@ -10,7 +10,7 @@ from typing import Any
 from jhkube.pod.home import HOME_VOLUME
 from jhkube.pod.limits import memory_text, parse_quantity
 from jhkube.service.hub_answers import HubServers
-from jhkube.service.ownership import Object, is_over, mounted_claims, pods_of, server_of
+from jhkube.service.ownership import Object, is_made_alone, is_over, mounted_claims, pods_of, server_of
 from jhkube.service.refusals import Refusal
 from jhkube.service.server_views import state_of
 
@@ -76,7 +76,7 @@ def claim_view(
         "storage_class": claim["spec"].get("storageClassName") or "",
         "access_modes": list(claim["spec"].get("accessModes") or ()),
         "created": metadata.get("creationTimestamp"),
-        "server": server_of(claim) if "hub.jupyter.org/username" in (metadata.get("annotations") or {}) else None,
+        "server": _server(claim),
         "used_by": [
             {"server": server_of(pod), "since": (pod.get("status") or {}).get("startTime")}
             for pod in pods
@@ -97,6 +97,12 @@ def homes_on(claim: Object, pods: Iterable[Object]) -> list[Object]:
             for each in pod["spec"].get("volumes") or ()
         )
     ]
+
+
+def _server(claim: Object) -> str | None:
+    """Return the server that a disk was made for; None for one that was made alone, or does not say."""
+    says = "hub.jupyter.org/username" in (claim["metadata"].get("annotations") or {})
+    return server_of(claim) if says and not is_made_alone(claim) else None
 
 
 def _uses(pod: Object, claim: Object) -> bool:
@@ -160,7 +166,7 @@ def check_unused(claim: Object, pods: Iterable[Object], hub: HubServers) -> None
     """
     users = [pod for pod in pods if _uses(pod, claim)]
     mine = [server_of(pod) for pod in pods_of(users, hub.subject)]
-    made_for = hub.named(server_of(claim))
+    made_for = None if is_made_alone(claim) else hub.named(server_of(claim))
     if not mine and made_for is not None and state_of(made_for) in ("starting", "stopping", "running"):
         mine = [made_for.name]
     if mine:

@@ -8,16 +8,18 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 import aiohttp
 from kubernetes_asyncio.client import ApiException, V1ConfigMap, V1DeleteOptions, V1Preconditions, V1Secret
 from kubernetes_asyncio.config import ConfigException
 from kubespawner.clients import load_config, shared_client
-from kubespawner.slugs import is_valid_label, safe_slug
 
 from jhkube.ahead.manifest import AHEAD_LABEL, WAITING
+from jhkube.cluster_accounts import ClusterAccount, Right, access_review, is_allowed
 from jhkube.kube import API_ERRORS, CONFLICT, NOT_FOUND, plain_answer, plain_items
+from jhkube.service.new_claim import user_label
 from jhkube.service.ownership import Object
 from jhkube.service.refusals import Refusal, cluster_refusal
 
@@ -45,12 +47,12 @@ USER_LABEL: Final = "hub.jupyter.org/username"
 
 def label_of(user: str) -> dict[str, str]:
     """Return the label of what is somebody's; whose it is, the annotation says."""
-    return {USER_LABEL: str(safe_slug(user, is_valid=is_valid_label))}
+    return {USER_LABEL: user_label(user)}
 
 
 def _label(user: str) -> str:
     """Return the selector of what has somebody's label."""
-    return f"{USER_LABEL}={label_of(user)[USER_LABEL]}"
+    return f"{USER_LABEL}={user_label(user)}"
 
 
 class Cluster:
@@ -100,6 +102,37 @@ class Cluster:
             lambda api: plain_items(
                 api.list_namespaced_persistent_volume_claim, namespace, label_selector=_label(user)
             ),
+        )
+
+    async def make_claim(self, namespace: str, claim: Object) -> dict[str, Any]:
+        """Make a claim; return it as it is then."""
+        try:
+            answer = await self._asked(
+                "make the disk",
+                lambda api: plain_answer(api.create_namespaced_persistent_volume_claim, namespace, claim),
+            )
+        except Refusal as refusal:
+            if refusal.status == HTTPStatus.NOT_FOUND:
+                raise Refusal(
+                    HTTPStatus.CONFLICT,
+                    "Your namespace is not there yet. Start a server first, which makes it.",
+                ) from None
+            if refusal.status == HTTPStatus.CONFLICT:
+                raise Refusal(
+                    HTTPStatus.CONFLICT, "There is a disk of this name already. Choose another name.", "name"
+                ) from None
+            raise
+        return _object_in(answer, "make the disk")
+
+    async def may(self, account: ClusterAccount, namespace: str, right: Right) -> bool:
+        """Say whether somebody has a right in a namespace themselves."""
+        review = access_review(account, namespace, right)
+        return is_allowed(
+            await self._asked(
+                "ask about your rights",
+                lambda api: plain_answer(api.create_subject_access_review, review),
+                "AuthorizationV1Api",
+            )
         )
 
     async def grow_claim(self, claim: Object, size: str) -> dict[str, Any]:

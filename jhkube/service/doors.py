@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
@@ -17,7 +17,10 @@ from jhkube.service.refusals import Refusal
 from jhkube.service.routes import Route
 from jhkube.service.validation import Request, read_request
 
-__all__ = ["DoorHandler", "door_rules"]
+__all__ = ["LOG_LINES", "DoorHandler", "door_rules"]
+
+LOG_LINES: Final = 5000
+"""How many of a log's last lines a door shows at most."""
 
 DONE_IN: Final = 150.0
 """Seconds that a request may take."""
@@ -115,6 +118,11 @@ class DoorHandler(Identified):
                 await self.answer(request)
         except TimeoutError:
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "This takes too long at the moment. Try again.") from None
+
+    def doing(self, request: Request) -> Callable[[Caller, Request], Awaitable[Any]]:
+        """Return the method that does a request: it has the name of the route, which is after the door's own."""
+        done: Callable[[Caller, Request], Awaitable[Any]] = getattr(self, f"_{request.route.name.partition('.')[2]}")
+        return done
 
     async def answer(self, request: Request) -> None:
         """Answer a request that is as the table says."""

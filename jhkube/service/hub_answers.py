@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from jhkube.cluster_accounts import ClusterAccount
 from jhkube.deployment.idle import IdleTimes
 from jhkube.watch.unsaved import Unsaved
 
@@ -155,6 +156,9 @@ class HubServers:
     own_namespace: str = ""
     """The namespace that is this person's alone; empty where there is none."""
 
+    account: ClusterAccount | None = None
+    """Who the person is to the API server, with no name where nobody knows; None where it is not asked about them."""
+
     hub_version: str = ""
     """The version of JupyterHub."""
 
@@ -171,6 +175,7 @@ class HubServers:
             "subject": self.subject,
             "namespace": self.namespace,
             "own_namespace": self.own_namespace,
+            "account": self.account.to_json() if self.account else None,
             "hub_version": self.hub_version,
             "named_servers": self.named_servers,
             "idle": asdict(self.idle) if self.idle else None,
@@ -184,6 +189,7 @@ class HubServers:
             subject=data["subject"],
             namespace=data["namespace"],
             own_namespace=data["own_namespace"],
+            account=ClusterAccount.from_json(data["account"]) if data["account"] else None,
             hub_version=data["hub_version"],
             named_servers=data["named_servers"],
             idle=IdleTimes(**data["idle"]) if data["idle"] else None,

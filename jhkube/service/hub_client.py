@@ -93,17 +93,18 @@ class HubClient:
             )
         return _servers(_good(status, found))
 
-    async def options(self, token: str) -> Mapping[str, Any]:
-        """Return what the token's owner may choose."""
-        found = _good(*await self._ask(token, "GET", "jhkube/options"))
+    async def options(self, token: str, user: str) -> Mapping[str, Any]:
+        """Return what a person may choose."""
+        found = _good(*await self._ask(token, "GET", f"jhkube/users/{quote(user, safe='')}/options"))
         if "sizes" not in found:
             # Something before the hub has answered in its place.
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, HUB_AWAY)
         return found
 
-    async def check_options(self, token: str, options: Mapping[str, Any]) -> None:
+    async def check_options(self, token: str, user: str, options: Mapping[str, Any]) -> None:
         """Raise a `Refusal` with the field where these options cannot be taken."""
-        status, found = await self._ask(token, "POST", "jhkube/options", {"options": dict(options)})
+        path = f"jhkube/users/{quote(user, safe='')}/options"
+        status, found = await self._ask(token, "POST", path, {"options": dict(options)})
         if status == HTTPStatus.BAD_REQUEST and found and "field" in found:
             field = f"options.{found['field']}" if found["field"] else "options"
             raise Refusal(HTTPStatus.BAD_REQUEST, str(found["message"]), field)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -63,7 +64,8 @@ class Identified(HubOAuthenticated, web.RequestHandler):
             allowed = self.check_hub_user(model)
         except UserNotAllowed:
             allowed = None
-        if allowed is None or model.get("kind") != "user":
+        person = self._asking(model) if allowed is not None else ""
+        if not person:
             raise Refusal(HTTPStatus.FORBIDDEN, "This is for people whom the hub lets use the service “jhkube”.")
         if self.request.method not in SAFE_METHODS:
             try:
@@ -73,7 +75,11 @@ class Identified(HubOAuthenticated, web.RequestHandler):
                     HTTPStatus.FORBIDDEN, "The form is too old, or another site has sent it. Reload the page."
                 ) from None
         self.scopes = frozenset(model["scopes"])
-        return Person(str(model["name"]), str(self.hub_auth.get_token(self)))
+        return Person(person, str(self.hub_auth.get_token(self)))
+
+    def _asking(self, model: Mapping[str, Any]) -> str:
+        """Return the name of the person who asks, by what the hub says of their token; empty for a service's."""
+        return str(model["name"]) if model.get("kind") == "user" else ""
 
     def get_current_user(self) -> None:
         """Return nobody: tornado's own way would block everybody while the hub is asked."""

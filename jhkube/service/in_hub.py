@@ -19,13 +19,15 @@ from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.scopes import needs_scope
 from tornado import web
 
+from jhkube.cluster_accounts import ClusterAccount, NoClusterAccount
 from jhkube.deployment.idle import IdleTimes, Removal
 from jhkube.options_form.choice import Available, OptionError, chosen, entry_value
 from jhkube.options_form.sizes import default_size
 from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
 from jhkube.service.hub_choices import Choices
+from jhkube.service.hub_config import GATEWAY_SCOPE
 from jhkube.service.removals import announced_removal
-from jhkube.spawner_ownership import identity_in
+from jhkube.spawner_ownership import cluster_account, identity_in
 from jhkube.watch.ends import ENDS
 from jhkube.watch.failure import redacted
 from jhkube.watch.kept_logs import KEPT_LOGS
@@ -48,7 +50,7 @@ def hub_handlers(idle: Idle | None = None) -> list[tuple[Any, ...]]:
     """
     rules = {"idle": idle}
     return [
-        (r"/jhkube/options", OptionsHandler),
+        (r"/jhkube/users/([^/]+)/options", OptionsHandler),
         (r"/jhkube/users/([^/]+)/servers", UserServersHandler, rules),
         (r"/jhkube/users/([^/]+)/servers/([^/]*)/claim", OwnClaimHandler),
         (r"/jhkube/users/([^/]+)/servers/([^/]*)/unsaved", UnsavedHandler),
@@ -57,20 +59,26 @@ def hub_handlers(idle: Idle | None = None) -> list[tuple[Any, ...]]:
     ]
 
 
-class OptionsHandler(APIHandler):
-    """What the token's owner may choose now; a POST says whether a choice can be taken."""
+def _speaks_for(handler: APIHandler, user: Any) -> bool:
+    """Say whether a request is a person's own, or that of a gateway that may ask for them."""
+    current = handler.current_user
+    is_self = getattr(current, "orm_user", None) is not None and current.name == user.name
+    return is_self or bool(handler.has_scope(f"{GATEWAY_SCOPE}!user={user.name}"))
 
-    def _spawner(self) -> Any:
-        user = self.current_user
-        if not hasattr(user, "spawners"):
-            raise web.HTTPError(403, "Only a person has servers, and this is a service.")
-        if not self.has_scope(f"read:servers!user={user.name}"):
-            raise web.HTTPError(403, "This needs the scope read:servers.")
+
+class OptionsHandler(APIHandler):
+    """What a person may choose now; a POST says whether a choice can be taken."""
+
+    def _spawner(self, user_name: str) -> Any:
+        user = self.find_user(user_name)
+        if user is None or not _speaks_for(self, user):
+            raise web.HTTPError(404)
         return user.spawner
 
-    async def get(self) -> None:
+    @needs_scope("read:servers")
+    async def get(self, user_name: str) -> None:
         """Write the options, by the schema `Options`."""
-        spawner = self._spawner()
+        spawner = self._spawner(user_name)
         menu = getattr(spawner, "image_menu", None)
         if menu is not None:
             await spawner.first_menu()
@@ -86,9 +94,10 @@ class OptionsHandler(APIHandler):
             }
         )
 
-    async def post(self) -> None:
+    @needs_scope("read:servers")
+    async def post(self, user_name: str) -> None:
         """Answer 204, or 400 with the option that cannot be taken."""
-        spawner = self._spawner()
+        spawner = self._spawner(user_name)
         options = (self.get_json_body() or {}).get("options")
         if getattr(spawner, "image_menu", None) is not None:
             await spawner.first_menu()
@@ -201,8 +210,11 @@ class UserServersHandler(APIHandler):
         if user is None:
             raise web.HTTPError(404)
         names = sorted({"", *user.orm_user.orm_spawners})
-        current = self.current_user
-        is_self = getattr(current, "orm_user", None) is not None and current.name == user.name
+        is_self = _speaks_for(self, user)
+        if not is_self and GATEWAY_SCOPE in self.parsed_scopes:
+            # A gateway whose scope is for others.
+            raise web.HTTPError(404)
+        auth_state = (await user.get_auth_state() or {}) if is_self else {}
         subject = await _subject(user)
         choices = await Choices.of(user.spawner if is_self else None)
         found = HubServers(
@@ -212,6 +224,7 @@ class UserServersHandler(APIHandler):
             subject=subject if is_self else "",
             namespace=str(getattr(user.spawner, "namespace", "")),
             own_namespace=_own_namespace(user.spawner),
+            account=_account(user.spawner, auth_state) if is_self else None,
             hub_version=jupyterhub.__version__,
             named_servers=bool(self.allow_named_servers),
             idle=self._idle.times([group.name for group in user.groups]) if self._idle else None,
@@ -304,8 +317,7 @@ class KeptLogHandler(APIHandler):
     async def get(self, user_name: str, server_name: str) -> None:
         """Write it; 404 where there is none, or its pod was made for somebody else."""
         user = self.find_user(user_name)
-        current = self.current_user
-        if user is None or getattr(current, "orm_user", None) is None or current.name != user.name:
+        if user is None or not _speaks_for(self, user):
             raise web.HTTPError(404)
         subject = await _subject(user)
         found = KEPT_LOGS.find(user.id, server_name)
@@ -326,6 +338,14 @@ def _own_claim(spawner: Any) -> str:
     """Return the name of the claim that goes with one server, by the rule of KubeSpawner's `delete_forever`."""
     template = str(getattr(spawner, "pvc_name_template", ""))
     return str(spawner.pvc_name) if spawner.name and "{user_server}" in template else ""
+
+
+def _account(spawner: Any, auth_state: Mapping[str, Any]) -> ClusterAccount | None:
+    """Return who somebody is to the API server; nobody at all where they should be somebody, and nothing says who."""
+    try:
+        return cluster_account(spawner, auth_state)
+    except NoClusterAccount:
+        return ClusterAccount("")
 
 
 def _own_namespace(spawner: Any) -> str:

@@ -7,10 +7,27 @@ from typing import Any
 
 from jhkube.identity import made_for
 
-__all__ = ["claims_of", "is_over", "mounted_claims", "pod_of", "pods_of", "server_of"]
+__all__ = [
+    "ALONE_ANNOTATION",
+    "claims_of",
+    "is_made_alone",
+    "is_over",
+    "mounted_claims",
+    "pod_of",
+    "pods_of",
+    "server_of",
+]
 
 Object = Mapping[str, Any]
 """An object of Kubernetes as the API's JSON."""
+
+ALONE_ANNOTATION = "jhkube/own-disk"
+"""The annotation of a claim that was made alone, and not with a server."""
+
+
+def is_made_alone(claim: Object) -> bool:
+    """Say whether a claim was made for no server."""
+    return ALONE_ANNOTATION in (claim["metadata"].get("annotations") or {})
 
 
 def pods_of(pods: Iterable[Object], subject: str) -> list[Object]:

@@ -164,6 +164,17 @@ ROUTES: Final = (
         _NAME,
     ),
     Route("claims", "GET", "claims", "My disks.", READ, schemas.CLAIM_LIST),
+    Route(
+        "make_claim",
+        "POST",
+        "claims",
+        "Make a disk without a server, where the operator allows it.",
+        START,
+        _ref("Claim"),
+        body=schemas.MAKE_CLAIM,
+        status=201,
+        errors=(409,),
+    ),
     Route("claim", "GET", "claims/{name}", "One of my disks.", READ, _ref("Claim"), _CLAIM),
     Route(
         "change_claim",

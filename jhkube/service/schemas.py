@@ -23,6 +23,7 @@ __all__ = [
     "GROUP_SERVER_LIST",
     "LOG",
     "LOG_TAIL",
+    "MAKE_CLAIM",
     "OPTIONS",
     "PUT_SERVER",
     "SECRET_LIST",
@@ -365,6 +366,18 @@ PUT_SERVER: Final = _object(
     options=USER_OPTIONS,
     display_name=_text("The name that people see.", minLength=1, maxLength=255),
     start={**FLAG, "default": True, "description": "Whether to start it now."},
+)
+MAKE_CLAIM: Final = _object(
+    {
+        "name": _text("What the disk is called.", maxLength=40, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        "size": _text("How large it is: 20Gi.", maxLength=24, pattern=QUANTITY),
+    },
+    storage_class=_text("The storage class; the cluster's default if left out.", maxLength=253),
+    access_mode={
+        "enum": ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"],
+        "default": "ReadWriteOnce",
+        "description": "Who may mount it, as Kubernetes calls it.",
+    },
 )
 CHANGE_CLAIM: Final = _object(
     {"size": _text("The new size, larger than the old: 20Gi.", maxLength=24, pattern=QUANTITY)}

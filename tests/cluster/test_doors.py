@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from jhkube.service.kubeflow.routes import ROUTES as KUBEFLOW
+from jhkube.service.renku.routes import ROUTES as RENKU
 from tests.hubs import Hub, Person
 from tests.pods import new_namespace
 from tests.ports import free_port
 
 pytestmark = pytest.mark.hub_versions
 
+ODD_BODIES = (b"\xff\xfe{", b'{"name": {"a": []}, "stopped": 1}', b"[" * 40, b'{"namespace": null}')
+"""Bodies that no route takes."""
+
 SIZES = [
     {"name": "small", "cores": 0.1, "memory": "64M", "default": True},
     {"name": "large", "cores": 0.2, "memory": "96M"},
     {"name": "nowhere", "cores": 0.3, "memory": "96M", "node_selector": {"no": "where"}},
 ]
-EXTRA = "c.JHKubeSpawner.start_patience = {'unschedulable': 1}"
-COMMIT = "8368d4455c7d8c1d2f7a6d0fbd5b2a5c39c07b51"
+EXTRA = """
+c.JHKubeSpawner.start_patience = {"unschedulable": 1}
+c.JHKubeSpawner.repository_git_image = "REGISTRY/lab:recommended"
+"""
 
 
 @dataclass
@@ -62,12 +71,12 @@ class Doors:
 
 
 @pytest.fixture(scope="module")
-async def doors(cluster, new_hub) -> AsyncIterator[Doors]:
+async def doors(cluster, new_hub, git_server) -> AsyncIterator[Doors]:
     namespace = f"{cluster.namespace}-doors"
     await new_namespace(cluster.core, namespace)
     hub = await new_hub(
         "doors",
-        EXTRA,
+        EXTRA.replace("REGISTRY", cluster.registry),
         JHKUBE_NAMESPACE=namespace,
         JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny",
         JHKUBE_HOME_SIZE="10Mi",
@@ -75,7 +84,10 @@ async def doors(cluster, new_hub) -> AsyncIterator[Doors]:
         JHKUBE_MY_SERVERS="true",
         JHKUBE_MY_SERVERS_PORT=str(free_port()),
         JHKUBE_MY_SERVERS_KUBEFLOW="true",
-        JHKUBE_MY_SERVERS_RENKU_FORGE="https://git.example.org",
+        JHKUBE_MY_SERVERS_OWN_DISKS="1",
+        JHKUBE_MY_SERVERS_RENKU_FORGE=git_server.url,
+        JHKUBE_REPOSITORY_HOSTS=git_server.url,
+        JHKUBE_REPOSITORY_IMAGE=f"{cluster.registry}/{{name}}:{{commit:7}}",
     )
     made = Doors(hub)
     async with asyncio.timeout(120):
@@ -129,7 +141,16 @@ async def kubeflow(doors: Doors) -> dict[str, Any]:
     await ask("pvc pods", "GET", f"{space}/pvcs/{claim}/pods")
     await ask("pvc events", "GET", f"{space}/pvcs/{claim}/events")
     await ask("pvc in use", "DELETE", f"{space}/pvcs/{claim}")
-    await ask("new pvc", "POST", f"{space}/pvcs", {"name": "data", "size": "1Gi"})
+    disk = {"name": "data", "size": "5Mi", "class": "$empty", "mode": "ReadWriteOnce", "type": "empty"}
+    await ask("large pvc", "POST", f"{space}/pvcs", disk | {"size": 1})
+    await ask("snapshot", "POST", f"{space}/pvcs", disk | {"type": "snapshot"})
+    await ask("new pvc", "POST", f"{space}/pvcs", disk)
+    await ask("one more pvc", "POST", f"{space}/pvcs", disk | {"name": "more"})
+    await ask("pvcs with it", "GET", f"{space}/pvcs")
+    told["strange disk"] = await doors.ask(
+        stranger, "GET", f"kubeflow/api/namespaces/{stranger.name}/pvcs/disk-{person.name}--data"
+    )
+    await ask("new pvc deleted", "DELETE", f"{space}/pvcs/disk-{person.name}--data")
     told["strangers"] = {
         f"{method} {path}": (await doors.ask(stranger, method, f"{space}{path}", *more))[0]
         for method, path, *more in (
@@ -181,12 +202,21 @@ async def test_a_notebook_lives_from_post_to_delete(kubeflow):
         "pvc in use": 409,
     }
     assert set(statuses(kubeflow, "gone", "no pod", "other logs", "cost").values()) == {404}
-    assert statuses(kubeflow, "too much", "other image", "new pvc") == {
-        "too much": 400,
-        "other image": 400,
-        "new pvc": 403,
-    }
+    assert statuses(kubeflow, "too much", "other image") == {"too much": 400, "other image": 400}
     assert "The largest is “Nowhere”" in kubeflow["too much"][1]["log"]
+
+
+async def test_a_disk_without_a_notebook_is_a_persons_own_and_there_are_as_many_as_the_operator_allows(kubeflow):
+    assert statuses(kubeflow, "large pvc", "snapshot", "new pvc", "one more pvc", "new pvc deleted") == {
+        "large pvc": 400,
+        "snapshot": 400,
+        "new pvc": 200,
+        "one more pvc": 409,
+        "new pvc deleted": 200,
+    }
+    (row,) = [each for each in kubeflow["pvcs with it"][1]["pvcs"] if each["name"] == "disk-guest-16--data"]
+    assert (row["capacity"], row["modes"], row["notebooks"]) == ("5Mi", ["ReadWriteOnce"], [])
+    assert kubeflow["strange disk"][0] == 404
 
 
 async def test_the_row_says_what_runs(kubeflow):
@@ -231,6 +261,17 @@ async def test_bad_requests_are_answered_within_the_frame(doors: Doors):
         assert answer["log"].endswith("."), answer
     status, answer = await doors.ask(None, "GET", f"{space}/notebooks")
     assert (status, answer["status"], answer["user"]) == (401, 401, "")
+    names = {"namespace": "guest-18", "name": "none", "claim": "none", "pod": "none-0", "project": "none"}
+    for door, routes in (("kubeflow", KUBEFLOW), ("renku", RENKU)):
+        for route, raw in itertools.product(routes, ODD_BODIES):
+            if route.method == "GET" and raw is not ODD_BODIES[0]:
+                continue
+            path = f"{door}/{route.path.format(**names)}"
+            status, answer = await doors.ask(person, route.method, path, raw=raw)
+            said = answer if isinstance(answer, dict) else {"log": "It is no answer in JSON."}
+            said = str(said.get("log") or said.get("error", {}).get("message") or "Done.")
+            assert status < 500, (route.name, raw, status, answer)
+            assert said.endswith("."), (route.name, raw, answer)
     await person.close()
 
 
@@ -279,12 +320,51 @@ async def test_renkus_api_is_walked_through(doors: Doors):
     status, answer = await doors.ask(person, "GET", f"{root}/guest-14/study/autosave")
     assert (status, answer) == (200, {"pvsSupport": True, "autosaves": []})
     assert (await doors.ask(person, "DELETE", f"{root}/guest-14/study/autosave/study"))[0] == 404
-    # This forge is none that the operator lets people start from.
-    launch = {"namespace": "andi", "project": "public-test-project", "commit_sha": COMMIT}
-    status, answer = await doors.ask(person, "POST", f"{root}/servers", launch)
-    assert (status, answer["error"]["code"]) == (422, 1422), answer
     assert (await doors.ask(person, "DELETE", f"{root}/servers/study?forced=true"))[0] == 204
     assert (await doors.ask(person, "GET", f"{root}/servers/study"))[0] == 404
     status, answer = await doors.ask(None, "GET", f"{root}/servers")
     assert (status, answer["error"]["code"]) == (401, 1401)
+    await person.close()
+
+
+async def test_the_request_of_renkus_readme_starts_a_session_of_that_commit(doors: Doors, git_server):
+    person = await doors.hub.login("guest-15")
+    servers = "renku/notebooks/servers"
+    folder = await git_server.create_repository("observatory", "notes")
+    commit = (Path(folder) / "refs" / "heads" / "main").read_text().strip()
+    launch = {"namespace": "observatory", "project": "notes", "commit_sha": commit}
+    status, made = await doors.ask(person, "POST", servers, launch)
+    assert status == 201, made
+    status, again = await doors.ask(
+        person, "POST", servers, launch | {"namespace": "Observatory", "branch": "master"}
+    )
+    assert (status, again["name"]) == (200, made["name"]), again
+    session = await doors.reach(person, f"{servers}/{made['name']}", "status", "state", value="running")
+    annotations = {
+        name: session["annotations"][f"renku.io/{name}"] for name in ("namespace", "projectName", "commit-sha")
+    }
+    assert annotations == {"namespace": "observatory", "projectName": "notes", "commit-sha": commit}
+    # There is no image of this commit, so the hub's own runs, and each answer says so.
+    warnings = [each["message"] for each in session["status"]["warnings"]]
+    assert session["annotations"]["renku.io/default_image_used"] == "True"
+    assert warnings[0] == "Server was started using the default image."
+    assert any(f"notes:{commit[:7]}, the image of your repository" in each for each in warnings), warnings
+    listed = (await doors.ask(person, "GET", f"{servers}?project=notes&commit_sha={commit}"))[1]["servers"]
+    assert [*listed] == [made["name"]]
+    logs = (await doors.ask(person, "GET", f"renku/notebooks/logs/{made['name']}"))[1]
+    assert "jupyter-server" in logs
+    status, answer = await doors.ask(person, "POST", servers, launch | {"project": "../x"})
+    assert (status, answer["error"]["code"]) == (422, 1422)
+    assert (await doors.ask(person, "DELETE", f"{servers}/{made['name']}"))[0] == 204
+    await person.close()
+
+
+async def test_connect_goes_from_the_web_apps_path_to_the_server(doors: Doors):
+    person = await doors.hub.login("guest-15")
+    await person.follow(f"{doors.url}")
+    url = f"{doors.url}kubeflow/notebook/guest-15/~/"
+    async with person.session.get(url, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (302, "/user/guest-15/")
+    async with person.session.get(f"{doors.url}kubeflow/notebook/eve/~/", allow_redirects=False) as answer:
+        assert answer.status == 403
     await person.close()

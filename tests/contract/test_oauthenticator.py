@@ -5,9 +5,11 @@ import inspect
 import pytest
 from oauthenticator import oauth2
 from oauthenticator.cilogon import CILogonOAuthenticator
+from oauthenticator.generic import GenericOAuthenticator
 from oauthenticator.github import GitHubOAuthenticator
 from oauthenticator.oauth2 import OAuthenticator
 
+from jhkube.cluster_accounts import CLAIMS_KEY
 from tests.contract.reading import calls, names, parameters, relies_on
 
 METHODS = {
@@ -64,3 +66,8 @@ def test_settings_that_jhkube_reads_or_gives_defaults_to_are_there(base):
     with relies_on("`user_auth_state_key` is a text, and `custom_403_message` has one by default"):
         assert isinstance(base.user_auth_state_key, str)
         assert isinstance(base.class_traits()["custom_403_message"].default_value, str)
+
+
+def test_the_claims_of_an_openid_login_are_at_their_place_in_auth_state():
+    with relies_on("what an OpenID provider says about a person is kept in auth_state as `oauth_user`"):
+        assert GenericOAuthenticator.user_auth_state_key == CLAIMS_KEY

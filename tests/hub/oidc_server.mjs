@@ -3,7 +3,9 @@
 // Arguments: the path of oidc-provider's main module, and its settings as JSON (see tests/hub/oidc_server.py).
 // It prints its issuer once it answers. `PUT /control` takes {"people": {login: claims}, "bend": {…} or null}.
 import { generateKeyPairSync, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 
 const [, , library, text] = process.argv;
 const settings = JSON.parse(text);
@@ -18,9 +20,10 @@ const anothers = newKey('own');
 let people = {};
 let bend = null;
 
-const server = http.createServer();
+const pem = settings.certificate && readFileSync(settings.certificate);
+const server = pem ? https.createServer({ cert: pem, key: pem }) : http.createServer();
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-const issuer = `http://127.0.0.1:${server.address().port}`;
+const issuer = `http${pem ? 's' : ''}://127.0.0.1:${server.address().port}`;
 
 const provider = new Provider(issuer, {
   clients: [{

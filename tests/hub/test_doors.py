@@ -11,6 +11,17 @@ import pytest
 from tests.hub.conftest import StartHub
 from tests.hub.service_hub import SPAWNER, SUBJECTS, ServiceBrowser, ServiceHub, start_service
 
+GATEWAYS = """
+ACTS = ["access:services!service=jhkube", "servers", "access:servers", "read:users:name"]
+for name, scopes in (
+    ("gateway", [*ACTS, "custom:jhkube:kubeflow-userid!user=ada"]),
+    ("monitor", ACTS),
+):
+    c.JupyterHub.services.append({"name": name, "api_token": name * 6})
+    c.JupyterHub.load_roles.append({"name": name, "services": [name], "scopes": scopes})
+"""
+"""A gateway that asks for people by a header, and another service without the scope for that."""
+
 SPACE = "kubeflow/api/namespaces/ada"
 
 
@@ -18,7 +29,7 @@ SPACE = "kubeflow/api/namespaces/ada"
 async def service(start_hub: StartHub) -> ServiceHub:
     made = await start_service(
         start_hub,
-        python_settings=SPAWNER,
+        python_settings=SPAWNER + GATEWAYS,
         JHKUBE_MY_SERVERS_KUBEFLOW="true",
         JHKUBE_MY_SERVERS_RENKU_FORGE="https://git.example.org",
     )
@@ -95,6 +106,36 @@ async def test_a_browser_shows_its_cookie_and_the_xsrf_header(service: ServiceHu
         connect = f"{service.url}kubeflow/notebook/ada/~/"
         async with browser.session.get(connect, allow_redirects=False) as answer:
             assert (answer.status, answer.headers["Location"]) == (302, "/user/ada/")
+
+
+async def test_the_header_of_a_person_counts_only_from_a_gateway_with_the_scope_for_it(service: ServiceHub):
+    await service.add("eve", SUBJECTS["eve"])
+
+    async def asked(caller: str, *people: str, space: str = "ada", method: str = "GET") -> tuple[int, str]:
+        headers = [("Authorization", f"token {caller}"), *(("kubeflow-userid", each) for each in people)]
+        body = {"name": "study"} if method == "POST" else None
+        url = f"{service.url}kubeflow/api/namespaces/{space}/notebooks"
+        async with aiohttp.request(method, url, headers=headers, json=body) as answer:
+            told = await answer.json()
+            assert (told["status"], told["success"]) == (answer.status, answer.status < 400)
+            return answer.status, told["user"]
+
+    gateway, ada = "gateway" * 6, service.tokens["ada"]
+    assert await asked(gateway, "ada") == (200, "ada")
+    assert await asked(gateway, ":ada", method="POST") == (200, "ada")
+    await service.reach("ada", "study", "running")
+    # The hub lets this gateway ask for ada and for nobody else.
+    assert await asked(gateway, "eve", space="eve") == (404, "eve")
+    assert await asked(gateway, "nobody", space="nobody") == (404, "nobody")
+    assert (await asked(gateway))[0] == 401
+    assert (await asked(gateway, "ada", "eve"))[0] == 401
+    assert (await asked("monitor" * 6, "ada"))[0] == 403
+    assert await asked(ada, "eve") == (200, "ada")
+    async with aiohttp.request(
+        "GET", f"{service.url}api/servers", headers={"Authorization": f"token {gateway}", "kubeflow-userid": "ada"}
+    ) as answer:
+        # Only at Kubeflow's door.
+        assert answer.status == 403
 
 
 async def test_doors_that_are_off_are_not_there(start_hub: StartHub):

@@ -14,6 +14,7 @@ def test_nothing_is_asked_for_twice():
         services=True,
         internal_ssl=True,
         quotas=True,
+        reviews_rights=True,
         user_namespaces=True,
         marks_ready=True,
         pull_secret="hub/pull",
@@ -35,6 +36,7 @@ def test_nothing_is_asked_for_twice():
         ({"keeps_logs": True}, {("get", "pods/log", "labs")}),
         ({"own_secrets": True}, {("get", "configmaps", "labs"), ("delete", "configmaps", "labs")}),
         ({"runs_my_servers": True}, {("get", "pods/log", "labs"), ("list", "storageclasses", None)}),
+        ({"reviews_rights": True}, {("create", "subjectaccessreviews", None)}),
         ({"quotas": True}, {(verb, "resourcequotas", "labs") for verb in ("create", "update", "delete")}),
     ],
 )

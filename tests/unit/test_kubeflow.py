@@ -11,22 +11,22 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import Application, HTTPError
 
 from jhkube.options_form.choice import OptionError
+from jhkube.service.door_views import is_shown
 from jhkube.service.kubeflow.form import gpu_resources, pod_defaults, spawner_form
 from jhkube.service.kubeflow.handlers import KubeflowHandler
-from jhkube.service.kubeflow.new_notebook import read_notebook, user_options
-from jhkube.service.kubeflow.routes import ROUTES
+from jhkube.service.kubeflow.new_notebook import claim_body, read_notebook, user_options
+from jhkube.service.kubeflow.routes import RIGHTS, ROUTES
 from jhkube.service.kubeflow.views import (
     claim_events,
     claim_object,
     claim_row,
     event_object,
-    is_shown,
     notebook_object,
     notebook_row,
     pod_object,
 )
 from jhkube.service.refusals import Refusal
-from jhkube.service.validation import read_request
+from jhkube.service.validation import read_request, route_named
 from tests.unit.service_samples import AVAILABLE, SIZES, claim, server
 
 MAKE = next(route for route in ROUTES if route.name == "kubeflow.make_notebook")
@@ -151,6 +151,52 @@ def test_any_json_is_options_or_a_sentence(body):
         said = "Done."
     assert said.endswith(".")
     assert set(options) <= {"profile", "image", "size", "presets"}
+
+
+DISK = {"name": "data", "size": 5}
+
+
+@pytest.mark.parametrize(
+    ("body", "claim"),
+    [
+        ({}, {}),
+        ({"namespace": "ada", "type": "empty", "snapshot": "", "class": "$empty", "mode": ""}, {}),
+        ({"size": "500Mi"}, {"size": "500Mi"}),
+        ({"class": "fast", "mode": "ReadWriteMany"}, {"storage_class": "fast", "access_mode": "ReadWriteMany"}),
+    ],
+)
+def test_each_field_of_a_new_disk_is_one_of_the_services(body, claim):
+    assert claim_body(DISK | body, "ada") == {"name": "data", "size": "5Gi"} | claim
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({"namespace": "eve"}, "namespace"), ({"type": "snapshot"}, "type"), ({"snapshot": {"name": "x"}}, "type")],
+)
+def test_a_disk_that_cannot_be_made_is_refused_with_its_field(body, field):
+    with pytest.raises(OptionError) as refused:
+        claim_body(DISK | body, "ada")
+    assert refused.value.field == field
+
+
+@given(
+    st.sampled_from(ROUTES),
+    st.dictionaries(st.sampled_from(["namespace", "name", "claim", "pod"]), st.text(max_size=12)),
+    st.binary(max_size=40) | json_values.map(lambda value: json.dumps(value).encode()),
+)
+def test_whatever_is_sent_to_any_route_is_a_request_or_a_sentence(route, parts, body):
+    named = {name: parts.get(name, "none") for name in route.parts}
+    try:
+        request = read_request(route, named, {}, body if route.has_body else b"")
+        if route.name == "kubeflow.make_claim":
+            made = claim_body(request.body, named["namespace"])
+            read_request(route_named("make_claim"), {}, {}, json.dumps(made).encode())
+    except (Refusal, OptionError) as error:
+        said, status = error.message, getattr(error, "status", 400)
+    else:
+        said, status = "Done.", 200
+    assert said.endswith(".")
+    assert status < 500
 
 
 def test_a_row_has_the_keys_of_both_web_apps():
@@ -350,3 +396,8 @@ async def test_a_script_reads_without_the_xsrf_token_only_where_the_service_has_
 def test_each_route_is_done_by_a_method_of_its_name():
     asked = [route.name for route in ROUTES if route.name not in KubeflowHandler.open_routes]
     assert [name for name in asked if not hasattr(KubeflowHandler, f"_{name.partition('.')[2]}")] == []
+
+
+def test_a_right_is_asked_for_by_each_route_about_something_in_a_namespace():
+    inside = {route.name for route in ROUTES if "namespace" in route.parts}
+    assert RIGHTS.keys() == inside - {"kubeflow.namespace", "kubeflow.cost"}

@@ -32,9 +32,10 @@ PREPULLER = {
 }
 MY_SERVERS = {"enabled": True, "image": {"name": "registry.example.org/jhkube-hub"}, "tokenSecret": "my-servers"}
 NOTHING = {"roles": features()["roles"]}
+EVERYWHERE_ONLY = ("userNamespaces", "quotas", "rightsReviews")
 ALL_BUT_NAMESPACES = {
     "hub": {"namespace": "hubs", "serviceAccount": {"create": True}},
-    "roles": {name: {"enabled": name not in ("userNamespaces", "quotas")} for name in VALUES["roles"]},
+    "roles": {name: {"enabled": name not in EVERYWHERE_ONLY} for name in VALUES["roles"]},
     "networkPolicies": {
         "servers": {
             "enabled": True,
@@ -233,10 +234,14 @@ BY_FACT = {
     "imageMarks": {"marks_ready": True},
     "registryAccount": {"pull_secret": "labs/registry-account"},
 }
-EVERYWHERE = {"userNamespaces": {"user_namespaces": True}, "quotas": {"quotas": True}}
+EVERYWHERE = {
+    "userNamespaces": {"user_namespaces": True},
+    "quotas": {"quotas": True},
+    "rightsReviews": {"reviews_rights": True},
+}
 COMBINED = [
     (names, scope)
-    for scope in ((), ("userNamespaces",), ("userNamespaces", "quotas"))
+    for scope in ((), ("userNamespaces",), ("userNamespaces", "quotas"), ("userNamespaces", "rightsReviews"))
     for names in [(), *((each,) for each in BY_FACT), tuple(BY_FACT)]
 ]
 
@@ -377,17 +382,26 @@ def test_the_prepuller_goes_to_the_nodes_that_z2jh_keeps_for_servers(prepuller, 
 # The service "My servers".
 
 
-@pytest.mark.parametrize("own_secrets", [False, True], ids=["no secrets", "secrets"])
-@pytest.mark.parametrize("everywhere", [False, True], ids=["one namespace", "a namespace each"])
-def test_the_services_roles_allow_what_it_asks_for_and_no_more(everywhere, own_secrets):
-    values = features("userNamespaces") if everywhere else NOTHING
-    objects = rendered("labs", values | {"myServers": MY_SERVERS | {"secrets": own_secrets}})
+@pytest.mark.parametrize(
+    ("everywhere", "disks", "own_secrets"),
+    [(False, 0, False), (False, 2, False), (False, 0, True), (True, 0, False), (True, 2, True)],
+    ids=["one namespace", "own disks", "secrets", "a namespace each", "all of these"],
+)
+def test_the_services_roles_allow_what_it_asks_for_and_no_more(everywhere, disks, own_secrets):
+    values = features("userNamespaces", "rightsReviews") if everywhere else NOTHING
+    mine = MY_SERVERS | {"ownDisks": disks, "secrets": own_secrets}
+    objects = rendered("labs", values | {"myServers": mine})
+    wanted = service_permissions(
+        "labs",
+        user_namespaces=everywhere,
+        own_disks=bool(disks),
+        own_secrets=own_secrets,
+        reviews_rights=everywhere,
+    )
     own = [each for each in objects if "rules" in each and "my-servers" in each["metadata"]["name"]]
     assert allowed(own) == {
         (where, rule["apiGroups"][0], rule["resources"][0], ()): set(rule["verbs"])
-        for where, rules in role_rules(
-            service_permissions("labs", user_namespaces=everywhere, own_secrets=own_secrets)
-        ).items()
+        for where, rules in role_rules(wanted).items()
         for rule in rules
     }
 

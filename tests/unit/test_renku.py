@@ -113,7 +113,7 @@ RENKUS = server(
 
 
 def test_a_session_has_the_keys_of_the_readme_and_of_later():
-    session = session_view(RENKUS, SIZES, FORGE, "https://hub.example.org")
+    session = session_view(RENKUS, AVAILABLE, FORGE, "https://hub.example.org")
     assert session["url"] == "https://hub.example.org/user/ada/ada-study-1a2b3c4d/"
     assert session["state"] == {"pod_name": "ada-study-1a2b3c4d-0"}
     status = session["status"]
@@ -155,7 +155,7 @@ def test_a_session_has_the_keys_of_the_readme_and_of_later():
     ],
 )
 def test_each_state_is_told_in_both_words(state, told, phase):
-    status = session_view(server(state=state), SIZES, FORGE, "")["status"]
+    status = session_view(server(state=state), AVAILABLE, FORGE, "")["status"]
     assert (status["state"], status["phase"]) == (told, phase)
 
 
@@ -169,15 +169,33 @@ def test_each_state_is_told_in_both_words(state, told, phase):
 def test_the_steps_of_a_start_are_told(state, statuses):
     steps = [{"name": "created", "seconds": 0.1}, {"name": "scheduled", "seconds": 0.1}]
     view = server(state=state, steps=steps, failure={"reason": "ImagePullBackOff"})
-    status = session_view(view, SIZES, FORGE, "")["status"]
+    status = session_view(view, AVAILABLE, FORGE, "")["status"]
     assert [each["status"] for each in status["details"]] == statuses
     assert (status["step"], status["reason"]) == ("Scheduled", "ImagePullBackOff")
 
 
 def test_a_missing_image_is_a_warning():
-    view = session_view(server(warnings=["Soon."]), SIZES, FORGE, "", image_is_missing=True)
+    view = session_view(server(warnings=["Soon."]), AVAILABLE, FORGE, "", image_is_missing=True)
     said = [each["message"] for each in view["status"]["warnings"]]
     assert said == ["Server was started using the default image.", "Soon."]
+
+
+@pytest.mark.parametrize(
+    ("options", "image", "used", "is_said"),
+    [
+        ({"repository": f"{FORGE}/a/b"}, "registry.example.org/lab:w_46", "True", True),
+        # The image of the commit.
+        ({"repository": f"{FORGE}/a/b"}, "registry.example.org/a/b:8368d44", "False", False),
+        ({"repository": f"{FORGE}/a/b", "image": "w_46"}, "registry.example.org/lab:w_46", "False", False),
+        # Not known yet, and a server that is nobody's session.
+        ({"repository": f"{FORGE}/a/b"}, "", "True", False),
+        ({}, "registry.example.org/lab:w_46", "True", False),
+    ],
+)
+def test_a_session_with_the_hubs_image_says_so_as_long_as_it_lives(options, image, used, is_said):
+    session = session_view(server(options=options, image=image), AVAILABLE, FORGE, "")
+    assert session["annotations"]["renku.io/default_image_used"] == used
+    assert len(session["status"]["warnings"]) == is_said
 
 
 @pytest.mark.parametrize(
@@ -191,12 +209,12 @@ def test_a_missing_image_is_a_warning():
     ],
 )
 def test_a_list_is_filtered_by_annotations(filters, found):
-    assert is_of(session_view(RENKUS, SIZES, FORGE, ""), filters) == found
+    assert is_of(session_view(RENKUS, AVAILABLE, FORGE, ""), filters) == found
 
 
 def test_another_forges_repository_is_no_project():
     view = server(options={"repository": "https://elsewhere.example.org/ada/study"})
-    assert session_view(view, SIZES, FORGE, "")["annotations"]["renku.io/projectName"] == ""
+    assert session_view(view, AVAILABLE, FORGE, "")["annotations"]["renku.io/projectName"] == ""
 
 
 def test_server_options_are_made_of_the_sizes():

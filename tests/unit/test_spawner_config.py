@@ -150,6 +150,7 @@ NFS = {"server": "files.example.org", "path": "/export/home"}
         ({"accounts_passwd": "root"}, "accounts_passwd: not an entry of a passwd file: 'root'"),
         ({"login_shell": "bash"}, "login_shell: should be an absolute path, not 'bash'"),
         ({"umask": "007"}, "umask needs the command: set c.KubeSpawner.cmd"),
+        ({"cluster_accounts": {"username_claim": "sub"}}, "cluster_accounts needs enable_user_namespaces"),
         ({"start_ahead": "form"}, "start_ahead needs the command: set c.KubeSpawner.cmd"),
     ],
 )

@@ -19,7 +19,7 @@ pods:
     verbs: [list]
   - apiGroups: [""]
     resources: [persistentvolumeclaims]
-    verbs: [list, patch, delete]
+    verbs: [list, patch, delete{{ if .Values.myServers.ownDisks }}, create{{ end }}]
   {{- if .Values.myServers.secrets }}
   - apiGroups: [""]
     resources: [configmaps]
@@ -33,4 +33,9 @@ cluster:
   - apiGroups: [storage.k8s.io]
     resources: [storageclasses]
     verbs: [list]
+{{- if .Values.roles.rightsReviews.enabled }}
+  - apiGroups: [authorization.k8s.io]
+    resources: [subjectaccessreviews]
+    verbs: [create]
+{{- end }}
 {{- end }}

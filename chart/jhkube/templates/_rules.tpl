@@ -70,6 +70,11 @@ userNamespaces:
     - apiGroups: [""]
       resources: [namespaces]
       verbs: [create, get]
+rightsReviews:
+  cluster:
+    - apiGroups: [authorization.k8s.io]
+      resources: [subjectaccessreviews]
+      verbs: [create]
 quotas:
   cluster:
     - apiGroups: [""]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-__all__ = ["gpu_resources", "pod_defaults", "spawner_form"]
+from jhkube.service.door_views import View, default_choice
 
-View = Mapping[str, Any]
+__all__ = ["gpu_resources", "pod_defaults", "spawner_form"]
 
 MOUNT: Final = "/home/jovyan"
 """Where the form says that the workspace is. The hub decides it, whatever the form sends."""
@@ -26,8 +26,7 @@ def spawner_form(available: View, disk: str) -> dict[str, Any]:
         How large a workspace is that the hub makes, as Kubernetes writes it.
     """
     sizes, images = available["sizes"], available["images"]
-    size = next((each for each in sizes if each["default"]), sizes[0] if sizes else None)
-    image = next((each for each in images if each["default"]), images[0] if images else None)
+    size, image = default_choice(sizes), default_choice(images)
     return {
         "image": {
             "value": image["reference"] if image else "",

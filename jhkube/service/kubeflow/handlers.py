@@ -10,22 +10,21 @@ from typing import Any, Final
 
 from jhkube.service.actions import Actions
 from jhkube.service.caller import Caller
-from jhkube.service.doors import DoorHandler, door_rules
+from jhkube.service.door_views import is_shown, path_name, pod_name
+from jhkube.service.doors import LOG_LINES, DoorHandler, door_rules
+from jhkube.service.hub_config import GATEWAY_SCOPE
 from jhkube.service.identification import SAFE_METHODS, Identified
 from jhkube.service.kubeflow.form import gpu_resources, pod_defaults, spawner_form
-from jhkube.service.kubeflow.new_notebook import read_notebook, user_options
-from jhkube.service.kubeflow.routes import ROUTES
+from jhkube.service.kubeflow.new_notebook import check_same_namespace, claim_body, read_notebook, user_options
+from jhkube.service.kubeflow.routes import RIGHTS, ROUTES
 from jhkube.service.kubeflow.views import (
     claim_events,
     claim_notebooks,
     claim_object,
     claim_row,
     event_object,
-    is_shown,
-    notebook_name,
     notebook_object,
     notebook_row,
-    pod_name,
     pod_object,
 )
 from jhkube.service.refusals import Refusal, no_pod
@@ -35,14 +34,14 @@ from jhkube.service.validation import Request
 
 __all__ = ["kubeflow_handlers"]
 
+USER_HEADER: Final = "kubeflow-userid"
+"""The header by which a gateway says for whom it asks."""
+
 TRIES: Final = 4
 """How often a question is asked of a hub or a cluster that is away: a 503 stops the web app's polling for good."""
 
 TRIED_EVERY: Final = 2.0
 """Seconds between two of them."""
-
-LOG_LINES: Final = "5000"
-"""How many of a log's last lines are shown."""
 
 
 def kubeflow_handlers(prefix: str, actions: Actions, disk: str) -> list[Any]:
@@ -75,7 +74,24 @@ async def _check_namespace(actions: Actions, caller: Caller, namespace: str) -> 
     )
 
 
-class ConnectHandler(Identified):
+class GatewayMixin(Identified):
+    """Knows for whom a gateway asks: by a header that counts only with a service's token that has a scope for it."""
+
+    def _asking(self, model: Mapping[str, Any]) -> str:
+        scopes = {each.partition("!")[0] for each in model["scopes"]}
+        if model.get("kind") != "service" or GATEWAY_SCOPE not in scopes:
+            return super()._asking(model)
+        # Of two headers one may be a browser's, which the gateway has let pass.
+        named = [each.strip().removeprefix(":") for each in self.request.headers.get_list(USER_HEADER)]
+        if len(named) != 1 or not named[0]:
+            raise Refusal(
+                HTTPStatus.UNAUTHORIZED,
+                f"The gateway does not say for whom it asks. It has to send the header {USER_HEADER}, and only once.",
+            )
+        return named[0]
+
+
+class ConnectHandler(GatewayMixin):
     """The button *Connect*: the web app opens `/notebook/NAMESPACE/NAME/`, and the hub has the server elsewhere."""
 
     def initialize(self, actions: Actions) -> None:
@@ -100,7 +116,7 @@ class ConnectHandler(Identified):
             self.redirect(server["url"])
 
 
-class KubeflowHandler(DoorHandler):
+class KubeflowHandler(GatewayMixin, DoorHandler):
     """One path of the door.
 
     Parameters
@@ -151,12 +167,14 @@ class KubeflowHandler(DoorHandler):
         if self.caller is None:
             self.write_json(HTTPStatus.OK, self._frame(HTTPStatus.OK))
             return
-        do = getattr(self, f"_{request.route.name.partition('.')[2]}")
+        do, right = self.doing(request), RIGHTS.get(request.route.name)
         is_question = request.route.method in SAFE_METHODS
         for left in reversed(range(TRIES if is_question else 1)):
             try:
                 if "namespace" in request.parts:
                     await _check_namespace(self._actions, self.caller, request.parts["namespace"])
+                if right is not None:
+                    await self._actions.check_right(self.caller.person, right)
                 fields = await do(self.caller, request)
                 break
             except Refusal as refusal:
@@ -216,8 +234,7 @@ class KubeflowHandler(DoorHandler):
 
     async def _make_notebook(self, caller: Caller, request: Request) -> dict[str, Any]:
         notebook = read_notebook(request.body)
-        if notebook.namespace not in ("", request.parts["namespace"]):
-            raise Refusal(HTTPStatus.BAD_REQUEST, "The body has another namespace than the path.", "namespace")
+        check_same_namespace(notebook.namespace, request.parts["namespace"])
         servers = (await caller.do("servers"))["servers"]
         if any(each["name"] == notebook.name for each in servers):
             raise Refusal(HTTPStatus.CONFLICT, f"You have a notebook “{notebook.name}” already. Choose another name.")
@@ -261,7 +278,7 @@ class KubeflowHandler(DoorHandler):
                 f"This notebook has no pod of this name. Its pod is called {called}.",
                 "pod",
             )
-        log = await caller.do("log", {"name": name}, {"tail": LOG_LINES})
+        log = await caller.do("log", {"name": name}, {"tail": str(LOG_LINES)})
         return {"logs": log["text"].split("\n")}
 
     async def _events(self, caller: Caller, request: Request) -> dict[str, Any]:
@@ -275,9 +292,8 @@ class KubeflowHandler(DoorHandler):
         return {"pvcs": [claim_row(each, request.parts["namespace"]) for each in found]}
 
     async def _make_claim(self, caller: Caller, request: Request) -> dict[str, Any]:
-        raise Refusal(
-            HTTPStatus.FORBIDDEN, "A disk is made with its notebook on this hub, not alone. Make a notebook."
-        )
+        await caller.do("make_claim", body=claim_body(request.body, request.parts["namespace"]))
+        return {"message": "PVC created successfully."}
 
     async def _claim(self, caller: Caller, request: Request) -> dict[str, Any]:
         view = await caller.do("claim", {"name": request.parts["claim"]})
@@ -292,7 +308,7 @@ class KubeflowHandler(DoorHandler):
         names = set(claim_notebooks(view))
         servers = (await caller.do("servers"))["servers"]
         sizes = (await caller.do("options"))["sizes"]
-        mine = [each for each in servers if notebook_name(each["name"]) in names and each["containers"]]
+        mine = [each for each in servers if path_name(each["name"]) in names and each["containers"]]
         return {"pods": [pod_object(each, sizes, request.parts["namespace"]) for each in mine]}
 
     async def _claim_events(self, caller: Caller, request: Request) -> dict[str, Any]:

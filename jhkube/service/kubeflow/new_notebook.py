@@ -9,7 +9,7 @@ from typing import Any, Final
 from jhkube.options_form.option_values import OptionError, shown
 from jhkube.service.size_choice import Asked, count_value, holds, quantity_value, smallest_size
 
-__all__ = ["NewNotebook", "read_notebook", "user_options"]
+__all__ = ["NewNotebook", "check_same_namespace", "claim_body", "read_notebook", "user_options"]
 
 GROUP_IMAGES: Final = {
     "group-one": "imageGroupOne",
@@ -20,6 +20,8 @@ GROUP_IMAGES: Final = {
 
 NONE: Final = ("", "none", None)
 
+NO_CLASS: Final = ("", None, "{none}", "{empty}", "$empty")
+"""What stands for the cluster's default storage class."""
 
 NOTHING: Final = Asked()
 """What somebody asks for who leaves all amounts out."""
@@ -105,6 +107,32 @@ def _check_operators_own(body: Mapping[str, Any]) -> None:
     for field, is_given in fixed.items():
         if is_given:
             raise OptionError(field, f"The operator of this hub sets {field} for all notebooks. Leave it out.")
+
+
+def check_same_namespace(given: str, namespace: str) -> None:
+    """Raise `OptionError` where a body has another namespace than the path."""
+    if given not in ("", namespace):
+        raise OptionError("namespace", "The body has another namespace than the path.")
+
+
+def claim_body(body: Mapping[str, Any], namespace: str) -> dict[str, Any]:
+    """Return what the service's route takes for a disk that Kubeflow's volumes app asks for.
+
+    Raises
+    ------
+    OptionError
+        Where it asks for what this hub does not do.
+    """
+    check_same_namespace(str(body.get("namespace") or ""), namespace)
+    if body.get("type") not in ("empty", "", None) or body.get("snapshot"):
+        raise OptionError("type", "Only empty disks can be made on this hub. Leave type and snapshot out.")
+    size = body["size"]
+    made = {"name": body["name"], "size": size if isinstance(size, str) else f"{size}Gi"}
+    if body.get("class") not in NO_CLASS:
+        made["storage_class"] = body["class"]
+    if body.get("mode"):
+        made["access_mode"] = body["mode"]
+    return made
 
 
 def user_options(notebook: NewNotebook, available: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,12 +6,14 @@ take beyond these schemas has no effect here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
+from jhkube.cluster_accounts import Right
 from jhkube.service.routes import Route
 from jhkube.service.schemas import CLAIM_NAME, SERVER_NAME
 
-__all__ = ["ROUTES"]
+__all__ = ["RIGHTS", "ROUTES"]
 
 NAMESPACE: Final = {"type": "string", "minLength": 1, "maxLength": 255}
 NAME: Final = {
@@ -60,7 +62,19 @@ NEW_NOTEBOOK: Final = {
     },
 }
 STOPPED: Final = {"type": "object", "required": ["stopped"], "properties": {"stopped": {"type": "boolean"}}}
-NEW_CLAIM: Final = {"type": "object"}
+NEW_CLAIM: Final = {
+    "type": "object",
+    "required": ["name", "size"],
+    "properties": {
+        "name": {"type": "string"},
+        "namespace": _TEXT,
+        "size": {"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 1, "maximum": 1_000_000}]},
+        "mode": _TEXT,
+        "class": _TEXT,
+        "type": _TEXT,
+        "snapshot": {"type": ["string", "object", "null"]},
+    },
+}
 
 _SPACE: Final[dict[str, Any]] = {"namespace": NAMESPACE}
 _NOTEBOOK: Final[dict[str, Any]] = {**_SPACE, "name": SERVER_NAME}
@@ -95,7 +109,7 @@ ROUTES: Final = (
     ),
     _route("events", "GET", f"{_P}/notebooks/{{name}}/events", "Its events since the start.", _NOTEBOOK),
     _route("claims", "GET", f"{_P}/pvcs", "My disks.", _SPACE),
-    _route("make_claim", "POST", f"{_P}/pvcs", "Not built: 403 with a sentence.", _SPACE, NEW_CLAIM),
+    _route("make_claim", "POST", f"{_P}/pvcs", "Make a disk, where the operator allows it.", _SPACE, NEW_CLAIM),
     _route("claim", "GET", f"{_P}/pvcs/{{claim}}", "One of my disks.", _CLAIM),
     _route("remove_claim", "DELETE", f"{_P}/pvcs/{{claim}}", "Delete a disk that no server uses.", _CLAIM),
     _route("claim_pods", "GET", f"{_P}/pvcs/{{claim}}/pods", "The pods that have a disk.", _CLAIM),
@@ -105,3 +119,31 @@ ROUTES: Final = (
     _route("healthy", "GET", "healthz/readiness", "Whether the service runs."),
 )
 """All routes, below `kubeflow/`."""
+
+
+def _notebooks(verb: str) -> Right:
+    return Right(verb, "notebooks", "kubeflow.org")
+
+
+def _claims(verb: str) -> Right:
+    return Right(verb, "persistentvolumeclaims")
+
+
+RIGHTS: Final[Mapping[str, Right]] = {
+    "kubeflow.notebooks": _notebooks("list"),
+    "kubeflow.make_notebook": _notebooks("create"),
+    "kubeflow.notebook": _notebooks("get"),
+    "kubeflow.remove_notebook": _notebooks("delete"),
+    "kubeflow.stop_or_start": _notebooks("update"),
+    "kubeflow.pod": Right("list", "pods"),
+    "kubeflow.logs": Right("get", "pods"),
+    "kubeflow.events": Right("list", "events"),
+    "kubeflow.claims": _claims("list"),
+    "kubeflow.make_claim": _claims("create"),
+    "kubeflow.claim": _claims("get"),
+    "kubeflow.remove_claim": _claims("delete"),
+    "kubeflow.claim_pods": Right("list", "pods"),
+    "kubeflow.claim_events": Right("list", "events"),
+    "kubeflow.pod_defaults": Right("list", "poddefaults", "kubeflow.org"),
+}
+"""What the cluster is asked about a person before each route, where people have accounts in it."""

@@ -6,26 +6,20 @@ Secret can be in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
-from jhkube.service.schemas import DEFAULT_SERVER
+from jhkube.service.door_views import POD_PHASES, View, path_name, pod_name, size_of
 
 __all__ = [
     "claim_events",
     "claim_object",
     "claim_row",
     "event_object",
-    "is_shown",
-    "notebook_name",
     "notebook_object",
     "notebook_row",
-    "pod_name",
     "pod_object",
 ]
-
-View = Mapping[str, Any]
-"""What the service's API says of a thing."""
 
 PHASES: Final = {
     "running": ("ready", "running"),
@@ -44,24 +38,7 @@ CLAIM_PHASES: Final = {
     "lost": ("warning", "pvcPending"),
 }
 
-POD_PHASES: Final = {"running": "Running", "starting": "Pending", "stopping": "Running", "failed": "Failed"}
-
 MIB: Final = 1024**2
-
-
-def notebook_name(server: str) -> str:
-    """Return the name of a server's notebook: `~` stands for the default server, as in the service's API."""
-    return server or DEFAULT_SERVER
-
-
-def pod_name(server: str) -> str:
-    """Return the name of a server's pod at this door: as Kubeflow's StatefulSet calls it."""
-    return f"{notebook_name(server)}-0"
-
-
-def is_shown(view: View) -> bool:
-    """Say whether a server is a notebook: the default server is one once it was used."""
-    return bool(view["name"] or view["state"] != "stopped" or view["options"] or view["last_activity"])
 
 
 def _status(view: View) -> dict[str, str]:
@@ -73,10 +50,6 @@ def _status(view: View) -> dict[str, str]:
         "state": failure.get("reason", ""),
         "message": " ".join([view["message"], *view["warnings"]]),
     }
-
-
-def _size(view: View, sizes: Iterable[View]) -> View | None:
-    return next((size for size in sizes if size["value"] == view["size"]), None)
 
 
 def _cores(size: View | None) -> str:
@@ -112,7 +85,7 @@ def _metadata(name: str, namespace: str, created: str | None) -> dict[str, Any]:
 
 
 def _notebook_metadata(view: View, namespace: str) -> dict[str, Any]:
-    metadata = _metadata(notebook_name(view["name"]), namespace, view["started"] or view["last_activity"])
+    metadata = _metadata(path_name(view["name"]), namespace, view["started"] or view["last_activity"])
     metadata["labels"] = {"app": metadata["name"]}
     metadata["annotations"] = {
         "notebooks.kubeflow.org/server-type": "jupyter",
@@ -135,7 +108,7 @@ def notebook_row(view: View, sizes: Iterable[View], namespace: str) -> dict[str,
     namespace
         The namespace that was asked for.
     """
-    size = _size(view, sizes)
+    size = size_of(view, sizes)
     metadata = _notebook_metadata(view, namespace)
     activity = view["last_activity"] or ""
     return {
@@ -158,14 +131,14 @@ def notebook_row(view: View, sizes: Iterable[View], namespace: str) -> dict[str,
 
 
 def _pod_spec(view: View, sizes: Iterable[View]) -> dict[str, Any]:
-    size = _size(view, sizes)
+    size = size_of(view, sizes)
     amounts: dict[str, Any] = {"cpu": _cores(size), "memory": _memory(size)} if size else {}
     if size and size["gpus"]:
         amounts[size["gpu_resource"]] = str(size["gpus"])
     claims = [{"name": each, "persistentVolumeClaim": {"claimName": each}} for each in view["claims"]]
     container = {
         # The web app asks for the log of the container that is called as the notebook.
-        "name": notebook_name(view["name"]),
+        "name": path_name(view["name"]),
         "image": view["image"],
         "resources": {"requests": amounts, "limits": amounts},
         "env": [],
@@ -199,9 +172,9 @@ def notebook_object(view: View, sizes: Iterable[View], namespace: str) -> dict[s
 def pod_object(view: View, sizes: Iterable[View], namespace: str) -> dict[str, Any]:
     """Return the pod of a server that has one, without anything that may be secret."""
     metadata = _metadata(pod_name(view["name"]), namespace, view["started"])
-    metadata["labels"] = {"notebook-name": notebook_name(view["name"])}
+    metadata["labels"] = {"notebook-name": path_name(view["name"])}
     status = {
-        "name": notebook_name(view["name"]),
+        "name": path_name(view["name"]),
         "ready": view["state"] == "running",
         "restartCount": 0,
         "image": view["image"],
@@ -272,7 +245,7 @@ def claim_row(view: View, namespace: str) -> dict[str, Any]:
 
 def claim_notebooks(view: View) -> list[str]:
     """Return the names of the notebooks that have a disk mounted."""
-    return sorted({notebook_name(each["server"]) for each in view["used_by"]})
+    return sorted({path_name(each["server"]) for each in view["used_by"]})
 
 
 def claim_object(view: View, namespace: str) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from kubespawner.slugs import safe_slug
 from jhkube._version import __version__
 from jhkube.service.actions import Actions
 from jhkube.service.caller import Caller
-from jhkube.service.doors import DoorHandler, door_rules
+from jhkube.service.door_views import is_shown
+from jhkube.service.doors import LOG_LINES, DoorHandler, door_rules
 from jhkube.service.refusals import Refusal, no_server
 from jhkube.service.renku.launch import read_launch, session_name, size_of_class, user_options
 from jhkube.service.renku.routes import ROUTES
@@ -28,9 +29,6 @@ from jhkube.service.routes import Route
 from jhkube.service.validation import Request
 
 __all__ = ["renku_handlers"]
-
-MOST_LINES = 5000
-"""How many of a log's last lines are shown at most."""
 
 ALIVE = ("running", "starting")
 
@@ -72,11 +70,10 @@ class RenkuHandler(DoorHandler):
 
     async def answer(self, request: Request) -> None:
         """Answer as Renku does."""
-        name = request.route.name.partition(".")[2]
         if self.caller is None:
-            self._tell(name)
+            self._tell(request.route.name)
             return
-        status, answer = await getattr(self, f"_{name}")(self.caller, request)
+        status, answer = await self.doing(request)(self.caller, request)
         self.set_status(status)
         if answer is not None:
             self.write_json(status, answer)
@@ -92,25 +89,23 @@ class RenkuHandler(DoorHandler):
 
     def _tell(self, name: str) -> None:
         """Answer a route that says nothing of anybody."""
-        if name == "version":
+        if name == "renku.version":
             self.write_json(HTTPStatus.OK, version_view(__version__))
         else:
             self.set_header("Content-Type", "text/plain; charset=utf-8")
             self.write(f"service running under {self.hub_auth.base_url}renku/notebooks")
 
     async def _session(self, caller: Caller, view: Any, *, image_is_missing: bool = False) -> dict[str, Any]:
-        sizes = (await caller.do("options"))["sizes"]
-        return session_view(view, sizes, self._forge, self._host(), image_is_missing=image_is_missing)
+        available = await caller.do("options")
+        return session_view(view, available, self._forge, self._host(), image_is_missing=image_is_missing)
 
     def _host(self) -> str:
         return f"{self.request.protocol}://{self.request.host}"
 
     async def _servers(self, caller: Caller, request: Request) -> tuple[int, Any]:
-        sizes = (await caller.do("options"))["sizes"]
+        available = await caller.do("options")
         views = (await caller.do("servers"))["servers"]
-        # The default server is nobody's session until it runs.
-        shown = [each for each in views if each["name"] or each["state"] != "stopped"]
-        sessions = [session_view(each, sizes, self._forge, self._host()) for each in shown]
+        sessions = [session_view(each, available, self._forge, self._host()) for each in views if is_shown(each)]
         return HTTPStatus.OK, {"servers": {each["name"]: each for each in sessions if is_of(each, request.query)}}
 
     async def _server(self, caller: Caller, request: Request) -> tuple[int, Any]:
@@ -168,7 +163,7 @@ class RenkuHandler(DoorHandler):
 
     async def _logs(self, caller: Caller, request: Request) -> tuple[int, Any]:
         view = await caller.do("server", {"name": request.parts["name"]})
-        lines = min(request.query["max_lines"], MOST_LINES)
+        lines = min(request.query["max_lines"], LOG_LINES)
         logs = {}
         for container in view["containers"]:
             try:

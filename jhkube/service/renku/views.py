@@ -6,13 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from jhkube.service.door_views import POD_PHASES, View, default_choice, path_name, pod_name, size_of
 from jhkube.service.renku.launch import DEFAULT_BRANCH, DEFAULT_URL
-from jhkube.service.schemas import DEFAULT_SERVER
 
 __all__ = ["autosave_views", "container_name", "is_of", "server_options", "session_view", "version_view"]
-
-View = Mapping[str, Any]
-"""What the service's API says of a thing."""
 
 PREFIX: Final = "renku.io/"
 MAIN: Final = "jupyter-server"
@@ -25,9 +22,6 @@ STATES: Final = {
     "stopped": "hibernated",
     "failed": "failed",
 }
-PHASES: Final = {"running": "Running", "starting": "Pending", "stopping": "Running", "failed": "Failed"}
-"""The phase by the README, which Kubernetes gives a pod; a server that is stopped has none."""
-
 STEPS: Final = (
     ("created", "Initialization"),
     ("scheduled", "Placement on a node"),
@@ -60,7 +54,14 @@ def _text(view: View, option: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _annotations(view: View, forge: str) -> dict[str, str]:
+def _has_default_image(view: View, available: View) -> bool:
+    """Say whether a session has the hub's image, and neither one that was asked for nor that of its commit."""
+    default = default_choice(available["images"])
+    is_it = not default or view["image"] in ("", default["reference"])
+    return not _text(view, "image") and is_it
+
+
+def _annotations(view: View, available: View, forge: str) -> dict[str, str]:
     namespace, project = _project(view, forge)
     repository = _text(view, "repository")
     values = {
@@ -68,7 +69,7 @@ def _annotations(view: View, forge: str) -> dict[str, str]:
         "projectName": project,
         "branch": _text(view, "branch") or (DEFAULT_BRANCH if repository else ""),
         "commit-sha": _text(view, "commit"),
-        "default_image_used": str(not _text(view, "image")),
+        "default_image_used": str(_has_default_image(view, available)),
         "repository": repository,
         "git-host": urlsplit(forge).netloc,
         "servername": view["name"],
@@ -135,7 +136,7 @@ def _status(view: View, warnings: Sequence[str]) -> dict[str, Any]:
         "totalNumContainers": count,
         "readyNumContainers": count if is_running else 0,
         "warnings": [{"message": each, "critical": False} for each in (*warnings, *view["warnings"])],
-        "phase": PHASES.get(view["state"], ""),
+        "phase": POD_PHASES.get(view["state"], ""),
         "ready": is_running,
         "step": "Ready" if is_running else str(view["steps"][-1]["name"]).capitalize() if view["steps"] else "",
         "reason": failure.get("reason", ""),
@@ -143,7 +144,7 @@ def _status(view: View, warnings: Sequence[str]) -> dict[str, Any]:
 
 
 def session_view(
-    view: View, sizes: Iterable[View], forge: str, host: str, *, image_is_missing: bool = False
+    view: View, available: View, forge: str, host: str, *, image_is_missing: bool = False
 ) -> dict[str, Any]:
     """Return a server as a session.
 
@@ -151,8 +152,8 @@ def session_view(
     ----------
     view
         The server, by the schema `Server`.
-    sizes
-        The sizes that the person may choose, by the schema `SizeChoice`.
+    available
+        What the person may choose, by the schema `Options`.
     forge
         The URL of the git host that has the projects.
     host
@@ -160,24 +161,24 @@ def session_view(
     image_is_missing
         Whether it was just started with the default image, since another that was asked for cannot be chosen.
     """
-    name = view["name"] or DEFAULT_SERVER
-    size = next((each for each in sizes if each["value"] == view["size"]), None)
+    is_missing = image_is_missing or bool(_text(view, "repository") and view["image"])
+    warnings = [DEFAULT_IMAGE_USED] if is_missing and _has_default_image(view, available) else []
     return {
-        "name": name,
+        "name": path_name(view["name"]),
         "url": f"{host}{view['url']}",
         "image": view["image"],
         "started": view["started"],
-        "state": {"pod_name": f"{name}-0"},
-        "status": _status(view, [DEFAULT_IMAGE_USED] if image_is_missing else []),
-        "resources": _resources(size),
-        "annotations": _annotations(view, forge),
+        "state": {"pod_name": pod_name(view["name"])},
+        "status": _status(view, warnings),
+        "resources": _resources(size_of(view, available["sizes"])),
+        "annotations": _annotations(view, available, forge),
         "cloudstorage": [],
     }
 
 
 def server_options(sizes: Sequence[View]) -> dict[str, Any]:
     """Return what a session can have: as later versions say it, and amounts as those of 2021 did."""
-    default = next((each for each in sizes if each["default"]), sizes[0] if sizes else None)
+    default = default_choice(sizes)
 
     def choice(order: int, words: str, values: list[Any], value: Any) -> dict[str, Any]:
         options = list(dict.fromkeys(values))
@@ -211,7 +212,7 @@ def autosave_views(servers: Iterable[View], namespace: str, project: str, forge:
         if is_project and view["state"] in ("stopped", "failed") and unsaved.get("state") == "some":
             autosaves.append(
                 {
-                    "name": view["name"] or DEFAULT_SERVER,
+                    "name": path_name(view["name"]),
                     "branch": _text(view, "branch") or DEFAULT_BRANCH,
                     "commit": _text(view, "commit")[:7],
                     "date": unsaved.get("asked") or view["last_activity"] or "",
