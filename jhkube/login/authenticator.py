@@ -17,6 +17,7 @@ from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.login.claims import ClaimError, claim, groups_in, name_claim
 from jhkube.login.client import CONNECTIONS, ProviderClient, scopes_in
 from jhkube.login.errors import NoAccount, OddClaim, Refused
+from jhkube.login.logout import LeavingHandler
 from jhkube.login.owners import NameOwners
 from jhkube.login.servers import RunningServers
 from jhkube.login.sessions import Limits, Sessions, stamp
@@ -39,6 +40,8 @@ KEY_HELP = (
 
 class ProviderAuthenticator(LoginTraits, OAuthenticator):
     """OAuthenticator, with a client, sessions and owners of its own."""
+
+    logout_handler = LeavingHandler
 
     @default("http_client")
     def _http_client_default(self) -> AsyncHTTPClient:
