@@ -16,6 +16,7 @@ import hmac
 import importlib
 import json
 import os
+import platform
 import runpy
 import signal
 import socket
@@ -88,6 +89,8 @@ def preload() -> None:
             _import(name)
     for name in _extensions():
         _import(name)
+    # The server tells its platform, for which Python starts a program, once.
+    platform.platform()
     # What has been made by now stays, so that no later look for garbage walks it.
     gc.collect()
     gc.freeze()

@@ -160,7 +160,7 @@ class Start:
             making.add_done_callback(self._remove_unwanted)
 
     def adopt(self, uid: str) -> None:
-        """Watch a pod that was there before this start as the one that it has made; its server answers in a moment."""
+        """Watch a pod that was there before this start as the one that it has made; its server answers soon."""
         self.uid = uid
         self._cadence = SOON
         self._set_created(uid)
