@@ -40,7 +40,6 @@ class AheadSpawner(WaitingSpawner):
             self.pod_start = None
             address: str = await super(WatchedSpawner, self)._start()
             return address
-        self._taken = None
         try:
             url = await super()._start()
             if self._taken is not None:
@@ -96,7 +95,7 @@ class AheadSpawner(WaitingSpawner):
 
     async def _takes_waiting(self, pod: V1Pod) -> bool:
         """Hand the start over to the pod that waits for it; false where the pod is to be made."""
-        waiting, self._candidate = self._candidate, None
+        waiting, self._candidate, self._taken = self._candidate, None, None
         if waiting is None:
             return False
         assert self.keeper is not None

@@ -16,6 +16,8 @@ LONGEST: Final = 64 * 1024
 FIELDS: Final = 200
 """How many fields a form may have."""
 
+NOT_FIELDS: Final = "The body of the request must be the fields of the form, as lists of texts by name."
+
 
 def ahead_handlers() -> list[tuple[str, type[APIHandler]]]:
     """Return the handlers with their paths, for `JupyterHub.extra_handlers`."""
@@ -28,7 +30,7 @@ class AheadHandler(APIHandler):
     def _spawner(self, server_name: str) -> Any:
         user = self.current_user
         if not hasattr(user, "spawners"):
-            raise web.HTTPError(403, "Only a person has servers, and they log in first.")
+            raise web.HTTPError(403, "Only a person has servers, and this is a service.")
         if not self.has_scope(f"servers!server={user.name}/{server_name}"):
             raise web.HTTPError(403, "This needs the scope servers.")
         # The form of a named server is shown before the server is in the hub's records.
@@ -50,11 +52,9 @@ class AheadHandler(APIHandler):
     async def post(self, server_name: str) -> None:
         """Have the pod follow the form's fields; writes the same."""
         spawner = self._spawner(server_name)
-        if len(self.request.body) > LONGEST:
-            raise web.HTTPError(413, "This is no form.")
-        fields = self.get_json_body()
+        fields = self.get_json_body() if len(self.request.body) <= LONGEST else None
         if not isinstance(fields, dict) or len(fields) > FIELDS or not all(map(_is_texts, fields.values())):
-            raise web.HTTPError(400, "This is no form.")
+            raise web.HTTPError(400, NOT_FIELDS)
         await spawner.follow_choice(fields)
         self._write_view(spawner)
 
