@@ -252,6 +252,9 @@ class Keeper:
         self._failed.pop(person, None)
         if making := self._making.pop(person, None):
             making.task.cancel()
+            if making.is_begun:
+                AHEAD_NOT_TAKEN.labels(reason).inc()
+                self.log.info("The pod that is being made for %s does not become a server: %s", person, reason)
         if waiting := self._forget(person):
             self._count(waiting, reason)
             remove_in_background(waiting.api, waiting.place, waiting.uid, self.log)
