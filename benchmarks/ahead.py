@@ -63,7 +63,7 @@ class Start:
 
 
 STARTS = {
-    "lab": Start(Lab("Start of JupyterLab, guessed", {1: 12, 16: 3}, is_lab=True)),
+    "lab": Start(Lab("Start of JupyterLab, guessed", {1: 8, 16: 2}, is_lab=True)),
     "init": Start(
         Lab("Start after 20 s of init container, guessed", {1: 3}, init_seconds=20, is_lab=True), 25, listens=False
     ),
@@ -197,7 +197,8 @@ def rows(start: Start, users: int, results: dict[str, Taken]) -> Iterator[Row]:
             elif start.size != "small" and name == "median":
                 target = NO_LATER
             ours, theirs = quantile(results[AHEAD].times, part), quantile(results[other].times, part)
-            title = start.kind.title if other == STOCK else f"{start.kind.title}, and without start_ahead"
+            title = f"{start.kind.title}{', all at once' if users > 1 else ''}"
+            title += "" if other == STOCK else ", and without start_ahead"
             yield Row(title, beside, f"request → ready, {name}", users, "at once", "s", ours, theirs, target)
 
 
