@@ -137,7 +137,8 @@ class WaitingSpawner(WatchedSpawner, OwningSpawner):
     def _ahead_questions(self) -> AheadQuestions | None:
         if not self._may_wait() or not self._is_own_form():
             return None
-        url = url_path_join(self.hub.base_url, "jhkube/ahead", url_escape_path(self.name))
+        # Joined by hand: the path of the default server ends with a slash.
+        url = f"{url_path_join(self.hub.base_url, 'jhkube/ahead')}/{url_escape_path(self.name)}"
         return AheadQuestions(url, follows=self.start_ahead == "form-and-changes")
 
     def ahead_view(self) -> AheadView:

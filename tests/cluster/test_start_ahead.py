@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -16,7 +17,7 @@ from devcluster.settings import Settings
 from tests.hubs import Hub, Person
 from tests.pods import devcluster, in_pod
 
-LONG = 60.0
+LONG = 180.0
 """Seconds after which a test gives up."""
 
 
@@ -26,18 +27,22 @@ class Form:
     def __init__(self, person: Person, cluster) -> None:
         self.person = person
         self.cluster = cluster
+        self.asks = ""
+        """Where the form's script asks."""
 
     async def open(self, server: str = "") -> str:
         path = f"/{self.person.name}/{server}" if server else ""
         answer = await self.person.follow(f"{self.person.hub.url}/hub/spawn{path}")
         text = await answer.text()
         assert answer.status == 200, text
+        asks = re.search(r' data-ahead="([^"]+)"', text)
+        self.asks = asks[1] if asks else ""
         return text
 
     async def say(self, fields: dict[str, list[str]] | None = None) -> dict[str, str]:
         """Ask as the form's script does, with what is chosen now."""
         xsrf = {cookie.key: cookie.value for cookie in self.person.session.cookie_jar}["_xsrf"]
-        url, headers = f"{self.person.hub.url}/hub/jhkube/ahead/", {"X-XSRFToken": xsrf}
+        url, headers = self.person.hub.url + self.asks, {"X-XSRFToken": xsrf}
         method = "GET" if fields is None else "POST"
         async with self.person.session.request(method, url, headers=headers, json=fields) as answer:
             assert answer.status == 200, await answer.text()
@@ -107,6 +112,7 @@ async def ahead_hub(new_hub, cluster) -> Hub:
         EXTRA.replace("REGISTRY", cluster.registry),
         JHKUBE_START_AHEAD="form-and-changes",
         JHKUBE_START_AHEAD_LIMIT="20",
+        JHKUBE_START_AHEAD_SECONDS="600",
         JHKUBE_SIZES=json.dumps(SIZES),
     )
 
@@ -268,7 +274,7 @@ async def test_the_pod_follows_what_the_form_says(form, ahead_hub):
     first = await guest.listening()
     assert (await guest.say())["state"] == "waiting"
     # Another page of the web cannot say anything.
-    async with guest.person.session.post(f"{ahead_hub.url}/hub/jhkube/ahead/", json={"size": ["medium"]}) as answer:
+    async with guest.person.session.post(ahead_hub.url + guest.asks, json={"size": ["medium"]}) as answer:
         assert answer.status == 403
     # What is not a form, and what cannot be started, changes nothing.
     for fields in ({"size": "medium"}, {"x": ["y" * 70_000]}):
