@@ -58,8 +58,8 @@ class Start:
     listens: bool = True
     """Whether the round begins when the waiting programs listen."""
 
-    size: str = "small"
-    """What is started; `small` is what the form preselects."""
+    is_guessed: bool = True
+    """Whether the size is started that the form preselects: that of the last start, and `small` for the first."""
 
 
 STARTS = {
@@ -67,7 +67,7 @@ STARTS = {
     "init": Start(
         Lab("Start after 20 s of init container, guessed", {1: 3}, init_seconds=20, is_lab=True), 25, listens=False
     ),
-    "wrong": Start(Lab("Start of JupyterLab, wrongly guessed", {1: 8}, is_lab=True), size="medium"),
+    "wrong": Start(Lab("Start of JupyterLab, wrongly guessed", {1: 8}, is_lab=True), is_guessed=False),
 }
 
 
@@ -85,6 +85,11 @@ class AheadBench(Bench):
 
     longest_rest = 60.0
     """How long to wait for the machine to come to rest, in seconds."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._sizes: dict[str, str] = {}
+        """What was last started, by hub."""
 
     def _hub_settings(self, name: str) -> dict[str, Any]:
         settings = super()._hub_settings(STOCK if name == STOCK else OURS)
@@ -124,7 +129,9 @@ class AheadBench(Bench):
         await at_rest(longest=self.longest_rest)
         for key in [key for key in times if key[0] == name]:
             del times[key]
-        options = None if name == STOCK else {"size": start.size}
+        if not start.is_guessed:
+            self._sizes[name] = "small" if self._sizes.get(name, "small") == "medium" else "medium"
+        options = None if name == STOCK else {"size": self._sizes.get(name, "small")}
         async with asyncio.TaskGroup() as group:
             for person in people:
                 group.create_task(hub.call("POST", f"/users/{person}/server", options))
@@ -188,13 +195,13 @@ async def at_rest_in_pod(bench: AheadBench) -> tuple[float, float]:
 def rows(start: Start, users: int, results: dict[str, Taken]) -> Iterator[Row]:
     """Yield the table's rows for so many at once."""
     for other, beside in ((STOCK, STOCK), (OURS, "start_ahead off")):
-        if start.size != "small" and other == STOCK:
+        if not start.is_guessed and other == STOCK:
             continue
         for part, name in ((0.5, "median"), (0.95, "p95")):
             target = None
             if other == STOCK:
                 target = (FAST if users == 1 else TOGETHER)[name]
-            elif start.size != "small" and name == "median":
+            elif not start.is_guessed and name == "median":
                 target = NO_LATER
             ours, theirs = quantile(results[AHEAD].times, part), quantile(results[other].times, part)
             title = f"{start.kind.title}{', all at once' if users > 1 else ''}"
@@ -221,14 +228,14 @@ async def measure(core: client.CoreV1Api, folder: Path, start: Start, rounds: di
             people = [f"person{number}" for number in range(users)]
             for number in range(times):
                 for name in HUBS[:: -1 if number % 2 else 1]:
-                    if name == STOCK and start.size != "small":
+                    if name == STOCK and not start.is_guessed:
                         continue
                     await bench.timed(name, people, start, results[name])
                     last = results[name].times[-users:]
                     say(f"{name}, {users} at once, round {number + 1}: {', '.join(f'{each:.2f}' for each in last)}")
             for row in rows(start, users, results):
                 emit(row)
-            if start.size == "small" and results[AHEAD].not_taken:
+            if start.is_guessed and results[AHEAD].not_taken:
                 say(f"{users} at once: {results[AHEAD].not_taken} pods that waited were not taken")
         if start is STARTS["lab"]:
             memory, spent = await at_rest_in_pod(bench)
