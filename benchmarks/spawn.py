@@ -188,8 +188,7 @@ class Bench:
 
     def _hub(self, name: str) -> BenchHub:
         port = free_port()
-        folder = self._folder / f"{name}-{self._kind.title.split()[-1]}"
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._folder))
         environ = {}
         if self._proxy:
             kubeconfig = folder / "kubeconfig"

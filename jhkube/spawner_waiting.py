@@ -155,7 +155,6 @@ class WaitingSpawner(WatchedSpawner, OwningSpawner):
         fields
             The form's fields, as the browser would send them with a start.
         """
-        await self.run_auth_state_hook(await self.user.get_auth_state())
         if self.start_ahead != "form-and-changes" or not self._may_wait():
             return
         try:

@@ -14,6 +14,8 @@ import pytest
 from kubernetes_asyncio.client import V1Pod
 
 from devcluster.settings import Settings
+from jhkube.checks import cluster as checks
+from jhkube.checks.permissions import HubFacts
 from tests.hubs import Hub, Person
 from tests.pods import devcluster, in_pod
 
@@ -384,7 +386,7 @@ async def test_a_pod_that_waits_outlives_an_api_server_that_is_killed(form):
     finally:
         await devcluster("start", "apiserver")
     await guest.person.started()
-    assert len(await guest.pods()) == 1
+    assert await guest.until(lambda pods: len(pods) == 1)
     await guest.answers()
     await guest.person.stop()
     assert await guest.until(lambda pods: not pods) == []
@@ -479,3 +481,12 @@ async def test_an_image_that_cannot_wait_starts_as_always(new_hub, form, cluster
     assert pod.metadata.name == "jupyter-guest-11"
     assert "jhkube/ahead" not in pod.metadata.labels
     assert pod.status.phase == "Running"
+
+
+@pytest.mark.parametrize(("name", "status"), [("system-node-critical", "passed"), ("no-such-class", "failed")])
+async def test_the_check_says_whether_waiting_pods_can_have_their_priority_class(cluster, name, status):
+    facts = HubFacts(namespace=cluster.namespace, waiting_priority_class=name)
+    checked = checks.Cluster(cluster.core.api_client, cluster.namespace, "")
+    *_, last = [result async for result in checks.cluster_results(checked, facts)]
+    assert name in last.text
+    assert last.status == status
