@@ -6,6 +6,7 @@ import time
 import pytest
 from playwright.async_api import async_playwright, expect
 
+from tests.browser.chromium import launched
 from tests.pods import in_pod
 
 GONE = """
@@ -18,10 +19,7 @@ c.JHKubeSpawner.profile_list = [
 @pytest.fixture(scope="module")
 async def page():
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
+        browser = await launched(playwright)
         page = await browser.new_page(viewport={"width": 1200, "height": 900}, locale="en-GB")
         page.set_default_timeout(60_000)
         yield page
