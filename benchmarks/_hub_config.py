@@ -45,17 +45,25 @@ class KnownPeople(DummyAuthenticator):
 
     async def add_user(self, user):
         super().add_user(user)
-        identity = UserIdentity(
-            name=user.name,
-            uid=20_000 + user.id,
-            gid=20_000 + user.id,
-            subject=f"github:{user.id}",
-            full_name=f"Person {user.id}",
-            email=f"{user.name}@example.org",
-            groups=(UnixGroup("observatory", 30_000), UnixGroup("imaging", 30_001)),
-            login=user.name,
-        )
-        await user.save_auth_state({AUTH_STATE_KEY: identity.to_dict(), "access_token": "gho_" + "0" * 36})
+        await user.save_auth_state(state_of(user.name))
+
+    async def authenticate(self, handler, data):
+        return {"name": data["username"], "auth_state": state_of(data["username"])}
+
+
+def state_of(name):
+    number = int(name.removeprefix("person")) + 1
+    identity = UserIdentity(
+        name=name,
+        uid=20_000 + number,
+        gid=20_000 + number,
+        subject=f"github:{number}",
+        full_name=f"Person {number}",
+        email=f"{name}@example.org",
+        groups=(UnixGroup("observatory", 30_000), UnixGroup("imaging", 30_001)),
+        login=name,
+    )
+    return {AUTH_STATE_KEY: identity.to_dict(), "access_token": "gho_" + "0" * 36}
 
 
 c = get_config()  # noqa: F821
@@ -101,6 +109,16 @@ if bench["spawner"].startswith("jhkube"):
     c.JHKubeSpawner.home_claim = "homes"
     c.JHKubeSpawner.home_made_by = "nobody"
     c.JHKubeSpawner.git_hosts = ["github.com"]
+    if bench["repository"]:
+        c.ImageMenu.repositories = [bench["repository"]]
+        c.ImageMenu.insecure_registries = [bench["repository"].partition("/")[0]]
+        # As many as are started at once have to fit on one node.
+        c.JHKubeSpawner.sizes = [
+            {"name": name, "cores": cores, "memory": "1G", "guarantee_ratio": 0.001}
+            for name, cores in (("small", 2), ("medium", 3))
+        ]
+        c.JHKubeSpawner.start_ahead = bench["start_ahead"]
+        c.JHKubeSpawner.start_ahead_limit = 100
 else:
     c.KubeSpawner.uid = 1000
     c.KubeSpawner.gid = 1000

@@ -92,9 +92,9 @@ class BenchHub:
                             return time.monotonic() - began
                 await asyncio.sleep(0.05)
 
-    async def call(self, method: str, path: str) -> Any:
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
         """Make a request to the hub's API, and return its JSON."""
-        async with self.session.request(method, f"{self.url}/hub/api{path}") as answer:
+        async with self.session.request(method, f"{self.url}/hub/api{path}", json=body) as answer:
             text = await answer.text()
             if answer.status >= 400:
                 raise RuntimeError(f"{method} {path}: {answer.status} {text}")

@@ -28,6 +28,9 @@ BENCHMARKS = {
     "spawn-fast": 600,
     "spawn-slow": 720,
     "spawn-lab": 600,
+    "ahead-lab": 900,
+    "ahead-init": 480,
+    "ahead-wrong": 360,
     "large_hub": 480,
 }
 """The benchmarks in the order in which they run, and how many seconds each may take: modules, or a kind of one.

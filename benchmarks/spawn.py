@@ -154,7 +154,7 @@ class Bench:
     """Both hubs of a kind, or one of them, and the clock that they and their servers tell."""
 
     def __init__(
-        self, kind: Kind, core: client.CoreV1Api, folder: Path, proxy: str, names: Collection[str] = SPAWNERS
+        self, kind: Kind, core: client.CoreV1Api, folder: Path, proxy: str = "", names: Collection[str] = SPAWNERS
     ) -> None:
         self._kind, self._core, self._folder, self._proxy, self._names = kind, core, folder, proxy, names
         self._settings = Settings.load()
@@ -187,29 +187,32 @@ class Bench:
             await no_pods(self._core, namespace(name))
 
     def _hub(self, name: str) -> BenchHub:
-        settings, tiny, port = self._settings, tiny_image(self._settings), free_port()
-        folder = self._folder / f"{name}-{self._kind.title.split()[-1]}"
-        folder.mkdir()
-        kubeconfig = folder / "kubeconfig"
-        kubeconfig.write_text(json.dumps(plain_kubeconfig(f"{self._proxy}/{name}")))
-        return BenchHub(
-            "_hub_config.py",
-            {
-                "name": name,
-                "spawner": SPAWNERS[name],
-                "namespace": namespace(name),
-                "gateway": settings.host,
-                "clock_port": self._transport.get_extra_info("sockname")[1],
-                "image": lab_image(settings) if self._kind.is_lab else tiny,
-                "cmd": self._kind.command,
-                "init_seconds": self._kind.init_seconds,
-                "init_image": tiny,
-                "health": f"http://127.0.0.1:{port}",
-            },
-            folder,
-            port,
-            {"KUBECONFIG": str(kubeconfig)},
-        )
+        port = free_port()
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self._folder))
+        environ = {}
+        if self._proxy:
+            kubeconfig = folder / "kubeconfig"
+            kubeconfig.write_text(json.dumps(plain_kubeconfig(f"{self._proxy}/{name}")))
+            environ = {"KUBECONFIG": str(kubeconfig)}
+        settings = self._hub_settings(name) | {"health": f"http://127.0.0.1:{port}"}
+        return BenchHub("_hub_config.py", settings, folder, port, environ)
+
+    def _hub_settings(self, name: str) -> dict[str, Any]:
+        """What `_hub_config.py` reads."""
+        settings, tiny = self._settings, tiny_image(self._settings)
+        return {
+            "name": name,
+            "spawner": SPAWNERS[name],
+            "namespace": namespace(name),
+            "gateway": settings.host,
+            "clock_port": self._transport.get_extra_info("sockname")[1],
+            "image": lab_image(settings) if self._kind.is_lab else tiny,
+            "cmd": self._kind.command,
+            "init_seconds": self._kind.init_seconds,
+            "init_image": tiny,
+            "repository": "",
+            "start_ahead": "off",
+        }
 
     async def _note_addresses(self, name: str) -> None:
         """Note when the API server first shows each pod's address: before that no hub can ask the server."""

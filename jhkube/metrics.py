@@ -13,8 +13,10 @@ from prometheus_client import Counter, Gauge, Histogram, Info
 from jhkube._version import __version__
 
 __all__ = [
+    "AHEAD_CORE_SECONDS",
     "AHEAD_MADE",
     "AHEAD_NOT_TAKEN",
+    "AHEAD_SAVED",
     "AHEAD_SECONDS",
     "AHEAD_WAITING",
     "MENU_IMAGES",
@@ -87,6 +89,15 @@ AHEAD_SECONDS: Final = Histogram(
     "How old pods were when a start took them (what the start did not have to wait for), or when they were deleted.",
     ["result"],
     buckets=(0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 3600),
+)
+AHEAD_CORE_SECONDS: Final = Counter(
+    "jhkube_ahead_unused_core_seconds",
+    "Cores that pods reserved that did not become a server, times the seconds for which they did.",
+)
+AHEAD_SAVED: Final = Histogram(
+    "jhkube_ahead_saved_seconds",
+    "How long pods took until they could be taken, of those that a start has taken: what nobody waited for.",
+    buckets=(0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640),
 )
 
 # Logins and tokens.

@@ -194,7 +194,9 @@ class ChoosingSpawner(CountedSpawner):
         available = await self.available()
         options, notices = (options, {}) if errors else self._advised(options, available)
         self._form_shown(available, options)
-        return form.render(available, options, now=time.time(), errors=errors, notices=notices)
+        return form.render(
+            available, options, now=time.time(), errors=errors, notices=notices, ahead=self._ahead_questions()
+        )
 
     def _last_options(self) -> Any:
         """Return the options of the last start."""
@@ -206,6 +208,10 @@ class ChoosingSpawner(CountedSpawner):
 
     def _form_shown(self, available: Available, options: Any) -> None:
         """Called when the person is about to read the form, with what it preselects from."""
+
+    def _ahead_questions(self) -> form.AheadQuestions | None:
+        """Return where the form asks for a pod that is made in advance; None where there is none."""
+        return None
 
     async def first_menu(self) -> None:
         """Wait a moment for the registry where nothing at all is known yet, not even by an earlier hub."""

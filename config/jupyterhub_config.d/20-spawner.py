@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from jhkube.ahead.handlers import ahead_handlers
 from jhkube.hub_pages import add_templates
 from jhkube.settings import Settings
 
@@ -31,6 +32,9 @@ c.JHKubeSpawner.start_ahead_limit = settings["spawner.startAheadLimit"]
 c.JHKubeSpawner.start_ahead_seconds = settings["spawner.startAheadSeconds"]
 if settings["spawner.startAhead"] != "off" and not settings.in_chart:
     c.JHKubeSpawner.cmd = ["jupyterhub-singleuser"]
+if settings["spawner.startAhead"] != "off":
+    # The form asks what has become of the pod.
+    c.JupyterHub.extra_handlers.extend(ahead_handlers())
 
 # Where homes are: a claim for every person, a folder of an NFS export, or a folder of one claim.
 c.JHKubeSpawner.home = settings["home.kind"]

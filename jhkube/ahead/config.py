@@ -14,7 +14,7 @@ class AheadConfig(Configurable):
     """The traits of `JHKubeSpawner` about pods that wait for their start."""
 
     start_ahead = Enum(
-        ["off", "form"],
+        ["off", "form", "form-and-changes"],
         default_value="off",
         help="""
         Whether a person's pod is made while they read the form.
@@ -24,6 +24,14 @@ class AheadConfig(Configurable):
         `form`: when the form opens, the hub makes the pod of the choice that is preselected. The pod waits, with the
         server's modules imported, and becomes the server if the person starts exactly that choice. Otherwise the hub
         deletes it and starts the server as always.
+
+        `form-and-changes`: as `form`, and the form's script tells the hub what the person chooses after that, so that
+        the pod follows. It is deleted and made again, at most once every three seconds. For this, and for the form to
+        say what is wrong with the pod before anybody presses Start, the hub needs handlers, which the sample
+        configuration adds::
+
+            from jhkube.ahead.handlers import ahead_handlers
+            c.JupyterHub.extra_handlers = ahead_handlers()
 
         It needs `cmd`, an image menu, one of jhkube's authenticators, and pods that the hub reaches by their address
         (without `services_enabled` and `internal_ssl`). `pre_spawn_hook` and the authenticator's `pre_spawn_start`

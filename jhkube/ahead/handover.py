@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -31,8 +32,10 @@ async def hand_over(
     reflector: Any,
     events_of: Callable[[], list[dict[str, Any]]],
     address: Callable[[Mapping[str, Any]], str],
-) -> None:
-    """Give a waiting pod the environment of its start, as soon as it listens.
+) -> float:
+    """Give a waiting pod the environment of its start, as soon as it listens; returns for how long it has listened.
+
+    Those are seconds, as the pod says them.
 
     Parameters
     ----------
@@ -67,13 +70,13 @@ async def hand_over(
             if finding := pod_failure(pod, events):
                 raise NotTaken("Failed", finding.raw)
             is_starting = stage_of(pod, events) == Stage.STARTING
-            if is_starting and await _is_taken(address(pod), waiting.key, environment):
-                return
+            if is_starting and (waited := await _listened(address(pod), waiting.key, environment)) is not None:
+                return waited
             await set_within(wake, _BETWEEN if is_starting else None)
 
 
-async def _is_taken(url: str, key: str, environment: Mapping[str, str]) -> bool:
-    """Whether the pod has taken a start; false where it does not listen yet."""
+async def _listened(url: str, key: str, environment: Mapping[str, str]) -> float | None:
+    """Return how long the pod that takes a start has listened, in seconds; None where it does not listen yet."""
     # No proxy of the hub's environment stands between the hub and its pods.
     session = aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=_ANSWER_TIMEOUT))
     async with session:
@@ -85,11 +88,13 @@ async def _is_taken(url: str, key: str, environment: Mapping[str, str]) -> bool:
                 allow_redirects=False,
             )
         except aiohttp.ClientConnectorError:
-            return False
+            return None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # Whether it was heard is unknown. What is in an exception may be in the request too.
             raise NotTaken("Silent", type(error).__name__) from None
         async with answer:
             if answer.status != 204:
                 raise NotTaken("Refused", f"it answered {answer.status}")
-    return True
+            said = answer.headers.get("X-Waited", "")
+    # It comes from the pod, and decides nothing.
+    return float(said) if re.fullmatch(r"[0-9]{1,5}\.[0-9]{1,3}", said) else 0.0

@@ -21,11 +21,14 @@ _REQUEST_TIMEOUT = 10.0
 
 
 class NotTaken(Exception):
-    """A waiting pod that does not become the server of a start: `reason` is one word for metrics."""
+    """A waiting pod that does not become the server of a start, or is not made.
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    `reason` is one word for metrics, `sentence` what a start would say to the person, if it would be refused.
+    """
+
+    def __init__(self, reason: str, detail: str = "", sentence: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
+        self.reason, self.sentence = reason, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ class WaitingPod:
 
     options: Mapping[str, Any]
     """The choice."""
+
+    cores: float
+    """How many cores it reserves."""
 
     key: str = field(repr=False)
     """What the hub shows when it hands over a start."""

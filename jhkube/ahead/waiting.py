@@ -16,6 +16,7 @@ import hmac
 import importlib
 import json
 import os
+import platform
 import runpy
 import signal
 import socket
@@ -31,7 +32,9 @@ LONGEST_BODY = 256 * 1024
 SLOWEST = 2.0
 """Seconds for a whole request."""
 
-NO_CONTENT = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+NO_CONTENT = "HTTP/1.1 204 No Content\r\nConnection: close\r\nX-Waited: {:.3f}\r\n\r\n"
+"""The answer to the hub; it says for how many seconds the program has listened."""
+
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 MODULES = (
@@ -86,6 +89,8 @@ def preload() -> None:
             _import(name)
     for name in _extensions():
         _import(name)
+    # The server tells its platform, for which Python starts a program, once.
+    platform.platform()
     # What has been made by now stays, so that no later look for garbage walks it.
     gc.collect()
     gc.freeze()
@@ -125,6 +130,7 @@ def received(listener: socket.socket, key: str) -> dict[str, str]:
 
     The listener is closed before the answer goes out, so that whoever was answered can listen there next.
     """
+    since = time.monotonic()
     while True:
         connection, _ = listener.accept()
         with connection, suppress(OSError):
@@ -132,7 +138,7 @@ def received(listener: socket.socket, key: str) -> dict[str, str]:
             if environment is not None:
                 listener.close()
                 with suppress(OSError):
-                    connection.sendall(NO_CONTENT)
+                    connection.sendall(NO_CONTENT.format(time.monotonic() - since).encode())
                 return environment
             connection.sendall(UNAVAILABLE)
             connection.shutdown(socket.SHUT_WR)

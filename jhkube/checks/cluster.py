@@ -163,8 +163,28 @@ async def cluster_results(cluster: Cluster, facts: HubFacts) -> AsyncIterator[Re
             f"there is no namespace {cluster.namespace}",
             f"kubectl create namespace {cluster.namespace}, or set c.KubeSpawner.namespace (JHKUBE_NAMESPACE).",
         )
-    else:
-        yield CLUSTER.passed(f"pods run in the namespace {cluster.namespace}")
+        return
+    yield CLUSTER.passed(f"pods run in the namespace {cluster.namespace}")
+    if facts.waiting_priority_class:
+        yield await _priority_class(CoreV1Api(cluster.api), cluster.namespace, facts.waiting_priority_class)
+
+
+async def _priority_class(core: Any, namespace: str, name: str) -> Result:
+    """Say whether a pod could have a PriorityClass: a hub may not read those, but it may create pods."""
+    container = {"name": "check", "image": "none"}
+    spec = {"priorityClassName": name, "containers": [container]}
+    pod = {"metadata": {"generateName": "jhkube-check-"}, "spec": spec}
+    try:
+        await core.create_namespaced_pod(namespace, pod, dry_run="All", _request_timeout=REQUEST_TIMEOUT)
+    except ApiException as error:
+        said = error_text(error)
+        if error.status == FORBIDDEN and f"no PriorityClass with name {name} was found" in said:
+            return CLUSTER.failed(
+                f"there is no PriorityClass {name}, so no pod can wait for its start",
+                "Create it (kubectl create priorityclass), or correct c.JHKubeSpawner.start_ahead_priority_class.",
+            )
+        return CLUSTER.skipped(f"whether there is a PriorityClass {name} is not to be known: {said}")
+    return CLUSTER.passed(f"pods that wait for a start have the PriorityClass {name}")
 
 
 async def _look_for_namespace(core: Any, namespace: str) -> None:
@@ -200,6 +220,7 @@ def hub_facts(hub: ConfiguredHub) -> HubFacts:
         runs_my_servers=bool(commands),
         makes_own_disks=any(each.get("environment", {}).get(OWN_DISKS, "0") != "0" for each in commands),
         starts_ahead=spawner.start_ahead != "off",
+        waiting_priority_class=spawner.start_ahead_priority_class if spawner.start_ahead != "off" else "",
         pull_secret=secret if not secret or "/" in secret else f"{own_namespace()}/{secret}",
     )
 

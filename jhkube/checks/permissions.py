@@ -52,6 +52,9 @@ class HubFacts:
     starts_ahead: bool = False
     """Whether pods are made while people read the form (`start_ahead`)."""
 
+    waiting_priority_class: str = ""
+    """The PriorityClass of those pods (`start_ahead_priority_class`); empty for that of servers."""
+
     pull_secret: str = ""
     """The Secret with the registry's account, `namespace/name` (`ImageMenu.credentials_secret`)."""
 

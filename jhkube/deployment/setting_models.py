@@ -127,7 +127,7 @@ Provider = Annotated[
     Spelling("github, cilogon, oidc, or other for an authenticator that is configured elsewhere"),
 ]
 GitAccess = Annotated[Literal["none", "public", "all"], Spelling("none, public or all")]
-StartAhead = Annotated[Literal["off", "form"], Spelling("off or form")]
+StartAhead = Annotated[Literal["off", "form", "form-and-changes"], Spelling("off, form or form-and-changes")]
 AheadSeconds = Annotated[
     int, Field(ge=10, le=3600), Spelling("a whole number of seconds from 10 to 3600", json.loads)
 ]
@@ -291,7 +291,9 @@ class Spawner(Section):
         "environment variables that people may set, as JHKubeSpawner.environment_names takes them",
     )
     start_ahead: StartAhead = setting(
-        "JHKUBE_START_AHEAD", "off", "whether a person's pod is made while they read the form: off or form"
+        "JHKUBE_START_AHEAD",
+        "off",
+        "whether a person's pod is made while they read the form: off, form or form-and-changes",
     )
     start_ahead_limit: AtOnce = setting(
         "JHKUBE_START_AHEAD_LIMIT", 10, "how many pods may wait for their start at a time"

@@ -19,6 +19,7 @@ from jhkube.login.client import CONNECTIONS, ProviderClient, scopes_in
 from jhkube.login.errors import NoAccount, OddClaim, Refused
 from jhkube.login.guest_traits import GuestTraits
 from jhkube.login.guests import GuestLimits, GuestLoginHandler, Guests, login_page
+from jhkube.login.logout import LeavingHandler
 from jhkube.login.owners import NameOwners
 from jhkube.login.servers import RunningServers
 from jhkube.login.sessions import Limits, Sessions, stamp
@@ -41,6 +42,8 @@ KEY_HELP = (
 
 class ProviderAuthenticator(LoginTraits, GuestTraits, OAuthenticator):
     """OAuthenticator, with a client, sessions and owners of its own."""
+
+    logout_handler = LeavingHandler
 
     @default("http_client")
     def _http_client_default(self) -> AsyncHTTPClient:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -16,7 +17,7 @@ from .form_view import CUSTOM_IMAGE, OWN_IMAGE, SEARCHED_IMAGE, form_view
 from .option_values import UNLISTED
 from .tag_index import tag_index
 
-__all__ = ["options_from_form", "render"]
+__all__ = ["AheadQuestions", "options_from_form", "render"]
 
 VARIABLE_PREFIX: Final = "environment-"
 """What stands before a variable's name in the name of its field."""
@@ -28,6 +29,17 @@ TRUE: Final = frozenset({"on", "true", "1", "yes"})
 """What a checked box sends, and what people write into a link."""
 
 
+@dataclass(frozen=True, slots=True)
+class AheadQuestions:
+    """What the form's script asks the hub about the pod that is made while the form is read."""
+
+    url: str
+    """Where it asks."""
+
+    follows: bool = False
+    """Whether it tells the hub what was chosen, so that the pod follows."""
+
+
 def render(
     available: Available,
     options: Any = None,
@@ -35,6 +47,7 @@ def render(
     now: float,
     errors: Sequence[OptionError] = (),
     notices: Mapping[str, str] = MappingProxyType({}),
+    ahead: AheadQuestions | None = None,
 ) -> str:
     """Return the inside of the hub's spawn form.
 
@@ -52,11 +65,13 @@ def render(
         form that is shown for the first time.
     notices
         What else the person should know, a sentence by field.
+    ahead
+        What the form's script asks while it is read; None for nothing.
     """
     view = form_view(available, options, errors, now, notices)
     index = tag_index(available.images.all_entries) if view.search_count and available.images else None
     names = {"lab": LAB, "unlisted": UNLISTED, "option_prefix": OPTION_PREFIX, "variable_prefix": VARIABLE_PREFIX}
-    page: str = _template().render(view=view, index=index, **names)
+    page: str = _template().render(view=view, index=index, ahead=ahead, **names)
     # JSON can say half of a character, which no page can be sent with; remembered, it would end every form to come.
     return page.encode(errors="replace").decode()
 
@@ -153,7 +168,7 @@ def _template() -> Any:
         undefined=StrictUndefined,
     )
     static = files("jhkube.options_form") / "static"
-    for name in ("form.css", "form.js"):
+    for name in ("form.css", "form.js", "ahead.js"):
         # Ours, and inlined: the form needs no handler of its own to be served from.
         environment.globals[name.replace(".", "_")] = Markup((static / name).read_text("utf-8"))
     return environment.get_template("form.html")

@@ -19,7 +19,7 @@ from jhkube.watch.failure import Failure, StartFailed
 from jhkube.watch.failures import deleted_failure, pod_failure
 from jhkube.watch.patience import Patience
 from jhkube.watch.pods import cancel, created_pod, created_uid, remove_in_background
-from jhkube.watch.probe import hub_ssl_context, stage_of, wait_until_answers
+from jhkube.watch.probe import Cadence, hub_ssl_context, stage_of, wait_until_answers
 from jhkube.watch.progress import PhaseTimes, phase_of
 from jhkube.watch.steps import USUAL_TIMES, StartView, start_view
 
@@ -28,6 +28,9 @@ __all__ = ["Start"]
 _UNSEEN = 5.0
 """How many seconds after its creation a pod that the watch does not show makes the watch list again."""
 _LONGEST_SLEEP = 10.0
+
+SOON = Cadence(eager=0.02)
+"""How a server is probed whose modules are imported already."""
 
 
 class Start:
@@ -73,6 +76,7 @@ class Start:
         self._is_given_up = False
         self._is_over = False
         self._wake = asyncio.Event()
+        self._cadence = Cadence()
         self._timer: asyncio.TimerHandle | None = None
         self._reflectors: list[Any] = []
         self._subscriptions = ExitStack()
@@ -158,8 +162,9 @@ class Start:
             making.add_done_callback(self._remove_unwanted)
 
     def adopt(self, uid: str) -> None:
-        """Watch a pod that was there before this start as the one that it has made."""
+        """Watch a pod that was there before this start as the one that it has made; its server answers soon."""
         self.uid = uid
+        self._cadence = SOON
         self._set_created(uid)
 
     @contextmanager
@@ -314,6 +319,7 @@ class Start:
                 self._wake,
                 path=f"{spawner.server.base_url.rstrip('/')}/api",
                 ssl_context=hub_ssl_context(spawner) if spawner.internal_ssl else None,
+                cadence=self._cadence,
             )
             return self._address()
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -12,10 +13,13 @@ import aiohttp
 import pytest
 from kubernetes_asyncio.client import V1Pod
 
+from devcluster.settings import Settings
+from jhkube.checks import cluster as checks
+from jhkube.checks.permissions import HubFacts
 from tests.hubs import Hub, Person
-from tests.pods import in_pod
+from tests.pods import devcluster, in_pod
 
-LONG = 60.0
+LONG = 180.0
 """Seconds after which a test gives up."""
 
 
@@ -25,12 +29,27 @@ class Form:
     def __init__(self, person: Person, cluster) -> None:
         self.person = person
         self.cluster = cluster
+        self.asks = ""
+        """Where the form's script asks."""
 
-    async def open(self) -> str:
-        answer = await self.person.follow(f"{self.person.hub.url}/hub/spawn")
+    async def open(self, server: str = "") -> str:
+        path = f"/{self.person.name}/{server}" if server else ""
+        answer = await self.person.follow(f"{self.person.hub.url}/hub/spawn{path}")
         text = await answer.text()
         assert answer.status == 200, text
+        asks = re.search(r' data-ahead="([^"]+)"', text)
+        self.asks = asks[1] if asks else ""
         return text
+
+    async def say(self, fields: dict[str, list[str]] | None = None) -> dict[str, str]:
+        """Ask as the form's script does, with what is chosen now."""
+        xsrf = {cookie.key: cookie.value for cookie in self.person.session.cookie_jar}["_xsrf"]
+        url, headers = self.person.hub.url + self.asks, {"X-XSRFToken": xsrf}
+        method = "GET" if fields is None else "POST"
+        async with self.person.session.request(method, url, headers=headers, json=fields) as answer:
+            assert answer.status == 200, await answer.text()
+            said: dict[str, str] = await answer.json()
+            return said
 
     async def pods(self) -> list[V1Pod]:
         selector = f"hub.jupyter.org/username={self.person.name}"
@@ -60,17 +79,44 @@ class Form:
                         return found[0]
                 await asyncio.sleep(0.1)
 
-    async def answers(self) -> None:
+    async def answers(self, server: str = "") -> None:
         """Return when the server answers its person by way of the proxy."""
-        url = f"{self.person.hub.url}/user/{self.person.name}/api/status"
+        url = f"{self.person.hub.url}/user/{self.person.name}/{server + '/' if server else ''}api/status"
         headers = {"Authorization": f"token {self.person.token}"}
         async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
             assert answer.status == 200, await answer.text()
 
 
+EXTRA = """
+c.GitHubOrgAuthenticator.auth_refresh_age = 5
+c.JHKubeSpawner.profile_list = [
+    {"display_name": "Gone", "slug": "gone", "kubespawner_override": {"image": "REGISTRY/lab:w_2025_07"}}
+]
+
+def slowly(spawner):
+    if spawner.name == "slow":
+        spawner.init_containers = [{"name": "slow", "image": "REGISTRY/tiny:1.0", "command": ["sleep", "8"]}]
+
+c.JHKubeSpawner.pre_spawn_hook = slowly
+"""
+
+SIZES = [
+    {"name": "small", "cores": 1, "memory": "2G", "guarantee_ratio": 0.02},
+    {"name": "medium", "cores": 2, "memory": "4G", "guarantee_ratio": 0.02},
+]
+"""Sixteen of them fit on the node."""
+
+
 @pytest.fixture(scope="module")
-async def ahead_hub(new_hub) -> Hub:
-    return await new_hub("ahead", JHKUBE_START_AHEAD="form")
+async def ahead_hub(new_hub, cluster) -> Hub:
+    return await new_hub(
+        "ahead",
+        EXTRA.replace("REGISTRY", cluster.registry),
+        JHKUBE_START_AHEAD="form-and-changes",
+        JHKUBE_START_AHEAD_LIMIT="20",
+        JHKUBE_START_AHEAD_SECONDS="600",
+        JHKUBE_SIZES=json.dumps(SIZES),
+    )
 
 
 @pytest.fixture
@@ -81,6 +127,7 @@ async def form(ahead_hub, someone, cluster) -> Callable[[str], Awaitable[Form]]:
     return opened
 
 
+@pytest.mark.hub_versions
 async def test_a_start_of_the_preselected_choice_takes_the_pod_that_waits(form, ahead_hub):
     guest = await form("guest-01")
     await guest.open()
@@ -211,7 +258,138 @@ async def test_a_hub_that_is_killed_at_the_handing_over_loses_no_pod(form, ahead
         await guest.answers()
         await guest.person.stop()
     assert await guest.until(lambda pods: not pods) == []
+    # A hub that is killed later finds the server whose pod has waited.
+    await guest.open()
+    waiting = await guest.listening()
     await guest.person.started()
+    await ahead_hub.kill()
+    await ahead_hub.start()
+    (pod,) = await guest.pods()
+    assert pod.metadata.uid == waiting.metadata.uid
+    assert (await guest.person.server())["ready"]
+    await guest.answers()
+
+
+async def test_the_pod_follows_what_the_form_says(form, ahead_hub):
+    guest = await form("guest-15")
+    await guest.open()
+    first = await guest.listening()
+    assert (await guest.say())["state"] == "waiting"
+    # Another page of the web cannot say anything.
+    async with guest.person.session.post(ahead_hub.url + guest.asks, json={"size": ["medium"]}) as answer:
+        assert answer.status == 403
+    # What is not a form, and what cannot be started, changes nothing.
+    for fields in ({"size": "medium"}, {"x": ["y" * 70_000]}):
+        with pytest.raises(AssertionError, match="must be the fields of the form"):
+            await guest.say(fields)
+    await guest.say({"size": ["huge"]})
+    assert [each.metadata.uid for each in await guest.pods()] == [first.metadata.uid]
+    await guest.say({"size": ["medium"]})
+    await guest.until(lambda pods: [each.metadata.labels["jhkube/size"] for each in pods] == ["medium"])
+    second = await guest.listening()
+    assert second.metadata.uid != first.metadata.uid
+    await guest.person.started(size="medium")
+    (pod,) = await guest.pods()
+    assert pod.metadata.uid == second.metadata.uid
+    assert (await guest.say())["state"] == "none"
+
+
+async def test_the_form_says_what_is_wrong_before_anybody_presses_start(form):
+    guest = await form("guest-16")
+    await guest.open()
+    await guest.until(bool)
+    await guest.say({"profile": ["gone"]})
+    async with asyncio.timeout(LONG):
+        while (said := await guest.say())["state"] != "failed":
+            await asyncio.sleep(0.2)
+    assert "does not exist in its registry" in said["message"]
+    assert await guest.until(lambda pods: not pods) == []
+    # It is said of that choice.
+    await guest.say({})
+    assert await guest.listening()
+    assert await guest.say() == {"state": "waiting", "message": ""}
+    await guest.person.started()
+
+
+async def test_who_logs_out_or_leaves_a_group_has_no_pod_that_waits(form, ahead_hub, github):
+    github.world.join("telescope-ops", "guest-18")
+    first, second = await form("guest-17"), await form("guest-18")
+    await asyncio.gather(first.open(), second.open())
+    await asyncio.gather(first.until(bool), second.until(bool))
+    await first.person.follow(f"{ahead_hub.url}/hub/logout")
+    assert await first.until(lambda pods: not pods) == []
+    assert "does not become a server: Logout" in ahead_hub.log
+    github.world.leave("telescope-ops", "guest-18")
+    async with asyncio.timeout(LONG):
+        while await second.pods():
+            # The hub asks the provider again when its person comes.
+            await second.person.follow(f"{ahead_hub.url}/hub/home")
+            await asyncio.sleep(0.5)
+    assert "does not become a server: NotAllowed" in ahead_hub.log
+
+
+async def test_a_named_server_with_a_long_preparation_takes_its_pod(form):
+    guest = await form("guest-00")
+    await guest.open("slow")
+    (waiting,) = await guest.until(bool)
+    # Its init container runs for seconds, and the start comes at once.
+    await guest.person.started("slow")
+    (pod,) = await guest.pods()
+    assert pod.metadata.uid == waiting.metadata.uid
+    await guest.answers("slow")
+
+
+async def test_a_pod_that_is_evicted_while_it_waits_delays_nothing(form, ahead_hub):
+    guest = await form("guest-10")
+    await guest.open()
+    waiting = await guest.listening()
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": waiting.metadata.name}}
+    await guest.cluster.core.create_namespaced_pod_eviction(waiting.metadata.name, guest.cluster.namespace, eviction)
+    await guest.person.started()
+    (pod,) = await guest.pods()
+    assert (pod.metadata.name, pod.metadata.labels.get("jhkube/ahead")) == ("jupyter-guest-10", None)
+    await guest.answers()
+
+
+async def test_sixteen_start_at_once_and_nothing_is_left(form, cluster):
+    guests = [await form(f"guest-{number:02}") for number in range(1, 17)]
+    await asyncio.gather(*(guest.open() for guest in guests))
+    waiting = await asyncio.gather(*(guest.listening() for guest in guests))
+    began = time.monotonic()
+    await asyncio.gather(*(guest.person.started() for guest in guests))
+    print(f"sixteen starts at once, until all are ready: {time.monotonic() - began:.2f} s")
+    for guest, before in zip(guests, waiting, strict=True):
+        (pod,) = await guest.pods()
+        assert pod.metadata.uid == before.metadata.uid
+        await guest.answers()
+    await asyncio.gather(*(guest.person.stop() for guest in guests))
+    for guest in guests:
+        assert await guest.until(lambda pods: not pods) == []
+    async with asyncio.timeout(LONG):
+        while any("--" in each.metadata.name for each in await secrets_of(cluster)):
+            await asyncio.sleep(0.2)
+
+
+async def secrets_of(cluster):
+    found = await cluster.core.list_namespaced_secret(cluster.namespace)
+    return found.items
+
+
+@pytest.mark.alone
+@pytest.mark.skipif(Settings.load().external, reason="only the development cluster's API server may be killed")
+async def test_a_pod_that_waits_outlives_an_api_server_that_is_killed(form):
+    guest = await form("guest-06")
+    await guest.open()
+    await guest.listening()
+    try:
+        await devcluster("kill", "apiserver")
+    finally:
+        await devcluster("start", "apiserver")
+    await guest.person.started()
+    assert await guest.until(lambda pods: len(pods) == 1)
+    await guest.answers()
+    await guest.person.stop()
+    assert await guest.until(lambda pods: not pods) == []
 
 
 async def test_after_its_time_the_pod_is_gone_and_its_place_is_free(new_hub, form):
@@ -250,13 +428,20 @@ ALONE = """
 c.JHKubeSpawner.ceilings = {"default": {"servers": 1, "cores": 1}}
 c.JHKubeSpawner.storage_access_modes = ["ReadWriteOncePod"]
 c.JHKubeSpawner.delete_grace_period = 0
+c.JHKubeSpawner.extra_mounts = [
+    {"claim": "raw", "path": "/data/raw", "exclusive": True, "groups": ["telescope-ops"]}
+]
 """
-"""Room for one server, and a home that one pod at a time may use."""
+"""Room for one server, a home that one pod at a time may use, and a volume that only one pod of all may use."""
 
 
-async def test_a_pod_that_waits_takes_neither_the_ceiling_nor_the_home_from_its_persons_own_start(new_hub, form):
-    hub = await new_hub("ahead-alone", ALONE, JHKUBE_START_AHEAD="form")
-    guest = await form("guest-14", hub)
+@pytest.fixture(scope="module")
+async def alone_hub(new_hub) -> Hub:
+    return await new_hub("ahead-alone", ALONE, JHKUBE_START_AHEAD="form")
+
+
+async def test_a_pod_that_waits_takes_neither_the_ceiling_nor_the_home_from_its_persons_own_start(alone_hub, form):
+    guest = await form("guest-14", alone_hub)
     await guest.open()
     waiting = await guest.listening()
     await guest.person.started("other")
@@ -274,6 +459,14 @@ async def test_a_pod_that_waits_takes_neither_the_ceiling_nor_the_home_from_its_
     assert pod.metadata.uid == waiting.metadata.uid
 
 
+async def test_an_exclusive_volume_is_kept_for_those_who_start(alone_hub, form, github):
+    github.world.join("telescope-ops", "guest-09")
+    guest = await form("guest-09", alone_hub)
+    await guest.open()
+    assert (await guest.say())["state"] == "none"
+    assert await guest.pods() == []
+
+
 async def test_an_image_that_cannot_wait_starts_as_always(new_hub, form, cluster):
     # Its Python lacks most of the standard library.
     hub = await new_hub("ahead-tiny", JHKUBE_START_AHEAD="form", JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny")
@@ -288,3 +481,12 @@ async def test_an_image_that_cannot_wait_starts_as_always(new_hub, form, cluster
     assert pod.metadata.name == "jupyter-guest-11"
     assert "jhkube/ahead" not in pod.metadata.labels
     assert pod.status.phase == "Running"
+
+
+@pytest.mark.parametrize(("name", "status"), [("system-node-critical", "passed"), ("no-such-class", "failed")])
+async def test_the_check_says_whether_waiting_pods_can_have_their_priority_class(cluster, name, status):
+    facts = HubFacts(namespace=cluster.namespace, waiting_priority_class=name)
+    checked = checks.Cluster(cluster.core.api_client, cluster.namespace, "")
+    *_, last = [result async for result in checks.cluster_results(checked, facts)]
+    assert name in last.text
+    assert last.status == status

@@ -18,7 +18,7 @@ from jhkube.images.entries import MenuEntry
 from jhkube.images.offer_rules import parse_offers
 from jhkube.images.offers import offer_for
 from jhkube.images.tags import parse_tag
-from jhkube.options_form.form import options_from_form, render
+from jhkube.options_form.form import AheadQuestions, options_from_form, render
 from jhkube.options_form.form_view import age_text, size_text
 from jhkube.options_form.presets import parse_presets
 from jhkube.options_form.profiles import Available, OptionError, available_for, chosen, parse_profiles
@@ -475,6 +475,14 @@ def test_downloads_read_well(size: int, text: str) -> None:
 def test_the_script_and_the_style_ask_nobody_for_anything() -> None:
     html = render(available(), {}, now=NOW)
     assert not re.search(r"""(src|href)=|url\(|@import|fetch\(|https?://""", html)
+
+
+@pytest.mark.parametrize("follows", [False, True])
+def test_the_form_asks_for_the_pod_that_is_made_meanwhile_where_there_is_one(follows: bool) -> None:
+    html = render(available(), {}, now=NOW, ahead=AheadQuestions("/hub/jhkube/ahead/a%22b", follows))
+    assert 'data-ahead="/hub/jhkube/ahead/a%22b"' in html
+    assert (" data-ahead-follows>" in html) is follows
+    assert html.count("fetch(") == 1
 
 
 @pytest.mark.parametrize("errors", [(), (OptionError("image", "no"),)])
