@@ -154,7 +154,7 @@ def read_named(model: type[Named], where: str, config: Any, kind: str) -> tuple[
     return items
 
 
-class FiniteFloat(Float):
+class FiniteFloat(Float[float, Any]):
     """A Float trait that takes only numbers to calculate with: no infinity, no NaN, no int that no float can hold."""
 
     def validate(self, obj: Any, value: Any) -> Any:
