@@ -24,7 +24,7 @@ SHORTEST = 6
 """Characters of a configured secret: what is shorter is in any sentence by chance."""
 
 _NAME = re.compile(
-    r"(secret|passw(or)?d|pwd|passphrase|token|credentials?|(^|_)(pass|pat|keys)"
+    r"(secret|passw(or)?d|pwd|passphrase|token|credentials?|(^|_)(pass|pat|keys|auth)"
     r"|(access|account|api|auth|crypt|encryption|private|secret|signing)_?keys?)$",
     re.IGNORECASE,
 )

@@ -279,6 +279,7 @@ def test_a_secret_changes_all_derived_numbers_and_is_not_shown():
         ({"gids": DerivedIds("gid", 199_999, 250_000)}, "overlap"),
         ({"gids": DerivedIds("gid", 50_000, 100_000)}, "overlap"),
         ({"uids": DerivedIds("uid", 10, 20)}, "uid_range is not within minimum_id"),
+        ({"uids": DerivedIds("uid", 999, 2000)}, "uid_range is not within minimum_id"),
         ({"maximum": 299_998}, "gid_range is not within minimum_id"),
         ({"uid_table": {"a": 5000, "b": 5000}}, "uids gives 5000 to 'a' and 'b'"),
         ({"gid_table": {"a": 5000, "b": 5000}}, "gids gives 5000 to 'a' and 'b'"),

@@ -405,6 +405,10 @@ def test_the_clone_runs_as_the_person_and_sees_no_more_than_it_needs() -> None:
     assert env["GIT_ALLOW_PROTOCOL"] == "https"
     assert env["GIT_CONFIG_SYSTEM"] == "/etc/jhkube/gitconfig"
     assert (env["JHKUBE_URL"], env["JHKUBE_BRANCH"], env["JHKUBE_COMMIT"]) == (NOTES.url, "main", "1f3c9a2")
+    assert (env["HOME"], env["JHKUBE_HOME"], env["JHKUBE_POD"]) == ("/home/ada", "/home/ada", pod["metadata"]["name"])
+    # Nobody could answer a question of git's, and the script reads what git says in English.
+    assert (env["GIT_TERMINAL_PROMPT"], env["GIT_LFS_SKIP_SMUDGE"], env["LC_ALL"]) == ("0", "1", "C")
+    assert container["workingDir"] == "/"
     assert (env["JHKUBE_SUBMODULES"], env["JHKUBE_LFS"], env["JHKUBE_SECONDS"]) == ("yes", "", "90")
 
 

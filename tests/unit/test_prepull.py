@@ -176,6 +176,14 @@ def test_the_pods_pull_one_after_the_other_as_nobody_and_then_rest():
     assert pod["priorityClassName"] == "low"
     assert made["spec"]["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 10}}
     assert restricted_violations({"spec": pod}) == []
+    assert (pod["automountServiceAccountToken"], pod["enableServiceLinks"]) == (False, False)
+    assert pod["terminationGracePeriodSeconds"] == 0
+    labels = {"app.kubernetes.io/name": "jhkube", "app.kubernetes.io/component": "prepuller"}
+    assert made["metadata"]["labels"].items() >= labels.items()
+    for container in pod["initContainers"]:
+        (mount,) = container["volumeMounts"]
+        assert (mount["name"], mount["readOnly"]) == (pod["volumes"][0]["name"], True)
+        assert container["command"] == [f"{mount['mountPath']}/{SETTINGS.architecture}"]
 
 
 def test_what_is_left_out_changes_the_daemon_set_and_not_its_pods():

@@ -51,6 +51,7 @@ def test_a_preset_keeps_what_it_adds() -> None:
         ),
         ({"volumes": [{"name": "a"}]}, "each with a name and one source"),
         ({"volume_mounts": [{"name": "a"}]}, "that each have a 'mountPath'"),
+        ({"volume_mounts": [{"name": "a", "mountPath": ""}]}, "that each have a 'mountPath'"),
         ({"volume_mounts": [{"name": "a", "mountPath": "data"}]}, "begins with '/'"),
         (
             {

@@ -53,6 +53,7 @@ def test_an_address_that_is_none_has_no_password():
         ("MYSQL_PWD", True),
         ("DB_PASS", True),
         ("GITHUB_PAT", True),
+        ("REDISCLI_AUTH", True),
         ("api_token", True),
         ("signing_key", True),
         ("keys", True),
@@ -61,6 +62,7 @@ def test_an_address_that_is_none_has_no_password():
         ("JHKUBE_PULL_SECRET", False),
         ("KEYBOARD", False),
         ("COMPASS", False),
+        ("oauth", False),
         ("cookie_secret_file", False),
     ],
 )

@@ -89,6 +89,22 @@ def test_everything_else_is_refused_in_a_sentence(typed: str) -> None:
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("https://ada:secret@github.com/a/b", "Leave the user name and the password out"),
+        ("github.com/a/b", "This is not the address of a repository, such as https://github.com/observatory/notes."),
+        ("https://github.com/a/ b", "This is not the address"),
+        ("https://gıthub.com/a/b", "This is not the address"),
+        ("https://evil.example/a/b", "from https://github.com, https://git.example.org:3000 on this hub"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(typed: str, told: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        repository_url(typed, HOSTS)
+    assert told in str(refused.value)
+
+
 @given(st.text() | st.from_regex(r"https://github\.com/[ -~]{1,60}", fullmatch=True))
 def test_whatever_is_taken_is_a_plain_address(text: str) -> None:
     try:

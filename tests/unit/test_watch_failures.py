@@ -586,6 +586,37 @@ def test_the_servers_own_failure_comes_before_a_sidecars():
     assert not failure.temporary
 
 
+def test_without_a_container_named_notebook_the_first_one_is_the_servers():
+    shown = pod(phase="Running")
+    names = ("lab", "proxy")
+    shown["spec"]["containers"] = [{"name": name, "image": IMAGE} for name in names]
+    shown["status"]["containerStatuses"] = [
+        {"name": name, "image": IMAGE, "restartCount": 3, "state": ended(code)}
+        for name, code in zip(names, (7, 9), strict=True)
+    ]
+    assert "exit code 7" in found(shown).message
+    shown["status"]["containerStatuses"][0]["state"] = {"running": {}}
+    told = found(shown)
+    assert (told.patience, "“proxy”" in told.meanwhile) == (FOREVER, True)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (waiting("CrashLoopBackOff", "back-off 10s restarting"), "container proxy: back-off 10s restarting"),
+        (waiting("CrashLoopBackOff"), "container proxy: "),
+        (ended(9, "Error", "no port"), "container proxy: "),
+    ],
+)
+def test_of_a_sidecar_the_operator_reads_what_the_cluster_says(state, said):
+    shown = pod({"running": {}}, phase="Running")
+    shown["spec"]["containers"].append({"name": "proxy", "image": IMAGE})
+    shown["status"]["containerStatuses"].append({"name": "proxy", "restartCount": 1, "state": state})
+    failure = found(shown)
+    assert failure.detail.startswith(said)
+    assert failure.reason in failure.message
+
+
 def test_a_pod_that_failed_through_a_sidecar_alone_has_failed():
     shown = pod(phase="Failed")
     shown["status"]["containerStatuses"] = [{"name": "proxy", "restartCount": 0, "state": ended(1)}]
@@ -720,6 +751,7 @@ def test_a_claim_that_is_being_bound_is_waited_for(said):
 
 MOUNTS = [
     ('MountVolume.SetUp failed for volume "git" : secret "alice-jhkube" not found', "“alice-jhkube”"),
+    ('Unable to attach or mount volumes: persistentvolumeclaim "claim-ada" not found', "“claim-ada”"),
     ('MountVolume.SetUp failed for volume "conf" : configmap "motd" not found', "“motd”"),
     (
         'MountVolume.SetUp failed for volume "data" : hostPath type check failed: /data is not a directory',
@@ -793,16 +825,50 @@ def test_an_eviction_wins_over_what_the_containers_then_say():
     assert found(shown).reason == "Evicted"
 
 
-@pytest.mark.parametrize("reason", ["PreemptionByScheduler", "EvictionByEvictionAPI", "TerminationByKubelet", "X"])
-def test_a_disruption_is_told_before_the_pod_is_gone(reason):
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("PreemptionByScheduler", "higher priority"),
+        ("EvictionByEvictionAPI", "drained"),
+        ("TerminationByKubelet", "ran short of memory"),
+        ("X", "The cluster evicted your server. Try again."),
+    ],
+)
+def test_a_disruption_is_told_before_the_pod_is_gone(reason, told):
     shown = pod({"running": {}}, phase="Running")
     shown["status"]["conditions"] = [{"type": "DisruptionTarget", "status": "True", "reason": reason}]
-    assert found(shown).reason == reason
+    for failure in (found(shown), deleted_failure(shown)):
+        assert failure.reason == reason
+        assert told in failure.message
+    shown["status"]["conditions"][0]["status"] = "False"
+    assert pod_failure(shown) is None
 
 
-def test_a_pod_that_is_gone_says_who_took_it():
-    assert deleted_failure(None, [event("Preempted", "Preempted by kube-system/x")]).reason == "Preempted"
-    assert deleted_failure(None).reason == "Deleted"
+@pytest.mark.parametrize(
+    ("reason", "told", "status"),
+    [
+        ("Preempted", "A pod with a higher priority", 429),
+        ("Evicted", "ran short of memory or disk space", 429),
+        ("TaintManagerEviction", "stopped answering", 429),
+        ("NodeNotReady", "stopped answering", 429),
+        ("Scheduled", "Your server was removed from the cluster while it was starting. Start it again.", 409),
+    ],
+)
+def test_a_pod_that_is_gone_says_who_took_it(reason, told, status):
+    failure = deleted_failure(None, [event(reason, "it says why"), event("Pulled")])
+    assert (failure.reason, failure.status_code) == ("Deleted" if reason == "Scheduled" else reason, status)
+    assert told in failure.message
+    assert failure.detail == ("the pod was deleted" if reason == "Scheduled" else "it says why")
+
+
+@pytest.mark.parametrize("reason", ["NodeNotReady", "TaintManagerEviction"])
+def test_a_node_that_is_away_is_waited_for(reason):
+    failure = found(pod(waiting("ContainerCreating")), event(reason, "Node is not ready"))
+    assert (failure.reason, failure.patience) == (reason, Patience().node)
+    assert (failure.message, failure.meanwhile) == (
+        "The node of your server stopped answering. Try again.",
+        "The node does not answer at the moment; waiting.",
+    )
 
 
 @pytest.mark.parametrize(
