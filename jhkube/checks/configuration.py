@@ -126,7 +126,11 @@ def _spawner(hub: ConfiguredHub) -> Iterator[Result]:
 
 def _guests(hub: ConfiguredHub) -> Iterator[Result]:
     """Yield what keeps guests from a server, and what they get that nobody has named for them."""
-    authenticator, spawner = hub.authenticator, hub.spawner
+    try:
+        authenticator, spawner = hub.authenticator, hub.spawner
+    except (TraitError, ValueError):
+        # Told by `_values` already.
+        return
     if not getattr(authenticator, "guest_login", False):
         return
     group = authenticator.guest_group

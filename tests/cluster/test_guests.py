@@ -49,7 +49,7 @@ async def test_a_guest_works_in_a_pod_of_their_own_and_all_of_it_goes(cluster: C
     guest = Person(hub, names.pop(), session)
     await guest.take_token()
     assert (await guest.start(size="large"))[0] == 400
-    await guest.started()
+    await guest.started(size="small")
     pod = await pod_of(cluster.core, cluster.namespace, guest.name)
     said = await in_pod(
         cluster.namespace, pod.metadata.name, "cd; pwd; id -u; echo x > file && cat file; ls -d /v* /e*"

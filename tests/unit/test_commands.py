@@ -17,7 +17,6 @@ from kubespawner.clients import load_config
 from jhkube import __version__
 from jhkube.cli import COMMANDS as COMMAND_NAMES
 from jhkube.cli import main
-from jhkube.commands.show_pod import _options
 
 SECRET = "mumble-mumble"
 COMMANDS = (["check"], ["menu"], ["prepull", "--status"], ["rekey"], ["show-pod", "--user", "ada"])
@@ -202,25 +201,6 @@ c.KubeSpawner.environment = {"TOKEN_FILE": "/run/token", "API_TOKEN": "/run/secr
     status, out, err = jhkube(["show-pod", "--user", "ada", "--uid", "70001"], more)
     assert (status, err) == (0, "")
     assert "…" not in out
-
-
-def test_options_are_those_that_rest_sends():
-    pairs = [
-        "size=small",
-        "presets=a",
-        "presets=b",
-        "debug=true",
-        "environment=A=1",
-        "environment=B=x=y",
-        "secrets=k",
-    ]
-    assert _options(pairs) == {
-        "size": "small",
-        "presets": ["a", "b"],
-        "debug": True,
-        "environment": {"A": "1", "B": "x=y"},
-        "secrets": ["k"],
-    }
 
 
 def test_showing_a_pod_makes_no_file(jhkube, kubeconfig, tmp_path):
@@ -420,7 +400,6 @@ def test_ctrl_c_before_a_command_has_begun_is_no_traceback(tmp_path):
 LOADED = """
 import sys
 from jhkube.cli import main
-from jhkube.commands.show_pod import _options
 try:
     main(sys.argv[1:])
 except SystemExit:

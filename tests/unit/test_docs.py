@@ -85,7 +85,9 @@ def test_the_variables_that_it_names_exist(page):
     # What a hub prints about a wrong variable stands in blocks of plain text.
     code = re.sub(r"^```text\n.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     named = {name for name in re.findall(r"\bJHKUBE_[A-Z_]+\b", code) if not name.endswith("_")}
-    known = {setting.variable for setting in SETTINGS} | VARIABLES.keys() | FRESH_ENVIRONMENT.keys()
+    # The last two are for servers, and no settings of a hub.
+    of_servers = FRESH_ENVIRONMENT.keys() | {"JHKUBE_STOPS_AFTER", "JHKUBE_STOP_WARNING"}
+    known = {setting.variable for setting in SETTINGS} | VARIABLES.keys() | of_servers
     assert named <= known
 
 

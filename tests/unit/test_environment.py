@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jhkube.commands.show_pod import _options
 from jhkube.operator_models import ConfigError
 from jhkube.options_form.choice import Available, OptionError, available_for, chosen, nearest_choice
 from jhkube.options_form.environment import is_reserved, literal_environment, parse_environment_names
@@ -137,3 +138,22 @@ def test_a_value_arrives_as_it_was_typed(value: str) -> None:
     written = literal_environment({"LABEL": value})["LABEL"].format(username="ada")
     assert written.replace("$$", "") == value.replace("$", "")
     assert written.count("$") == 2 * value.count("$")
+
+
+def test_options_are_those_that_rest_sends() -> None:
+    pairs = [
+        "size=small",
+        "presets=a",
+        "presets=b",
+        "debug=true",
+        "environment=A=1",
+        "environment=B=x=y",
+        "secrets=k",
+    ]
+    assert _options(pairs) == {
+        "size": "small",
+        "presets": ["a", "b"],
+        "debug": True,
+        "environment": {"A": "1", "B": "x=y"},
+        "secrets": ["k"],
+    }
