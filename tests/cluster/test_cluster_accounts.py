@@ -177,6 +177,10 @@ async def hub(
             SSL_CERT_FILE=str(server.certificate),
             JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny",
             JHKUBE_HOME_SIZE="10Mi",
+            JHKUBE_MY_SERVERS="true",
+            JHKUBE_MY_SERVERS_PORT=str(free_port()),
+            JHKUBE_MY_SERVERS_KUBEFLOW="true",
+            JHKUBE_MY_SERVERS_OWN_DISKS="1",
         )
         made.trusted = ssl.create_default_context(cafile=str(server.certificate))
         yield made, namespace
@@ -200,3 +204,33 @@ async def test_nothing_is_made_for_whoever_may_not_make_it_themselves(
     names = [each.metadata.name for each in (await cluster.core.list_namespace()).items]
     assert f"{namespace}-allowed" in names
     assert f"{namespace}-unlucky" not in names
+
+
+async def test_kubeflows_api_asks_the_cluster_about_the_person(
+    hub: tuple[Hub, str], cluster: Cluster, someone: Any
+) -> None:
+    made, namespace = hub
+    people = {name: await someone(made, name) for name in PEOPLE}
+    # A namespace is made with its first server.
+    await people["allowed"].started()
+
+    async def ask(name: str, method: str, path: str, body: Any = None) -> tuple[int, str]:
+        url = f"{made.url}/services/jhkube/kubeflow/api/namespaces/{name}/{path}"
+        headers = {"Authorization": f"token {people[name].token}"}
+        async with asyncio.timeout(60):
+            while True:
+                async with aiohttp.request(method, url, json=body, headers=headers) as answer:
+                    # While the service is loaded it answers 503.
+                    if answer.status != 503:
+                        return answer.status, (await answer.json()).get("log", "")
+                await asyncio.sleep(0.3)
+
+    disk = {"name": "data", "size": "5Mi"}
+    assert await ask("allowed", "POST", "pvcs", disk) == (200, "")
+    # The rights of this test are for pods and claims alone.
+    status, said = await ask("allowed", "GET", "notebooks")
+    assert (status, f"list kubeflow.org/notebooks in the namespace {namespace}-allowed" in said) == (403, True), said
+    status, said = await ask("unlucky", "POST", "pvcs", disk)
+    assert (status, "#unlucky” is not authorized to create persistentvolumeclaims" in said) == (403, True), said
+    claim = await cluster.core.read_namespaced_persistent_volume_claim("data", f"{namespace}-allowed")
+    assert claim.metadata.annotations["jhkube/subject"].endswith("#allowed")

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,7 @@ def everything_told():
 TOLD = [(str(module.relative_to(ROOT)), said) for module, said in everything_told()]
 
 
+@cache
 def entries():
     """Return the messages of the page: terms of its lists, and the first cells of its tables of messages."""
     text = PAGE.read_text("utf-8")
