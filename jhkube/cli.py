@@ -16,6 +16,7 @@ __all__ = ["COMMANDS", "command_line", "main"]
 COMMANDS = {
     "check": "look before the users do: configuration, cluster, storage, registry, provider, image",
     "menu": "print the images that people would be offered now",
+    "operator": "start notebooks as custom resources ask for them",
     "prepull": "keep the menu's images on the nodes",
     "rekey": "encrypt every auth_state with the newest key",
     "show-pod": "print the pod that a start would create, with nothing created",

@@ -21,6 +21,9 @@ __all__ = [
     "MENU_REFRESHED",
     "MENU_REFRESH_ERRORS",
     "MENU_REFRESH_SECONDS",
+    "OPERATOR_RESOURCES",
+    "OPERATOR_SECONDS",
+    "OPERATOR_WORK",
     "POD_TOKEN_UPDATES",
     "PROVIDER_AVAILABLE",
     "PROVIDER_FAILURES",
@@ -111,6 +114,23 @@ PROVIDER_LIMITS: Final = Counter(
     "jhkube_provider_limits",
     "Requests that the provider refused because one person's rate limit is used up; not an outage.",
     ["provider"],
+)
+
+# The operator, in a process of its own.
+
+OPERATOR_RESOURCES: Final = Gauge(
+    "jhkube_operator_resources", "Custom resources that the operator knows, by kind and phase.", ["kind", "phase"]
+)
+OPERATOR_WORK: Final = Counter(
+    "jhkube_operator_reconciliations",
+    "Times that the operator looked at a custom resource: done, or failed and tried again later.",
+    ["kind", "result"],
+)
+OPERATOR_SECONDS: Final = Histogram(
+    "jhkube_operator_reconciliation_duration_seconds",
+    "How long the operator worked on a custom resource at once.",
+    ["kind"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 
 # Watches of the cluster.

@@ -46,7 +46,9 @@ class CommandError(Exception):
     """What keeps a command from its work; the message is for the operator."""
 
 
-def set_up(parser: argparse.ArgumentParser, run: Run, description: str, *, tell: Tell | None = None) -> None:
+def set_up(
+    parser: argparse.ArgumentParser, run: Run, description: str, *, tell: Tell | None = None, configured: bool = True
+) -> None:
     """Give a command's parser what every command has.
 
     Parameters
@@ -59,11 +61,20 @@ def set_up(parser: argparse.ArgumentParser, run: Run, description: str, *, tell:
         What the command does, and what its exit status means.
     tell
         How it says what kept it from its work; on standard error by default.
+    configured
+        Whether it reads the hub's configuration.
     """
     parser.description = description
-    parser.add_argument(
-        "--config", type=Path, default=Path("jupyterhub_config.py"), metavar="FILE", help="the hub's configuration"
-    )
+    if configured:
+        parser.add_argument(
+            "--config",
+            type=Path,
+            default=Path("jupyterhub_config.py"),
+            metavar="FILE",
+            help="the hub's configuration",
+        )
+    else:
+        parser.set_defaults(config=None)
     parser.set_defaults(command=parser.prog, run=run, tell=tell or _on_standard_error)
 
 
@@ -75,7 +86,8 @@ def run_command(arguments: argparse.Namespace) -> int:
             # In a locale that has no arrows, one is printed as a question mark.
             stream.reconfigure(errors="replace")
     try:
-        config = load_configuration(arguments.config)
+        if arguments.config is not None:
+            config = load_configuration(arguments.config)
         status: int = arguments.run(config, arguments)
         sys.stdout.flush()
     except BrokenPipeError:

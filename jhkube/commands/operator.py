@@ -1,0 +1,85 @@
+"""`jhkube operator`: servers by custom resource."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import logging.config
+import os
+
+from traitlets.config import Config
+
+from jhkube.checks.configured import load_cluster_configuration
+from jhkube.commands.frame import CommandError, set_up
+from jhkube.deployment.settings import Settings
+from jhkube.kube import own_namespace
+from jhkube.logs import JSON_LINES
+from jhkube.operator.crds import printed_crds
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command is told to its parser."""
+    set_up(
+        parser,
+        run,
+        "Start notebooks as custom resources ask for them, until it is ended; they go on without it. It works in the"
+        " namespace that it runs in, unless it is told of others.",
+        configured=False,
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--namespace", action="append", default=[], metavar="NAME", help="a namespace to work in; may be given again"
+    )
+    where.add_argument("--all-namespaces", action="store_true", help="work in all namespaces")
+    parser.add_argument(
+        "--standalone", action="store_true", help="there is no other operator: do without a KopfPeering"
+    )
+    parser.add_argument(
+        "--liveness-port", type=int, default=0, metavar="PORT", help="answer /healthz here; not at all by default"
+    )
+    parser.add_argument(
+        "--metrics-port", type=int, default=0, metavar="PORT", help="answer /metrics here; not at all by default"
+    )
+    parser.add_argument("--crds", action="store_true", help="print the CustomResourceDefinitions, and end")
+
+
+def run(config: Config, arguments: argparse.Namespace) -> int:
+    """Work until a signal comes, or print the definitions; return the exit status."""
+    if arguments.crds:
+        print(printed_crds(), end="")
+        return 0
+    try:
+        from jhkube.operator.process import OperatorError, OperatorOptions, run_operator
+    except ModuleNotFoundError as error:
+        if error.name != "kopf":
+            raise
+        raise CommandError("kopf is not installed: run `pip install 'jhkube[operator]'`") from None
+    _set_up_log(Settings(os.environ)["log.format"])
+    load_cluster_configuration()
+    options = OperatorOptions(
+        namespaces=() if arguments.all_namespaces else tuple(arguments.namespace) or (own_namespace(),),
+        standalone=arguments.standalone,
+        liveness_port=arguments.liveness_port,
+        metrics_port=arguments.metrics_port,
+    )
+    try:
+        asyncio.run(run_operator(options, os.environ))
+    except OperatorError as error:
+        raise CommandError(str(error)) from None
+    return 0
+
+
+def _set_up_log(form: str) -> None:
+    if form == "json":
+        handlers = {"console": {"class": "logging.StreamHandler", "formatter": "console"}}
+        logging.config.dictConfig(
+            {"version": 1, "disable_existing_loggers": False, "handlers": handlers, **JSON_LINES}
+        )
+    else:
+        logging.basicConfig(level=logging.WARNING, format="[%(levelname)1.1s %(asctime)s %(name)s] %(message)s")
+    logging.getLogger("jhkube").setLevel(logging.INFO)
+    # On DEBUG kopf would log whole resources, and tokens with them.
+    logging.getLogger("kopf").setLevel(logging.WARNING)

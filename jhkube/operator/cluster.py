@@ -1,0 +1,167 @@
+"""The operator's requests to the API server: by kind, as JSON, each with a deadline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from kubespawner.clients import shared_client
+
+from jhkube.kube import plain_answer, plain_items
+
+__all__ = ["KINDS", "Cluster", "Kind", "event_of"]
+
+TIMEOUT: Final = 20.0
+"""Seconds until a request counts as failed."""
+
+COMPONENT: Final = "jhkube-operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of object, as Kubernetes' client names what is done with it."""
+
+    api: str
+    """The client's class: `AppsV1Api`."""
+
+    method: str
+    """How its methods end: `deployment` of `create_namespaced_deployment`."""
+
+    group: str
+    version: str
+    plural: str
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "Secret": Kind("CoreV1Api", "secret", "", "v1", "secrets"),
+    "Service": Kind("CoreV1Api", "service", "", "v1", "services"),
+    "Pod": Kind("CoreV1Api", "pod", "", "v1", "pods"),
+    "Event": Kind("CoreV1Api", "event", "", "v1", "events"),
+    "PersistentVolumeClaim": Kind("CoreV1Api", "persistent_volume_claim", "", "v1", "persistentvolumeclaims"),
+    "Deployment": Kind("AppsV1Api", "deployment", "apps", "v1", "deployments"),
+    "Ingress": Kind("NetworkingV1Api", "ingress", "networking.k8s.io", "v1", "ingresses"),
+    "JupyterNotebook": Kind("CustomObjectsApi", "custom_object", "squonk.it", "v2", "jupyternotebooks"),
+}
+"""The kinds that the operator reads or writes."""
+
+
+class Cluster:
+    """Requests in the namespaces that the operator works in.
+
+    Parameters
+    ----------
+    namespaces
+        Their names; empty for all.
+    """
+
+    def __init__(self, namespaces: Sequence[str] = ()) -> None:
+        self.namespaces = tuple(namespaces)
+
+    async def list(self, kind: str, **selectors: str) -> list[dict[str, Any]]:
+        """Return all objects of a kind.
+
+        Raises
+        ------
+        ApiException
+            Where the API server refuses.
+        """
+        found: list[dict[str, Any]] = []
+        known = KINDS[kind]
+        api = shared_client(known.api)
+        custom = (known.group, known.version) if known.api == "CustomObjectsApi" else ()
+        ending = (known.plural,) if custom else ()
+        if not self.namespaces:
+            name = f"list_cluster_{known.method}" if custom else f"list_{known.method}_for_all_namespaces"
+            return await plain_items(getattr(api, name), *custom, *ending, **selectors, _request_timeout=TIMEOUT)
+        for namespace in self.namespaces:
+            call = getattr(api, f"list_namespaced_{known.method}")
+            found += await plain_items(call, *custom, namespace, *ending, **selectors, _request_timeout=TIMEOUT)
+        return found
+
+    async def create(self, made: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an object, and return it as the API server has it.
+
+        Raises
+        ------
+        ApiException
+            Where the API server refuses, with 409 where the name is taken.
+        """
+        return await self._write(made, "create", made["metadata"]["namespace"], made)
+
+    async def replace(self, made: Mapping[str, Any], had: Mapping[str, Any]) -> dict[str, Any]:
+        """Write an object in place of the one that was read, and of no later one.
+
+        Raises
+        ------
+        ApiException
+            With 409 where it was changed since, with 404 where it is gone.
+        """
+        guards = {name: had["metadata"][name] for name in ("resourceVersion", "uid")}
+        whole = {**made, "metadata": {**made["metadata"], **guards}}
+        return await self._write(whole, "replace", made["metadata"]["name"], made["metadata"]["namespace"], whole)
+
+    async def patch_secret(self, namespace: str, name: str, patch: list[dict[str, Any]]) -> None:
+        """Send a JSON patch (RFC 6902) of a Secret."""
+        call = shared_client("CoreV1Api").patch_namespaced_secret
+        kind = "application/json-patch+json"
+        await plain_answer(call, name, namespace, patch, _content_type=kind, _request_timeout=TIMEOUT)
+
+    async def delete(self, made: Mapping[str, Any]) -> None:
+        """Delete an object that was created, and none that came after it."""
+        known, metadata = KINDS[made["kind"]], made["metadata"]
+        call = getattr(shared_client(known.api), f"delete_namespaced_{known.method}")
+        body = {"preconditions": {"uid": metadata["uid"]}}
+        await plain_answer(call, metadata["name"], metadata["namespace"], body=body, _request_timeout=TIMEOUT)
+
+    async def patch_status(self, body: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the status of a custom resource, and return the resource.
+
+        Raises
+        ------
+        ApiException
+            With 404 where it is gone.
+        """
+        known, metadata = KINDS[body["kind"]], body["metadata"]
+        answer = await plain_answer(
+            shared_client("CustomObjectsApi").patch_namespaced_custom_object_status,
+            *(known.group, known.version, metadata["namespace"], known.plural, metadata["name"]),
+            # Another resource of the name that came since is not this one.
+            {"metadata": {"uid": metadata["uid"]}, "status": status},
+            _content_type="application/merge-patch+json",
+            _request_timeout=TIMEOUT,
+        )
+        read: dict[str, Any] = json.loads(answer)
+        return read
+
+    async def post_event(self, body: Mapping[str, Any], kind: str, reason: str, message: str) -> None:
+        """Write an event about a custom resource, of the kind `Normal` or `Warning`."""
+        event = event_of(body, kind, reason, message, datetime.now(UTC))
+        call = shared_client("CoreV1Api").create_namespaced_event
+        await plain_answer(call, body["metadata"]["namespace"], event, _request_timeout=TIMEOUT)
+
+    async def _write(self, made: Mapping[str, Any], verb: str, *arguments: Any) -> dict[str, Any]:
+        known = KINDS[made["kind"]]
+        call = getattr(shared_client(known.api), f"{verb}_namespaced_{known.method}")
+        answer: dict[str, Any] = json.loads(await plain_answer(call, *arguments, _request_timeout=TIMEOUT))
+        return answer
+
+
+def event_of(body: Mapping[str, Any], kind: str, reason: str, message: str, now: datetime) -> dict[str, Any]:
+    """Return an event about a custom resource, as the API's JSON."""
+    metadata = body["metadata"]
+    about = {name: metadata[name] for name in ("namespace", "name", "uid", "resourceVersion") if name in metadata}
+    time = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {
+        "metadata": {"generateName": f"{metadata['name'][:200]}.", "namespace": metadata["namespace"]},
+        "involvedObject": {"apiVersion": body["apiVersion"], "kind": body["kind"], **about},
+        "type": kind,
+        "reason": reason,
+        "message": message[:1024],
+        "count": 1,
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "source": {"component": COMPONENT},
+    }

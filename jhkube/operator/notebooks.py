@@ -1,0 +1,376 @@
+"""Notebooks by custom resource: what there is compared with what is asked for, made so, and told in the status."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import string
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from kubernetes_asyncio.client.exceptions import ApiException
+
+from jhkube.kube import CONFLICT, NOT_FOUND
+from jhkube.operator.cluster import Cluster
+from jhkube.operator.conditions import Outcome, Phase
+from jhkube.operator.known import Known, KnownEvents
+from jhkube.operator.notebook_objects import (
+    FILES_ANNOTATION,
+    HASH_ANNOTATION,
+    UID_LABEL,
+    NotebookObjects,
+    has_owner,
+    notebook_objects,
+    secret_of,
+)
+from jhkube.operator.notebook_spec import Notebook, NotebookDefaults, kept_token, object_name, read_notebook
+from jhkube.operator.notebook_status import current_pod, notebook_outcome, notebook_status
+from jhkube.operator.work import Backoff
+from jhkube.pod.secret import secret_patch
+from jhkube.watch.admission import admission_failure, is_momentary
+from jhkube.watch.packed import object_key
+
+__all__ = ["WATCHED", "Notebooks", "TryAgain"]
+
+log = logging.getLogger("jhkube.operator")
+
+WATCHED: Final = ("JupyterNotebook", "Deployment", "Service", "Ingress", "PersistentVolumeClaim", "Pod", "Event")
+"""The kinds whose changes this is told of."""
+
+_CHILDREN: Final = ("Service", "Ingress", "Deployment")
+_ALPHABET: Final = string.ascii_letters + string.digits
+_UNPROCESSABLE: Final = 422
+
+
+class TryAgain(Exception):
+    """Something was not as it was known to be: what there is has to be read again first."""
+
+
+class Notebooks:
+    """Everything about JupyterNotebooks: what is known, and what is to be done for one of them."""
+
+    def __init__(self, cluster: Cluster, defaults: NotebookDefaults) -> None:
+        self.cluster = cluster
+        self.defaults = defaults
+        self.known = {kind: Known(UID_LABEL if kind == "Pod" else "") for kind in WATCHED if kind != "Event"}
+        self.events = KnownEvents()
+        self._by_uid: dict[str, str] = {}
+        self._pods: dict[str, str] = {}
+        self._remakes: dict[str, tuple[Backoff, float]] = {}
+        # The Secrets that are there for certain, by the notebook's key: the operator may not read Secrets.
+        self._secrets: set[str] = set()
+
+    # What watches tell.
+
+    def saw(self, kind: str, change: str | None, item: Mapping[str, Any]) -> set[str]:
+        """Take one change that a watch told of; return the notebooks, "namespace/name", that it concerns."""
+        if kind == "Event":
+            uid = self.events.put(item)
+            return {self._pods[uid]} if uid in self._pods else set()
+        known = self.known[kind]
+        if change == "DELETED":
+            known.drop(item)
+        else:
+            known.put(item)
+        if kind == "JupyterNotebook":
+            return {self._saw_notebook(change, item)}
+        if kind == "PersistentVolumeClaim":
+            return self._with_claim(item)
+        keys = {
+            f"{item['metadata']['namespace']}/{owner['name']}"
+            for owner in item["metadata"].get("ownerReferences") or ()
+            if owner["kind"] == "JupyterNotebook"
+        }
+        if kind == "Pod":
+            keys = self._saw_pod(change, item)
+        return keys or self._with_name(item)
+
+    def _saw_notebook(self, change: str | None, item: Mapping[str, Any]) -> str:
+        key, uid = object_key(item), item["metadata"]["uid"]
+        if change == "DELETED":
+            self._by_uid.pop(uid, None)
+        else:
+            self._by_uid[uid] = key
+        return key
+
+    def _saw_pod(self, change: str | None, item: Mapping[str, Any]) -> set[str]:
+        uid = item["metadata"]["uid"]
+        key = self._by_uid.get((item["metadata"].get("labels") or {}).get(UID_LABEL, ""))
+        if change == "DELETED":
+            self._pods.pop(uid, None)
+            self.events.forget(uid)
+        elif key:
+            self._pods[uid] = key
+        return {key} if key else set()
+
+    def _with_claim(self, claim: Mapping[str, Any]) -> set[str]:
+        """Return the notebooks that wait for a claim."""
+        name, namespace = claim["metadata"]["name"], claim["metadata"]["namespace"]
+        return {
+            object_key(body)
+            for body in self.known["JupyterNotebook"].values()
+            if body["metadata"]["namespace"] == namespace
+            and (body.get("status") or {}).get("phase") == Phase.FAILED.value
+            and name in str(body.get("spec"))
+        }
+
+    def _with_name(self, item: Mapping[str, Any]) -> set[str]:
+        """Return the notebook whose objects have this name: one that was taken may be free now."""
+        key = object_key(item)
+        return {key} if self.known["JupyterNotebook"].get(key) else set()
+
+    async def refresh(self) -> set[str]:
+        """Read again what there is; return all notebooks.
+
+        A watch that begins again tells of no deletions.
+
+        Raises
+        ------
+        ApiException
+            Where the API server refuses.
+        """
+        lists = {
+            kind: await self.cluster.list(kind, **({"label_selector": UID_LABEL} if kind == "Pod" else {}))
+            for kind in self.known
+        }
+        versions = {
+            "JupyterNotebook": ("squonk.it/v2", "JupyterNotebook"),
+            "Deployment": ("apps/v1", "Deployment"),
+            "Service": ("v1", "Service"),
+            "Ingress": ("networking.k8s.io/v1", "Ingress"),
+        }
+        for kind, items in lists.items():
+            version, name = versions.get(kind, ("v1", kind))
+            # Lists leave these out.
+            self.known[kind].replace([{"apiVersion": version, "kind": name, **item} for item in items])
+        self._secrets.clear()
+        notebooks = self.known["JupyterNotebook"].values()
+        self._by_uid = {body["metadata"]["uid"]: object_key(body) for body in notebooks}
+        self._pods = {}
+        for pod in self.known["Pod"].values():
+            self._saw_pod(None, pod)
+        return set(self._by_uid.values())
+
+    # What is done for one of them.
+
+    async def reconcile(self, key: str) -> float | None:
+        """Make a notebook what its resource asks for, and write how it stands into the status.
+
+        Returns
+        -------
+        In how many seconds to look at it again, or None where a change will tell.
+
+        Raises
+        ------
+        ApiException
+            Where the API server refuses, and may not later.
+        TryAgain
+            Where what is known is too old.
+        """
+        body = self.known["JupyterNotebook"].get(key)
+        if body is None or body["metadata"].get("deletionTimestamp"):
+            # What was made for it goes by its owner references.
+            self._secrets.discard(key)
+            self._remakes.pop(key, None)
+            return None
+        try:
+            notebook = read_notebook(body, self.defaults)
+            token = kept_token(body) or "".join(secrets.choice(_ALPHABET) for _ in range(32))
+            wanted = notebook_objects(notebook, token)
+        except ValueError as error:
+            await self._tell(body, None, "", Outcome(Phase.FAILED, "InvalidSpec", f"{error}."))
+            return None
+        children = {
+            kind: self.known[kind].get(f"{notebook.namespace}/{object_name(notebook.name)}") for kind in _CHILDREN
+        }
+        if obstacle := self._obstacle(notebook, children):
+            await self._tell(body, None, "", obstacle)
+            return None
+        if wait := self._storm(key, body, wanted, children):
+            message = f"The notebook was changed or removed often; it is made again in {wait:.0f} s."
+            await self._tell(body, notebook, token, Outcome(Phase.PENDING, "BackingOff", message))
+            return wait
+        try:
+            restarts = await self._make(key, notebook, wanted, children)
+        except _Taken as error:
+            await self._tell(body, None, "", Outcome(Phase.FAILED, "NameTaken", str(error)))
+            return None
+        except ApiException as error:
+            if is_momentary(error) or error.status in (CONFLICT, NOT_FOUND):
+                raise
+            failure = admission_failure(error)
+            await self._tell(body, None, "", Outcome(Phase.FAILED, failure.reason, failure.message))
+            raise
+        return await self._look(key, body, notebook, token, restarts)
+
+    def _obstacle(self, notebook: Notebook, children: Mapping[str, Mapping[str, Any] | None]) -> Outcome | None:
+        """Return why nothing can be made for a notebook: a name that is taken, a claim that is not there."""
+        for kind, child in children.items():
+            if child is not None and not has_owner(dict(child), notebook.uid):
+                name = child["metadata"]["name"]
+                message = f"There is a {kind} {name} already that is not this notebook's. Choose another name for it."
+                return Outcome(Phase.FAILED, "NameTaken", message)
+        claim = self.known["PersistentVolumeClaim"].get(f"{notebook.namespace}/{notebook.claim}")
+        if children["Deployment"] is not None:
+            # One that runs is left alone: its pod says what becomes of it.
+            return None
+        if claim is None:
+            message = f"The claim {notebook.claim} does not exist. The notebook starts when it is there."
+            return Outcome(Phase.FAILED, "ClaimNotFound", message)
+        if claim["metadata"].get("deletionTimestamp"):
+            message = f"The claim {notebook.claim} is being deleted. Name another one."
+            return Outcome(Phase.FAILED, "ClaimDeleted", message)
+        return None
+
+    def _storm(
+        self,
+        key: str,
+        body: Mapping[str, Any],
+        wanted: NotebookObjects,
+        children: Mapping[str, Mapping[str, Any] | None],
+    ) -> float:
+        """Return for how many seconds to wait before what was made already is made again; 0 to go on."""
+        if not kept_token(body) or all(_is(children[kind], _child(wanted, kind)) for kind in _CHILDREN):
+            return 0.0
+        backoff, not_before = self._remakes.get(key) or (Backoff(free=5, first=5.0, longest=300.0), 0.0)
+        now = time.monotonic()
+        if now < not_before:
+            return not_before - now
+        self._remakes[key] = (backoff, now + backoff.delay())
+        return 0.0
+
+    async def _make(
+        self,
+        key: str,
+        notebook: Notebook,
+        wanted: NotebookObjects,
+        children: Mapping[str, dict[str, Any] | None],
+    ) -> bool:
+        """Make or change what is not as it should be; return whether the notebook restarts."""
+        made: list[dict[str, Any]] = []
+        deployment = children["Deployment"]
+        try:
+            if secret := await self._make_secret(key, notebook, wanted, deployment):
+                made.append(secret)
+            for kind in _CHILDREN:
+                child, had = _child(wanted, kind), children[kind]
+                if _is(had, child):
+                    continue
+                if had is None:
+                    written = await self.cluster.create(child)
+                    made.append(written)
+                else:
+                    written = await self.cluster.replace(child, had)
+                self.known[kind].put(written)
+        except ApiException as error:
+            if error.status in (CONFLICT, NOT_FOUND):
+                # It was made, changed or deleted meanwhile, by somebody else or by ourselves before we were ended.
+                raise TryAgain from error
+            if deployment is None and not is_momentary(error):
+                await self._take_back(made)
+                self._secrets.discard(key)
+            raise
+        if made:
+            log.info("%s: made %s", key, ", ".join(each["kind"] for each in made))
+        return deployment is not None and not _is(deployment, wanted.deployment)
+
+    async def _make_secret(
+        self, key: str, notebook: Notebook, wanted: NotebookObjects, deployment: Mapping[str, Any] | None
+    ) -> dict[str, Any] | None:
+        """Make the Secret, or bring it up to date; return it where it was made."""
+        template = deployment["spec"]["template"] if deployment else wanted.deployment["spec"]["template"]
+        hashes = template["metadata"].get("annotations") or {}
+        files = wanted.deployment["spec"]["template"]["metadata"]["annotations"][FILES_ANNOTATION]
+        is_current = deployment is not None and hashes.get(FILES_ANNOTATION) == files
+        if is_current and key in self._secrets:
+            return None
+        made = None
+        try:
+            made = {"kind": "Secret", **await self.cluster.create(wanted.secret)}
+        except ApiException as error:
+            if error.status != CONFLICT:
+                raise
+            if not is_current:
+                await self._patch_secret(notebook, wanted)
+        self._secrets.add(key)
+        return made
+
+    async def _patch_secret(self, notebook: Notebook, wanted: NotebookObjects) -> None:
+        name = wanted.secret["metadata"]["name"]
+        try:
+            await self.cluster.patch_secret(notebook.namespace, name, secret_patch(wanted.files, notebook.uid))
+        except ApiException as error:
+            if error.status == _UNPROCESSABLE:
+                # The patch begins with a test of the owner's uid.
+                raise _Taken("Secret", name) from None
+            raise
+
+    async def _take_back(self, made: list[dict[str, Any]]) -> None:
+        """Delete what was made before something was refused: a notebook is made as a whole or not at all."""
+        for each in made:
+            try:
+                await self.cluster.delete(each)
+                if each["kind"] in self.known:
+                    self.known[each["kind"]].drop(each)
+            except ApiException as error:
+                log.warning(
+                    "%s %s could not be deleted again: %s", each["kind"], each["metadata"]["name"], error.status
+                )
+
+    async def _look(
+        self, key: str, body: Mapping[str, Any], notebook: Notebook, token: str, restarts: bool
+    ) -> float | None:
+        """Write how a notebook stands; return in how many seconds to look again."""
+        deployment = self.known["Deployment"].get(f"{notebook.namespace}/{object_name(notebook.name)}")
+        if deployment is None:
+            raise TryAgain
+        pod = current_pod(self.known["Pod"].labelled(notebook.uid), deployment)
+        events = self.events.of(pod["metadata"]["uid"]) if pod else []
+        now = datetime.now(UTC)
+        outcome, wait = notebook_outcome(deployment, pod, events, body.get("status") or {}, now, restarts=restarts)
+        await self._tell(body, notebook, token, outcome)
+        secret = secret_of(notebook)
+        if secret in outcome.message and secret not in str((body.get("status") or {}).get("message")):
+            # kubelet misses it: it is made again.
+            self._secrets.discard(key)
+            return 0.1
+        return wait
+
+    async def _tell(self, body: Mapping[str, Any], notebook: Notebook | None, token: str, outcome: Outcome) -> None:
+        """Write the status where it has changed, with an event where people should notice."""
+        had = body.get("status") or {}
+        status = notebook_status(notebook, token, outcome, body, datetime.now(UTC))
+        if status == had:
+            return
+        self.known["JupyterNotebook"].put(await self.cluster.patch_status(body, status))
+        if (had.get("phase"), had.get("message")) == (outcome.phase.value, outcome.message):
+            return
+        key = object_key(body)
+        if outcome.phase is Phase.FAILED:
+            log.warning("%s: %s: %s", key, outcome.reason, outcome.message)
+            await self.cluster.post_event(body, "Warning", outcome.reason, outcome.message)
+        elif outcome.phase is Phase.RESTARTING:
+            log.info("%s: %s", key, outcome.message)
+            await self.cluster.post_event(body, "Normal", outcome.reason, outcome.message)
+
+
+class _Taken(ValueError):
+    """An object of a name that is needed belongs to somebody else."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"There is a {kind} {name} already that is not this notebook's. Choose another name for it.")
+
+
+def _child(wanted: NotebookObjects, kind: str) -> dict[str, Any]:
+    child: dict[str, Any] = getattr(wanted, kind.lower())
+    return child
+
+
+def _is(had: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+    """Return whether an object was written as it is to be now."""
+    if had is None:
+        return False
+    hashes = had["metadata"].get("annotations") or {}
+    return bool(hashes.get(HASH_ANNOTATION) == wanted["metadata"]["annotations"][HASH_ANNOTATION])
