@@ -82,6 +82,7 @@ async def run_operator(options: OperatorOptions, environ: Mapping[str, str]) -> 
     await _check(cluster)
     if options.metrics_port:
         start_http_server(options.metrics_port)
+    log.info("Working in %s", ", ".join(options.namespaces) or "all namespaces")
     work = _Work(Notebooks(cluster, NotebookDefaults.from_environment(environ)))
     await kopf.operator(
         registry=_registry(work),
