@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from kubernetes_asyncio.client.exceptions import ApiException
 from kubespawner.clients import shared_client
 
-from jhkube.kube import plain_answer, plain_items
+from jhkube.kube import CONFLICT, plain_answer, plain_items
 
 __all__ = ["KINDS", "Cluster", "Kind", "event_of"]
 
@@ -141,6 +142,26 @@ class Cluster:
         event = event_of(body, kind, reason, message, datetime.now(UTC))
         call = shared_client("CoreV1Api").create_namespaced_event
         await plain_answer(call, body["metadata"]["namespace"], event, _request_timeout=TIMEOUT)
+
+    async def create_peering(self, name: str) -> None:
+        """Make the objects by which operators agree on who works, where they are not there already.
+
+        Raises
+        ------
+        ApiException
+            Where the API server refuses.
+        """
+        api = shared_client("CustomObjectsApi")
+        for namespace in self.namespaces or (None,):
+            kind = "KopfPeering" if namespace else "ClusterKopfPeering"
+            body = {"apiVersion": "kopf.dev/v1", "kind": kind, "metadata": {"name": name}}
+            where = (namespace,) if namespace else ()
+            call = api.create_namespaced_custom_object if namespace else api.create_cluster_custom_object
+            try:
+                await plain_answer(call, "kopf.dev", "v1", *where, f"{kind.lower()}s", body, _request_timeout=TIMEOUT)
+            except ApiException as error:
+                if error.status != CONFLICT:
+                    raise
 
     async def _write(self, made: Mapping[str, Any], verb: str, *arguments: Any) -> dict[str, Any]:
         known = KINDS[made["kind"]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -79,7 +78,7 @@ async def run_operator(options: OperatorOptions, environ: Mapping[str, str]) -> 
         Where it cannot begin: the cluster has no such resources, or the account may not list them.
     """
     cluster = Cluster(options.namespaces)
-    await _check(cluster)
+    await _check(cluster, options.standalone)
     if options.metrics_port:
         start_http_server(options.metrics_port)
     log.info("Working in %s", ", ".join(options.namespaces) or "all namespaces")
@@ -90,22 +89,24 @@ async def run_operator(options: OperatorOptions, environ: Mapping[str, str]) -> 
         clusterwide=not options.namespaces,
         namespaces=options.namespaces,
         standalone=options.standalone or None,
-        # Of two that begin together one has to be the greater.
-        priority=random.randint(1, 2**31 - 1),
+        # The newest works: it need not wait until one that was killed counts as dead.
+        priority=time.time_ns() // 1_000_000,
         peering_name=None if options.standalone else PEERING,
         liveness_endpoint=f"http://0.0.0.0:{options.liveness_port}/healthz" if options.liveness_port else None,
     )
 
 
-async def _check(cluster: Cluster) -> None:
+async def _check(cluster: Cluster, standalone: bool) -> None:
     try:
         await cluster.list("JupyterNotebook")
+        if not standalone:
+            await cluster.create_peering(PEERING)
     except ApiException as error:
         if error.status == NOT_FOUND:
             raise OperatorError(
-                "the cluster has no JupyterNotebooks: run `jhkube operator --crds | kubectl apply -f -`"
+                "the cluster does not know the resources: run `jhkube operator --crds | kubectl apply -f -`"
             ) from None
-        raise OperatorError(f"JupyterNotebooks cannot be listed: {error_text(error)}") from None
+        raise OperatorError(f"the API server refuses: {error_text(error)}") from None
     except API_ERRORS as error:
         raise OperatorError(f"the API server does not answer: {error_text(error)}") from None
 

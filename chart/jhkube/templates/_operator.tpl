@@ -1,0 +1,45 @@
+{{- define "jhkube.operator" -}}
+{{ include "jhkube.fullname" . }}-operator
+{{- end }}
+
+{{- /* Where the operator works, as JSON; nothing for all namespaces. */}}
+{{- define "jhkube.operatorNamespaces" -}}
+{{- if not .Values.operator.allNamespaces }}
+{{- .Values.operator.namespaces | default (list .Release.Namespace) | toJson }}
+{{- end }}
+{{- end }}
+
+{{- /*
+What the operator may do where it works. A test compares it with jhkube/checks/permissions.py, which has the reason for
+each verb. Takes the resource by which operators agree on who works.
+*/}}
+{{- define "jhkube.operatorRules" -}}
+- apiGroups: [squonk.it]
+  resources: [jupyternotebooks]
+  verbs: [list, watch]
+- apiGroups: [squonk.it]
+  resources: [jupyternotebooks/status]
+  verbs: [patch]
+- apiGroups: [kopf.dev]
+  resources: [{{ . }}]
+  verbs: [list, watch, create, patch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [list, watch, create, update]
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [list, watch, create, update, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [list, watch, create, update, delete]
+# Not to read them: what it has written, it makes again.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create, patch, delete]
+- apiGroups: [""]
+  resources: [pods, persistentvolumeclaims]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list, watch, create]
+{{- end }}
