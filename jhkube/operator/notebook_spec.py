@@ -25,6 +25,7 @@ _LABEL_KEY = re.compile(
     r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 )
 _FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}(?:/[A-Za-z0-9_][A-Za-z0-9._-]{0,254})*")
+_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
 # Sizes as nginx writes them: a number of bytes, or with k, m or g; 0 for no limit.
 _BODY_SIZE = re.compile(r"\d{1,12}[kKmMgG]?")
 _TOKEN = re.compile(r"[A-Za-z0-9]{16,128}")
@@ -71,7 +72,13 @@ Label = Annotated[
     AfterValidator(_label),
     Wanted("key=value, where both can be a label of Kubernetes: the value has no further '='"),
 ]
-Host = Annotated[str, Strict(), AfterValidator(lambda text: text.lower()), ObjectName]
+Host = Annotated[
+    str,
+    Strict(),
+    AfterValidator(str.lower),
+    _check(_HOST),
+    Wanted("the name of a host, such as 'notebooks.example.org'"),
+]
 UserId = Annotated[
     int,
     Strict(),

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from jhkube.operator.crds import printed_crds
+from tests.accounts import kubectl
 from tests.pages import DOCS, all_blocks, blocks_of, manifests
 from tests.pods import in_pod, new_namespace, pod_of
 
@@ -44,6 +46,8 @@ async def empty(cluster):
     """A namespace with nothing in it that a manifest could be a change of."""
     name = f"{cluster.namespace}-docs"
     await new_namespace(cluster.core, name)
+    await kubectl("apply", "-f", "-", stdin=printed_crds())
+    await kubectl("wait", "--for=condition=Established", "crd/jupyternotebooks.squonk.it", "--timeout=60s")
     yield replace(cluster, namespace=name)
     await cluster.core.delete_namespace(name)
 

@@ -11,8 +11,11 @@ from packaging.version import Version
 
 from jhkube import __version__
 from jhkube.checks.configured import load_configuration
-from jhkube.checks.permissions import HubFacts, permissions, role_rules, service_permissions
+from jhkube.checks.permissions import HubFacts, operator_permissions, permissions, role_rules, service_permissions
+from jhkube.cli import command_line
 from jhkube.images.menu import ImageMenu
+from jhkube.operator.crds import custom_resource_definitions
+from jhkube.operator.notebook_spec import NotebookDefaults
 from jhkube.pod.nodes import placement_of
 from jhkube.prepull.prepuller import RULES, STATUS_RULES, Prepuller
 from jhkube.service.hub_config import ACCESS_SCOPE, SERVICE_NAME
@@ -31,6 +34,7 @@ PREPULLER = {
     "config": {"ImageMenu": {"repositories": ["registry.example.org/lab"]}},
 }
 MY_SERVERS = {"enabled": True, "image": {"name": "registry.example.org/jhkube-hub"}, "tokenSecret": "my-servers"}
+OPERATOR = {"enabled": True, "image": {"name": "registry.example.org/jhkube-hub"}}
 NOTHING = {"roles": features()["roles"]}
 ALL_BUT_NAMESPACES = {
     "hub": {"namespace": "hubs", "serviceAccount": {"create": True}},
@@ -386,6 +390,54 @@ def test_the_services_roles_allow_what_it_asks_for_and_no_more(everywhere):
         for where, rules in role_rules(service_permissions("labs", user_namespaces=everywhere)).items()
         for rule in rules
     }
+
+
+# The operator.
+
+
+@pytest.mark.parametrize(
+    ("where", "namespaces", "arguments"),
+    [
+        ({}, ["labs"], ["--namespace=labs"]),
+        ({"namespaces": ["a", "b"]}, ["a", "b"], ["--namespace=a", "--namespace=b"]),
+        ({"allNamespaces": True}, [None], ["--all-namespaces"]),
+    ],
+    ids=["its own namespace", "two namespaces", "all namespaces"],
+)
+def test_the_operator_may_do_what_it_does_where_it_works_and_no_more(where, namespaces, arguments):
+    objects = rendered("labs", NOTHING | {"operator": OPERATOR | where})
+    assert allowed(objects) == {
+        (namespace, rule["apiGroups"][0], resource, ()): set(rule["verbs"])
+        for namespace in namespaces
+        for rules in role_rules(operator_permissions(namespace)).values()
+        for rule in rules
+        for resource in rule["resources"]
+    }
+    (deployment,) = of_kind(objects, "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert restricted_violations(deployment["spec"]["template"]) == []
+    parser = command_line("operator")
+    asked = parser.parse_args(container["args"][1:])
+    assert container["args"][2:-2] == arguments
+    assert (asked.liveness_port, asked.metrics_port) == tuple(each["containerPort"] for each in container["ports"])
+    environ = {each["name"]: each.get("value", "") for each in container["env"]}
+    assert NotebookDefaults.from_environment(environ) == NotebookDefaults(node_selector=None)
+
+
+def test_the_operators_definitions_stay_and_say_where_it_works():
+    objects = rendered("labs", NOTHING | {"operator": OPERATOR | {"namespaces": ["a", "b"]}})
+    found = {each["metadata"]["name"]: each for each in of_kind(objects, "CustomResourceDefinition")}
+    assert found.keys() == {each["metadata"]["name"] for each in custom_resource_definitions()}
+    for each in custom_resource_definitions():
+        assert found[each["metadata"]["name"]]["spec"] == each["spec"]
+    assert {each["metadata"]["annotations"]["helm.sh/resource-policy"] for each in found.values()} == {"keep"}
+    annotations = found["jupyternotebooks.squonk.it"]["metadata"]["annotations"]
+    prefix = "data-manager.informaticsmatters.com/application"
+    assert annotations[prefix] == "yes"
+    assert annotations[f"{prefix}-namespaces"] == "a:b"
+    assert annotations[f"{prefix}-url-location"] == "jupyter.notebook.url"
+    without = {"operator": OPERATOR | {"customResourceDefinitions": False}}
+    assert of_kind(rendered("labs", NOTHING | without), "CustomResourceDefinition") == []
 
 
 @pytest.fixture(scope="module", params=["/", "/jupyter/", "/jupyter"])
