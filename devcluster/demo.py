@@ -17,7 +17,7 @@ from typing import Final
 
 from devcluster import api, build, images, processes
 from devcluster.cluster import DEMO_NAMESPACE
-from devcluster.commands import run, succeeds, write
+from devcluster.commands import output, run, succeeds, write
 from devcluster.progress import say, step
 from devcluster.settings import DevClusterError, Settings
 
@@ -75,12 +75,14 @@ def _run(settings: Settings, folder: Path) -> None:
     try:
         with step("Starting JupyterHub", 5):
             _make_namespace(settings)
-            for name, command, environ in _programs(settings, addresses, folder, real):
+            notebook = _example_notebook(settings, folder / "notebook.yaml")
+            programs = _programs(settings, addresses, folder, real)
+            for name, command, environ in [*programs, *([_operator(settings)] if notebook else [])]:
                 log = folder / f"{name}.log"
                 log.unlink(missing_ok=True)
                 children[name] = processes.spawn(folder, name, command, environ, log, "")
             _wait(addresses, folder, children, stop)
-        print(_box(settings, addresses, folder, real), flush=True)
+        print(_box(settings, addresses, folder, real, notebook), flush=True)
         while not stop.asked and all(child.runs for child in children.values()):
             time.sleep(0.2)
         if not stop.asked:
@@ -187,7 +189,61 @@ def _make_namespace(settings: Settings) -> None:
         run(*kubectl, "create", "namespace", DEMO_NAMESPACE)
 
 
-def _box(settings: Settings, addresses: Addresses, folder: Path, real: bool) -> str:
+NOTEBOOK: Final = """\
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: project
+  namespace: {namespace}
+spec:
+  accessModes: [ReadWriteOnce]
+  resources:
+    requests:
+      storage: 100Mi
+---
+apiVersion: squonk.it/v2
+kind: JupyterNotebook
+metadata:
+  name: study
+  namespace: {namespace}
+spec:
+  imDataManager:
+    image: {image}
+    project:
+      claimName: project
+      id: project-1
+"""
+"""A notebook that `jhkube operator` starts, without a person at the hub."""
+
+
+def _example_notebook(settings: Settings, path: Path) -> Path | None:
+    """Have the cluster know JupyterNotebooks, and write an example of one; None where that is not allowed."""
+    kubectl = (build.kubectl(settings), "--kubeconfig", str(settings.kubeconfig))
+    definitions = output(sys.executable, "-m", "jhkube.cli", "operator", "--crds")
+    try:
+        run(*kubectl, "apply", "-f", "-", stdin=definitions)
+    except DevClusterError:
+        say("the cluster takes no definitions of custom resources from you, so there is no operator")
+        return None
+    write(path, NOTEBOOK.format(namespace=DEMO_NAMESPACE, image=images.lab_image(settings)))
+    return path
+
+
+def _operator(settings: Settings) -> tuple[str, list[str], dict[str, str]]:
+    """Return the program that starts notebooks: name, command, and environment besides our own."""
+    environ = {
+        "KUBECONFIG": str(settings.kubeconfig),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        # Whoever forwards a port to a notebook's Service reaches it by this name.
+        "INGRESS_DOMAIN": "localhost",
+        "INGRESS_ALLOW_HTTP": "yes",
+        "JO_POD_NODE_SELECTOR_KEY": "",
+    }
+    return "operator", [sys.executable, "-m", "jhkube.cli", "operator", "--namespace", DEMO_NAMESPACE], environ
+
+
+def _box(settings: Settings, addresses: Addresses, folder: Path, real: bool, notebook: Path | None) -> str:
     lines = [f"JupyterHub is ready:  {addresses.hub}/", ""]
     if real:
         lines.append("Log in with GitHub.")
@@ -200,6 +256,14 @@ def _box(settings: Settings, addresses: Addresses, folder: Path, real: bool) -> 
         if os.environ.get("SSH_CONNECTION"):
             ports = " ".join(f"-L {url.rpartition(':')[2]}:{url[7:]}" for url in (addresses.hub, addresses.github))
             lines += ["", f"From your own machine: ssh {ports} …"]
+    if notebook:
+        lines += [
+            "",
+            "A notebook by custom resource, whose URL opens while the port is forwarded:",
+            f"  kubectl apply -f {notebook}",
+            f"  kubectl -n {DEMO_NAMESPACE} get jupyternotebooks --watch",
+            f"  kubectl -n {DEMO_NAMESPACE} port-forward svc/study 80:8888",
+        ]
     lines += [
         "",
         f"Logs:    {folder}/*.log",
