@@ -61,7 +61,7 @@ class Cluster:
     def __init__(self, namespaces: Sequence[str] = ()) -> None:
         self.namespaces = tuple(namespaces)
 
-    async def list(self, kind: str, **selectors: str) -> list[dict[str, Any]]:
+    async def listed(self, kind: str, **selectors: str) -> list[dict[str, Any]]:
         """Return all objects of a kind.
 
         Raises

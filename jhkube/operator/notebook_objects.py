@@ -93,7 +93,8 @@ def notebook_objects(notebook: Notebook, token: str) -> NotebookObjects:
     files = account_files(accounts, identity, home) | _jupyter_files(notebook, token)
     pod = _pod(notebook)
     run_as(pod, identity)
-    pod.spec.security_context["fsGroup"] = notebook.fs_group
+    context: Any = pod.spec.security_context
+    context["fsGroup"] = notebook.fs_group
     apply_parts(
         pod,
         secret_parts(secret_of(notebook), files),

@@ -132,7 +132,7 @@ class Notebooks:
             Where the API server refuses.
         """
         lists = {
-            kind: await self.cluster.list(kind, **({"label_selector": UID_LABEL} if kind == "Pod" else {}))
+            kind: await self.cluster.listed(kind, **({"label_selector": UID_LABEL} if kind == "Pod" else {}))
             for kind in self.known
         }
         versions = {

@@ -98,7 +98,7 @@ async def run_operator(options: OperatorOptions, environ: Mapping[str, str]) -> 
 
 async def _check(cluster: Cluster, standalone: bool) -> None:
     try:
-        await cluster.list("JupyterNotebook")
+        await cluster.listed("JupyterNotebook")
         if not standalone:
             await cluster.create_peering(PEERING)
     except ApiException as error:
@@ -146,7 +146,7 @@ def _registry(work: _Work) -> kopf.OperatorRegistry:
         version = f"{kind.group}/{kind.version}" if kind.group else kind.version
 
         @kopf.on.event(version, kind.plural, registry=registry, id=f"saw-{kind.plural}", param=name)
-        async def saw(event: Mapping[str, Any], param: str, **_: Any) -> None:
+        async def saw(event: Mapping[str, Any], param: Any = "", **_: Any) -> None:
             work.saw(param, event["type"], event["object"])
 
     return registry
@@ -160,6 +160,7 @@ class _Work:
         self._queue: WorkQueue[str] = WorkQueue()
         self._stale = asyncio.Event()
         self._fresh = asyncio.Event()
+        self._begun = False
         self._backoffs: dict[str, Backoff] = {}
         self._tasks: Sequence[asyncio.Task[None]] = ()
 
@@ -179,7 +180,9 @@ class _Work:
 
     def saw(self, kind: str, change: str | None, item: Mapping[str, Any]) -> None:
         """Take a change that a watch told of; without a type it is of a list, which tells of no deletions."""
-        if change is None:
+        if change is None or not self._begun:
+            # The first list may have been empty, and then has told of nothing.
+            self._begun = True
             self._fresh.clear()
             self._stale.set()
         for key in self._notebooks.saw(kind, change, item):

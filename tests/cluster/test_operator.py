@@ -555,7 +555,7 @@ async def test_the_role_is_enough_and_no_more(world):
     await world.until_made("older", ALL)
     older = {"metadata": {"annotations": {"jhkube.dev/hash": "older"}}}
     await world.core.patch_namespaced_service("older", world.namespace, older)
-    await world.change("older", ingressProxyBodySize="2g")
+    await world.change("older", ingressProxyBodySize="2g", securityContext={"runAsUser": 1001})
     async with asyncio.timeout(60):
         while (await world.core.read_namespaced_service("older", world.namespace)).metadata.annotations[
             "jhkube.dev/hash"
