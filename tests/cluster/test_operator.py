@@ -521,31 +521,34 @@ async def test_fifty_at_once_cost_at_most_twice_the_requests_of_what_is_made(wor
     large = world.spec(resources={"limits": {"cpu": "5000"}, "requests": {"cpu": "5000"}})
     before, began = requests_of(world.namespace), time.monotonic()
     await asyncio.gather(*(world.create(name, large) for name in names))
-    created = time.monotonic() - began
-    while sum("class-" in name for found in (await world.objects()).values() for name in found) < 200:
-        await asyncio.sleep(0.1)
-    whole = time.monotonic() - began
-    waiting = set(names)
+    asked_for, whole, seconds = time.monotonic() - began, 0.0, 0.0
     async with asyncio.timeout(120):
-        while waiting:
-            items = (await world.manager.list_namespaced_custom_object(GROUP, VERSION, world.namespace, PLURAL))[
-                "items"
-            ]
-            done = {
-                each["metadata"]["name"] for each in items if "No node" in each.get("status", {}).get("message", "")
-            }
-            waiting -= done
+        while not seconds:
             await asyncio.sleep(0.2)
-    seconds = time.monotonic() - began
+            listed = await world.manager.list_namespaced_custom_object(GROUP, VERSION, world.namespace, PLURAL)
+            told = [each["status"]["message"] for each in listed["items"] if "status" in each]
+            # The status is written once everything is made.
+            whole = whole or (time.monotonic() - began) * (len(told) == 50)
+            seconds = (time.monotonic() - began) * (sum("No node" in message for message in told) == 50)
     made = sum(name.partition("class-")[1] != "" for found in (await world.objects()).values() for name in found)
     used = requests_of(world.namespace) - before
-    record_property("fifty notebooks", f"{whole:.1f} s, {dict(used)}")
-    print(
-        f"fifty notebooks: asked for in {created:.1f} s, made in {whole:.1f} s, told in {seconds:.1f} s: {dict(used)}"
-    )
+    took = f"asked for in {asked_for:.1f} s, made in {whole:.1f} s, told of their pods in {seconds:.1f} s"
+    record_property("fifty notebooks", f"{took}: {dict(used)}")
+    print(f"fifty notebooks: {took}: {dict(used)}")
     assert made == 200
     assert sum(used.values()) <= 2 * made
     await world.delete(*names)
+
+
+async def is_up_to_date(world: World, name: str) -> bool:
+    service = await world.core.read_namespaced_service(name, world.namespace)
+    ingress = await world.networking.read_namespaced_ingress(name, world.namespace)
+    deployment = await world.apps.read_namespaced_deployment(name, world.namespace)
+    return (
+        service.metadata.annotations["jhkube.dev/hash"] != "older"
+        and ingress.metadata.annotations["nginx.ingress.kubernetes.io/proxy-body-size"] == "2g"
+        and deployment.spec.template.spec.security_context.run_as_user == 1001
+    )
 
 
 @noted
@@ -557,9 +560,7 @@ async def test_the_role_is_enough_and_no_more(world):
     await world.core.patch_namespaced_service("older", world.namespace, older)
     await world.change("older", ingressProxyBodySize="2g", securityContext={"runAsUser": 1001})
     async with asyncio.timeout(60):
-        while (await world.core.read_namespaced_service("older", world.namespace)).metadata.annotations[
-            "jhkube.dev/hash"
-        ] == "older" or "2g" not in str(await world.networking.read_namespaced_ingress("older", world.namespace)):
+        while not await is_up_to_date(world, "older"):
             await asyncio.sleep(0.2)
     await world.delete("older")
     # A refusal after something was made already takes that back.
