@@ -495,6 +495,29 @@ async def test_an_operator_that_was_killed_goes_on_where_it_was(world):
         await world.until_made(name, set())
 
 
+async def test_of_two_operators_the_newer_one_works_and_the_other_when_it_is_gone(world):
+    folder = world.operator.folder / "second"
+    folder.mkdir()
+    second = Operator(world.namespace, world.operator.kubeconfig, folder)
+    large = world.spec(resources={"limits": {"cpu": "5000"}, "requests": {"cpu": "5000"}})
+    try:
+        await second.start()
+        # Until the first has seen the second, both may work: neither can do what the other undoes.
+        await world.create("by-both", large)
+        await world.until_made("by-both", ALL)
+        await asyncio.sleep(2)
+        await world.create("by-second", large)
+        await world.until_made("by-second", ALL)
+    finally:
+        await second.end()
+    await world.create("by-first", large)
+    await world.until_made("by-first", ALL)
+    assert "/by-second: made" in second.log
+    assert "/by-second: made" not in world.operator.log
+    assert "/by-first: made" in world.operator.log
+    await world.delete("by-both", "by-second", "by-first")
+
+
 def decoded(text: str) -> str:
     return base64.b64decode(text).decode()
 
