@@ -83,3 +83,5 @@ def _set_up_log(form: str) -> None:
     logging.getLogger("jhkube").setLevel(logging.INFO)
     # On DEBUG kopf would log whole resources, and tokens with them.
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # Which of two operators works.
+    logging.getLogger("kopf._core.engines.peering").setLevel(logging.INFO)

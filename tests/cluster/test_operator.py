@@ -195,20 +195,18 @@ async def world(cluster, tmp_path_factory):
         each["metadata"]["namespace"] = namespace
         for subject in each.get("subjects", ()):
             subject["namespace"] = namespace
-    claim = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": "project", "namespace": namespace},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Mi"}}},
-    }
-    async with (
-        applied(definitions),
-        applied([*(each for each in roles if each not in definitions), *DATA_MANAGER, claim]),
-    ):
+    others = [each for each in roles if each not in definitions]
+    async with applied(definitions), applied([*others, *DATA_MANAGER]):
         for each in definitions:
             await kubectl("wait", "--for=condition=Established", f"crd/{each['metadata']['name']}", "--timeout=60s")
         operator = Operator(namespace, await kubeconfig_of(cluster.core, ACCOUNT, namespace, folder), folder)
         await operator.start()
+        # After its start: it begins in a namespace in which there is nothing yet.
+        claim = {
+            "metadata": {"name": "project"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Mi"}}},
+        }
+        await cluster.core.create_namespaced_persistent_volume_claim(namespace, claim)
         kubeconfig = await kubeconfig_of(cluster.core, "data-manager", namespace, folder)
         manager = await config.new_client_from_config(str(kubeconfig))
         try:
@@ -502,10 +500,9 @@ async def test_of_two_operators_the_newer_one_works_and_the_other_when_it_is_gon
     large = world.spec(resources={"limits": {"cpu": "5000"}, "requests": {"cpu": "5000"}})
     try:
         await second.start()
-        # Until the first has seen the second, both may work: neither can do what the other undoes.
-        await world.create("by-both", large)
-        await world.until_made("by-both", ALL)
-        await asyncio.sleep(2)
+        async with asyncio.timeout(60):
+            while "Pausing operations" not in world.operator.log:
+                await asyncio.sleep(0.1)
         await world.create("by-second", large)
         await world.until_made("by-second", ALL)
     finally:
@@ -515,7 +512,7 @@ async def test_of_two_operators_the_newer_one_works_and_the_other_when_it_is_gon
     assert "/by-second: made" in second.log
     assert "/by-second: made" not in world.operator.log
     assert "/by-first: made" in world.operator.log
-    await world.delete("by-both", "by-second", "by-first")
+    await world.delete("by-second", "by-first")
 
 
 def decoded(text: str) -> str:
