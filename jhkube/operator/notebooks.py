@@ -57,6 +57,7 @@ class Notebooks:
         self.known = {kind: Known(UID_LABEL if kind == "Pod" else "") for kind in WATCHED if kind != "Event"}
         self.events = KnownEvents()
         self._by_uid: dict[str, str] = {}
+        self._meanwhile: list[tuple[str, str | None, Mapping[str, Any]]] | None = None
         self._pods: dict[str, str] = {}
         self._remakes: dict[str, tuple[Backoff, float]] = {}
         # The Secrets that are there for certain, by the notebook's key: the operator may not read Secrets.
@@ -69,11 +70,9 @@ class Notebooks:
         if kind == "Event":
             uid = self.events.put(item)
             return {self._pods[uid]} if uid in self._pods else set()
-        known = self.known[kind]
-        if change == "DELETED":
-            known.drop(item)
-        else:
-            known.put(item)
+        self._note(kind, change, item)
+        if self._meanwhile is not None:
+            self._meanwhile.append((kind, change, item))
         if kind == "JupyterNotebook":
             return {self._saw_notebook(change, item)}
         if kind == "PersistentVolumeClaim":
@@ -86,6 +85,12 @@ class Notebooks:
         if kind == "Pod":
             keys = self._saw_pod(change, item)
         return keys or self._with_name(item)
+
+    def _note(self, kind: str, change: str | None, item: Mapping[str, Any]) -> None:
+        if change == "DELETED":
+            self.known[kind].drop(item)
+        else:
+            self.known[kind].put(item)
 
     def _saw_notebook(self, change: str | None, item: Mapping[str, Any]) -> str:
         key, uid = object_key(item), item["metadata"]["uid"]
@@ -131,10 +136,15 @@ class Notebooks:
         ApiException
             Where the API server refuses.
         """
-        lists = {
-            kind: await self.cluster.listed(kind, **({"label_selector": UID_LABEL} if kind == "Pod" else {}))
-            for kind in self.known
-        }
+        # What watches tell while the lists come may be newer than these.
+        self._meanwhile = meanwhile = []
+        try:
+            lists = {
+                kind: await self.cluster.listed(kind, **({"label_selector": UID_LABEL} if kind == "Pod" else {}))
+                for kind in self.known
+            }
+        finally:
+            self._meanwhile = None
         versions = {
             "JupyterNotebook": ("squonk.it/v2", "JupyterNotebook"),
             "Deployment": ("apps/v1", "Deployment"),
@@ -145,6 +155,8 @@ class Notebooks:
             version, name = versions.get(kind, ("v1", kind))
             # Lists leave these out.
             self.known[kind].replace([{"apiVersion": version, "kind": name, **item} for item in items])
+        for kind, change, item in meanwhile:
+            self._note(kind, change, item)
         self._secrets.clear()
         notebooks = self.known["JupyterNotebook"].values()
         self._by_uid = {body["metadata"]["uid"]: object_key(body) for body in notebooks}
@@ -189,7 +201,7 @@ class Notebooks:
             await self._tell(body, None, "", obstacle)
             return None
         if wait := self._storm(key, body, wanted, children):
-            message = f"The notebook was changed or removed often; it is made again in {wait:.0f} s."
+            message = "The notebook was changed or removed often, so the operator waits before it is made again."
             await self._tell(body, notebook, token, Outcome(Phase.PENDING, "BackingOff", message))
             return wait
         try:

@@ -360,6 +360,16 @@ async def test_what_is_deleted_of_it_is_made_again(world):
     assert await world.answer("study", f"/study/api/contents?token={token}") == 200
 
 
+async def test_what_is_deleted_again_and_again_is_waited_for(world):
+    async with asyncio.timeout(120):
+        while "was changed or removed often" not in (await world.get("study"))["status"]["message"]:
+            if "Service" in await world.made_for("study"):
+                await world.core.delete_namespaced_service("study", world.namespace)
+            await asyncio.sleep(0.1)
+    await world.until_made("study", ALL)
+    await world.reach("study", "Running")
+
+
 async def test_all_goes_with_it_but_the_claim(world):
     await world.delete("study")
     await world.until_made("study", set())

@@ -11,13 +11,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from jhkube.operator import work
-from jhkube.operator.cluster import event_of
+from jhkube.operator.cluster import Cluster, event_of
 from jhkube.operator.conditions import Outcome, Phase, conditions_of
 from jhkube.operator.crds import CRD_FILES, crd_text, custom_resource_definitions
 from jhkube.operator.known import EVENTS_OF_A_POD, PODS_WITH_EVENTS, Known, KnownEvents
 from jhkube.operator.notebook_objects import HASH_ANNOTATION, UID_LABEL, has_owner, notebook_objects
 from jhkube.operator.notebook_spec import DEFAULT_IMAGE, NotebookDefaults, kept_token, object_name, read_notebook
 from jhkube.operator.notebook_status import current_pod, notebook_outcome, notebook_status
+from jhkube.operator.notebooks import Notebooks
 from jhkube.operator.start_script import BASH_PROFILE, START
 from jhkube.operator_models import ConfigError
 from tests.accounts import OWN
@@ -450,3 +451,68 @@ async def test_a_key_is_worked_on_by_one_at_a_time_and_once_more_for_all_that_ca
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert worked.count("a") == 2
+
+
+def as_listed(body, version="7"):
+    """Return an object as a list of the API has it, without its kind."""
+    metadata = {**body["metadata"], "resourceVersion": version}
+    return {key: value for key, value in {**body, "metadata": metadata}.items() if key not in ("apiVersion", "kind")}
+
+
+class Told(Cluster):
+    """Lists that were read before a watch told of more: the moment between the two cannot be had on demand."""
+
+    def __init__(self, told):
+        super().__init__(["labs"])
+        self.told = told
+
+    async def listed(self, kind, **_):
+        if kind == "JupyterNotebook":
+            for change, body in self.told:
+                self.notebooks.saw(kind, change, body)
+            return [as_listed(resource()), as_listed({**resource("gone"), "metadata": GONE})]
+        return []
+
+
+GONE = {"name": "gone", "namespace": "labs", "uid": "uid-gone"}
+
+
+async def test_what_watches_tell_while_lists_are_read_is_not_lost():
+    newer = resource("newer")
+    newer["metadata"]["uid"] = "uid-newer"
+    changed = resource(image="x:2")
+    changed["metadata"]["resourceVersion"] = "8"
+    cluster = Told([("ADDED", newer), ("MODIFIED", changed), ("DELETED", {"metadata": GONE})])
+    notebooks = cluster.notebooks = Notebooks(cluster, DEFAULTS)
+    assert await notebooks.refresh() == {"labs/newer", "labs/study"}
+    study = notebooks.known["JupyterNotebook"].get("labs/study")
+    assert study["spec"]["imDataManager"]["image"] == "x:2"
+
+
+def test_a_change_concerns_the_notebook_that_it_is_about():
+    notebooks = Notebooks(Cluster(["labs"]), DEFAULTS)
+    study = resource()
+    study["status"] = {"phase": "Failed"}
+    assert notebooks.saw("JupyterNotebook", "ADDED", study) == {"labs/study"}
+    for kind in ("Deployment", "Service", "Ingress"):
+        assert notebooks.saw(kind, "ADDED", owned(kind)) == {"labs/study"}
+        assert notebooks.saw(kind, "ADDED", meta("other")) == set()
+    # A name that was taken is free, and a claim that was missing is there.
+    assert notebooks.saw("Service", "DELETED", meta("study")) == {"labs/study"}
+    assert notebooks.saw("PersistentVolumeClaim", "ADDED", meta("project")) == {"labs/study"}
+    assert notebooks.saw("PersistentVolumeClaim", "ADDED", meta("elsewhere")) == set()
+    event = {"metadata": {"name": "e"}, "involvedObject": {"uid": "pod-1"}, "reason": "Pulling"}
+    assert notebooks.saw("Event", "ADDED", event) == set()
+    assert notebooks.saw("Pod", "ADDED", meta("study-1", "pod-1", {UID_LABEL: "uid-1"})) == {"labs/study"}
+    assert notebooks.saw("Event", "ADDED", event) == {"labs/study"}
+    assert notebooks.saw("Pod", "DELETED", meta("study-1", "pod-1", {UID_LABEL: "uid-1"})) == {"labs/study"}
+    assert notebooks.saw("Event", "ADDED", event) == set()
+
+
+def owned(kind):
+    child = getattr(made(), kind.lower())
+    return {**child, "metadata": {**child["metadata"], "uid": kind}}
+
+
+def meta(name, uid="uid-x", labels=None):
+    return {"metadata": {"name": name, "namespace": "labs", "uid": uid, "labels": labels or {}}}
