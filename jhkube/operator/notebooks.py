@@ -43,6 +43,10 @@ _CHILDREN: Final = ("Service", "Ingress", "Deployment")
 _ALPHABET: Final = string.ascii_letters + string.digits
 _UNPROCESSABLE: Final = 422
 
+LEFT: Final = Outcome(
+    Phase.PENDING, "Replacing", "The notebook starts when what an earlier one of its name has left is gone."
+)
+
 
 class TryAgain(Exception):
     """Something was not as it was known to be: what there is has to be read again first."""
@@ -208,7 +212,8 @@ class Notebooks:
             restarts = await self._make(key, notebook, wanted, children)
         except _Taken as error:
             await self._tell(body, None, "", Outcome(Phase.FAILED, "NameTaken", str(error)))
-            return None
+            # Nothing tells when a Secret is gone: it is tried again, less and less often.
+            return min(300.0, max(2.0, _age(body, datetime.now(UTC))))
         except ApiException as error:
             if is_momentary(error) or error.status in (CONFLICT, NOT_FOUND):
                 raise
@@ -222,6 +227,8 @@ class Notebooks:
         for kind, child in children.items():
             if child is not None and not has_owner(dict(child), notebook.uid):
                 name = child["metadata"]["name"]
+                if _is_left_by(child, notebook.name):
+                    return LEFT
                 message = f"There is a {kind} {name} already that is not this notebook's. Choose another name for it."
                 return Outcome(Phase.FAILED, "NameTaken", message)
         claim = self.known["PersistentVolumeClaim"].get(f"{notebook.namespace}/{notebook.claim}")
@@ -373,6 +380,16 @@ class _Taken(ValueError):
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"There is a {kind} {name} already that is not this notebook's. Choose another name for it.")
+
+
+def _is_left_by(child: Mapping[str, Any], name: str) -> bool:
+    """Return whether an object was made for a notebook of this name; the garbage collector then takes it away."""
+    owners = child["metadata"].get("ownerReferences") or ()
+    return any((owner["kind"], owner["name"]) == ("JupyterNotebook", name) for owner in owners)
+
+
+def _age(body: Mapping[str, Any], now: datetime) -> float:
+    return (now - datetime.fromisoformat(str(body["metadata"]["creationTimestamp"]))).total_seconds()
 
 
 def _child(wanted: NotebookObjects, kind: str) -> dict[str, Any]:

@@ -431,12 +431,14 @@ async def test_what_cannot_be_is_told_and_nothing_of_it_is_made(world):
     }
     # What was in the way is gone, and what was missing is there.
     await world.core.delete_namespaced_service("taken", world.namespace)
+    await world.core.delete_namespaced_secret("config-secret-taken", world.namespace)
     claim = {
         "metadata": {"name": "nowhere"},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Mi"}}},
     }
     await world.core.create_namespaced_persistent_volume_claim(world.namespace, claim)
     await world.until_made("taken", ALL)
+    await world.until_made("secret-taken", ALL)
     await world.until_made("no-claim", ALL)
     await world.delete(*BAD)
 
@@ -463,10 +465,15 @@ async def test_a_notebook_that_does_not_start_says_why(world):
 
 async def test_names_of_any_length_are_taken(world):
     long, dotted = "n" * 253, "2026.study"
+    large = world.spec(resources={"limits": {"cpu": "5000"}, "requests": {"cpu": "5000"}})
     for name in (long, dotted):
-        await world.create(name, world.spec(resources={"limits": {"cpu": "5000"}, "requests": {"cpu": "5000"}}))
+        await world.create(name, large)
         status = await world.reach(name, "Pending", "No node")
         assert f"/{name}?token=" in status["jupyter"]["notebook"]["url"]
+    # One that takes a name again waits for what the earlier one has left.
+    await world.delete(dotted)
+    await world.create(dotted, large)
+    await world.reach(dotted, "Pending", "No node")
     await world.delete(long, dotted)
 
 
