@@ -1,4 +1,4 @@
-"""Notebooks by custom resource: what there is compared with what is asked for, made so, and told in the status."""
+"""What is done for a notebook: what there is compared with what is asked for, made so, and told in the status."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from kubernetes_asyncio.client.exceptions import ApiException
 from jhkube.kube import CONFLICT, NOT_FOUND
 from jhkube.operator.cluster import Cluster
 from jhkube.operator.conditions import Outcome, Phase
-from jhkube.operator.known import Known, KnownEvents
 from jhkube.operator.notebook_objects import (
     FILES_ANNOTATION,
     HASH_ANNOTATION,
-    UID_LABEL,
     NotebookObjects,
     has_owner,
     notebook_objects,
@@ -27,17 +25,15 @@ from jhkube.operator.notebook_objects import (
 )
 from jhkube.operator.notebook_spec import Notebook, NotebookDefaults, kept_token, object_name, read_notebook
 from jhkube.operator.notebook_status import current_pod, notebook_outcome, notebook_status
+from jhkube.operator.seen_notebooks import SeenNotebooks
 from jhkube.operator.work import Backoff
 from jhkube.pod.secret import secret_patch
 from jhkube.watch.admission import admission_failure, is_momentary
 from jhkube.watch.packed import object_key
 
-__all__ = ["WATCHED", "Notebooks", "TryAgain"]
+__all__ = ["Notebooks", "TryAgain"]
 
 log = logging.getLogger("jhkube.operator")
-
-WATCHED: Final = ("JupyterNotebook", "Deployment", "Service", "Ingress", "PersistentVolumeClaim", "Pod", "Event")
-"""The kinds whose changes this is told of."""
 
 _CHILDREN: Final = ("Service", "Ingress", "Deployment")
 _ALPHABET: Final = string.ascii_letters + string.digits
@@ -53,123 +49,29 @@ class TryAgain(Exception):
 
 
 class Notebooks:
-    """Everything about JupyterNotebooks: what is known, and what is to be done for one of them."""
+    """What is done for JupyterNotebooks.
 
-    def __init__(self, cluster: Cluster, defaults: NotebookDefaults) -> None:
-        self.cluster = cluster
-        self.defaults = defaults
-        self.known = {kind: Known(UID_LABEL if kind == "Pod" else "") for kind in WATCHED if kind != "Event"}
-        self.events = KnownEvents()
-        self._by_uid: dict[str, str] = {}
-        self._meanwhile: list[tuple[str, str | None, Mapping[str, Any]]] | None = None
-        self._pods: dict[str, str] = {}
+    Parameters
+    ----------
+    cluster
+        Requests to the API server.
+    seen
+        What there is.
+    defaults
+        What notebooks have that do not say it themselves.
+    """
+
+    def __init__(self, cluster: Cluster, seen: SeenNotebooks, defaults: NotebookDefaults) -> None:
+        self._cluster = cluster
+        self._seen = seen
+        self._defaults = defaults
         self._remakes: dict[str, tuple[Backoff, float]] = {}
         # The Secrets that are there for certain, by the notebook's key: the operator may not read Secrets.
         self._secrets: set[str] = set()
 
-    # What watches tell.
-
-    def saw(self, kind: str, change: str | None, item: Mapping[str, Any]) -> set[str]:
-        """Take one change that a watch told of; return the notebooks, "namespace/name", that it concerns."""
-        if kind == "Event":
-            uid = self.events.put(item)
-            return {self._pods[uid]} if uid in self._pods else set()
-        self._note(kind, change, item)
-        if self._meanwhile is not None:
-            self._meanwhile.append((kind, change, item))
-        if kind == "JupyterNotebook":
-            return {self._saw_notebook(change, item)}
-        if kind == "PersistentVolumeClaim":
-            return self._with_claim(item)
-        keys = {
-            f"{item['metadata']['namespace']}/{owner['name']}"
-            for owner in item["metadata"].get("ownerReferences") or ()
-            if owner["kind"] == "JupyterNotebook"
-        }
-        if kind == "Pod":
-            keys = self._saw_pod(change, item)
-        return keys or self._with_name(item)
-
-    def _note(self, kind: str, change: str | None, item: Mapping[str, Any]) -> None:
-        if change == "DELETED":
-            self.known[kind].drop(item)
-        else:
-            self.known[kind].put(item)
-
-    def _saw_notebook(self, change: str | None, item: Mapping[str, Any]) -> str:
-        key, uid = object_key(item), item["metadata"]["uid"]
-        if change == "DELETED":
-            self._by_uid.pop(uid, None)
-        else:
-            self._by_uid[uid] = key
-        return key
-
-    def _saw_pod(self, change: str | None, item: Mapping[str, Any]) -> set[str]:
-        uid = item["metadata"]["uid"]
-        key = self._by_uid.get((item["metadata"].get("labels") or {}).get(UID_LABEL, ""))
-        if change == "DELETED":
-            self._pods.pop(uid, None)
-            self.events.forget(uid)
-        elif key:
-            self._pods[uid] = key
-        return {key} if key else set()
-
-    def _with_claim(self, claim: Mapping[str, Any]) -> set[str]:
-        """Return the notebooks that wait for a claim."""
-        name, namespace = claim["metadata"]["name"], claim["metadata"]["namespace"]
-        return {
-            object_key(body)
-            for body in self.known["JupyterNotebook"].values()
-            if body["metadata"]["namespace"] == namespace
-            and (body.get("status") or {}).get("phase") == Phase.FAILED.value
-            and name in str(body.get("spec"))
-        }
-
-    def _with_name(self, item: Mapping[str, Any]) -> set[str]:
-        """Return the notebook whose objects have this name: one that was taken may be free now."""
-        key = object_key(item)
-        return {key} if self.known["JupyterNotebook"].get(key) else set()
-
-    async def refresh(self) -> set[str]:
-        """Read again what there is; return all notebooks.
-
-        A watch that begins again tells of no deletions.
-
-        Raises
-        ------
-        ApiException
-            Where the API server refuses.
-        """
-        # What watches tell while the lists come may be newer than these.
-        self._meanwhile = meanwhile = []
-        try:
-            lists = {
-                kind: await self.cluster.listed(kind, **({"label_selector": UID_LABEL} if kind == "Pod" else {}))
-                for kind in self.known
-            }
-        finally:
-            self._meanwhile = None
-        versions = {
-            "JupyterNotebook": ("squonk.it/v2", "JupyterNotebook"),
-            "Deployment": ("apps/v1", "Deployment"),
-            "Service": ("v1", "Service"),
-            "Ingress": ("networking.k8s.io/v1", "Ingress"),
-        }
-        for kind, items in lists.items():
-            version, name = versions.get(kind, ("v1", kind))
-            # Lists leave these out.
-            self.known[kind].replace([{"apiVersion": version, "kind": name, **item} for item in items])
-        for kind, change, item in meanwhile:
-            self._note(kind, change, item)
+    def doubt(self) -> None:
+        """Take nothing for certain that no watch tells of."""
         self._secrets.clear()
-        notebooks = self.known["JupyterNotebook"].values()
-        self._by_uid = {body["metadata"]["uid"]: object_key(body) for body in notebooks}
-        self._pods = {}
-        for pod in self.known["Pod"].values():
-            self._saw_pod(None, pod)
-        return set(self._by_uid.values())
-
-    # What is done for one of them.
 
     async def reconcile(self, key: str) -> float | None:
         """Make a notebook what its resource asks for, and write how it stands into the status.
@@ -185,21 +87,22 @@ class Notebooks:
         TryAgain
             Where what is known is too old.
         """
-        body = self.known["JupyterNotebook"].get(key)
+        body = self._seen.known["JupyterNotebook"].get(key)
         if body is None or body["metadata"].get("deletionTimestamp"):
             # What was made for it goes by its owner references.
             self._secrets.discard(key)
             self._remakes.pop(key, None)
             return None
         try:
-            notebook = read_notebook(body, self.defaults)
+            notebook = read_notebook(body, self._defaults)
             token = kept_token(body) or "".join(secrets.choice(_ALPHABET) for _ in range(32))
             wanted = notebook_objects(notebook, token)
         except ValueError as error:
             await self._tell(body, None, "", Outcome(Phase.FAILED, "InvalidSpec", f"{error}."))
             return None
         children = {
-            kind: self.known[kind].get(f"{notebook.namespace}/{object_name(notebook.name)}") for kind in _CHILDREN
+            kind: self._seen.known[kind].get(f"{notebook.namespace}/{object_name(notebook.name)}")
+            for kind in _CHILDREN
         }
         if obstacle := self._obstacle(notebook, children):
             await self._tell(body, None, "", obstacle)
@@ -231,7 +134,7 @@ class Notebooks:
                     return LEFT
                 message = f"There is a {kind} {name} already that is not this notebook's. Choose another name for it."
                 return Outcome(Phase.FAILED, "NameTaken", message)
-        claim = self.known["PersistentVolumeClaim"].get(f"{notebook.namespace}/{notebook.claim}")
+        claim = self._seen.known["PersistentVolumeClaim"].get(f"{notebook.namespace}/{notebook.claim}")
         if children["Deployment"] is not None:
             # One that runs is left alone: its pod says what becomes of it.
             return None
@@ -278,11 +181,11 @@ class Notebooks:
                 if _is(had, child):
                     continue
                 if had is None:
-                    written = await self.cluster.create(child)
+                    written = await self._cluster.create(child)
                     made.append(written)
                 else:
-                    written = await self.cluster.replace(child, had)
-                self.known[kind].put(written)
+                    written = await self._cluster.replace(child, had)
+                self._seen.known[kind].put(written)
         except ApiException as error:
             if error.status in (CONFLICT, NOT_FOUND):
                 # It was made, changed or deleted meanwhile, by somebody else or by ourselves before we were ended.
@@ -307,7 +210,7 @@ class Notebooks:
             return None
         made = None
         try:
-            made = {"kind": "Secret", **await self.cluster.create(wanted.secret)}
+            made = {"kind": "Secret", **await self._cluster.create(wanted.secret)}
         except ApiException as error:
             if error.status != CONFLICT:
                 raise
@@ -319,7 +222,7 @@ class Notebooks:
     async def _patch_secret(self, notebook: Notebook, wanted: NotebookObjects) -> None:
         name = wanted.secret["metadata"]["name"]
         try:
-            await self.cluster.patch_secret(notebook.namespace, name, secret_patch(wanted.files, notebook.uid))
+            await self._cluster.patch_secret(notebook.namespace, name, secret_patch(wanted.files, notebook.uid))
         except ApiException as error:
             if error.status == _UNPROCESSABLE:
                 # The patch begins with a test of the owner's uid.
@@ -330,9 +233,9 @@ class Notebooks:
         """Delete what was made before something was refused: a notebook is made as a whole or not at all."""
         for each in made:
             try:
-                await self.cluster.delete(each)
-                if each["kind"] in self.known:
-                    self.known[each["kind"]].drop(each)
+                await self._cluster.delete(each)
+                if each["kind"] in self._seen.known:
+                    self._seen.known[each["kind"]].drop(each)
             except ApiException as error:
                 log.warning(
                     "%s %s could not be deleted again: %s", each["kind"], each["metadata"]["name"], error.status
@@ -342,11 +245,11 @@ class Notebooks:
         self, key: str, body: Mapping[str, Any], notebook: Notebook, token: str, restarts: bool
     ) -> float | None:
         """Write how a notebook stands; return in how many seconds to look again."""
-        deployment = self.known["Deployment"].get(f"{notebook.namespace}/{object_name(notebook.name)}")
+        deployment = self._seen.known["Deployment"].get(f"{notebook.namespace}/{object_name(notebook.name)}")
         if deployment is None:
             raise TryAgain
-        pod = current_pod(self.known["Pod"].labelled(notebook.uid), deployment)
-        events = self.events.of(pod["metadata"]["uid"]) if pod else []
+        pod = current_pod(self._seen.known["Pod"].labelled(notebook.uid), deployment)
+        events = self._seen.events.of(pod["metadata"]["uid"]) if pod else []
         now = datetime.now(UTC)
         outcome, wait = notebook_outcome(deployment, pod, events, body.get("status") or {}, now, restarts=restarts)
         await self._tell(body, notebook, token, outcome)
@@ -363,16 +266,16 @@ class Notebooks:
         status = notebook_status(notebook, token, outcome, body, datetime.now(UTC))
         if status == had:
             return
-        self.known["JupyterNotebook"].put(await self.cluster.patch_status(body, status))
+        self._seen.known["JupyterNotebook"].put(await self._cluster.patch_status(body, status))
         if (had.get("phase"), had.get("message")) == (outcome.phase.value, outcome.message):
             return
         key = object_key(body)
         if outcome.phase is Phase.FAILED:
             log.warning("%s: %s: %s", key, outcome.reason, outcome.message)
-            await self.cluster.post_event(body, "Warning", outcome.reason, outcome.message)
+            await self._cluster.post_event(body, "Warning", outcome.reason, outcome.message)
         elif outcome.phase is Phase.RESTARTING:
             log.info("%s: %s", key, outcome.message)
-            await self.cluster.post_event(body, "Normal", outcome.reason, outcome.message)
+            await self._cluster.post_event(body, "Normal", outcome.reason, outcome.message)
 
 
 class _Taken(ValueError):

@@ -21,7 +21,8 @@ from jhkube.operator.cluster import KINDS, Cluster
 from jhkube.operator.conditions import Phase
 from jhkube.operator.notebook_objects import UID_LABEL
 from jhkube.operator.notebook_spec import NotebookDefaults
-from jhkube.operator.notebooks import WATCHED, Notebooks, TryAgain
+from jhkube.operator.notebooks import Notebooks, TryAgain
+from jhkube.operator.seen_notebooks import WATCHED, SeenNotebooks
 from jhkube.operator.work import Backoff, WorkQueue
 
 __all__ = ["PEERING", "OperatorError", "OperatorOptions", "run_operator"]
@@ -82,7 +83,8 @@ async def run_operator(options: OperatorOptions, environ: Mapping[str, str]) -> 
     if options.metrics_port:
         start_http_server(options.metrics_port)
     log.info("Working in %s", ", ".join(options.namespaces) or "all namespaces")
-    work = _Work(Notebooks(cluster, NotebookDefaults.from_environment(environ)))
+    seen = SeenNotebooks(cluster)
+    work = _Work(seen, Notebooks(cluster, seen, NotebookDefaults.from_environment(environ)))
     await kopf.operator(
         registry=_registry(work),
         settings=_settings(options),
@@ -155,7 +157,8 @@ def _registry(work: _Work) -> kopf.OperatorRegistry:
 class _Work:
     """Changes put into a queue, and the queue worked on, once what there is has been read."""
 
-    def __init__(self, notebooks: Notebooks) -> None:
+    def __init__(self, seen: SeenNotebooks, notebooks: Notebooks) -> None:
+        self._seen = seen
         self._notebooks = notebooks
         self._queue: WorkQueue[str] = WorkQueue()
         self._stale = asyncio.Event()
@@ -185,7 +188,7 @@ class _Work:
             self._begun = True
             self._fresh.clear()
             self._stale.set()
-        for key in self._notebooks.saw(kind, change, item):
+        for key in self._seen.saw(kind, change, item):
             self._queue.add(key)
 
     async def _keep_fresh(self) -> None:
@@ -195,12 +198,13 @@ class _Work:
             self._stale.clear()
             await asyncio.sleep(SETTLING)
             try:
-                keys = await self._notebooks.refresh()
+                keys = await self._seen.refresh()
             except API_ERRORS as error:
                 log.warning("What there is could not be read: %s; trying again", error_text(error))
                 self._stale.set()
                 await asyncio.sleep(failures.delay())
                 continue
+            self._notebooks.doubt()
             if not self._stale.is_set():
                 self._fresh.set()
                 for key in keys:
@@ -242,8 +246,7 @@ class _Work:
 
     def _count(self) -> None:
         phases = Counter(
-            str((body.get("status") or {}).get("phase", ""))
-            for body in self._notebooks.known["JupyterNotebook"].values()
+            str((body.get("status") or {}).get("phase", "")) for body in self._seen.known["JupyterNotebook"].values()
         )
         for phase in Phase:
             OPERATOR_RESOURCES.labels("JupyterNotebook", phase.value).set(phases[phase.value])

@@ -18,7 +18,7 @@ from jhkube.operator.known import EVENTS_OF_A_POD, PODS_WITH_EVENTS, Known, Know
 from jhkube.operator.notebook_objects import HASH_ANNOTATION, UID_LABEL, has_owner, notebook_objects
 from jhkube.operator.notebook_spec import DEFAULT_IMAGE, NotebookDefaults, kept_token, object_name, read_notebook
 from jhkube.operator.notebook_status import current_pod, notebook_outcome, notebook_status
-from jhkube.operator.notebooks import Notebooks
+from jhkube.operator.seen_notebooks import SeenNotebooks
 from jhkube.operator.start_script import BASH_PROFILE, START
 from jhkube.operator_models import ConfigError
 from tests.accounts import OWN
@@ -483,14 +483,14 @@ async def test_what_watches_tell_while_lists_are_read_is_not_lost():
     changed = resource(image="x:2")
     changed["metadata"]["resourceVersion"] = "8"
     cluster = Told([("ADDED", newer), ("MODIFIED", changed), ("DELETED", {"metadata": GONE})])
-    notebooks = cluster.notebooks = Notebooks(cluster, DEFAULTS)
+    notebooks = cluster.notebooks = SeenNotebooks(cluster)
     assert await notebooks.refresh() == {"labs/newer", "labs/study"}
     study = notebooks.known["JupyterNotebook"].get("labs/study")
     assert study["spec"]["imDataManager"]["image"] == "x:2"
 
 
 def test_a_change_concerns_the_notebook_that_it_is_about():
-    notebooks = Notebooks(Cluster(["labs"]), DEFAULTS)
+    notebooks = SeenNotebooks(Cluster(["labs"]))
     study = resource()
     study["status"] = {"phase": "Failed"}
     assert notebooks.saw("JupyterNotebook", "ADDED", study) == {"labs/study"}
