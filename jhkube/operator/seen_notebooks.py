@@ -110,7 +110,8 @@ class SeenNotebooks:
             Where the API server refuses.
         """
         # What watches tell while the lists come may be newer than these.
-        self._meanwhile = meanwhile = []
+        meanwhile: list[tuple[str, str | None, Mapping[str, Any]]] = []
+        self._meanwhile = meanwhile
         try:
             lists = {
                 kind: await self._cluster.listed(kind, **({"label_selector": UID_LABEL} if kind == "Pod" else {}))
