@@ -57,8 +57,8 @@ def run(config: Config, arguments: argparse.Namespace) -> int:
         if error.name != "kopf":
             raise
         raise CommandError("kopf is not installed: run `pip install 'jhkube[operator]'`") from None
-    _set_up_log(Settings(os.environ)["log.format"])
     load_cluster_configuration()
+    _set_up_log(Settings(os.environ)["log.format"])
     options = OperatorOptions(
         namespaces=() if arguments.all_namespaces else tuple(arguments.namespace) or (own_namespace(),),
         standalone=arguments.standalone,

@@ -454,3 +454,13 @@ def test_a_locale_without_arrows_is_no_error(tmp_path):
     )
     assert ended.returncode == 2
     assert b"? Put it right first" in ended.stdout
+
+
+def test_an_operator_needs_a_cluster_and_no_configuration(kubeconfig_of, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["operator", "--crds"]) == 0
+    names = [each["metadata"]["name"] for each in yaml.safe_load_all(capsys.readouterr().out)]
+    assert names == ["jupyternotebooks.squonk.it", "kopfpeerings.kopf.dev", "clusterkopfpeerings.kopf.dev"]
+    kubeconfig_of(None)
+    assert main(["operator"]) == 2
+    assert capsys.readouterr().err.startswith("jhkube operator: no cluster is configured: there is no kubeconfig ")
