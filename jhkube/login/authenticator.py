@@ -17,7 +17,7 @@ from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.login.claims import ClaimError, claim, groups_in, name_claim
 from jhkube.login.client import CONNECTIONS, ProviderClient, scopes_in
 from jhkube.login.errors import NoAccount, OddClaim, Refused
-from jhkube.login.logout import LeavingHandler
+from jhkube.login.logout import LeavingHandler, tell_leaving
 from jhkube.login.owners import NameOwners
 from jhkube.login.servers import RunningServers
 from jhkube.login.sessions import Limits, Sessions, stamp
@@ -196,6 +196,8 @@ class ProviderAuthenticator(LoginTraits, OAuthenticator):
         if not self.enable_auth_state:
             return True
         outcome = await self.sessions.refresh(user, handler)
+        if outcome is False:
+            tell_leaving(user)
         if outcome is False and handler is not None and not hasattr(handler, "_token_authenticated"):
             # jupyterhub 6.1 reads this attribute next, and its pages without API tokens never set it.
             handler._token_authenticated = False
