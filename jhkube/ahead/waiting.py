@@ -39,7 +39,7 @@ UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnect
 
 MODULES = (
     "jupyterhub.singleuser",
-    "jupyterlab.labhubapp",
+    "jupyterlab.labapp",
     "jupyter_server.serverapp",
     "jupyter_server.services.contents.largefilemanager",
     "jupyter_server.services.kernels.kernelmanager",
@@ -57,7 +57,11 @@ MODULES = (
     "jinja2.ext",
     "sqlite3",
 )
-"""What a single-user server imports, as far as an image has it; its handlers and extensions are not listed."""
+"""What a single-user server imports, as far as an image has it; its handlers and extensions are not listed.
+
+Not `jupyterlab.labhubapp`: its import changes Jupyter's handlers for a server that does not begin as jupyterhub's
+extension, and nobody could log in to one that does.
+"""
 
 
 class Deadline:

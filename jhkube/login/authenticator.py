@@ -19,7 +19,7 @@ from jhkube.login.client import CONNECTIONS, ProviderClient, scopes_in
 from jhkube.login.errors import NoAccount, OddClaim, Refused
 from jhkube.login.guest_traits import GuestTraits
 from jhkube.login.guests import GuestLimits, GuestLoginHandler, Guests, login_page
-from jhkube.login.logout import LeavingHandler
+from jhkube.login.logout import LeavingHandler, tell_leaving
 from jhkube.login.owners import NameOwners
 from jhkube.login.servers import RunningServers
 from jhkube.login.sessions import Limits, Sessions, stamp
@@ -244,6 +244,8 @@ class ProviderAuthenticator(LoginTraits, GuestTraits, OAuthenticator):
             outcome: bool | dict[str, Any] = self.guests.may_stay(await user.get_auth_state())
         else:
             outcome = await self.sessions.refresh(user, handler)
+        if outcome is False:
+            tell_leaving(user)
         if outcome is False and handler is not None and not hasattr(handler, "_token_authenticated"):
             # jupyterhub 6.1 reads this attribute next, and its pages without API tokens never set it.
             handler._token_authenticated = False
