@@ -238,61 +238,6 @@ def operator_permissions(namespace: str | None) -> tuple[Permission, ...]:
     )
 
 
-def operator_permissions(namespace: str | None) -> tuple[Permission, ...]:
-    """Return everything that the account of `jhkube operator` must be allowed.
-
-    It may not read Secrets: what it has written into one, it makes again from the notebook.
-
-    Parameters
-    ----------
-    namespace
-        Where it works; None for all namespaces.
-
-    Examples
-    --------
-    >>> sorted({each.verb for each in operator_permissions("labs") if each.resource == "secrets"})
-    ['create', 'delete', 'patch']
-    """
-    notebooks, squonk, peers = "jupyternotebooks", "squonk.it", "kopf.dev"
-    peerings = "kopfpeerings" if namespace else "clusterkopfpeerings"
-    seen = {"list": "see what there is at the start", "watch": "see what changes"}
-    made = {"create": "make it for a notebook", "update": "change it with its notebook"}
-    taken_back = {"delete": "take it back where the rest of a notebook is refused"}
-    table: tuple[tuple[str, str, dict[str, str]], ...] = (
-        (squonk, notebooks, {"list": "see which notebooks are asked for", "watch": "see at once what is asked for"}),
-        (squonk, f"{notebooks}/status", {"patch": "tell how a notebook stands, and its URL"}),
-        (
-            peers,
-            peerings,
-            {
-                **seen,
-                "create": "have a place to agree with other operators",
-                "patch": "agree with other operators on which of them works",
-            },
-        ),
-        ("apps", "deployments", {**seen, **made}),
-        ("networking.k8s.io", "ingresses", {**seen, **made, **taken_back}),
-        ("", "services", {**seen, **made, **taken_back}),
-        ("", "secrets", {"create": made["create"], "patch": made["update"], **taken_back}),
-        ("", "pods", {"list": "see why a notebook does not start", "watch": "see when a notebook is ready"}),
-        ("", "persistentvolumeclaims", {"list": "see whether a notebook's claim is there", "watch": seen["watch"]}),
-        (
-            "",
-            "events",
-            {
-                "list": "tell why a notebook does not start",
-                "watch": "tell it at once",
-                "create": "tell of it at the notebook",
-            },
-        ),
-    )
-    return tuple(
-        Permission(verb, resource, namespace, reason, group=group)
-        for group, resource, reasons in table
-        for verb, reason in reasons.items()
-    )
-
-
 def role_rules(wanted: Iterable[Permission]) -> dict[str | None, list[dict[str, Any]]]:
     """Return the rules of the Roles that allow all this, by namespace; those under None need a ClusterRole.
 
