@@ -370,7 +370,7 @@ async def test_eight_start_at_once_and_nothing_is_left(form, cluster):
     for guest in guests:
         assert await guest.until(lambda pods: not pods) == []
     async with asyncio.timeout(LONG):
-        while any("--" in each.metadata.name for each in await secrets_of(cluster)):
+        while any(each.metadata.name.startswith("jupyter-guest-0") for each in await secrets_of(cluster)):
             await asyncio.sleep(0.2)
 
 
