@@ -14,7 +14,7 @@ from kubespawner.clients import shared_client
 
 from jhkube.cluster_accounts import ClusterAccount, Right, access_review, is_allowed
 from jhkube.identity import made_for
-from jhkube.kube import FORBIDDEN, NOT_FOUND, plain_answer
+from jhkube.kube import API_ERRORS, FORBIDDEN, NOT_FOUND, plain_answer
 from jhkube.pod.own_secrets import list_name, object_name, secrets_in
 from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
 from jhkube.pod.volume_claims import ClaimAction, ClaimPlan, claim_action, owner_patch
@@ -240,13 +240,26 @@ async def delete_own_secrets(api: Any, namespace: str, subject: str, timeout: fl
     found = secrets_in(await read_list_of_secrets(api, namespace, subject, timeout), subject)
     names = [object_name(subject, each.name) for each in found]
     deletions = [partial(api.delete_namespaced_secret, name) for name in names]
-    for delete in (*deletions, partial(api.delete_namespaced_config_map, list_name(subject))):
+    failed: list[Exception] = []
+    for delete in deletions:
         try:
-            async with asyncio.timeout(timeout):
-                await plain_answer(delete, namespace)
-        except ApiException as error:
-            if error.status != NOT_FOUND:
-                raise
+            await _delete(delete, namespace, timeout)
+        except API_ERRORS as error:
+            failed.append(error)
+    if failed:
+        # The list stays: an operator finds there what is left.
+        raise failed[0]
+    await _delete(partial(api.delete_namespaced_config_map, list_name(subject)), namespace, timeout)
+
+
+async def _delete(delete: Any, namespace: str, timeout: float) -> None:
+    """Delete an object, unless it is gone already."""
+    try:
+        async with asyncio.timeout(timeout):
+            await plain_answer(delete, namespace)
+    except ApiException as error:
+        if error.status != NOT_FOUND:
+            raise
 
 
 async def owner_of_namespace(api: Any, name: str) -> str | None:

@@ -133,7 +133,12 @@ class OwningSpawner(ChoosingSpawner):
 
     async def delete_forever(self) -> None:
         """Delete what is the person's own, together with KubeSpawner's claim, when the person is deleted."""
-        await super().delete_forever()
+        try:
+            await super().delete_forever()
+        finally:
+            await self._delete_own_secrets()
+
+    async def _delete_own_secrets(self) -> None:
         subject = "" if self.name or not self.own_secrets else await self._subject_now()
         if subject:
             await delete_own_secrets(self.api, self.namespace, subject, self.k8s_api_request_timeout)

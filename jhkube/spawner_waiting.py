@@ -162,7 +162,9 @@ class WaitingSpawner(WatchedSpawner, OwningSpawner):
         except OptionError:
             # It is half typed, and a start would be refused.
             return
-        self._prepare(choice)
+        # The person may have pressed Start meanwhile.
+        if self._may_wait():
+            self._prepare(choice)
 
     async def _make_ahead(self, options: dict[str, Any]) -> WaitingPod:
         """Make a waiting pod, in the order of JupyterHub's and KubeSpawner's start.

@@ -193,7 +193,7 @@ class Keeper:
                 found, message = _trouble(reflector.pods.get(waiting.place), waiting)
                 if message:
                     self._failed[person] = _Failed(waiting.server, waiting.options, message)
-                if found or not await is_wanted():
+                if found or not await self._is_wanted(waiting, is_wanted):
                     reason = found or "NotAllowed"
                     break
                 await set_within(wake, min(left, _BETWEEN_LOOKS))
@@ -201,6 +201,14 @@ class Keeper:
             del self._minding[person]
             self._forget(person)
             await self.give_up(waiting, reason)
+
+    async def _is_wanted(self, waiting: WaitingPod, is_wanted: Callable[[], Awaitable[bool]]) -> bool:
+        """Say whether the person could still start it; an error says nothing about that, and the time ends anyway."""
+        try:
+            return await is_wanted()
+        except Exception:
+            self.log.warning("Whether pod %s is still wanted cannot be said", waiting.place, exc_info=True)
+            return True
 
     def view(self, person: str, server: str, pods: Mapping[str, Any]) -> AheadView:
         """Return what the form of a person's server says.
@@ -237,7 +245,9 @@ class Keeper:
                 await asyncio.wait({making.task}, timeout=_MAKING_PATIENCE)
             if not making.task.done():
                 await cancel(making.task)
-            self._making.pop(person, None)
+            # Another may have begun meanwhile.
+            if self._making.get(person) is making:
+                del self._making[person]
         return self._forget(person)
 
     def _forget(self, person: str) -> WaitingPod | None:

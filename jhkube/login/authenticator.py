@@ -256,6 +256,8 @@ class ProviderAuthenticator(LoginTraits, GuestTraits, OAuthenticator):
         done = super().pre_spawn_start(user, spawner)
         if isawaitable(done):
             await done
+        if await self.guests.is_over(user):
+            raise Refused("Your time as a guest is over.")
         hook: Any = self.refresh_user_hook
         if hook is None and self.enable_auth_state and self.auth_refresh_age and self.refresh_pre_spawn:
             await self.sessions.check_start(user, spawner._log_name)
@@ -299,6 +301,7 @@ class ProviderAuthenticator(LoginTraits, GuestTraits, OAuthenticator):
             if not (await reply if isawaitable(reply) else reply):
                 raise Refused("the person is no longer allowed on this hub")
         await self.check_identity(user.db, model)
+        self._check_no_guest({**model, "name": user.name})
 
     async def renewed_state(self, handler: Any, auth_state: Mapping[str, Any]) -> Mapping[str, Any]:
         """Exchange the refresh token; return what upstream keeps of the answer."""

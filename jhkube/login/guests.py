@@ -19,6 +19,7 @@ from typing import Any, Final
 from jupyterhub import orm
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.utils import maybe_future, url_path_join
+from sqlalchemy.exc import SQLAlchemyError
 from tornado.escape import url_escape
 
 from jhkube.identity import AUTH_STATE_KEY, GUEST_PREFIX, GUEST_SUBJECT, UserIdentity, is_guest_name
@@ -97,7 +98,7 @@ class Guests:
         there = {user.name for user in _guests_in(handler.db)}
         if len(there | self._arriving.keys()) >= limits.limit:
             raise TooManyGuests("This hub has no room for more guests at the moment. Please try again later.")
-        self.admit(handler.request.remote_ip, now)
+        self.admit(_address(handler.request), now)
         name = _new_name()
         # Taken before anything is awaited, so that two who come at once are counted both.
         self._arriving[name] = (now, -1)
@@ -180,26 +181,47 @@ class Guests:
         # The hub's application is not complete yet.
         await asyncio.sleep(FIRST_LOOK)
         while True:
-            left = 0
-            for orm_user in _guests_in(app.db):
-                try:
-                    async with asyncio.timeout(REMOVED_IN):
-                        left += not await self._removed(app, app.users[orm_user])
-                except Exception as error:
-                    left += 1
-                    self._log.warning("A guest is not removed yet: %s: %s", type(error).__name__, error)
+            try:
+                left = await self._remove_all(app)
+            except SQLAlchemyError as error:
+                # The session is the hub's own: without this, each later question of anybody's would fail too.
+                app.db.rollback()
+                left = 1
+                self._log.warning("Guests cannot be looked for: %s; trying again", type(error).__name__)
             if self._limits is None and not left:
                 return
             await asyncio.sleep(every)
 
+    async def _remove_all(self, app: Any) -> int:
+        """Remove the guests who are due; return how many there are still."""
+        left = 0
+        for orm_user in _guests_in(app.db):
+            try:
+                async with asyncio.timeout(REMOVED_IN):
+                    left += not await self._removed(app, app.users[orm_user])
+            except SQLAlchemyError:
+                raise
+            except Exception as error:
+                left += 1
+                self._log.warning("A guest is not removed yet: %s: %s", type(error).__name__, error)
+        return left
+
+    async def is_over(self, user: Any) -> bool:
+        """Say whether a guest's time is over, so that nothing of theirs starts any more.
+
+        Parameters
+        ----------
+        user
+            Anybody, as the hub knows them.
+        """
+        return is_guest_name(user.name) and self._is_due(user.orm_user) and is_guest(await user.get_auth_state())
+
     async def _removed(self, app: Any, user: Any) -> bool:
         """Remove a guest who is due, with everything of theirs; return whether they are gone."""
-        if not self._is_due(user.orm_user) or not is_guest(await user.get_auth_state()):
+        if not await self.is_over(user):
             return False
         for spawner in list(user.spawners.values()):
-            if spawner.pending:
-                return False
-            if spawner.active:
+            if spawner.active and not spawner.pending:
                 await self._servers.end(app, user, spawner, "is of a guest whose time is over")
         # A start may have begun meanwhile.
         if any(spawner.active for spawner in user.spawners.values()):
@@ -241,6 +263,19 @@ def _guests_in(db: Any) -> list[Any]:
 def _new_name() -> str:
     """Return a name that nobody can guess."""
     return GUEST_PREFIX + base64.b32encode(secrets.token_bytes(13)).decode().lower()[:20]
+
+
+def _address(request: Any) -> str:
+    """Return the address that a request comes from: the last that no trusted proxy has.
+
+    tornado's `remote_ip` is no answer: it believes `X-Real-Ip`, which the hub's proxy lets pass from anybody.
+    """
+    context = request.connection.context
+    told = [each.strip() for each in reversed(request.headers.get("X-Forwarded-For", "").split(",")) if each.strip()]
+    stranger = next((each for each in told if each not in context.trusted_downstream), None)
+    if stranger or told:
+        return str(stranger or told[-1])
+    return str(context.address[0]) if isinstance(context.address, tuple) else ""
 
 
 def _network(address: str) -> str:

@@ -169,6 +169,9 @@ class NotebookDefaults:
     node_selector: tuple[str, str] | None = ("informaticsmatters.com/purpose-application", "yes")
     """The label of the nodes that they run on (`JO_POD_NODE_SELECTOR_KEY`, `JO_POD_NODE_SELECTOR_VALUE`)."""
 
+    domains: frozenset[str] = frozenset()
+    """The hosts that a notebook may name, next to the one above (`INGRESS_DOMAINS`, by spaces); any if empty."""
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> NotebookDefaults:
         """Return what the environment says, by the names that the existing operator has for it.
@@ -185,6 +188,7 @@ class NotebookDefaults:
         priority_class = environ.get("JO_DEFAULT_POD_PRIORITY_CLASS", "im-application-low")
         return cls(
             ingress_domain=environ.get("INGRESS_DOMAIN", "").lower(),
+            domains=frozenset(environ.get("INGRESS_DOMAINS", "").lower().split()),
             ingress_tls_secret=environ.get("INGRESS_TLS_SECRET", ""),
             ingress_cert_issuer=environ.get("INGRESS_CERT_ISSUER", ""),
             allow_http=environ.get("INGRESS_ALLOW_HTTP", "").lower() in ("1", "true", "yes"),
@@ -281,6 +285,9 @@ def read_notebook(body: Mapping[str, Any], defaults: NotebookDefaults) -> Notebo
     ):
         if not value:
             raise ConfigError(f"spec.imDataManager.{place}: is missing: it should be {wanted}")
+    if defaults.domains and domain not in defaults.domains | {defaults.ingress_domain}:
+        allowed = ", ".join(sorted(defaults.domains | {defaults.ingress_domain} - {""}))
+        raise ConfigError(f"spec.imDataManager.ingressDomain: {domain!r} is not a host for notebooks: {allowed}")
     if not tls_secret and not cert_issuer and not defaults.allow_http:
         raise ConfigError(
             "spec.imDataManager.ingressTlsSecret: is missing, and the operator has neither INGRESS_TLS_SECRET nor"

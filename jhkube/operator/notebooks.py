@@ -66,6 +66,8 @@ class Notebooks:
         self._seen = seen
         self._defaults = defaults
         self._remakes: dict[str, tuple[Backoff, float]] = {}
+        # Which state of a resource the API server refused, and until when it is not tried again.
+        self._refused: dict[str, tuple[object, Backoff, float]] = {}
         # The Secrets that are there for certain, by the notebook's key: the operator may not read Secrets.
         self._secrets: set[str] = set()
 
@@ -92,7 +94,13 @@ class Notebooks:
             # What was made for it goes by its owner references.
             self._secrets.discard(key)
             self._remakes.pop(key, None)
+            self._refused.pop(key, None)
             return None
+        state = (body["metadata"]["uid"], body["metadata"].get("generation"))
+        refused = self._refused.get(key)
+        if refused and refused[0] == state and (left := refused[2] - time.monotonic()) > 0:
+            # What was made and taken back again is a change that a watch tells of, too.
+            return left
         try:
             notebook = read_notebook(body, self._defaults)
             token = kept_token(body) or "".join(secrets.choice(_ALPHABET) for _ in range(32))
@@ -122,7 +130,11 @@ class Notebooks:
                 raise
             failure = admission_failure(error)
             await self._tell(body, None, "", Outcome(Phase.FAILED, failure.reason, failure.message))
-            raise
+            backoff = refused[1] if refused and refused[0] == state else Backoff(free=0, first=0.5, longest=300.0)
+            delay = backoff.delay()
+            self._refused[key] = (state, backoff, time.monotonic() + delay)
+            return delay
+        self._refused.pop(key, None)
         return await self._look(key, body, notebook, token, restarts)
 
     def _obstacle(self, notebook: Notebook, children: Mapping[str, Mapping[str, Any] | None]) -> Outcome | None:
@@ -134,10 +146,11 @@ class Notebooks:
                     return LEFT
                 message = f"There is a {kind} {name} already that is not this notebook's. Choose another name for it."
                 return Outcome(Phase.FAILED, "NameTaken", message)
-        claim = self._seen.known["PersistentVolumeClaim"].get(f"{notebook.namespace}/{notebook.claim}")
-        if children["Deployment"] is not None:
+        deployment = children["Deployment"]
+        if deployment is not None and notebook.claim in _claims(deployment):
             # One that runs is left alone: its pod says what becomes of it.
             return None
+        claim = self._seen.known["PersistentVolumeClaim"].get(f"{notebook.namespace}/{notebook.claim}")
         if claim is None:
             message = f"The claim {notebook.claim} does not exist. The notebook starts when it is there."
             return Outcome(Phase.FAILED, "ClaimNotFound", message)
@@ -214,8 +227,8 @@ class Notebooks:
         except ApiException as error:
             if error.status != CONFLICT:
                 raise
-            if not is_current:
-                await self._patch_secret(notebook, wanted)
+            # It may be another operator's, with another token, where both made it at once.
+            await self._patch_secret(notebook, wanted)
         self._secrets.add(key)
         return made
 
@@ -289,6 +302,12 @@ def _is_left_by(child: Mapping[str, Any], name: str) -> bool:
     """Return whether an object was made for a notebook of this name; the garbage collector then takes it away."""
     owners = child["metadata"].get("ownerReferences") or ()
     return any((owner["kind"], owner["name"]) == ("JupyterNotebook", name) for owner in owners)
+
+
+def _claims(deployment: Mapping[str, Any]) -> list[str]:
+    """Return the names of the claims that a Deployment's pods mount."""
+    volumes = deployment["spec"]["template"]["spec"].get("volumes") or ()
+    return [each["persistentVolumeClaim"]["claimName"] for each in volumes if each.get("persistentVolumeClaim")]
 
 
 def _age(body: Mapping[str, Any], now: datetime) -> float:

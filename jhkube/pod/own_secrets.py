@@ -147,7 +147,6 @@ def own_secret_manifest(subject: str, name: str, files: Mapping[str, str], label
             type="Opaque",
             metadata=_metadata(object_name(subject, name), subject, labels),
             data={file: b64encode(text.encode()).decode() for file, text in files.items()},
-            immutable=True,
         )
     )
 

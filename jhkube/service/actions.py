@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from jhkube.cluster_accounts import STARTS, Right
+from jhkube.identity import GUEST_SUBJECT
 from jhkube.service.claim_views import check_growth, check_unused, claim_view, homes_on, storage_class_view
 from jhkube.service.cluster import Cluster
 from jhkube.service.event_views import event_views
@@ -346,6 +347,8 @@ class Actions:
             check_new_claim(claims, asked["size"], most=limits.own, largest=limits.largest or limits.usual)
             if not hub.subject:
                 raise Refusal(HTTPStatus.CONFLICT, UNKNOWN_PERSON)
+            if hub.subject.startswith(GUEST_SUBJECT):
+                raise Refusal(HTTPStatus.FORBIDDEN, "Guests cannot make disks. Log in to have some.")
             await self._check_right(hub, STARTS[1])
             name = claim_name(person.name, asked["name"], own_namespace=bool(hub.own_namespace))
             claim = new_claim(name, person.name, hub.subject, asked)

@@ -82,6 +82,8 @@ class OwnSecrets:
             secret = own_secret_manifest(subject, name, files, labels)
             await self._cluster.make_secret(hub.namespace, secret)
         except Refusal:
+            # It may have been made all the same, and what is not on the list could never be deleted.
+            await self._cluster.delete_secret(hub.namespace, object_name(subject, name))
             without = list_manifest(subject, secrets, found, labels)
             await self._cluster.write_list_of_secrets(hub.namespace, without)
             raise

@@ -131,6 +131,12 @@ async def test_the_header_of_a_person_counts_only_from_a_gateway_with_the_scope_
     assert (await asked(gateway, "ada", "eve"))[0] == 401
     assert (await asked("monitor" * 6, "ada"))[0] == 403
     assert await asked(ada, "eve") == (200, "ada")
+    # What a page of another site can make a browser send without asking: the gateway adds its token all the same.
+    url, plain = f"{service.url}kubeflow/api/namespaces/ada/notebooks", {"Content-Type": "text/plain"}
+    for strange in (plain, {"Content-Type": "application/json", "Sec-Fetch-Site": "same-site"}):
+        headers = {"Authorization": f"token {gateway}", "kubeflow-userid": "ada", **strange}
+        async with aiohttp.request("POST", url, headers=headers, data='{"name": "other"}') as answer:
+            assert (answer.status, "its own site" in await answer.text()) == (403, True)
     async with aiohttp.request(
         "GET", f"{service.url}api/servers", headers={"Authorization": f"token {gateway}", "kubeflow-userid": "ada"}
     ) as answer:

@@ -49,9 +49,9 @@ class Visitor:
         Where the proxy says that it is.
     """
 
-    def __init__(self, hub: RunningHub, address: str) -> None:
+    def __init__(self, hub: RunningHub, address: str, **more: str) -> None:
         self.hub = hub
-        headers = {"X-Forwarded-For": address, "Sec-Fetch-Mode": "navigate"}
+        headers = {"X-Forwarded-For": address, "Sec-Fetch-Mode": "navigate", **more}
         self.session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), headers=headers)
 
     async def __aenter__(self) -> Visitor:
@@ -147,6 +147,9 @@ async def test_one_address_makes_so_many_guests_and_no_more(guest_hub):
     assert await answers(["2001:db8:0:2::1"]) == [302]
     # The proxy's own word counts, and not what comes with the request.
     assert await answers(["2001:db8:0:2::2, 2001:db8:0:1::9"]) == [429]
+    async with Visitor(guest_hub, "2001:db8:0:1::9", **{"X-Real-Ip": "192.0.2.77"}) as visitor:
+        answer, _ = await visitor.become_guest()
+        assert answer.status == 429
 
 
 async def test_a_real_login_is_never_a_guest(guest_hub, add_person, browse):

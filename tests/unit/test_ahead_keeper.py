@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -113,3 +114,11 @@ async def test_a_person_too_many_has_no_pod_and_the_others_keep_theirs(keeper):
     await making.until("small")
     assert keeper.view("bob", "", {}) == AheadView("none")
     keeper.drop("ada", "Logout")
+
+
+async def test_an_error_says_nothing_about_who_may_start_what_waits(keeper, caplog):
+    async def away() -> bool:
+        raise RuntimeError("the database is away")
+
+    assert await keeper._is_wanted(SimpleNamespace(place="labs/jupyter-ada--1"), away)
+    assert "labs/jupyter-ada--1" in caplog.text

@@ -107,6 +107,11 @@ def test_an_amount_that_is_said_alone_wins_over_the_default_of_the_other(resourc
         ),
         (NotebookDefaults(ingress_domain="a.org"), {}, "without TLS the notebook's token would cross the network"),
         (DEFAULTS, {"ingressDomain": "https://a.org"}, "spec.imDataManager.ingressDomain: should be the name"),
+        (
+            NotebookDefaults(ingress_domain="a.org", domains=frozenset({"b.org"}), allow_http=True),
+            {"ingressDomain": "hub.org"},
+            "spec.imDataManager.ingressDomain: 'hub.org' is not a host for notebooks: a.org, b.org",
+        ),
         (DEFAULTS, {"labels": ["/x=1"]}, "spec.imDataManager.labels[0]: should be key=value"),
         (DEFAULTS, {"labels": ["x"]}, "spec.imDataManager.labels[0]: should be key=value"),
         (DEFAULTS, {"project": {"claimName": "c", "id": "a/../b"}}, "project.id: should be a folder of the claim"),

@@ -35,14 +35,17 @@
   const next = () => {
     clearTimeout(timer);
     timer = setTimeout(async () => {
-      if (document.hidden || await ask()) next();
+      const asked = changes;
+      if ((document.hidden || await ask()) && asked === changes) next();
     }, PERIOD);
   };
   const tell = async () => {
     const sent = new FormData(whole);
     const fields = {};
     for (const name of new Set(sent.keys())) fields[name] = sent.getAll(name).filter((value) => typeof value === "string");
-    if (await ask(fields)) next();
+    // A newer change has a timer of its own.
+    const asked = changes;
+    if (await ask(fields) && asked === changes) next();
   };
   whole.addEventListener("input", () => {
     // What was said was said of another choice.

@@ -88,7 +88,25 @@ class GatewayMixin(Identified):
                 HTTPStatus.UNAUTHORIZED,
                 f"The gateway does not say for whom it asks. It has to send the header {USER_HEADER}, and only once.",
             )
+        self._check_same_site()
         return named[0]
+
+    def _check_same_site(self) -> None:
+        """Refuse what a page of another site may have sent: the gateway knows a browser by its cookie alone.
+
+        The hub's XSRF check is for its own cookies, and a request of a service's token passes it.
+        """
+        if self.request.method in SAFE_METHODS:
+            return
+        kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        site = self.request.headers.get("Sec-Fetch-Site", "none")
+        # A browser asks before it sends JSON to another site, and nobody here says yes.
+        if site not in ("same-origin", "none") or (self.request.body and kind != "application/json"):
+            raise Refusal(
+                HTTPStatus.FORBIDDEN,
+                "Through a gateway, a request that changes something has to come from its own site, with the "
+                "Content-Type application/json.",
+            )
 
 
 class ConnectHandler(GatewayMixin):
