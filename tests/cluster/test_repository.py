@@ -71,7 +71,8 @@ async def test_a_private_repository_is_cloned_as_the_person_and_never_touched_ag
     shown = await inside(
         # Other tests push to it.
         "cd ~/notes && git branch --show-current && git config remote.origin.url && ls README.md &&"
-        ' stat -c %U . README.md && git log --format=%s | tail -n 1 && printf "%s\\n" "$LABEL" "$SURVEY" && ls -d ~/.jhkube* 2>/dev/null'
+        " stat -c %U . README.md && git log --format=%s | tail -n 1 &&"
+        ' printf "%s\\n" "$LABEL" "$SURVEY" && ls -d ~/.jhkube* 2>/dev/null'
     )
     assert shown.splitlines() == ["main", notes, "README.md", NAME, NAME, "Begin", value, "deep"]
     pod = await pod_of(cluster.core, cluster.namespace, NAME)
