@@ -346,6 +346,19 @@ async def test_a_change_restarts_it_and_says_so(world):
     )
 
 
+async def test_one_that_runs_goes_on_where_its_claim_is_changed_to_one_that_is_not_there(world):
+    await world.reach("study", "Running")
+    before = await world.apps.read_namespaced_deployment("study", world.namespace)
+    project = world.spec()["imDataManager"]["project"]
+    await world.change("study", project={**project, "claimName": "nowhere-else"})
+    status = await world.reach("study", "Failed")
+    assert status["message"].startswith("The claim nowhere-else does not exist.")
+    after = await world.apps.read_namespaced_deployment("study", world.namespace)
+    assert after.spec.template == before.spec.template
+    await world.change("study", project=project)
+    await world.reach("study", "Running")
+
+
 async def test_what_is_deleted_of_it_is_made_again(world):
     await world.apps.delete_namespaced_deployment("study", world.namespace)
     await world.core.delete_namespaced_service("study", world.namespace)
@@ -445,32 +458,19 @@ async def test_what_cannot_be_is_told_and_nothing_of_it_is_made(world):
 
 async def test_what_the_api_server_refuses_is_tried_less_and_less_often(world):
     # An Ingress has no address for a host: the Service is made, and taken back each time.
-    await world.create("refused", world.spec(ingressDomain="10.0.0.1"))
-    status = await world.reach("refused", "Failed")
-    assert "host" in status["message"]
+    await world.create("no-host", world.spec(ingressDomain="10.0.0.1"))
+    status = await world.reach("no-host", "Failed")
+    assert "does not accept this server as it is configured" in status["message"]
     made = set()
     until = asyncio.get_running_loop().time() + 8
     while asyncio.get_running_loop().time() < until:
         services = await world.core.list_namespaced_service(world.namespace)
-        made |= {each.metadata.uid for each in services.items if each.metadata.name == "refused"}
+        made |= {each.metadata.uid for each in services.items if each.metadata.name == "no-host"}
         await asyncio.sleep(0.02)
     assert len(made) <= 8
-    await world.change("refused", ingressDomain=None)
-    await world.until_made("refused", ALL)
-    await world.delete("refused")
-
-
-async def test_one_that_runs_goes_on_where_its_claim_is_changed_to_one_that_is_not_there(world):
-    await world.reach("study", "Running")
-    before = await world.apps.read_namespaced_deployment("study", world.namespace)
-    project = world.spec()["imDataManager"]["project"]
-    await world.change("study", project={**project, "claimName": "nowhere-else"})
-    status = await world.reach("study", "Failed")
-    assert status["message"].startswith("The claim nowhere-else does not exist.")
-    after = await world.apps.read_namespaced_deployment("study", world.namespace)
-    assert after.spec.template == before.spec.template
-    await world.change("study", project=project)
-    await world.reach("study", "Running")
+    await world.change("no-host", ingressDomain=None)
+    await world.until_made("no-host", ALL)
+    await world.delete("no-host")
 
 
 async def test_an_older_version_is_refused_with_a_sentence(world):
