@@ -34,6 +34,7 @@ class Addresses:
     """What a person opens, without a slash at the end."""
 
     hub_api_port: int
+    my_servers_port: int
     proxy_api_port: int
     github: str
     """The GitHub that people log in with."""
@@ -112,6 +113,7 @@ def _addresses(settings: Settings, real: bool) -> Addresses:
     return Addresses(
         hub=bind or f"http://127.0.0.1:{_free_port('127.0.0.1', 8000)}",
         hub_api_port=_free_port(settings.host, 8081),
+        my_servers_port=_free_port("127.0.0.1", 8082),
         proxy_api_port=_free_port("127.0.0.1", 8001),
         github=os.environ.get("JHKUBE_GITHUB_URL", "https://github.com")
         if real
@@ -140,6 +142,9 @@ def _programs(
         "JHKUBE_NAMESPACE": DEMO_NAMESPACE,
         "JHKUBE_REPOSITORIES": images.lab_image(settings).rpartition(":")[0],
         "JHKUBE_HOME_SIZE": "1Gi",
+        "JHKUBE_MY_SERVERS": "true",
+        "JHKUBE_MY_SERVERS_PORT": str(addresses.my_servers_port),
+        "JHKUBE_MY_SERVERS_LARGEST_DISK": "2Gi",
         "OAUTH_CALLBACK_URL": callback,
         "JHKUBE_GITHUB_URL": addresses.github,
         **here,
