@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import html
 import ipaddress
 import logging
@@ -181,13 +182,7 @@ class Guests:
         # The hub's application is not complete yet.
         await asyncio.sleep(FIRST_LOOK)
         while True:
-            try:
-                left = await self._remove_all(app)
-            except SQLAlchemyError as error:
-                # The session is the hub's own: without this, each later question of anybody's would fail too.
-                app.db.rollback()
-                left = 1
-                self._log.warning("Guests cannot be looked for: %s; trying again", type(error).__name__)
+            left = await self._remove_all(app)
             if self._limits is None and not left:
                 return
             await asyncio.sleep(every)
@@ -195,16 +190,27 @@ class Guests:
     async def _remove_all(self, app: Any) -> int:
         """Remove the guests who are due; return how many there are still."""
         left = 0
-        for orm_user in _guests_in(app.db):
+        try:
+            there = _guests_in(app.db)
+        except SQLAlchemyError as error:
+            self._note(app.db, error)
+            return 1
+        for orm_user in there:
             try:
                 async with asyncio.timeout(REMOVED_IN):
                     left += not await self._removed(app, app.users[orm_user])
-            except SQLAlchemyError:
-                raise
             except Exception as error:
                 left += 1
-                self._log.warning("A guest is not removed yet: %s: %s", type(error).__name__, error)
+                self._note(app.db, error)
         return left
+
+    def _note(self, db: Any, error: Exception) -> None:
+        """Tell that something kept guests from being removed; the next look tries it again."""
+        self._log.warning("A guest is not removed yet: %s: %s", type(error).__name__, error)
+        if isinstance(error, SQLAlchemyError):
+            # The session is the hub's own: without this, each later question of anybody's would fail too.
+            with contextlib.suppress(SQLAlchemyError):
+                db.rollback()
 
     async def is_over(self, user: Any) -> bool:
         """Say whether a guest's time is over, so that nothing of theirs starts any more.

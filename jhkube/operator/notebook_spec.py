@@ -285,9 +285,10 @@ def read_notebook(body: Mapping[str, Any], defaults: NotebookDefaults) -> Notebo
     ):
         if not value:
             raise ConfigError(f"spec.imDataManager.{place}: is missing: it should be {wanted}")
-    if defaults.domains and domain not in defaults.domains | {defaults.ingress_domain}:
-        allowed = ", ".join(sorted(defaults.domains | {defaults.ingress_domain} - {""}))
-        raise ConfigError(f"spec.imDataManager.ingressDomain: {domain!r} is not a host for notebooks: {allowed}")
+    allowed = defaults.domains | {defaults.ingress_domain} - {""}
+    if defaults.domains and domain not in allowed:
+        hosts = ", ".join(sorted(allowed))
+        raise ConfigError(f"spec.imDataManager.ingressDomain: {domain!r} is not a host for notebooks: {hosts}")
     if not tls_secret and not cert_issuer and not defaults.allow_http:
         raise ConfigError(
             "spec.imDataManager.ingressTlsSecret: is missing, and the operator has neither INGRESS_TLS_SECRET nor"

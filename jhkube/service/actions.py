@@ -343,12 +343,12 @@ class Actions:
         asked = request.body
         async with self._making_claim:
             hub, claims, pods = await self._claims(person)
+            if hub.subject.startswith(GUEST_SUBJECT):
+                raise Refusal(HTTPStatus.FORBIDDEN, "Guests cannot make disks. Log in to have some.")
             limits = self._disks
             check_new_claim(claims, asked["size"], most=limits.own, largest=limits.largest or limits.usual)
             if not hub.subject:
                 raise Refusal(HTTPStatus.CONFLICT, UNKNOWN_PERSON)
-            if hub.subject.startswith(GUEST_SUBJECT):
-                raise Refusal(HTTPStatus.FORBIDDEN, "Guests cannot make disks. Log in to have some.")
             await self._check_right(hub, STARTS[1])
             name = claim_name(person.name, asked["name"], own_namespace=bool(hub.own_namespace))
             claim = new_claim(name, person.name, hub.subject, asked)

@@ -188,6 +188,8 @@ async def test_a_list_of_secrets_that_says_that_it_is_anothers_is_nobodys(beside
 async def test_guests_and_people_whom_nobody_knows_have_no_secrets(beside: World) -> None:
     guest = "guest-" + "a2" * 10
     await beside.service.add(guest, "guest:00ff")
+    status, found = await beside.ask(guest, "POST", "claims", {"name": "archive", "size": "10Mi"})
+    assert (status, found["message"]) == (403, "Guests cannot make disks. Log in to have some.")
     assert (await beside.ask(guest, "PUT", "secrets/mine", {"files": {"key": "x"}}))[0] == 403
     assert (await beside.ask("tess", "GET", "secrets"))[0] == 409
 

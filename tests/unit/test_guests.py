@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
+from jupyterhub import orm
+from jupyterhub.utils import utcnow
+from sqlalchemy import create_engine
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 from traitlets.config import Config
 
 from jhkube.auth import GitHubOrgAuthenticator, OIDCOrgAuthenticator
 from jhkube.checks.configuration import configuration_results
 from jhkube.checks.configured import ConfiguredHub
-from jhkube.identity import UserIdentity
+from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.images.menu import ImageMenu
 from jhkube.login.errors import TooManyGuests
 from jhkube.login.guests import GuestLimits, Guests
@@ -168,3 +175,53 @@ async def test_the_check_tells_what_guests_lack_and_what_nobody_has_named_for_th
     config.JHKubeSpawner = Config(sizes=SIZES, ceilings={"groups": {"guests": {"servers": 1}}})
     config.ImageMenu.offers = [{"kinds": {"weekly": 1}, "groups": ["guests"]}]
     assert told() == []
+
+
+async def test_an_error_of_the_database_keeps_no_other_guest_and_ends_nothing(caplog):
+    engine = create_engine("sqlite://")
+    orm.Base.metadata.create_all(engine)
+    db = Session(engine)
+    names = ["guest-" + letter * 20 for letter in "abc"]
+    for name in names:
+        db.add(orm.User(name=name))
+    db.commit()
+    users = {each: SimpleNamespace(name=each.name) for each in db.query(orm.User)}
+    tried = []
+
+    class Removals(Guests):
+        async def _removed(self, app, user):
+            tried.append(user.name)
+            if user.name == names[1]:
+                # A name that is there: the session is of no use until it is rolled back.
+                app.db.add(orm.User(name=names[0]))
+                app.db.commit()
+            return True
+
+    guests = Removals(None, RunningServers(LOG), LOG)
+    assert await guests._remove_all(SimpleNamespace(db=db, users=users)) == 1
+    assert tried == names
+    assert IntegrityError.__name__ in caplog.text
+    assert db.query(orm.User).count() == 3
+
+
+async def test_a_server_that_is_pending_does_not_protect_the_others():
+    old = SimpleNamespace(created=utcnow(with_tz=False) - timedelta(days=2), last_activity=None)
+    ended = []
+
+    class Servers(RunningServers):
+        async def end(self, hub, user, spawner, why):
+            ended.append(spawner)
+            spawner.active = False
+
+    async def auth_state():
+        return {AUTH_STATE_KEY: {"subject": "guest:1"}}
+
+    def server(pending):
+        return SimpleNamespace(pending=pending, active=True)
+
+    servers = {"": server("spawn"), "work": server(None)}
+    user = SimpleNamespace(name=GUEST, orm_user=old, spawners=servers, get_auth_state=auth_state)
+    guests = Guests(GuestLimits("guests", 900, 86_400, 10, 2, 3, range(1000, 2000)), Servers(LOG), LOG)
+    assert not await guests._removed(None, user)
+    assert ended == [servers["work"]]
+    assert await guests.is_over(user)
