@@ -10,14 +10,14 @@ from kubernetes_asyncio import client
 from kubernetes_asyncio.stream import WsApiClient
 
 
-async def in_pod(namespace: str, pod: str, script: str, *, container: str = "notebook", timeout: float = 60) -> str:
-    """Return what a shell script prints in a pod, standard error with it."""
+async def in_pod(namespace: str, pod: str, script: str, *, container: str = "notebook", timeout: float = 180) -> str:
+    """Return what a shell script prints in a pod, standard error with it and in the order in which it was written."""
     async with asyncio.timeout(timeout), WsApiClient() as api:
         output = await client.CoreV1Api(api).connect_get_namespaced_pod_exec(
             pod,
             namespace,
             container=container,
-            command=["/bin/sh", "-c", script],
+            command=["/bin/sh", "-c", f"exec 2>&1\n{script}"],
             stderr=True,
             stdin=False,
             stdout=True,

@@ -219,11 +219,13 @@ async def test_a_start_that_failed_leads_to_its_log_and_to_the_form(browser: Bro
     await expect(page.get_by_label("Broken")).to_be_checked()
     await page.get_by_label("Broken").uncheck()
     await page.get_by_label("Slow").check()
-    await page.get_by_role("button", name="Start", exact=True).click()
 
-    # A stop that does not work leaves a page that goes on.
-    stop = page.get_by_role("button", name="Stop the start")
+    # A stop that does not work leaves a page that goes on. The browser must know it before it loads the page: what is
+    # told in the middle of that may be missed.
     await page.route("**/api/users/guest-16/server", lambda route: route.fulfill(status=500))
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await expect(page.locator("#jhkube-heading")).to_have_text("Your server is starting")
+    stop = page.get_by_role("button", name="Stop the start")
     await stop.click()
     await expect(page.locator("#jhkube-trouble")).to_contain_text("could not be stopped")
     await expect(page.locator("#progress-message")).to_contain_text(re.compile("program|answer"), timeout=30_000)

@@ -79,7 +79,7 @@ class Pods:
             pod = await self.until(name, lambda pod: pod.status.phase in FINISHED or self.complaint(pod))
             assert pod.status.phase == "Running", self.complaint(pod) or pod.status
 
-    async def until(self, name: str, is_so: Any, timeout: float = 60) -> Any:
+    async def until(self, name: str, is_so: Any, timeout: float = 180) -> Any:
         """Return the pod once `is_so(pod)`."""
         async with asyncio.timeout(timeout):
             while not is_so(pod := await self.core.read_namespaced_pod(name, self.namespace)):

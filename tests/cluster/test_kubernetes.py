@@ -51,7 +51,7 @@ OWN = parse_home("pvc", sub_path="home")
 
 async def eventually(found: Callable[[], Any], what: str) -> None:
     """Wait until something that is awaited is true."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not await found():
             await asyncio.sleep(0.2)
 

@@ -44,7 +44,7 @@ async def form(hub, someone):
             page = await answer.text()
         return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.partition("</header>")[2] or page))
 
-    async def until(pattern, seconds=20):
+    async def until(pattern, seconds=120):
         async with asyncio.timeout(seconds):
             while not re.search(pattern, shown := await text()):
                 await asyncio.sleep(0.2)

@@ -21,6 +21,7 @@ from jhkube.watch.reflectors import PodReflector
 from tests.cluster.api_proxy import refusal
 from tests.cluster.conftest import Proxied
 from tests.conftest import Cluster
+from tests.waiting import until
 
 FOREVER = float("inf")
 
@@ -114,12 +115,6 @@ async def answering(proxied: Proxied, name: str) -> Any:
 
 def address(pod: Any) -> str:
     return f"http://{pod.status.pod_ip}:8888"
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_a_start_ends_as_soon_as_its_server_answers(proxied: Proxied, spawner_with: Callable[..., Any]) -> None:

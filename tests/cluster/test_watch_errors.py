@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from kubernetes_asyncio.client.exceptions import ApiException
 from jhkube.watch.reflectors import PodReflector
 from tests.cluster.api_proxy import HTML, Fault, refusal, status_object
 from tests.cluster.conftest import Proxied
+from tests.waiting import until
 
 
 @asynccontextmanager
@@ -27,12 +28,6 @@ async def watching(proxied: Proxied) -> AsyncIterator[PodReflector]:
         yield reflector
     finally:
         await reflector.stop()
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def create(proxied: Proxied, name: str) -> None:

@@ -18,6 +18,7 @@ from jhkube.watch.reflectors import EventReflector, PodReflector
 from tests.cluster.watch_hub import Wire, api_server
 from tests.conftest import Cluster
 from tests.pods import devcluster, new_namespace
+from tests.waiting import until
 
 
 class CountingPods(PodReflector):
@@ -86,12 +87,6 @@ def pod_event(name: str, pod: str, namespace: str, message: str = "-") -> dict[s
         "message": message,
         "type": "Normal",
     }
-
-
-async def until(condition: Callable[[], Any], timeout: float = 20) -> None:
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def create(cluster: Cluster, namespace: str, *names: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.hub.conftest import github_settings
 from tests.hub.running import query_of
+from tests.waiting import until
 
 pytestmark = pytest.mark.hub_versions
 
@@ -205,7 +206,8 @@ async def test_no_authorization_code_stands_in_the_log(hub, add_person, browse):
     assert (await browser.log_in()).status == 403
     code = query_of(next(url for url in browser.visited if "/hub/oauth_callback" in url))["code"]
     assert (await browser.open(f"/hub/oauth_callback?code=made-up-5f1c&state={'e30' * 9}")).status == 400
-    assert hub.warnings("403 GET /hub/oauth_callback?code=[secret]&state=[secret]")
-    assert hub.warnings("400 GET /hub/oauth_callback?code=[secret]&state=[secret]")
+    # The hub writes the line of a request after it has answered.
+    await until(lambda: hub.warnings("403 GET /hub/oauth_callback?code=[secret]&state=[secret]"))
+    await until(lambda: hub.warnings("400 GET /hub/oauth_callback?code=[secret]&state=[secret]"))
     assert code not in hub.log
     assert "5f1c" not in hub.log

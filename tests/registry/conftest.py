@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import count
@@ -89,10 +88,3 @@ async def make_menu() -> AsyncIterator[MakeMenu]:
 
 def weeklies(first: int, last: int) -> list[str]:
     return [f"w_2026_{week:02}" for week in range(first, last + 1)]
-
-
-async def until(reached: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait for something that comes about in the background."""
-    async with asyncio.timeout(seconds):
-        while not reached():
-            await asyncio.sleep(0.02)

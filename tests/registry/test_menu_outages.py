@@ -14,8 +14,9 @@ from aiohttp import web
 
 from jhkube.images.menu import ImageMenu, NoSuchImage
 from tests.ports import free_port
+from tests.waiting import until
 
-from .conftest import ONE_OF_EACH, MakeMenu, StartRegistry, until, weeklies
+from .conftest import ONE_OF_EACH, MakeMenu, StartRegistry, weeklies
 from .servers import BCRYPT, PASSWORD, USER, Front, Pusher, RealRegistry, SlowPipe
 
 

@@ -15,8 +15,9 @@ from jhkube.images.menu import Menu
 from jhkube.images.menu_cache import Missing
 from jhkube.images.tags import TagKind
 from jhkube.prepull.plan import wanted_images
+from tests.waiting import until
 
-from .conftest import MakeMenu, StartRegistry, until, weeklies
+from .conftest import MakeMenu, StartRegistry, weeklies
 from .servers import Front, Pusher, RealRegistry
 
 
