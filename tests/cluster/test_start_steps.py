@@ -154,7 +154,7 @@ async def test_a_pod_of_another_start_is_not_taken_for_its_own(
         assert not start.done()
         proxied.proxy.heal()
         proxied.proxy.end_watches()
-        assert await asyncio.wait_for(start, 5) == address(own)
+        assert await asyncio.wait_for(start, 60) == address(own)
     assert spawner.pod_id == own.metadata.uid != found.metadata.uid
 
 
@@ -172,7 +172,7 @@ async def test_a_start_waits_for_the_operators_hook_though_its_server_answers(
         await asyncio.sleep(0.7)
         assert not start.done()
         hook.set()
-        assert await asyncio.wait_for(start, 5) == address(pod)
+        assert await asyncio.wait_for(start, 60) == address(pod)
 
 
 async def test_a_pod_that_is_deleted_while_a_hook_runs_ends_the_start_at_once(
@@ -187,7 +187,7 @@ async def test_a_pod_that_is_deleted_while_a_hook_runs_ends_the_start_at_once(
         await asyncio.sleep(0.3)
         await proxied.core.delete_namespaced_pod(spawner.pod_name, proxied.namespace, grace_period_seconds=0)
         with pytest.raises(StartFailed, match="the pod was deleted"):
-            await asyncio.wait_for(start, 10)
+            await asyncio.wait_for(start, 60)
 
 
 async def test_a_pod_that_is_deleted_after_it_answered_ends_the_start_when_the_hook_returns(
@@ -262,7 +262,7 @@ async def test_a_first_list_that_fails_is_retried_and_the_person_is_told(
         await until(lambda: spawner.pod_start is not None and spawner.pod_start.finding is not None)
         assert spawner.pod_start.finding.meanwhile == "The cluster does not answer at the moment; trying again."
         pod = await answering(proxied, spawner.pod_name)
-        assert await asyncio.wait_for(start, 10) == address(pod)
+        assert await asyncio.wait_for(start, 60) == address(pod)
     assert proxied.proxy.listed == 5
 
 
@@ -273,7 +273,7 @@ async def test_a_first_list_that_keeps_failing_ends_the_start_and_not_the_hub(
     spawner = spawner_with(**namespaces, k8s_api_request_retry_timeout=1)
     async with starting(spawner) as start:
         with pytest.raises(StartFailed) as failed:
-            await asyncio.wait_for(start, 15)
+            await asyncio.wait_for(start, 60)
     assert "The cluster did not answer" in failed.value.jupyterhub_message
     assert not spawner.pod_reflector.is_loaded
     proxied.proxy.heal()
@@ -287,7 +287,7 @@ async def test_a_list_that_is_forbidden_ends_the_start_at_once(
     spawner = spawner_with(**users_namespaces(proxied))
     async with starting(spawner) as start:
         with pytest.raises(StartFailed) as failed:
-            await asyncio.wait_for(start, 3)
+            await asyncio.wait_for(start, 20)
     assert "The hub is not allowed to create your server" in failed.value.jupyterhub_message
 
 

@@ -427,7 +427,7 @@ async def test_a_typed_image_whose_registry_is_down_is_refused_at_once(make_menu
     started = time.monotonic()
     with pytest.raises(NoSuchImage, match="cannot be checked now"):
         await menu.check_custom_image(f"127.0.0.1:{free_port()}/team/lab:x", menu.offer_for([]))
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 async def test_a_typed_image_whose_registry_says_nothing_is_refused_in_time(

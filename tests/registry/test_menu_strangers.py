@@ -255,7 +255,7 @@ async def test_pages_without_end_keep_no_other_registry_from_being_listed(
 
     stranger.instead = endless
     menu = make_menu(f"{stranger.host}/lab", f"{open_registry.host}/{repository}", refresh_timeout=1)
-    await asyncio.wait_for(menu.refresh(), 10)
+    await asyncio.wait_for(menu.refresh(), 50)
     assert len(menu.offer_for([]).entries) == 1
     assert "does not answer" in menu.current.errors[0]
     assert "did not answer everything in 1 s" in str(menu.failures[f"{stranger.host}/lab"])
@@ -287,7 +287,7 @@ async def test_a_registry_that_drips_holds_only_its_own_connections(
     slow = [f"{pipe.host}/part{number}" for number in range(9)]
     menu = make_menu(*slow, f"{open_registry.host}/{repository}", concurrency=2, request_timeout=30)
     refresh = asyncio.create_task(menu.refresh())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while len(menu.offer_for([]).entries) < 2:
             await asyncio.sleep(0.05)
         chosen = menu.offer_for([]).find("w_2026_03")
@@ -315,7 +315,7 @@ async def test_people_who_wait_do_not_wait_for_the_background(
     chosen = menu.offer_for([]).find("w_2026_03")
     assert chosen is not None
     await asyncio.sleep(0.2)
-    assert (await asyncio.wait_for(menu.resolved(chosen), 5)).digest
+    assert (await asyncio.wait_for(menu.resolved(chosen), 50)).digest
     assert not refresh.done()
     await menu.stop()
 
@@ -325,7 +325,7 @@ async def test_sixteen_look_ups_of_a_typed_image_hold_nobody_up(
 ) -> None:
     open_registry.seed(repository, weeklies(46, 47))
     pipe = await SlowPipe(open_registry.port, bytes_per_second=0).start()
-    menu = make_menu(f"{front.host}/{repository}", offers=CUSTOM, request_timeout=2)
+    menu = make_menu(f"{front.host}/{repository}", offers=CUSTOM, request_timeout=6)
 
     async def typed(host: str) -> str:
         return (await menu.check_custom_image(f"{host}/{repository}:w_2026_46", menu.offer_for([]))).digest
@@ -336,7 +336,7 @@ async def test_sixteen_look_ups_of_a_typed_image_hold_nobody_up(
     await menu.refresh()
     assert menu.current.errors == ()
     assert await typed(f"localhost:{open_registry.port}") == await typed(front.host)
-    assert time.monotonic() - started < 1.9
+    assert time.monotonic() - started < 5.5
     results = await asyncio.gather(*look_ups, return_exceptions=True)
     assert all(isinstance(result, NoSuchImage) for result in results)
     assert [registry.host for registry in menu._clients] == [front.host, front.host]

@@ -567,7 +567,7 @@ async def test_a_registry_that_says_nothing_is_given_up(open_registry: RealRegis
     async with Registry(pipe.host, retries=0, timeout=0.3) as registry:
         with pytest.raises(RegistryUnreachable, match="no answer in time"):
             await registry.tags("lab")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
     await pipe.stop()
 
 

@@ -181,8 +181,8 @@ async def test_it_is_told_the_moment_the_server_begins_to_listen(free_port):
 
     async with await asyncio.start_server(serve, "127.0.0.1", free_port):
         began = time.monotonic()
-        await asyncio.wait_for(waiting, 5)
-        assert time.monotonic() - began < 0.25
+        await asyncio.wait_for(waiting, 60)
+        assert time.monotonic() - began < 2
 
 
 async def test_nothing_is_asked_before_there_is_an_address():
@@ -198,7 +198,7 @@ async def test_nothing_is_asked_before_there_is_an_address():
         assert asked == []
         stage = Stage.STARTING
         changed.set()
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 60)
 
 
 async def test_the_end_of_the_preparation_is_told_at_once():
