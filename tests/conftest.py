@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from kubernetes_asyncio import client, config
 
 from devcluster.githttp import GitServer
@@ -17,6 +18,10 @@ from devcluster.github import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_WORLD, Gi
 from tests.hubs import CONFIG, Hub, Person
 from tests.pods import new_namespace
 from tests.ports import free_port
+
+# A busy machine is no fault of what is tested.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 RUN = Path(__file__).parents[1] / ".run"
 """Where tests leave what a person may want to look at: logs and screenshots."""

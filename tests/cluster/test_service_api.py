@@ -445,7 +445,7 @@ bodies = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(route=st.sampled_from(ROUTES), name=names, query=st.dictionaries(names, names, max_size=2), body=bodies)
 async def test_no_request_is_an_error_of_the_service(
     beside: World, route: Any, name: str, query: dict[str, str], body: Any
