@@ -30,7 +30,7 @@ from jhkube.pod.home import HomeKind
 from jhkube.pod.limits import QUOTA_NAME, is_gpu, resource_quota
 from jhkube.pod.secret import quiet_secret, secret_manifest
 from jhkube.pod.volume_claims import ClaimAction
-from jhkube.spawner_ahead import AheadSpawner
+from jhkube.spawner_leases import LeasingSpawner
 from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, StartRefused
 from jhkube.spawner_ownership import identity_in
 from jhkube.watch.admission import exists_already
@@ -48,7 +48,7 @@ NO_CLONE = (
 NO_NAMESPACE = "This hub cannot start servers of guests, since each person has a namespace. Tell its operators."
 
 
-class JHKubeSpawner(UnsavedMixin, AheadSpawner):
+class JHKubeSpawner(UnsavedMixin, LeasingSpawner):
     """KubeSpawner, with a live menu of images, the person's own identity in the pod, and an honest start.
 
     Everything that KubeSpawner does stays, and every trait of it. Who a person is comes from auth_state, where
@@ -118,6 +118,7 @@ class JHKubeSpawner(UnsavedMixin, AheadSpawner):
                 # Before anything is written in there.
                 await self._retried(self._check_namespace)
             await self._ensure_home()
+        await self._reserve_home()
 
     def start(self) -> Any:
         """Start the pod; see `_start`."""
@@ -238,6 +239,8 @@ class JHKubeSpawner(UnsavedMixin, AheadSpawner):
         files = None if self._identity is None else self._secret_files()
 
         async def with_secret(uid: str) -> None:
+            # Before the Secret: no container of the pod starts without it.
+            await self._keep_home(uid)
             if files is not None:
                 pod.metadata.uid = uid
                 await create_secret(self.api, self.namespace, secret_manifest(pod, files))

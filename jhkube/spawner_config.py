@@ -20,6 +20,7 @@ from jhkube.pod.limits import Ceilings, parse_ceilings
 from jhkube.pod.mounts import parse_mounts
 from jhkube.pod.security import NO_COMMAND, parse_umask
 from jhkube.spawner_homes import HomeConfig
+from jhkube.spawner_hubs import HubsConfig
 from jhkube.spawner_repositories import RepositoryConfig
 from jhkube.watch.patience import Patience, parse_patience
 
@@ -41,7 +42,7 @@ _PARSERS: Final[dict[str, Callable[[Any], object]]] = {
 """What reads a trait, and raises ValueError where it cannot be used."""
 
 
-class SpawnerConfig(AheadConfig, HomeConfig, RepositoryConfig):
+class SpawnerConfig(AheadConfig, HomeConfig, HubsConfig, RepositoryConfig):
     """The traits that `JHKubeSpawner` has beyond KubeSpawner's."""
 
     accounts_from = Enum(
@@ -349,6 +350,7 @@ class SpawnerConfig(AheadConfig, HomeConfig, RepositoryConfig):
                 "c.JHKubeSpawner.cluster_accounts needs enable_user_namespaces: rights are those in the person's own"
                 " namespace"
             )
+        self.check_hubs()
         self.check_ahead(
             cmd=getattr(self, "cmd", ()),
             services_enabled=getattr(self, "services_enabled", False),

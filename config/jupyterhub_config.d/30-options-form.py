@@ -12,7 +12,8 @@ settings = Settings.load()
 c.ImageMenu.repositories = settings["menu.repositories"]
 c.ImageMenu.insecure_registries = settings["menu.insecure"]
 c.ImageMenu.refresh_interval = settings["menu.interval"]
-c.ImageMenu.cache_file = str(Path(settings["hub.dataDir"]).resolve() / "menu.json")
+c.ImageMenu.cache_file = settings["several.menuCache"] or str(Path(settings["hub.dataDir"]).resolve() / "menu.json")
+c.ImageMenu.shared_cache = bool(settings["several.menuCache"])
 if settings["menu.pullSecret"]:
     c.ImageMenu.credentials_secret = settings["menu.pullSecret"]
     c.JHKubeSpawner.image_pull_secrets = [settings["menu.pullSecret"]]

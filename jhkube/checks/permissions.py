@@ -64,6 +64,12 @@ class HubFacts:
     own_secrets: bool = False
     """Whether people can attach secrets of their own (`own_secrets`)."""
 
+    home_leases: bool = False
+    """Whether a home is used by one hub at a time (`home_lease`)."""
+
+    home_lease_namespace: str = ""
+    """Where the Leases of homes are (`home_lease_namespace`); empty for where the pods run."""
+
     runs_my_servers: bool = False
     """Whether the hub runs the service "My servers", which then has the hub's account (`JHKUBE_MY_SERVERS`)."""
 
@@ -324,6 +330,14 @@ def _table(facts: HubFacts) -> Iterator[Permission]:
         )
         removes = "take a quota away with its ceiling; without it the quota stays, and an administrator deletes it"
         yield from each("resourcequotas", {"delete": removes}, needed=False)
+    if facts.home_leases:
+        shares = {
+            "get": "know which hub uses a home",
+            "create": "have a home that no hub has used yet for this hub alone",
+            "update": "have a home that a hub has used before for this hub alone",
+        }
+        for verb, reason in shares.items():
+            yield Permission(verb, "leases", facts.home_lease_namespace or where, reason, group="coordination.k8s.io")
     if facts.own_secrets:
         attaches = "know which secrets a person has, to attach them to a server; without it none can be attached"
         yield from each("configmaps", {"get": attaches}, needed=False)

@@ -115,6 +115,9 @@ DatabaseUrl = Annotated[
     _one(_DATABASE_URL),
     Spelling("a database's URL, such as postgresql+psycopg://hub@db.example.org/jupyterhub"),
 ]
+HubName = Annotated[
+    str, _one(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?"), Spelling("a DNS label of at most 20 characters, such as a")
+]
 Quantity = Annotated[str, _one(_QUANTITY), Spelling("an amount of storage, such as 10Gi")]
 Object = Annotated[dict[str, Any], _json("an object")]
 Objects = Annotated[list[dict[str, Any]], _json("a list of objects")]
@@ -179,6 +182,25 @@ class Proxy(Section):
     auth_token: Text = setting("CONFIGPROXY_AUTH_TOKEN", "", "the secret shared by hub and proxy")
     external: Flag = setting("JHKUBE_PROXY_EXTERNAL", False, "whether the proxy is started by something else")
     trusted: Addresses = setting("JHKUBE_TRUSTED_PROXIES", [], "proxies in front whose X-Forwarded-For is trusted")
+
+
+class Several(Section):
+    """Several hubs for the same people."""
+
+    name: HubName = setting("JHKUBE_HUB_NAME", "", "the name of this hub, if several serve the same people: a")
+    hubs: Objects = setting(
+        "JHKUBE_HUBS",
+        [],
+        "all these hubs and which of them is whose, as JHKubeSpawner.hubs takes them; the same on every hub",
+    )
+    home_leases: Flag = setting(
+        "JHKUBE_HOME_LEASES", False, "whether a home is used by one hub at a time; a Lease says by which"
+    )
+    menu_cache: Text = setting(
+        "JHKUBE_SHARED_MENU",
+        "",
+        "a file that all these hubs share, so that one of them asks the registry for all",
+    )
 
 
 class Log(Section):
@@ -452,6 +474,7 @@ class Values(Section):
 
     hub: Hub = Field(default_factory=Hub)
     proxy: Proxy = Field(default_factory=Proxy)
+    several: Several = Field(default_factory=Several)
     log: Log = Field(default_factory=Log)
     auth: Auth = Field(default_factory=Auth)
     guests: Guests = Field(default_factory=Guests)

@@ -15,7 +15,7 @@ from jhkube.metrics import MENU_IMAGES, MENU_REFRESH_ERRORS, MENU_REFRESH_SECOND
 
 from .entries import Menu, MenuEntry
 from .image_name import NoSuchImage, is_digest, split_image
-from .menu_cache import read_listings, write_listings
+from .menu_cache import Listing, MenuFile
 from .menu_clients import MenuClients, configured_accounts, new_registry
 from .menu_config import ImageMenuConfig
 from .menu_source import MenuSource, SourceSettings
@@ -75,7 +75,10 @@ class ImageMenu(ImageMenuConfig):
         self._background: asyncio.Task[None] | None = None
         self._settled = False
         self._menu = Menu()
-        self._read_cache()
+        self._file = MenuFile(Path(self.cache_file)) if self.cache_file else None
+        for source, listing in self._kept().items():
+            source.restore(listing)
+        self._publish()
 
     @property
     def rules(self) -> tuple[OfferRule, ...]:
@@ -144,7 +147,8 @@ class ImageMenu(ImageMenuConfig):
     async def _keep_fresh(self) -> None:
         while True:
             try:
-                await self.refresh()
+                if not await self._takes_over():
+                    await self.refresh()
             except Exception:
                 self.log.exception("The image menu was not refreshed")
             jitter = random.uniform(-self.refresh_jitter, self.refresh_jitter)
@@ -293,31 +297,40 @@ class ImageMenu(ImageMenuConfig):
         """Return the accounts for the registries; raises OSError or ValueError where they cannot be read."""
         return await configured_accounts(self)
 
-    def _read_cache(self) -> None:
-        """Begin with the menu that was kept, if there is one that can be read."""
-        if not self.cache_file:
-            return
+    def _kept(self) -> dict[MenuSource, Listing]:
+        """Return what the file has of each repository, as far as it can be read."""
+        if self._file is None:
+            return {}
         try:
-            listings, faults = read_listings(Path(self.cache_file), self.repositories)
+            listings, faults = self._file.read(self.repositories)
         except FileNotFoundError:
-            return
+            return {}
         except (OSError, ValueError) as error:
             self.log.warning("The menu kept in %s is not used: %s", self.cache_file, error)
-            return
+            return {}
         for name, fault in faults.items():
             self.log.warning("What is kept in %s is not used for %s: %s", self.cache_file, name, fault)
-        for source in self._sources:
-            if source.name in listings:
-                source.restore(listings[source.name])
+        return {source: listings[source.name] for source in self._sources if source.name in listings}
+
+    async def _takes_over(self) -> bool:
+        """Take over what another hub has written since this one last read or wrote the file; false where none has."""
+        if not self.shared_cache or self._file is None or not await asyncio.to_thread(self._file.is_changed):
+            return False
+        kept = await asyncio.to_thread(self._kept)
+        for source, listing in kept.items():
+            await source.take_over(listing)
+        self._settled = self._settled or bool(kept)
         self._publish()
+        return len(kept) == len(self._sources)
 
     async def _write_cache(self) -> None:
         """Keep the menu, and that it was good at this time."""
-        if not self.cache_file:
+        # Where this hub cannot reach a registry, another one may: it asks if the file stays as it is.
+        if self._file is None or (self.shared_cache and self.failures):
             return
         listings = {source.name: source.listing() for source in self._sources}
         try:
-            await asyncio.to_thread(write_listings, Path(self.cache_file), listings)
+            await asyncio.to_thread(self._file.write, listings)
         except (OSError, ValueError) as error:
             self.log.warning("The menu is not kept in %s: %s", self.cache_file, error)
 

@@ -15,7 +15,7 @@ from .details import LARGEST, MAX_TEXT, ImageDetails, instant_of, plain_text
 from .image_name import is_digest
 from .image_tag import LEGAL_TAG
 
-__all__ = ["KnownDigest", "Listing", "Missing", "read_listings", "write_listings"]
+__all__ = ["KnownDigest", "Listing", "MenuFile", "Missing", "read_listings", "write_listings"]
 
 YEAR_9999 = 253_370_764_800.0
 """In seconds since 1970; Python has no dates after it."""
@@ -74,6 +74,48 @@ class Listing:
 
     details: Mapping[str, ImageDetails] = field(default_factory=dict)
     """What is known of images, by digest."""
+
+
+class MenuFile:
+    """The file of a menu, which may be that of several hubs.
+
+    Parameters
+    ----------
+    path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen: tuple[int, int] | None = None
+
+    def is_changed(self) -> bool:
+        """Return whether another process has written the file since this one read or wrote it.
+
+        No clock is read, so that machines whose clocks differ take turns too.
+        """
+        version = _version(self.path)
+        return version is not None and version != self._seen
+
+    def read(self, repositories: Iterable[str]) -> tuple[dict[str, Listing], dict[str, str]]:
+        """Return what `read_listings` does; raises what it raises."""
+        # Before it is read: what is written meanwhile is read the next time.
+        self._seen = _version(self.path)
+        return read_listings(self.path, repositories)
+
+    def write(self, listings: Mapping[str, Listing]) -> None:
+        """Write what is known of each repository, as `write_listings` does."""
+        write_listings(self.path, listings)
+        self._seen = _version(self.path)
+
+
+def _version(path: Path) -> tuple[int, int] | None:
+    """Return what is another after each write; None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def write_listings(path: Path, listings: Mapping[str, Listing]) -> None:

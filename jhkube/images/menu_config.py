@@ -234,6 +234,19 @@ class ImageMenuConfig(LoggingConfigurable):
         """,
     ).tag(config=True)
 
+    shared_cache = Bool(
+        False,
+        help="""
+        Whether several hubs have the same `cache_file`, on a volume that all of them mount. Then one of them asks the
+        registries in each interval, and the others read what it wrote. If it ends or cannot reach a registry, another
+        one goes on. The hubs need the same `repositories`, `aliases` and tag schemes.
+
+        Example::
+
+            c.ImageMenu.shared_cache = True
+        """,
+    ).tag(config=True)
+
     ca_file = Unicode(
         help="""
         A PEM file with certificates that are trusted for registries, instead of the system's.

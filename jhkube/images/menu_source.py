@@ -101,16 +101,28 @@ class MenuSource:
         )
 
     def restore(self, listing: Listing) -> None:
-        """Take over what was kept on disk."""
+        """Begin with what was kept on disk."""
+        self._note(listing)
+        self._take(read_tags(listing.tags, self._known, self._settings.schemes, self._settings.moving_tags))
+        self.part = self._builder()()
+        self._changed = False
+
+    async def take_over(self, listing: Listing) -> None:
+        """Go on with what another hub has learnt; the registry has answered it."""
+        settings = self._settings
+        known = await asyncio.to_thread(read_tags, listing.tags, self._known, settings.schemes, settings.moving_tags)
+        self._note(listing)
+        self._take(known)
+        self.error = None
+        await self._rebuild()
+
+    def _note(self, listing: Listing) -> None:
         self._digests = dict(listing.digests)
         self._unnamed = set(listing.unnamed)
         self._missing = dict(listing.missing)
         # An image that says nothing of itself is asked again: earlier versions kept a failure like that.
         self._details = {digest: known for digest, known in listing.details.items() if known != ImageDetails()}
         self.refreshed_at = listing.refreshed_at
-        self._take(read_tags(listing.tags, self._known, self._settings.schemes, self._settings.moving_tags))
-        self.part = self._builder()()
-        self._changed = False
 
     async def refresh(self, registry: Registry) -> None:
         """Bring what is known up to date; on failure note the error and keep what there is.

@@ -47,6 +47,11 @@ ownSecrets:
     - apiGroups: [""]
       resources: [configmaps]
       verbs: [get, delete]
+homeLeases:
+  pods:
+    - apiGroups: [coordination.k8s.io]
+      resources: [leases]
+      verbs: [get, create, update]
 imageMarks:
   cluster:
     - apiGroups: [""]

@@ -1,0 +1,95 @@
+"""Which of several hubs is whose, and how people get there."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from traitlets import TraitError
+
+from jhkube.hubs import first_page, hub_of, parse_hubs
+from jhkube.operator_models import ConfigError
+from jhkube.spawner_config import SpawnerConfig
+
+A = {"name": "a", "url": "https://hub.example.org/a/"}
+B = {"name": "b", "url": "https://hub.example.org/b/"}
+PEOPLE = [f"person-{number}" for number in range(2000)]
+
+
+def whose(hubs, name, *groups):
+    hub = hub_of(parse_hubs(hubs), name, groups)
+    return hub.name if hub else None
+
+
+def test_a_name_wins_over_a_group_and_a_group_over_the_hash():
+    hubs = [A | {"share": 0}, B | {"groups": ["physics"], "users": ["ada"]}, A | {"name": "c", "groups": ["ops"]}]
+    assert whose(hubs, "grace", "physics", "ops") == "b"
+    assert whose(hubs, "grace", "ops") == "c"
+    assert whose(hubs, "ada", "ops") == "b"
+
+
+def test_where_no_hub_is_for_the_rest_they_are_nobodys():
+    assert whose([A | {"share": 0}, B | {"share": 0, "users": ["ada"]}], "grace") is None
+
+
+def test_people_are_spread_by_the_shares_and_stay_where_they_are():
+    two = [A, B | {"share": 3}]
+    before = {name: whose(two, name) for name in PEOPLE}
+    # Three quarters of 2,000, by a margin of six standard deviations (19).
+    assert 1380 < list(before.values()).count("b") < 1620
+    after = {name: whose([*two, A | {"name": "c"}], name) for name in PEOPLE}
+    moved = {name for name in PEOPLE if before[name] != after[name]}
+    assert moved == {name for name in PEOPLE if after[name] == "c"}
+    assert 280 < len(moved) < 520
+    # A hash that changes with a release would move everybody at once.
+    assert [before[name] for name in PEOPLE[:8]] == [whose(list(reversed(two)), name) for name in PEOPLE[:8]]
+    assert "".join(before[name] for name in PEOPLE[:24]) == "bbbbabbbaabbbbabbbbbbbbb"
+
+
+@pytest.mark.parametrize(
+    ("hubs", "said"),
+    [
+        ([A | {"name": "A"}], "hubs[0].name: should be a DNS label of at most 20 characters"),
+        ([A | {"name": "x" * 21}], "hubs[0].name: should be a DNS label"),
+        ([A | {"url": "hub.example.org/a"}], "hubs[0] (a).url: should be a URL that ends with a slash"),
+        ([A | {"share": -1}], "hubs[0] (a).share: should be a number from 0 to 1000"),
+        ([A | {"share": float("nan")}], "hubs[0] (a).share: should be a number from 0 to 1000"),
+        ([A, A], "hubs[1].name: 'a' is the name of a hub before it"),
+        ([A | {"users": ["ada"]}, B | {"users": ["ada"]}], "hubs: 'ada' is among the users of both 'a' and 'b'"),
+        ([A | {"weight": 2}], "hubs[0]: there is no field 'weight'"),
+    ],
+)
+def test_a_list_that_cannot_be_is_refused_by_the_field(hubs, said):
+    with pytest.raises(TraitError) as refused:
+        SpawnerConfig(hubs=hubs)
+    assert f"c.JHKubeSpawner.{said}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"home_lease": True}, "home_lease needs hub_name"),
+        ({"hubs": [A], "hub_name": "b"}, "hubs needs hub_name, the name of one of them, not 'b'"),
+        ({"hub_name": "a", "home_lease": True, "start_ahead": "form"}, "home_lease does not go with start_ahead"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(settings, said):
+    with pytest.raises(ConfigError, match=said):
+        SpawnerConfig(**settings).check_together()
+    SpawnerConfig(hub_name="a", hubs=[A, B], home_lease=True).check_together()
+
+
+def test_people_who_open_another_hub_get_to_a_page_of_their_own_that_sends_nobody_on():
+    hubs = parse_hubs([A | {"share": 0}, B | {"users": ["ada"], "groups": ["physics"], "share": 0}])
+
+    def opened(user, here="a", otherwise=""):
+        return first_page(hubs, here, otherwise)(SimpleNamespace(current_user=user))
+
+    physics = [SimpleNamespace(name="physics")]
+    ada, grace = SimpleNamespace(name="ada", groups=[]), SimpleNamespace(name="grace", groups=physics)
+    assert opened(ada) == opened(grace) == "https://hub.example.org/b/hub/spawn"
+    assert opened(ada, "b", "/b/hub/home") == "/b/hub/home"
+    assert opened(ada, "b", lambda handler: f"/{handler.current_user.name}") == "/ada"
+    # Nobody has logged in yet; JupyterHub then asks for that.
+    assert opened(None) == ""
+    assert opened(SimpleNamespace(name="maryam", groups=[])) == ""
