@@ -213,8 +213,9 @@ class JHKubeSpawner(UnsavedMixin, LeasingSpawner):
         groups = self._groups
         choice = self._choice
         if choice is None or choice.profile != LAB:
-            return ServerFacts(hub_groups=groups)
+            return ServerFacts(hub_groups=groups, hub=self.hub_name)
         return ServerFacts(
+            hub=self.hub_name,
             image_reference=choice.entry.reference if choice.entry else choice.image,
             image_tag=choice.entry.tag.tag if choice.entry else "",
             image_digest=choice.entry.digest if choice.entry else "",

@@ -99,7 +99,10 @@ class LeasingSpawner(AheadSpawner):
             except HomeInUse as used:
                 if not used.is_ending:
                     raise self._refused_home(used) from None
-                self._warn(f"Your home is free when your server at the hub {self._hub_words(used.hub)} has stopped.")
+                sentence = f"Your home is free when your server at the hub {self._hub_words(used.hub)} has stopped."
+                if sentence not in self._warnings:
+                    self._pod_log.info("waits for its home, until a server at the hub %s is gone", used.hub)
+                    self._warnings.append(sentence)
             except (ValueError, ApiException) as error:
                 raise self._unknown_home(error) from None
             else:

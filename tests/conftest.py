@@ -102,7 +102,7 @@ async def new_hub(
     """Start hubs: `await new_hub("name", JHKUBE_…="…")`; `extra` is configuration after the project's own."""
     hubs: list[Hub] = []
 
-    async def start(name: str, extra: str = "", *, port: int = 0, **environ: str) -> Hub:
+    async def start(name: str, extra: str = "", *, port: int = 0, base: str = "", **environ: str) -> Hub:
         settings = {
             "JUPYTERHUB_CRYPT_KEY": secrets.token_hex(32),
             "GITHUB_CLIENT_ID": DEMO_CLIENT_ID,
@@ -120,7 +120,7 @@ async def new_hub(
         folder = tmp_path_factory.mktemp(name)
         config = folder / "jupyterhub_config.py"
         config.write_text(f"load_subconfig({str(CONFIG)!r})\n{extra}")
-        hub = Hub(folder, settings, cluster.host, config, port)
+        hub = Hub(folder, settings, cluster.host, config, port, base=base)
         hubs.append(hub)
         await hub.start()
         return hub

@@ -53,6 +53,8 @@ class Hub:
     hub_port: int = 0
     proxy_port: int = 0
     process: subprocess.Popen[bytes] | None = None
+    base: str = ""
+    """The path below which it is, without a slash at the end: `/a`."""
     trusted: ssl.SSLContext | bool = True
     """What browsers trust, where the provider has a certificate of its own."""
     lines: Path = field(init=False)
@@ -66,7 +68,7 @@ class Hub:
     @property
     def url(self) -> str:
         """The address that a browser opens, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}{self.base}"
 
     @property
     def log(self) -> str:
@@ -141,7 +143,7 @@ class Hub:
         session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.CookieJar(unsafe=True))
         person = Person(self, name, session)
         try:
-            answer = await person.follow(f"{self.url}/hub/oauth_login?next=%2Fhub%2Ftoken")
+            answer = await person.follow(f"{self.url}/hub/oauth_login?next={self.base}/hub/token")
             if answer.status != 200:
                 raise PermissionError(f"{answer.status}: {await answer.text()}")
             await person.take_token()

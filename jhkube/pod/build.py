@@ -25,6 +25,7 @@ from jhkube.repository import Repository
 
 __all__ = [
     "GROUP_PREFIX",
+    "HUB_ANNOTATION",
     "WARNING_ANNOTATION",
     "PodSettings",
     "ServerFacts",
@@ -37,6 +38,9 @@ __all__ = [
 
 GROUP_PREFIX = "group.jhkube/"
 """A label with this prefix for each hub group of the user: `kubectl get pods -l group.jhkube/astro`."""
+
+HUB_ANNOTATION = "jhkube/hub"
+"""The annotation of a pod that says which of several hubs has started it."""
 
 WARNING_ANNOTATION = "jhkube/warning"
 """What of a server is not as it was asked for, in a sentence for the person."""
@@ -71,6 +75,9 @@ class ServerFacts:
 
     warning: str = ""
     """What is not as it was asked for, in a sentence for the person."""
+
+    hub: str = ""
+    """The hub's name, if it is one of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +206,7 @@ def label_parts(facts: ServerFacts, identity: UserIdentity | None = None) -> Pod
         "jhkube/groups": json.dumps(list(facts.hub_groups)) if facts.hub_groups else "",
         SUBJECT_ANNOTATION: identity.subject if identity else "",
         WARNING_ANNOTATION: facts.warning,
+        HUB_ANNOTATION: facts.hub,
     }
     return PodParts(
         labels={key: value for key, value in labels.items() if value},

@@ -21,11 +21,12 @@ from jhkube.service.hub_client import HubClient, is_new
 from jhkube.service.idle_views import idle_warnings
 from jhkube.service.new_claim import check_new_claim, claim_name, new_claim
 from jhkube.service.own_secrets import OwnSecrets
-from jhkube.service.ownership import Object, claims_of, pod_of, pods_of, server_of
+from jhkube.service.ownership import Object, claims_of, hub_of_pod, pod_of, pods_of, server_of
 from jhkube.service.refusals import Refusal, no_claim, no_pod, no_server
 from jhkube.service.server_views import (
     UNKNOWN_PERSON,
     container_names,
+    elsewhere_views,
     gpu_views,
     group_server_view,
     kept_log_view,
@@ -118,7 +119,18 @@ class Actions:
     async def servers(self, person: Person, request: Request) -> Any:
         """Return all of a person's servers."""
         hub = await self._hub.servers(person.token, person.name)
-        return {"servers": await self._views(person, hub, hub.servers)}
+        views = await self._views(person, hub, hub.servers)
+        return {"servers": views, "elsewhere": await self._elsewhere(person, hub)}
+
+    async def _elsewhere(self, person: Person, hub: HubServers) -> list[dict[str, str]]:
+        """Return the person's servers at other hubs; none where nobody can tell."""
+        if not hub.hub or not hub.subject:
+            return []
+        try:
+            return elsewhere_views(await self._pods_of_hubs(person, hub), hub.hub, hub.hub_urls)
+        except Refusal:
+            # What the hub itself knows is told without the cluster too.
+            return []
 
     async def server(self, person: Person, request: Request) -> Any:
         """Return one server."""
@@ -263,7 +275,11 @@ class Actions:
         return views
 
     async def _pods(self, person: Person, hub: HubServers) -> list[Object]:
-        """Return the pods that are surely this person's."""
+        """Return the pods of this hub that are surely this person's."""
+        return [pod for pod in await self._pods_of_hubs(person, hub) if hub_of_pod(pod) in ("", hub.hub)]
+
+    async def _pods_of_hubs(self, person: Person, hub: HubServers) -> list[Object]:
+        """Return the pods of all hubs that are surely this person's."""
         namespaces = {each.namespace or hub.namespace for each in hub.servers} or {hub.namespace}
         lists = [await self._cluster.pods(namespace, person.name) for namespace in sorted(namespaces) if namespace]
         return pods_of((pod for pods in lists for pod in pods), hub.subject)
@@ -402,7 +418,7 @@ class Actions:
         namespaces = {hub.namespace, *(each.namespace for each in hub.servers)} - {""}
         lists = [await self._cluster.claims(each, person.name) for each in sorted(namespaces)]
         claims = claims_of((claim for claims in lists for claim in claims), hub.subject)
-        pods = await self._pods(person, hub) if claims else []
+        pods = await self._pods_of_hubs(person, hub) if claims else []
         return hub, sorted(claims, key=lambda each: str(each["metadata"]["name"])), pods
 
     async def _claim(self, person: Person, name: str) -> tuple[HubServers, Object, list[Object]]:

@@ -168,6 +168,12 @@ class HubServers:
     idle: IdleTimes | None = None
     """When their idle servers stop; None where none do, and for a group."""
 
+    hub: str = ""
+    """The hub's name, if it is one of several; empty otherwise, and for a group."""
+
+    hub_urls: Mapping[str, str] = field(default_factory=dict)
+    """Where these hubs are, by name."""
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
@@ -179,6 +185,8 @@ class HubServers:
             "hub_version": self.hub_version,
             "named_servers": self.named_servers,
             "idle": asdict(self.idle) if self.idle else None,
+            "hub": self.hub,
+            "hub_urls": dict(self.hub_urls),
         }
 
     @classmethod
@@ -193,6 +201,8 @@ class HubServers:
             hub_version=data["hub_version"],
             named_servers=data["named_servers"],
             idle=IdleTimes(**data["idle"]) if data["idle"] else None,
+            hub=data["hub"],
+            hub_urls=data["hub_urls"],
         )
 
     def named(self, name: str) -> HubServer | None:

@@ -228,6 +228,8 @@ class UserServersHandler(APIHandler):
             hub_version=jupyterhub.__version__,
             named_servers=bool(self.allow_named_servers),
             idle=self._idle.times([group.name for group in user.groups]) if self._idle else None,
+            hub=getattr(user.spawner, "hub_name", ""),
+            hub_urls=_hub_urls(user.spawner),
         )
         self.write(found.to_json())
 
@@ -350,6 +352,12 @@ def _account(spawner: Any, auth_state: Mapping[str, Any]) -> ClusterAccount | No
 
 def _own_namespace(spawner: Any) -> str:
     return str(spawner.namespace) if getattr(spawner, "enable_user_namespaces", False) else ""
+
+
+def _hub_urls(spawner: Any) -> dict[str, str]:
+    """Return where several hubs are, by name; empty where there is one."""
+    parsed = getattr(spawner, "parsed_hubs", tuple)
+    return {each.name: each.url for each in parsed()}
 
 
 async def _subject(user: Any) -> str:

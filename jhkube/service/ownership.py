@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jhkube.identity import made_for
+from jhkube.pod.build import HUB_ANNOTATION
 
 __all__ = [
     "ALONE_ANNOTATION",
     "claims_of",
+    "hub_of_pod",
     "is_made_alone",
     "is_over",
     "mounted_claims",
@@ -60,6 +62,11 @@ def pod_of(pods: Iterable[Object], subject: str, user: str, server: str) -> Obje
     # One that is being deleted may exist together with the one that takes its place.
     found.sort(key=lambda each: ("deletionTimestamp" in each["metadata"], each["metadata"].get("creationTimestamp")))
     return found[0] if found else None
+
+
+def hub_of_pod(pod: Object) -> str:
+    """Return the name of the hub that has started a pod; empty where it is the only one."""
+    return str((pod["metadata"].get("annotations") or {}).get(HUB_ANNOTATION, ""))
 
 
 def server_of(item: Object) -> str:

@@ -155,7 +155,8 @@ class ServersPage(Page):
         """Show it."""
         found = await self.act("servers", {})
         assert self._person is not None
-        self.render_page("servers.html", servers=found["servers"], spawn=f"{self.hub_auth.hub_prefix}spawn/")
+        spawn = f"{self.hub_auth.hub_prefix}spawn/"
+        self.render_page("servers.html", servers=found["servers"], elsewhere=found["elsewhere"], spawn=spawn)
 
 
 class ServerPage(Page):

@@ -352,7 +352,16 @@ SECRET: Final = _object(
     }
 )
 
-SERVER_LIST: Final = _list("servers", "Server")
+SERVER_LIST: Final = _object(
+    {
+        "servers": {"type": "array", "items": _ref("Server")},
+        "elsewhere": {
+            "type": "array",
+            "items": _ref("ServerElsewhere"),
+            "description": "Servers at other hubs that serve the same people.",
+        },
+    }
+)
 GROUP_SERVER_LIST: Final = _list("servers", "GroupServer")
 CLAIM_LIST: Final = _list("claims", "Claim")
 EVENT_LIST: Final = _list("events", "Event")
@@ -394,9 +403,19 @@ FILE_SECRET: Final = _object(
 )
 SECRET_PART: Final = _text("What I call it.", minLength=1, maxLength=40, pattern=SECRET_NAME)
 
+SERVER_ELSEWHERE: Final = _object(
+    {
+        "name": _text("The server's name, empty for the default server."),
+        "hub": _text("The name of the hub that started it."),
+        "url": _text("Where that hub is; empty if nobody knows."),
+        "state": {"type": "string", "enum": ["starting", "running", "stopping"]},
+    }
+)
+
 COMPONENTS: Final[Mapping[str, Schema]] = {
     "Error": ERROR,
     "Step": STEP,
+    "ServerElsewhere": SERVER_ELSEWHERE,
     "Failure": FAILURE,
     "LargerSize": LARGER_SIZE,
     "UnsavedRepository": UNSAVED_REPOSITORY,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from jhkube.pod.build import WARNING_ANNOTATION, label_value
 from jhkube.service.hub_answers import HubServer
-from jhkube.service.ownership import Object, mounted_claims
+from jhkube.service.ownership import Object, hub_of_pod, is_over, mounted_claims, server_of
 from jhkube.watch.containers import MAIN_CONTAINER
 from jhkube.watch.ends import OUT_OF_MEMORY, lacked_memory
 from jhkube.watch.failure import redacted
@@ -18,6 +18,7 @@ from jhkube.watch.unsaved import Unsaved, unsaved_sentence
 
 __all__ = [
     "container_names",
+    "elsewhere_views",
     "gpu_views",
     "group_server_view",
     "kept_log_view",
@@ -151,6 +152,29 @@ def _unsaved(unsaved: Unsaved, state: str) -> dict[str, Any]:
 def group_server_view(server: HubServer) -> dict[str, Any]:
     """Return a server by the schema `GroupServer`: for others than the person whose it is."""
     return {**_common(server), "user": server.user}
+
+
+def elsewhere_views(pods: Iterable[Object], hub: str, urls: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return a person's servers at other hubs by the schema `ServerElsewhere`.
+
+    Parameters
+    ----------
+    pods
+        The pods that are surely this person's.
+    hub
+        The name of this hub.
+    urls
+        Where the hubs are, by name.
+    """
+    views = []
+    for pod in pods:
+        other = hub_of_pod(pod)
+        if other in ("", hub) or is_over(pod):
+            continue
+        is_running = (pod.get("status") or {}).get("phase") == "Running"
+        state = "stopping" if "deletionTimestamp" in pod["metadata"] else "running" if is_running else "starting"
+        views.append({"name": server_of(pod), "hub": other, "url": urls.get(other, ""), "state": state})
+    return sorted(views, key=lambda view: (view["hub"], view["name"]))
 
 
 def _option(server: HubServer, name: str) -> str:

@@ -9,7 +9,7 @@ from tests.accounts import asked_by, features, granted, kubeconfig_of, rendered,
 from tests.hubs import Person
 from tests.pods import new_namespace, pod_of
 
-HUB = ("servers", "tokenRenewal", "growingHomes", "registryAccount", "imageMarks", "ownSecrets")
+HUB = ("servers", "tokenRenewal", "growingHomes", "registryAccount", "imageMarks", "ownSecrets", "homeLeases")
 NAMESPACES = ("userNamespaces", "tokenRenewal", "growingHomes", "quotas")
 
 RARE = {
@@ -90,6 +90,7 @@ async def used(account, cluster, new_hub, github):
         "JHKUBE_MARK_READY": "true",
     }
     extra = f"c.ImageMenu.credentials_secret = '{namespace}/registry-account'\nc.JHKubeSpawner.own_secrets = True"
+    extra += "\nc.JHKubeSpawner.hub_name = 'a'\nc.JHKubeSpawner.home_lease = True"
     hub = await new_hub("account", extra, JHKUBE_HOME_SIZE="10Mi", **settings)
     person, leaver, unlucky = [await hub.login(name) for name in ("guest-12", "guest-13", "guest-05")]
     ada: Person = await hub.login("ada")

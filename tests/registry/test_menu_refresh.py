@@ -72,6 +72,58 @@ async def test_a_first_refresh_asks_for_the_pages_and_for_what_is_offered(
     await front.stop()
 
 
+async def test_of_several_hubs_with_one_cache_file_one_asks_and_the_others_read(
+    front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu, tmp_path: Path
+) -> None:
+    open_registry.seed(repository, weeklies(45, 46))
+    name = f"{front.host}/{repository}"
+    shared = {"cache_file": str(tmp_path / "menu.json"), "shared_cache": True, "refresh_interval": 0.3}
+    first, second = make_menu(name, **shared), make_menu(name, **shared)
+    first.start()
+    await until(lambda: first.current.refreshed_at is not None)
+    open_registry.seed(repository, ["w_2026_47"])
+    await until(lambda: len(first.current.entries) == 3)
+    second.start()
+    await until(lambda: len(second.current.entries) == 3)
+    assert [entry.image for entry in second.offer_for([]).entries] == [
+        entry.image for entry in first.offer_for([]).entries
+    ]
+    # Which of them asks does not matter.
+    open_registry.seed(repository, ["w_2026_48"])
+    await until(lambda: len(first.current.entries) == len(second.current.entries) == 4)
+    await first.stop()
+    # The other one goes on alone.
+    open_registry.seed(repository, ["w_2026_49"])
+    await until(lambda: len(second.current.entries) == 5)
+
+
+async def test_a_hub_that_cannot_reach_the_registry_leaves_the_shared_file_to_others(
+    front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu, tmp_path: Path
+) -> None:
+    open_registry.seed(repository, weeklies(45, 46))
+    name = f"{front.host}/{repository}"
+    shared = {"cache_file": str(tmp_path / "menu.json"), "shared_cache": True}
+    cut_off, other = make_menu(name, **shared), make_menu(name, **shared)
+    await cut_off.refresh()
+    assert await other._takes_over()
+    assert (texts(other.current), other.requests) == (texts(cut_off.current), {})
+    assert not await other._takes_over()
+    written = (tmp_path / "menu.json").read_bytes()
+
+    async def denied(request: web.Request) -> web.Response:
+        return web.Response(status=403)
+
+    front.instead = denied
+    await cut_off.refresh()
+    assert cut_off.current.errors
+    assert (tmp_path / "menu.json").read_bytes() == written
+    front.instead = None
+    open_registry.seed(repository, ["w_2026_47"])
+    await other.refresh()
+    assert await cut_off._takes_over()
+    assert (texts(cut_off.current), cut_off.current.errors) == (texts(other.current), ())
+
+
 async def test_an_unchanged_repository_of_10_000_tags_costs_its_pages_alone(
     open_registry: RealRegistry, make_menu: MakeMenu
 ) -> None:

@@ -20,6 +20,7 @@ def test_nothing_is_asked_for_twice():
         pull_secret="hub/pull",
         keeps_logs=True,
         own_secrets=True,
+        home_leases=True,
         runs_my_servers=True,
     )
     wanted = [(each.verb, each.resource, each.namespace, each.name) for each in permissions(everything)]
@@ -36,6 +37,8 @@ def test_nothing_is_asked_for_twice():
         ({"keeps_logs": True}, {("get", "pods/log", "labs")}),
         ({"own_secrets": True}, {("get", "configmaps", "labs"), ("delete", "configmaps", "labs")}),
         ({"runs_my_servers": True}, {("get", "pods/log", "labs"), ("list", "storageclasses", None)}),
+        ({"home_leases": True}, {(verb, "leases", "labs") for verb in ("get", "create", "update")}),
+        ({"home_leases": True, "home_lease_namespace": "homes"}, {("get", "leases", "homes")}),
         ({"reviews_rights": True}, {("create", "subjectaccessreviews", None)}),
         ({"quotas": True}, {(verb, "resourcequotas", "labs") for verb in ("create", "update", "delete")}),
     ],

@@ -235,6 +235,7 @@ BY_FACT = {
     "internalSsl": {"internal_ssl": True},
     "failedLogs": {"keeps_logs": True},
     "ownSecrets": {"own_secrets": True},
+    "homeLeases": {"home_leases": True},
     "imageMarks": {"marks_ready": True},
     "registryAccount": {"pull_secret": "labs/registry-account"},
 }
@@ -564,7 +565,7 @@ def test_the_dashboard_is_the_file_and_has_the_labels_of_the_sidecar():
 def test_the_notes_say_what_was_enabled_and_what_to_do():
     words = ("install", "jhkube", OWN, "--namespace", "labs", "--dry-run=client", "--values", "-")
     notes = run_helm(*words, values=NAMESPACES).stdout.partition("NOTES:")[2]
-    assert "The account labs/hub has the Roles for: failedLogs, growingHomes, imageMarks, internalSsl," in notes
+    assert "The account labs/hub has the Roles for: failedLogs, growingHomes, homeLeases, imageMarks," in notes
     assert "can run any pod in any namespace" in notes
     plain = run_helm(*words, values=ALL_BUT_NAMESPACES).stdout.partition("NOTES:")[2]
     assert "can run any pod in any namespace" not in plain

@@ -14,6 +14,7 @@ from jhkube.service.refusals import Refusal, cluster_refusal
 from jhkube.service.routes import ROUTES
 from jhkube.service.server_views import (
     MEMORY_WARNING,
+    elsewhere_views,
     gpu_views,
     group_server_view,
     kept_log_view,
@@ -180,8 +181,34 @@ def test_what_the_hub_writes_is_what_the_service_reads():
         namespace="labs",
         hub_version="6.1.1",
         named_servers=True,
+        hub="a",
+        hub_urls={"a": "https://hub.example.org/a/"},
     )
     assert HubServers.from_json(written.to_json()) == written
+
+
+def test_servers_at_other_hubs_are_told_with_where_they_are():
+    def at(hub, name, phase, **more):
+        made = pod(name, "ada", name, "github:1")
+        annotations = made["metadata"]["annotations"] | ({"jhkube/hub": hub} if hub else {})
+        made["metadata"] |= {"annotations": annotations, **more}
+        return {**made, "status": {"phase": phase}}
+
+    pods = [
+        at("b", "gpu", "Running"),
+        at("b", "", "Running", deletionTimestamp="2026-11-30T12:00:00Z"),
+        at("c", "", "Pending"),
+        at("c", "old", "Failed"),
+        at("a", "here", "Running"),
+        at("", "before", "Running"),
+    ]
+    views = elsewhere_views(pods, "a", {"b": "https://hub.example.org/b/"})
+    assert [tuple(view.values()) for view in views] == [
+        ("", "b", "https://hub.example.org/b/", "stopping"),
+        ("gpu", "b", "https://hub.example.org/b/", "running"),
+        ("", "c", "", "starting"),
+    ]
+    assert answer_problem(BY_NAME["servers"], {"servers": [], "elsewhere": views}) == ""
 
 
 # Whose something is.
