@@ -25,6 +25,7 @@ __all__ = [
     "claim_plan",
     "create_secret",
     "delete_own_secrets",
+    "delete_secret",
     "ensure_object",
     "grow_claim",
     "lacking_rights",
@@ -93,12 +94,17 @@ async def replace_secret(api: Any, namespace: str, secret: V1Secret) -> None:
 
     Kubelet keeps the files of a volume whose Secret is gone for a moment.
     """
+    await delete_secret(api, namespace, secret.metadata.name)
+    await plain_answer(api.create_namespaced_secret, namespace, secret)
+
+
+async def delete_secret(api: Any, namespace: str, name: str) -> None:
+    """Delete a Secret, if there is one."""
     try:
-        await api.delete_namespaced_secret(secret.metadata.name, namespace)
+        await plain_answer(api.delete_namespaced_secret, name, namespace)
     except ApiException as error:
         if error.status != NOT_FOUND:
             raise
-    await plain_answer(api.create_namespaced_secret, namespace, secret)
 
 
 async def renew_secret(api: Any, pod: V1Pod, files: SecretFiles) -> None:

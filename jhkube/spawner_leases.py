@@ -11,7 +11,9 @@ from traitlets import default
 from jhkube.home_leases import HomeInUse, drop_reservation, last_hub, take_home
 from jhkube.hubs import hub_of
 from jhkube.kube import API_ERRORS, FORBIDDEN, error_text
+from jhkube.objects import delete_secret
 from jhkube.pod.home_lease import HomeLease, HomePod, home_key, lease_name
+from jhkube.pod.secret import secret_name
 from jhkube.spawner_ahead import AheadSpawner
 from jhkube.spawner_options import StartRefused
 from jhkube.spawner_ownership import identity_in
@@ -61,6 +63,10 @@ class LeasingSpawner(AheadSpawner):
         self._check_whose()
         await super().load_user_options()
 
+    def _may_wait(self) -> bool:
+        # A pod that waits would have the home for a start that may never come.
+        return not self.home_lease and super()._may_wait()
+
     # The home.
 
     @property
@@ -75,7 +81,9 @@ class LeasingSpawner(AheadSpawner):
 
     def _wanted_lease(self) -> HomeLease:
         identity = self._identity
-        if identity is None:
+        # Without a hub nothing comes between a pod and its Secret.
+        if identity is None or not self.hub_name or self.pod_start is None:
+            self._pod_log.error("home_lease needs hub_name, a login that tells who a person is, and a hub's start")
             raise StartRefused(NO_HOME)
         key = home_key(self.pod_settings().home, identity, self.namespace, self.pvc_name)
         return HomeLease(
@@ -109,6 +117,8 @@ class LeasingSpawner(AheadSpawner):
                 break
             await asyncio.sleep(ENDING_PAUSE)
         self._reserved = wanted, pod
+        # An earlier pod of the same name may have left its own, with which this one would run at once.
+        await self._retried(partial(delete_secret, self.api, self.namespace, secret_name(self.pod_name)))
 
     async def _keep_home(self, uid: str) -> None:
         """Name the start's pod in the home's Lease, before the pod can run.

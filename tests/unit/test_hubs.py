@@ -5,11 +5,15 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from kubernetes_asyncio.client import ApiException
 from traitlets import TraitError
 
+from jhkube.home_leases import HomeInUse
 from jhkube.hubs import first_page, hub_of, parse_hubs
 from jhkube.operator_models import ConfigError
 from jhkube.spawner_config import SpawnerConfig
+from jhkube.spawner_options import StartRefused
+from tests.unit.test_spawner_ownership import ADA, spawner_of
 
 A = {"name": "a", "url": "https://hub.example.org/a/"}
 B = {"name": "b", "url": "https://hub.example.org/b/"}
@@ -93,3 +97,43 @@ def test_people_who_open_another_hub_get_to_a_page_of_their_own_that_sends_nobod
     # Nobody has logged in yet; JupyterHub then asks for that.
     assert opened(None) == ""
     assert opened(SimpleNamespace(name="maryam", groups=[])) == ""
+
+
+@pytest.mark.usefixtures("kubeconfig")
+async def test_the_names_of_pods_tell_the_hub_and_those_of_homes_do_not():
+    spawner, other = spawner_of(ADA, hub_name="a"), spawner_of(ADA)
+    assert (spawner.pod_name, other.pod_name) == ("jupyter-a-ada", "jupyter-ada")
+    assert spawner.pvc_name == other.pvc_name == "claim-ada"
+    assert spawner_of(ADA, hub_name="a", pod_name_template="lab-{user_server}").pod_name == "lab-ada"
+
+
+@pytest.mark.usefixtures("kubeconfig")
+async def test_a_start_at_another_hub_is_refused_with_where_to_go():
+    with pytest.raises(StartRefused) as refused:
+        spawner_of(ADA, hub_name="a", hubs=[A, B | {"users": ["ada"]}])._check_whose()
+    words = "Your servers run at the hub b (https://hub.example.org/b/). Start them there."
+    assert refused.value.jupyterhub_message == words
+    spawner_of(ADA, hub_name="b", hubs=[A, B | {"users": ["ada"]}])._check_whose()
+    spawner_of(ADA, hub_name="a")._check_whose()
+
+
+@pytest.mark.usefixtures("kubeconfig")
+async def test_a_home_that_another_hub_has_is_refused_in_a_sentence():
+    spawner = spawner_of(ADA, hub_name="b", home_lease=True, hubs=[A, B])
+    said = [
+        spawner._refused_home(HomeInUse("a")),
+        spawner._refused_home(HomeInUse("c", seconds=90)),
+        spawner._unknown_home(ApiException(status=403)),
+        spawner._unknown_home(ValueError("the Lease x was changed")),
+    ]
+    assert [each.jupyterhub_message.partition(". ")[0] for each in said] == [
+        "Your home is in use by your server at the hub a (https://hub.example.org/a/)",
+        "A server at the hub c is starting with your home",
+        "This hub may not see whether another hub uses your home",
+        "Nobody can tell whether another hub uses your home",
+    ]
+    # Nothing tells whose home it is, or no hub waits for the pod.
+    for refusing in (spawner, spawner_of(None, hub_name="b", home_lease=True)):
+        with pytest.raises(StartRefused):
+            await refusing._reserve_home()
+    await spawner_of(None, hub_name="b")._reserve_home()
