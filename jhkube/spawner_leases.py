@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 
 from kubernetes_asyncio.client import ApiException
+from kubespawner import KubeSpawner
 from traitlets import default
 
 from jhkube.home_leases import HomeInUse, drop_reservation, last_hub, take_home
@@ -43,7 +44,9 @@ class LeasingSpawner(AheadSpawner):
     @default("pod_name_template")
     def _pod_name_template_default(self) -> str:
         # Hubs that share a namespace would take each other's pods for their own.
-        return f"jupyter-{self.hub_name}-{{user_server}}" if self.hub_name else "jupyter-{user_server}"
+        if self.hub_name:
+            return f"jupyter-{self.hub_name}-{{user_server}}"
+        return str(KubeSpawner.class_traits()["pod_name_template"].default_value)
 
     def _hub_words(self, name: str) -> str:
         """Return what people read of another hub: its name, and where it is."""

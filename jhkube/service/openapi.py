@@ -114,8 +114,8 @@ def _answer_name(route: Route) -> str:
         return ""
     if "$ref" in route.answer:
         return f"`{route.answer['$ref'].rpartition('/')[2]}`"
-    ((name, items),) = route.answer["properties"].items()
-    return f"`{name}`, a list of `{items['items']['$ref'].rpartition('/')[2]}`"
+    lists = route.answer["properties"].items()
+    return "; ".join(f"`{name}`, a list of `{items['items']['$ref'].rpartition('/')[2]}`" for name, items in lists)
 
 
 def _fields(schema: Schema) -> list[tuple[str, ...]]:

@@ -58,7 +58,7 @@ def table(front: str, whose: dict[str, str]) -> str:
 
 @pytest.fixture(scope="module")
 async def hubs(new_hub: NewHub, cluster: Cluster, github: GitHubStandIn, tmp_path_factory) -> AsyncIterator[Several]:
-    """Two hubs, and before them a proxy that sends each path to its hub, as an ingress does."""
+    """Two hubs, and in front of them a proxy that sends each path to its hub, as an ingress does."""
     # One application for all hubs: its callback is the address, and theirs are below it.
     github.add_application(DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, [*DEMO_CALLBACKS, "http://127.0.0.1:8000/"])
     port, api = free_port(), free_port()
@@ -128,7 +128,7 @@ async def lease_of(cluster: Cluster, name: str) -> dict:
 
 async def test_one_login_leads_from_the_one_address_to_the_persons_own_hub(hubs: Several, someone) -> None:
     person = await someone(hubs.a, "guest-02")
-    answer = await person.follow(f"{hubs.front}/")
+    answer = await person.follow(f"{hubs.front}/a/")
     assert (answer.status, str(answer.url)) == (200, f"{hubs.front}/b/hub/spawn")
     assert "guest-02" in await answer.text()
     status, body = await person.start()
@@ -138,7 +138,7 @@ async def test_one_login_leads_from_the_one_address_to_the_persons_own_hub(hubs:
     )
     # Who belongs to no hub in particular stays.
     other = await someone(hubs.a, "guest-03")
-    assert str((await other.follow(f"{hubs.front}/")).url) == f"{hubs.front}/a/hub/spawn"
+    assert str((await other.follow(f"{hubs.front}/a/")).url) == f"{hubs.front}/a/hub/spawn"
 
 
 async def test_a_home_is_used_at_one_hub_at_a_time(hubs: Several, someone, cluster: Cluster) -> None:
