@@ -11,15 +11,27 @@ from dataclasses import dataclass
 
 import aiohttp
 import pytest
+from kubernetes_asyncio.client import CoordinationV1Api
 
 from devcluster.github import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, GitHubStandIn
 from devcluster.github_demo import DEMO_CALLBACKS
+from jhkube.kube import plain_answer
 from tests.conftest import Cluster, NewHub
 from tests.hubs import CACHE, Hub
 from tests.pods import in_pod, pod_of
 from tests.ports import free_port
 
-SLOW_TO_STOP = """
+SLOW = """
+import asyncio
+from pathlib import Path
+
+async def held(spawner, pod):
+    # As long as the test wants it, between the reservation of a home and the pod.
+    while spawner.user.name == "guest-07" and Path("held").exists():
+        await asyncio.sleep(0.1)
+    return pod
+
+c.JHKubeSpawner.modify_pod_hook = held
 c.JHKubeSpawner.lifecycle_hooks = {"preStop": {"exec": {"command": ["sleep", "3"]}}}
 """
 
@@ -67,7 +79,7 @@ async def hubs(new_hub: NewHub, cluster: Cluster, github: GitHubStandIn, tmp_pat
         *(
             new_hub(
                 f"several-{name}",
-                SLOW_TO_STOP,
+                SLOW,
                 base=f"/{name}",
                 OAUTH_CALLBACK_URL=f"{front}/{name}/hub/oauth_callback",
                 JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny",
@@ -112,18 +124,12 @@ async def wait_for_pod(cluster: Cluster, name: str, wanted) -> None:
             await asyncio.sleep(0.1)
 
 
-async def lease_of(cluster: Cluster, name: str) -> dict:
-    """Return the Lease of a person's home as JSON."""
-    path = f"/apis/coordination.k8s.io/v1/namespaces/{cluster.namespace}/leases"
-    answer = await cluster.core.api_client.call_api(
-        path, "GET", response_types_map={"200": "object"}, auth_settings=["BearerToken"], _return_http_data_only=True
-    )
-    (found,) = [
-        each
-        for each in answer["items"]
-        if each["metadata"]["annotations"]["jhkube/home"] == f"claim/{cluster.namespace}/claim-{name}"
-    ]
-    return found
+async def leases_of(cluster: Cluster, name: str) -> list[dict]:
+    """Return the Leases of a person's home as JSON: one, or none."""
+    api = CoordinationV1Api(cluster.core.api_client)
+    found = json.loads(await plain_answer(api.list_namespaced_lease, cluster.namespace))["items"]
+    home = f"claim/{cluster.namespace}/claim-{name}"
+    return [each for each in found if each["metadata"]["annotations"]["jhkube/home"] == home]
 
 
 async def test_one_login_leads_from_the_one_address_to_the_persons_own_hub(hubs: Several, someone) -> None:
@@ -147,7 +153,7 @@ async def test_a_home_is_used_at_one_hub_at_a_time(hubs: Several, someone, clust
     await at_a.started()
     pod = await pod_of(cluster.core, cluster.namespace, name)
     assert pod.metadata.name == f"jupyter-a-{name}"
-    lease = await lease_of(cluster, name)
+    (lease,) = await leases_of(cluster, name)
     assert lease["spec"]["holderIdentity"] == "a"
     named = [[cluster.namespace, pod.metadata.name, pod.metadata.uid]]
     assert json.loads(lease["metadata"]["annotations"]["jhkube/home-pods"]) == named
@@ -183,7 +189,41 @@ async def test_a_home_is_used_at_one_hub_at_a_time(hubs: Several, someone, clust
     words = said.split()
     assert words[:2] == ["from", "a"]
     assert words[2] == words[3]
-    assert (await lease_of(cluster, name))["spec"]["leaseTransitions"] == 1
+    (lease,) = await leases_of(cluster, name)
+    assert lease["spec"]["leaseTransitions"] == 1
+
+
+async def test_a_hub_that_is_too_slow_with_its_pod_never_runs_it(hubs: Several, someone, cluster: Cluster) -> None:
+    name = "guest-07"
+    at_a, at_b = await someone(hubs.a, name), await someone(hubs.b, name)
+    held = hubs.a.folder / "held"
+    held.touch()
+    try:
+        starting = asyncio.create_task(at_a.start())
+        async with asyncio.timeout(60):
+            while not (leases := await leases_of(cluster, name)):
+                await asyncio.sleep(0.1)
+        status, body = await at_b.start()
+        assert status == 400
+        assert "is starting with your home. Stop it there, or try again in" in body["message"]
+        old = {"spec": {"renewTime": "2020-01-01T00:00:00.000000Z"}}
+        api = CoordinationV1Api(cluster.core.api_client)
+        await api.patch_namespaced_lease(leases[0]["metadata"]["name"], cluster.namespace, old)
+        await at_b.started()
+    finally:
+        held.unlink()
+    events = await at_a.progress()
+    await starting
+    assert "Your home is in use by your server at the hub b" in events[-1]["message"], events
+    # It was made, and is gone without kubelet having started a container of it.
+    pod = f"jupyter-a-{name}"
+    async with asyncio.timeout(60):
+        while f"Removed pod {cluster.namespace}/{pod} " not in hubs.a.log:
+            await asyncio.sleep(0.1)
+    seen = await cluster.core.list_namespaced_event(cluster.namespace, field_selector=f"involvedObject.name={pod}")
+    assert not {"Created", "Started"} & {each.reason for each in seen.items}
+    (lease,) = await leases_of(cluster, name)
+    assert lease["spec"]["holderIdentity"] == "b"
 
 
 async def test_a_hub_that_died_keeps_a_home_as_long_as_its_server_runs(
