@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Any
 
 from kubernetes_asyncio.client import ApiException
 from kubespawner import KubeSpawner
@@ -38,6 +39,9 @@ UNKNOWN = "Nobody can tell whether another hub uses your home. Tell your adminis
 class LeasingSpawner(AheadSpawner):
     """A spawner that uses a home only while no other hub does."""
 
+    _takes_home = False
+    """Whether this is a start; a pod that is only shown takes no home."""
+
     _reserved: tuple[HomeLease, HomePod] | None = None
     """The home that this start has taken, and what it has taken it for, until there is a pod."""
 
@@ -60,6 +64,11 @@ class LeasingSpawner(AheadSpawner):
         hub = hub_of(self.parsed_hubs(), self.user.name, self._groups)
         if hub is not None and hub.name != self.hub_name:
             raise StartRefused(f"Your servers run at the hub {self._hub_words(hub.name)}. Start them there.")
+
+    def start(self) -> Any:
+        """Start the pod; see `_start`."""
+        self._takes_home = self._leases_home
+        return super().start()
 
     async def load_user_options(self) -> None:
         """Apply what was chosen, if the person belongs to this hub."""
@@ -101,7 +110,7 @@ class LeasingSpawner(AheadSpawner):
         StartRefused
             Where another hub uses it, or nobody can tell.
         """
-        if not self._leases_home:
+        if not self._takes_home:
             return
         wanted, pod = self._wanted_lease(), HomePod(self.namespace, self.pod_name)
         while True:
@@ -131,7 +140,7 @@ class LeasingSpawner(AheadSpawner):
         StartRefused
             Where another hub has taken the home meanwhile. The pod is removed then.
         """
-        if not self._leases_home:
+        if not self._takes_home:
             return
         try:
             pod = HomePod(self.namespace, self.pod_name, uid)

@@ -134,6 +134,9 @@ async def test_a_home_that_another_hub_has_is_refused_in_a_sentence():
     ]
     # Nothing tells whose home it is, or no hub waits for the pod.
     for refusing in (spawner, spawner_of(None, hub_name="b", home_lease=True)):
+        # A pod that is only shown takes none.
+        await refusing._reserve_home()
+        refusing._takes_home = True
         with pytest.raises(StartRefused):
             await refusing._reserve_home()
     await spawner_of(None, hub_name="b")._reserve_home()
