@@ -84,7 +84,7 @@ async def hubs(new_hub: NewHub, cluster: Cluster, github: GitHubStandIn, tmp_pat
                 OAUTH_CALLBACK_URL=f"{front}/{name}/hub/oauth_callback",
                 JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny",
                 JHKUBE_HUB_NAME=name,
-                JHKUBE_HUBS=table(front, {"guest-02": "b"}),
+                JHKUBE_HUBS=table(front, {"guest-02": "b", "guest-06": "a"}),
                 JHKUBE_HOME_LEASES="true",
                 JHKUBE_ADMINS="ada",
                 JHKUBE_MY_SERVERS="true" if name == "b" else "false",
@@ -248,7 +248,6 @@ async def test_who_moves_finds_their_home_and_it_outlives_the_account_at_the_old
     hubs: Several, someone, cluster: Cluster
 ) -> None:
     name = "guest-06"
-    await hubs.assign(**{name: "a"})
     at_a, at_b, admin = await someone(hubs.a, name), await someone(hubs.b, name), await someone(hubs.a, "ada")
     await at_a.started()
     pod = await pod_of(cluster.core, cluster.namespace, name)
