@@ -168,9 +168,7 @@ def _without_secrets(value: Any, shown: frozenset[str], hidden: list[str], name:
         before = ("", *value)
         options = [str(each).lstrip("-") if str(each).startswith("-") else name for each in before]
         parts = [
-            _without_secrets(
-                part, shown, hidden, name if str(part).startswith("-") else option, is_argument=True
-            )
+            _without_secrets(part, shown, hidden, name if str(part).startswith("-") else option, is_argument=True)
             for part, option in zip(value, options, strict=False)
         ]
         return _without_short_options(parts, hidden, name)

@@ -42,8 +42,8 @@ QUOTA_NAME = "jhkube-ceiling"
 """The ResourceQuota in the namespace of a person."""
 
 # By a resource's name without its vendor: nvidia.com/gpu.shared, nvidia.com/mig-1g.5gb, gpu.intel.com/i915,
-# habana.ai/gaudi, and amd.com/cpx_nps1 for a partition of a GPU.
-_GPU = re.compile(r"gpu|^mig-|^(i915|xe|gaudi\d*)$|_nps\d$")
+# habana.ai/gaudi, google.com/tpu, aws.amazon.com/neuron, and amd.com/cpx_nps1 for a partition of a GPU.
+_GPU = re.compile(r"gpu|^mig-|^(i915|xe|gaudi\d*|tpu|neuron)$|_nps\d$")
 # Parts of a device that are requested with it: aliyun.com/gpu-mem, koordinator.sh/gpu-core.
 _PART_OF_GPU = re.compile(r"mem|core|percent|ratio|monitoring")
 
