@@ -178,15 +178,18 @@ class Hidden:
             Where GitHub is: no link that leads elsewhere is taken.
         """
         kind, *parameters = (part.strip() for part in (header or "").split(";"))
-        if kind not in ("partial-results", "required"):
+        if kind.lower() not in ("partial-results", "required"):
             return None
-        named = dict(part.partition("=")[::2] for part in parameters)
-        ids = re.findall(r"[0-9]{1,18}", named.get("organizations", ""))
+        named = [part.partition("=")[::2] for part in parameters]
+        ids = [each for name, value in named if name == "organizations" for each in re.findall("[0-9]{1,18}", value)]
         if len(ids) > MOST_HIDDEN:
             # Part of a list would say that the others are not hidden.
             ids = []
-        link = named.get("url", "")
-        is_githubs = link.isprintable() and urlsplit(link)[:2] == urlsplit(github_url)[:2]
+        link = dict(named).get("url", "")
+        try:
+            is_githubs = link.isprintable() and urlsplit(link)[:2] == urlsplit(github_url)[:2]
+        except ValueError:
+            is_githubs = False
         return cls(frozenset(map(int, ids)), link if is_githubs else "")
 
     def __or__(self, other: Hidden | None) -> Hidden:
