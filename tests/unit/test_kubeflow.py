@@ -2,8 +2,10 @@
 
 import json
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from jupyterhub.services.auth import HubOAuth
@@ -14,7 +16,7 @@ from jhkube.options_form.choice import OptionError
 from jhkube.service.door_views import is_shown
 from jhkube.service.kubeflow.form import gpu_resources, pod_defaults, spawner_form
 from jhkube.service.kubeflow.handlers import KubeflowHandler
-from jhkube.service.kubeflow.new_notebook import claim_body, read_notebook, user_options
+from jhkube.service.kubeflow.new_notebook import check_same_namespace, claim_body, read_notebook, user_options
 from jhkube.service.kubeflow.routes import RIGHTS, ROUTES
 from jhkube.service.kubeflow.views import (
     claim_events,
@@ -87,6 +89,7 @@ def test_what_statcans_form_sends_becomes_options():
         ({"customImage": "own:1"}, {"image": "own:1"}),
         ({"customImageCheck": False, "customImage": "own:1", "image": "w_45"}, {"image": "w_45"}),
         ({"serverType": "group-one", "imageGroupOne": "code:1", "image": "lab"}, {"image": "code:1"}),
+        ({"serverType": "group-two", "imageGroupTwo": "desk:1", "image": "lab"}, {"image": "desk:1"}),
         ({"cpu": "0.5", "memory": "1Gi"}, {"size": "small"}),
         ({"cpu": 0.5}, {"size": "small"}),
         ({"cpu": "500m"}, {"size": "small"}),
@@ -130,6 +133,15 @@ def test_what_cannot_be_is_refused_with_its_field(body, field, says):
     with pytest.raises(OptionError) as refused:
         read(body)
     assert (refused.value.field, says in refused.value.message) == (field, True), refused.value.message
+
+
+def test_a_body_says_which_namespace_it_means():
+    given = read_notebook({"name": "study", "namespace": "eve"}).namespace
+    assert given == "eve"
+    with pytest.raises(OptionError, match="namespace"):
+        check_same_namespace(given, "ada")
+    check_same_namespace("ada", "ada")
+    check_same_namespace(read_notebook({"name": "study"}).namespace, "ada")
 
 
 json_values = st.recursive(
@@ -272,6 +284,17 @@ def test_a_notebook_is_an_object_of_kubernetes():
     assert notebook["status"]["conditions"][0]["type"] == "Running"
     stopped = notebook_object(server(state="stopped"), SIZES, "ada")
     assert (stopped["status"]["readyReplicas"], stopped["status"]["conditions"][0]["type"]) == (0, "Terminated")
+
+
+def test_whole_objects_are_as_written():
+    objects = {
+        "notebook": notebook_object(server(size="gpu"), SIZES, "ada"),
+        "a stopped notebook": notebook_object(server(state="stopped", started=None), SIZES, "ada"),
+        "pod": pod_object(server(), SIZES, "ada"),
+        "claim": claim_object(claim(), "ada"),
+        "events of a lost claim": claim_events(claim("lost"), "ada"),
+    }
+    assert objects == yaml.safe_load((Path(__file__).parent / "golden/kubeflow.yaml").read_text())
 
 
 def test_an_event_is_about_the_notebook_in_plain_words():
