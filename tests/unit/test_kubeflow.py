@@ -293,6 +293,8 @@ def test_whole_objects_are_as_written():
         "pod": pod_object(server(), SIZES, "ada"),
         "claim": claim_object(claim(), "ada"),
         "events of a lost claim": claim_events(claim("lost"), "ada"),
+        "form": spawner_form(AVAILABLE, "10Gi"),
+        "pod defaults": pod_defaults(AVAILABLE["presets"], "ada"),
     }
     assert objects == yaml.safe_load((Path(__file__).parent / "golden/kubeflow.yaml").read_text())
 
