@@ -152,17 +152,12 @@ def _without_secrets(value: Any, shown: frozenset[str], hidden: list[str], name:
     """Return a part of a manifest that is called `name`, and note in `hidden` what is left out of it."""
     if isinstance(value, Mapping):
         variable = value.get("name")
-        named = isinstance(variable, str)
-        return {
-            key: _without_secrets(
-                part,
-                shown,
-                hidden,
-                variable if key == "value" and named else str(key),
-                is_argument=key == "value" and named,
-            )
-            for key, part in value.items()
-        }
+        found = {}
+        for key, part in value.items():
+            is_variable = key == "value" and isinstance(variable, str)
+            part_name = str(variable if is_variable else key)
+            found[key] = _without_secrets(part, shown, hidden, part_name, is_argument=is_variable)
+        return found
     if isinstance(value, list | tuple):
         # --password and what comes after it are two items of a command.
         before = ("", *value)
@@ -186,11 +181,13 @@ def _without_secrets(value: Any, shown: frozenset[str], hidden: list[str], name:
 
 def _without_short_options(parts: list[Any], hidden: list[str], name: str) -> list[Any]:
     """Return the items of a command line without what `_COMMAND` finds in all of them together."""
+    if not all(isinstance(part, str) for part in parts):
+        return parts
     found: list[Any] = []
     for part in parts:
-        line = " ".join(map(str, (*found, part)))
+        line = " ".join((*found, part))
         match = next((each for each in _COMMAND.finditer(line) if each.end() == len(line)), None)
-        if match and isinstance(part, str) and match["secret"] != HIDDEN and len(match["secret"]) <= len(part):
+        if match and match["secret"] != HIDDEN and len(match["secret"]) <= len(part):
             part = part.removesuffix(match["secret"]) + HIDDEN
             hidden.append(name)
         found.append(part)

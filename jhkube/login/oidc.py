@@ -128,7 +128,7 @@ class OIDCOrgAuthenticator(OpenIDAuthenticator, GenericOAuthenticator):
         # People and secrets are sent there: never from https to anything less.
         schemes = {"https", urlsplit(self.issuer).scheme}
         address = _split(url)
-        if address is None or address.scheme not in schemes or not address.netloc:
+        if not isinstance(url, str) or address is None or address.scheme not in schemes or not address.netloc:
             raise ProviderUnavailable(self.login_service, f"the configuration of {self.issuer} has no usable {name}")
         return url
 
