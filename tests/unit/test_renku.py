@@ -209,6 +209,7 @@ def test_a_session_with_the_hubs_image_says_so_as_long_as_it_lives(options, imag
         ({"branch": "main", "commit_sha": COMMIT.upper()}, True),
         ({"branch": "Main"}, False),
         ({"project": "other"}, False),
+        ({"commit_sha": "0" * 40}, False),
     ],
 )
 def test_a_list_is_filtered_by_annotations(filters, found):
