@@ -72,9 +72,11 @@ class GitHubAccount:
             Where an answer is not what GitHub documents.
         """
         try:
-            groups = [GitHubGroup(str(each["login"]), int(each["id"])) for each in organizations]
+            groups = [GitHubGroup(_plain(each["login"]), int(each["id"])) for each in organizations]
             groups += [
-                GitHubGroup(f"{each['organization']['login']}:{each['slug']}", int(each["id"]), is_team=True)
+                GitHubGroup(
+                    f"{_plain(each['organization']['login'])}:{_plain(each['slug'])}", int(each["id"]), is_team=True
+                )
                 for each in teams
             ]
             return cls(
@@ -141,6 +143,13 @@ def organization_fields(organization: Mapping[str, Any]) -> dict[str, Any]:
 def team_fields(team: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is used of a team in `/user/teams`."""
     return {"id": team["id"], "slug": team["slug"], "organization": organization_fields(team["organization"])}
+
+
+def _plain(name: Any) -> str:
+    """Return a login or a slug; raises TypeError for what is none, such as one with the colon of a team in it."""
+    if not isinstance(name, str) or not name.isprintable() or ":" in name or not name:
+        raise TypeError(f"{name!r} is not the name of an organization or a team")
+    return name
 
 
 def _primary(emails: Iterable[Mapping[str, Any]]) -> str:

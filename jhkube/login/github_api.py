@@ -194,7 +194,7 @@ async def account_at(
         organizations = await api.all(f"{base}/users/{user['login']}/orgs", organization_fields)
     if has_old_teams:
         # Who has left an organization has left its teams.
-        present = {organization["login"] for organization in organizations}
+        present = [organization["login"] for organization in organizations]
         teams = [team for team in teams if team["organization"]["login"] in present]
     try:
         return GitHubAccount.parse(user, emails or (), organizations or (), teams or ()), teams or []
