@@ -173,6 +173,8 @@ def test_a_group_that_nothing_is_said_about_has_the_default() -> None:
         ({"default": {"servers": [1]}}, "ceilings.default.servers: should be a whole number"),
         ({"default": {"cores": [1]}}, "ceilings.default.cores: should be a number of cores"),
         ({"default": {"cores": "1e9999999"}}, "ceilings.default.cores: should be a number of cores"),
+        ({"default": {"cores": "1e400"}}, "ceilings.default.cores: should be a number of cores"),
+        ({"default": {"servers": "9" * 5000}}, "ceilings.default.servers: should be a whole number"),
     ],
 )
 def test_wrong_ceilings_say_what_is_wrong(config: dict[str, Any], message: str) -> None:
