@@ -113,7 +113,10 @@ def test_each_field_of_a_notebook_becomes_an_option(body, options):
     [
         ({"cpu": "9"}, "size", "The largest is “With a GPU” with 2 cores, 6 GiB memory and 1 GPU"),
         ({"gpus": {"num": "1", "vendor": "amd.com/gpu"}}, "size", "No size has 1 GPU"),
-        ({"gpus": {"num": "many"}}, "gpus.num", "not a number of GPUs"),
+        ({"gpus": {"num": 2, "vendor": "amd.com/gpu"}}, "size", "No size has 2 GPUs"),
+        ({"gpus": {"num": "many"}}, "gpus.num", "The value 'many' is not a number of GPUs, such as 1."),
+        ({"gpus": {"num": "12345"}}, "gpus.num", "not a number of GPUs"),
+        ({"cpu": "0" * 33}, "cpu", "not an amount"),
         ({"cpu": "two"}, "cpu", "not an amount"),
         ({"cpu": "-1"}, "cpu", "not an amount"),
         ({"memory": "9" * 40}, "memory", "not an amount"),
@@ -133,6 +136,10 @@ def test_what_cannot_be_is_refused_with_its_field(body, field, says):
     with pytest.raises(OptionError) as refused:
         read(body)
     assert (refused.value.field, says in refused.value.message) == (field, True), refused.value.message
+
+
+def test_without_sizes_none_is_asked_for():
+    assert user_options(read_notebook({"name": "study", "cpu": "4"}), AVAILABLE | {"sizes": []}) == NOTHING
 
 
 def test_a_body_says_which_namespace_it_means():
