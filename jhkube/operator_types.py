@@ -97,7 +97,7 @@ def _bytes(value: Any) -> Any:
         if not match:
             raise ValueError
         value = float(match[1]) * UNITS[(match[2] or "").upper()]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**60:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < 2**60:
         raise ValueError
     return int(value)
 

@@ -34,27 +34,46 @@ _NOT = frozenset({"credentials_secret", "JHKUBE_PULL_SECRET", "PWD", "OLDPWD"})
 _ELSEWHERE = re.compile(r"(/[\w.-]+){2,}|https?://\S+")
 """Where a secret is, or comes from: a path or an address."""
 
-# password, MYSQL_PWD, client-secret, apiKey: how the name of an option or of a variable ends.
+# password, MYSQL_PWD, DB_PASS, client-secret, apiKey: how the name of an option or of a variable ends.
 _NAMED = (
-    r"[\w-]*(?:password|passwd|passphrase|pwd|token|credentials?|[_-]secret"
+    r"[\w-]*(?:password|passwd|passphrase|pwd|token|credentials?|[_-]secret|(?<![a-z])pass"
     r"|(?:secret|api|account|access|private)[_-]?key)"
+)
+
+_COMMAND = re.compile(
+    r"""(?P<before>(?:(?<=[\s/"'])|^)
+        (?: (?:mysql|mariadb)[\w-]* (?:\s+\S+){0,40}? \s+-p
+          | sshpass (?:\s+\S+){0,40}? \s+-p\s*
+          | redis-cli (?:\s+\S+){0,40}? \s+-a\s+
+          | curl (?:\s+\S+){0,40}? \s+(?:-u|--user|--proxy-user)[\s=]*[^\s:"'=]+: ))
+        (?P<secret>[^\s"']+)""",
+    re.VERBOSE,
 )
 
 _SECRETS = (
     # https://user:password@registry.example/..., up to the last @ before the path
     (re.compile(r"(?<=://)[^/\s\"']*@"), "…@"),
-    # user:password@proxy.example:3128, but neither lab:tag@sha256:... nor oidc:ada@example.org
-    (re.compile(r"(?<![^\s\"'=])[^\s:/@\"'=]+:[^\s/@\"']+@(?=[\w.-]+:\d{1,5}\b)(?!sha\d+:)"), "…@"),
+    # the same with a slash in the password, but not https://registry.example:5000/lab@sha256:...
+    (re.compile(r"(?<=://)[^/\s\"'@:\[]{0,200}:(?!\d{1,5}/)[^\s\"'@]{1,200}@"), "…@"),
+    # user:password@proxy.example:3128, user:password@db.example/labs, but neither lab:tag@sha256:... nor
+    # oidc:ada@example.org
+    (re.compile(r"(?<![^\s\"'=])[^\s:/@\"'=]+:[^\s/@\"']+@(?=[\w.-]+(?::\d{1,5}\b|/))(?!sha\d+:)"), "…@"),
     # https://storage.example/blob?X-Amz-Signature=...
     (re.compile(r"(?<=\w)\?[\w.%~+-]+=[^\s\"']*"), "?…"),
     # Authorization: Bearer abc, "Basic abc="
     (re.compile(r"\b(bearer|basic|token)\s+(?!-)[\w.~+/-]{8,}=*", re.IGNORECASE), r"\1 …"),
-    # mount options and environment: password=abc, api_token: abc, OPENAI_API_KEY="abc"
+    # mount options, environment, JSON: password=abc, api_token: abc, OPENAI_API_KEY="abc", {"password": "abc"}
     (
         # Begun where a word begins: if each hyphen began one, a long text would be read as often as it has hyphens.
-        re.compile(rf"(?<![\w-])({_NAMED})(\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;\"']+)", re.IGNORECASE),
+        re.compile(
+            rf"(?<![\w-])({_NAMED}|secret(?==))(\\?[\"']?\s*[=:]\s*)"
+            r"(\\\"[^\"\\]*\\\"|\"[^\"]*\"|'[^']*'|[^\s,;\"']+)",
+            re.IGNORECASE,
+        ),
         r"\1\2…",
     ),
+    # options of programs that people know: mysql -pabc, sshpass -p abc, redis-cli -a abc, curl -u ada:abc
+    (_COMMAND, r"\g<before>…"),
     # an option and its value: --password abc
     (re.compile(rf"(?<![\w-])(--?(?:[\w-]+\.)*{_NAMED})(\s+)(?!-)(\"[^\"]*\"|'[^']*'|\S+)", re.IGNORECASE), r"\1\2…"),
     # GitHub's and GitLab's tokens, JSON web tokens, keys of OpenAI, Slack and Hugging Face
@@ -64,6 +83,9 @@ _SECRETS = (
     # what the API server repeats of a manifest it did not like
     (re.compile(r"(Invalid value: )(?:\"(?:[^\"\\]|\\.)*\"|\S+)"), r"\1…"),
 )
+
+# ada:abc@db.example.org, as an argument or a variable; not lab:2026@sha256:...
+_USER_AND_PASSWORD = re.compile(r"^[^\s:/@=]+:[^\s/@]+@(?=[\w.-]+$)")
 
 # The words are those of jupyterhub.log, which looks at its own line of a request only.
 _PARAMETER = r"[\w.-]*(?:token|auth|key|code|state|secret|_xsrf)[\w.-]*"
@@ -112,7 +134,7 @@ def without_url_secrets(text: str) -> str:
     return _IN_PARAMETER.sub(r"\1[secret]", _IN_ADDRESS.sub(r"\1[secret]", text))
 
 
-def without_secrets_in(manifest: Any, shown: frozenset[str] = frozenset(), name: str = "") -> tuple[Any, list[str]]:
+def without_secrets_in(manifest: Any, shown: frozenset[str] = frozenset()) -> tuple[Any, list[str]]:
     """Return a copy of a manifest without secrets, and the names of what was hidden in it.
 
     Parameters
@@ -121,32 +143,55 @@ def without_secrets_in(manifest: Any, shown: frozenset[str] = frozenset(), name:
         An object of Kubernetes, as the API's JSON, or a part of one.
     shown
         Values that may be shown, whatever their names are.
-    name
-        What the part is called: that of an environment variable, or its key.
     """
     hidden: list[str] = []
+    return _without_secrets(manifest, shown, hidden, "", is_argument=False), hidden
 
-    def part(value: Any, key: str) -> Any:
-        found, names = without_secrets_in(value, shown, key)
-        hidden.extend(names)
+
+def _without_secrets(value: Any, shown: frozenset[str], hidden: list[str], name: str, *, is_argument: bool) -> Any:
+    """Return a part of a manifest that is called `name`, and note in `hidden` what is left out of it."""
+    if isinstance(value, Mapping):
+        variable = value.get("name")
+        found = {}
+        for key, part in value.items():
+            is_variable = key == "value" and isinstance(variable, str)
+            part_name = str(variable if is_variable else key)
+            found[key] = _without_secrets(part, shown, hidden, part_name, is_argument=is_variable)
         return found
-
-    if isinstance(manifest, Mapping):
-        variable = manifest.get("name")
-        return {
-            key: part(value, variable if key == "value" and isinstance(variable, str) else str(key))
-            for key, value in manifest.items()
-        }, hidden
-    if isinstance(manifest, list | tuple):
+    if isinstance(value, list | tuple):
         # --password and what comes after it are two items of a command.
-        before = ("", *manifest)
+        before = ("", *value)
         options = [str(each).lstrip("-") if str(each).startswith("-") else name for each in before]
-        return [part(value, option) for value, option in zip(manifest, options, strict=False)], hidden
-    if not isinstance(manifest, str) or manifest in ("", *shown):
-        return manifest, hidden
-    is_secret = is_secret_name(name.rpartition(".")[2].replace("-", "_")) and not is_elsewhere(manifest)
-    text = HIDDEN if is_secret else without_secrets(manifest)
-    return text, [name] if text != manifest else []
+        parts = [
+            _without_secrets(part, shown, hidden, name if str(part).startswith("-") else option, is_argument=True)
+            for part, option in zip(value, options, strict=False)
+        ]
+        return _without_short_options(parts, hidden, name)
+    if not isinstance(value, str) or value in ("", *shown):
+        return value
+    is_secret = is_secret_name(name.rpartition(".")[2].replace("-", "_")) and not is_elsewhere(value)
+    text = HIDDEN if is_secret else without_secrets(value)
+    # In an annotation the same may be a person: oidc:ada@example.org.
+    if is_argument:
+        text = _USER_AND_PASSWORD.sub("…@", text)
+    if text != value:
+        hidden.append(name)
+    return text
+
+
+def _without_short_options(parts: list[Any], hidden: list[str], name: str) -> list[Any]:
+    """Return the items of a command line without what `_COMMAND` finds in all of them together."""
+    if not all(isinstance(part, str) for part in parts):
+        return parts
+    found: list[Any] = []
+    for part in parts:
+        line = " ".join((*found, part))
+        match = next((each for each in _COMMAND.finditer(line) if each.end() == len(line)), None)
+        if match and match["secret"] != HIDDEN and len(match["secret"]) <= len(part):
+            part = part.removesuffix(match["secret"]) + HIDDEN
+            hidden.append(name)
+        found.append(part)
+    return found
 
 
 def redactor(config: Mapping[str, Any], environ: Mapping[str, str]) -> Callable[[str], str]:

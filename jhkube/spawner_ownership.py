@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,8 +17,12 @@ from jhkube.objects import delete_own_secrets, lacking_rights, owner_of_namespac
 from jhkube.pod.own_secrets import secrets_in
 from jhkube.pod.volume_claims import may_delete, names_a_person, refusal
 from jhkube.spawner_options import ChoosingSpawner, StartRefused
+from jhkube.watch.admission import is_momentary
 
 __all__ = ["OwningSpawner", "cluster_account", "identity_in"]
+
+LIST_PAUSES = (0.2, 0.8)
+"""Seconds before a person's list of secrets is asked for again, where the API server is busy and somebody waits."""
 
 
 def cluster_account(spawner: Any, auth_state: Mapping[str, Any]) -> ClusterAccount | None:
@@ -124,12 +129,17 @@ class OwningSpawner(ChoosingSpawner):
         if not subject:
             return ()
         timeout = self.k8s_api_request_timeout
-        try:
-            found = await read_list_of_secrets(self.api, self.namespace, subject, timeout)
-        except API_ERRORS as error:
-            self.log.warning("%s: its person's secrets are not known: %s", self._log_name, error_text(error))
-            return ()
-        return tuple(each.name for each in secrets_in(found, subject))
+        for pause in (*LIST_PAUSES, None):
+            try:
+                found = await read_list_of_secrets(self.api, self.namespace, subject, timeout)
+            except API_ERRORS as error:
+                if pause is None or not (isinstance(error, ApiException) and is_momentary(error)):
+                    self.log.warning("%s: its person's secrets are not known: %s", self._log_name, error_text(error))
+                    break
+                await asyncio.sleep(pause)
+            else:
+                return tuple(each.name for each in secrets_in(found, subject))
+        return ()
 
     async def delete_forever(self) -> None:
         """Delete what is the person's own, together with KubeSpawner's claim, when the person is deleted."""

@@ -185,12 +185,15 @@ def _from_json(data: Mapping[str, Any]) -> Listing:
     digests = {tag: KnownDigest(digest, _time(at)) for tag, (digest, at) in data["digests"].items()}
     if not all(known.digest == "" or is_digest(known.digest) for known in digests.values()):
         raise ValueError("it lists what is not a digest")
+    unnamed = frozenset(data["unnamed"])
+    if not all(isinstance(each, str) for each in unnamed):
+        raise ValueError("it lists what is not a digest")
     refreshed_at = data["refreshed_at"]
     return Listing(
         tags=tuple(dict.fromkeys(tags)),
         refreshed_at=None if refreshed_at is None else _time(refreshed_at),
         digests=digests,
-        unnamed=frozenset(data["unnamed"]),
+        unnamed=unnamed,
         missing={key: Missing(_time(since), _time(at)) for key, (since, at) in data.get("missing", {}).items()},
         details={digest: _details(written) for digest, written in data["details"].items()},
     )

@@ -71,12 +71,13 @@ class ProviderClient:
             Where no answer came, or one that only says that the provider cannot answer now: 5xx, 429, and 403
             when it limits the rate.
         """
-        where = f"{request.method} {urlsplit(request.url).path}"
+        where = f"{request.method} {_path_of(request.url)}"
         async with self._connections:
             try:
                 response = await self._http_client().fetch(request, raise_error=False)
-            except (OSError, HTTPClientError) as error:
-                # Not every client reports a connection that failed in the response's own `error`.
+            except (OSError, HTTPClientError, ValueError) as error:
+                # Not every client reports a connection that failed in the response's own `error`. A ValueError is
+                # about an address, which may be one that the provider has named.
                 response = HTTPResponse(request, 599, error=error)
         reason = ""
         is_limit = response.code == 429 or is_rate_limit(response)
@@ -102,7 +103,7 @@ class ProviderClient:
             Where it is something else. What is no JSON is an outage, such as a page of a proxy in between; JSON of
             another kind is an odd answer about one person.
         """
-        reason = f"{urlsplit(response.request.url).path}: {response.code} without the JSON that belongs to it"
+        reason = f"{_path_of(response.request.url)}: {response.code} without the JSON that belongs to it"
         try:
             value = json.loads(response.body or b"")
         except (ValueError, RecursionError):
@@ -230,6 +231,14 @@ class Outage:
         )
         self._since, self._failures = None, 0
         PROVIDER_AVAILABLE.labels(self._provider).set(1)
+
+
+def _path_of(url: str) -> str:
+    """Return the path of an address, without what may be secret; empty for what is no address."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
 
 
 def _is_token(value: Any) -> bool:

@@ -72,9 +72,11 @@ class GitHubAccount:
             Where an answer is not what GitHub documents.
         """
         try:
-            groups = [GitHubGroup(str(each["login"]), int(each["id"])) for each in organizations]
+            groups = [GitHubGroup(_plain(each["login"]), int(each["id"])) for each in organizations]
             groups += [
-                GitHubGroup(f"{each['organization']['login']}:{each['slug']}", int(each["id"]), is_team=True)
+                GitHubGroup(
+                    f"{_plain(each['organization']['login'])}:{_plain(each['slug'])}", int(each["id"]), is_team=True
+                )
                 for each in teams
             ]
             return cls(
@@ -143,6 +145,13 @@ def team_fields(team: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": team["id"], "slug": team["slug"], "organization": organization_fields(team["organization"])}
 
 
+def _plain(name: Any) -> str:
+    """Return a login or a slug; raises TypeError for what is none, such as one with the colon of a team in it."""
+    if not isinstance(name, str) or not name.isprintable() or ":" in name or not name:
+        raise TypeError(f"{name!r} is not the name of an organization or a team")
+    return name
+
+
 def _primary(emails: Iterable[Mapping[str, Any]]) -> str:
     return next((str(each["email"]) for each in emails if each["primary"] and each["verified"]), "")
 
@@ -178,15 +187,18 @@ class Hidden:
             Where GitHub is: no link that leads elsewhere is taken.
         """
         kind, *parameters = (part.strip() for part in (header or "").split(";"))
-        if kind not in ("partial-results", "required"):
+        if kind.lower() not in ("partial-results", "required"):
             return None
-        named = dict(part.partition("=")[::2] for part in parameters)
-        ids = re.findall(r"[0-9]{1,18}", named.get("organizations", ""))
+        named = [part.partition("=")[::2] for part in parameters]
+        ids = [each for name, value in named if name == "organizations" for each in re.findall("[0-9]{1,18}", value)]
         if len(ids) > MOST_HIDDEN:
             # Part of a list would say that the others are not hidden.
             ids = []
-        link = named.get("url", "")
-        is_githubs = link.isprintable() and urlsplit(link)[:2] == urlsplit(github_url)[:2]
+        link = dict(named).get("url", "")
+        try:
+            is_githubs = link.isprintable() and urlsplit(link)[:2] == urlsplit(github_url)[:2]
+        except ValueError:
+            is_githubs = False
         return cls(frozenset(map(int, ids)), link if is_githubs else "")
 
     def __or__(self, other: Hidden | None) -> Hidden:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from tornado.httpclient import HTTPResponse
 
@@ -20,6 +20,9 @@ PAGE_SIZE = 100
 
 MOST_PAGES = 100
 """A list with more pages is taken for an error."""
+
+# <https://api.github.com/user/orgs?per_page=100&page=2>; rel="next"
+_LINK = re.compile(r"""<([^>]*)>\s*;\s*rel\s*=\s*["']?([\w -]*)""", re.IGNORECASE)
 
 Fetch = Callable[[str, Mapping[str, str]], Awaitable[HTTPResponse]]
 Fields = Callable[[Mapping[str, Any]], Any]
@@ -116,7 +119,7 @@ class GitHubApi:
         kept = fields.__name__ if fields else ""
         known = self._remembered.get(url)
         # What an earlier configuration kept of the items may be less than is asked for now.
-        known = known if known and known["kept"] == kept else None
+        known = known if known and known["kept"] == kept and not _is_full_end(known) else None
         response = await self._fetch(url, {"If-None-Match": known["etag"]} if known else {})
         if response.code == 401:
             raise TokenRejected("GitHub does not accept the token of this login any more.")
@@ -125,6 +128,8 @@ class GitHubApi:
         missing = Hidden.parse(response.headers.get("X-GitHub-SSO"), self._github_url)
         self._note_hidden(missing)
         if known and response.code == 304:
+            if "Link" in response.headers:
+                known = {**known, **_links(response)}
             self.learned[url] = known
             self._note_hidden(_hidden_in(known))
             return known
@@ -189,7 +194,7 @@ async def account_at(
         organizations = await api.all(f"{base}/users/{user['login']}/orgs", organization_fields)
     if has_old_teams:
         # Who has left an organization has left its teams.
-        present = {organization["login"] for organization in organizations}
+        present = [organization["login"] for organization in organizations]
         teams = [team for team in teams if team["organization"]["login"] in present]
     try:
         return GitHubAccount.parse(user, emails or (), organizations or (), teams or ()), teams or []
@@ -219,8 +224,14 @@ def _links(response: HTTPResponse) -> dict[str, Any]:
     Only numbers are taken from the header (RFC 8288): a link to elsewhere must not be sent the token.
     """
     links = {
-        relation: parse_qs(urlsplit(url).query).get("page", [""])[0]
-        for url, relation in re.findall(r'<([^>]*)>\s*;\s*rel="([^"]*)"', response.headers.get("Link", ""))
+        relation: url
+        for url, relations in _LINK.findall(response.headers.get("Link", ""))
+        for relation in relations.lower().split()
     }
-    last = links.get("last", "")
-    return {"more": "next" in links, "last": int(last) if last.isdecimal() else None}
+    last = re.search(r"[?&]page=([0-9]{1,9})(?:&|$)", links.get("last", ""))
+    return {"more": "next" in links, "last": int(last[1]) if last else None}
+
+
+def _is_full_end(page: Mapping[str, Any]) -> bool:
+    """Whether a page is the last one of a list and full: its ETag may not tell that a page has come after it."""
+    return isinstance(page["body"], list) and len(page["body"]) >= PAGE_SIZE and not page["more"]

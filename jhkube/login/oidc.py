@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from oauthenticator.generic import GenericOAuthenticator
 from traitlets import Unicode, default
@@ -127,7 +127,8 @@ class OIDCOrgAuthenticator(OpenIDAuthenticator, GenericOAuthenticator):
         url = configuration.get(name)
         # People and secrets are sent there: never from https to anything less.
         schemes = {"https", urlsplit(self.issuer).scheme}
-        if not isinstance(url, str) or urlsplit(url).scheme not in schemes or not urlsplit(url).netloc:
+        address = _split(url)
+        if not isinstance(url, str) or address is None or address.scheme not in schemes or not address.netloc:
             raise ProviderUnavailable(self.login_service, f"the configuration of {self.issuer} has no usable {name}")
         return url
 
@@ -151,13 +152,27 @@ class OIDCOrgAuthenticator(OpenIDAuthenticator, GenericOAuthenticator):
     def findings(self) -> Iterator[Finding]:
         """Return what is wrong or doubtful in the configuration as a whole."""
         yield from super().findings()
-        address = urlsplit(self.issuer)
+        address = _split(self.issuer)
         if not self.issuer:
             yield Finding("issuer", "is not set: name the provider, as its id tokens have it")
-        elif address.scheme not in ("https", "http") or not address.netloc or address.query or address.fragment:
+        elif (
+            address is None
+            or address.scheme not in ("https", "http")
+            or not address.netloc
+            or address.query
+            or address.fragment
+        ):
             text = f"is {self.issuer!r}: it should be a URL such as https://idp.example.org/realms/lab"
             yield Finding("issuer", text)
         elif address.scheme == "http":
             yield Finding("issuer", "begins with http: secrets and tokens travel unencrypted", is_error=False)
         if "openid" not in self.scope:
             yield Finding("scope", "has no `openid`: the provider sends no id token then, and nobody comes in")
+
+
+def _split(url: Any) -> SplitResult | None:
+    """Return the parts of an address; None for what is none."""
+    try:
+        return urlsplit(url) if isinstance(url, str) else None
+    except ValueError:
+        return None

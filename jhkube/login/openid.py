@@ -142,7 +142,7 @@ class IdTokens:
                 leeway=LEEWAY,
                 options={"require": ["iss", "aud", "sub", "exp", "iat"]},
             )
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, UnicodeError) as error:
             # The class of the error says what is wrong; its text may hold parts of the token.
             raise TokenRejected(f"{self._provider} sent an invalid id token: {type(error).__name__}.") from None
         if "azp" in claims and claims["azp"] != self._client_id:

@@ -320,9 +320,13 @@ def stamp(auth_state: Model, before: Mapping[str, Any]) -> None:
 
 
 def _known_age(auth_state: Mapping[str, Any]) -> float | None:
-    """Return the seconds since the provider last said who a person is; None where no version wrote it yet."""
+    """Return the seconds since the provider last said who a person is; None where that is not known.
+
+    No version has written it yet, or a clock was wrong: a time to come would keep somebody in until it is over.
+    """
     known = auth_state.get(KNOWN_KEY)
-    return time.time() - known if isinstance(known, (int, float)) else None
+    age = time.time() - known if isinstance(known, (int, float)) else None
+    return None if age is None or age < -STAMP_LASTS else age
 
 
 def _has_ended(auth_state: Mapping[str, Any]) -> bool:

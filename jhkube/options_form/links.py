@@ -98,11 +98,14 @@ def _listed_values(choice: Choice, available: Available) -> dict[str, str]:
 
 
 def _is_within(size: Size, default: Size | None) -> bool:
-    """Say whether a size has no more than the default one, on the same nodes."""
+    """Say whether a size has and reserves no more than the default one, on the same nodes."""
     return (
         default is not None
         and (size.node_selector, size.tolerations) == (default.node_selector, default.tolerations)
         and size.cores <= default.cores
         and size.memory <= default.memory
+        and size.cores_guarantee <= default.cores_guarantee
+        and size.memory_guarantee <= default.memory_guarantee
         and size.gpus <= default.gpus
+        and (not size.gpus or size.gpu_resource == default.gpu_resource)
     )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 from typing import Annotated, Any
 
 from kubernetes_asyncio.client.models import V1ObjectMeta, V1ResourceQuota, V1ResourceQuotaSpec
@@ -42,8 +43,8 @@ QUOTA_NAME = "jhkube-ceiling"
 """The ResourceQuota in the namespace of a person."""
 
 # By a resource's name without its vendor: nvidia.com/gpu.shared, nvidia.com/mig-1g.5gb, gpu.intel.com/i915,
-# habana.ai/gaudi, and amd.com/cpx_nps1 for a partition of a GPU.
-_GPU = re.compile(r"gpu|^mig-|^(i915|xe|gaudi\d*)$|_nps\d$")
+# habana.ai/gaudi, google.com/tpu, aws.amazon.com/neuron, and amd.com/cpx_nps1 for a partition of a GPU.
+_GPU = re.compile(r"gpu|^mig-|^(i915|xe|gaudi\d*|tpu|neuron)$|_nps\d$")
 # Parts of a device that are requested with it: aliyun.com/gpu-mem, koordinator.sh/gpu-core.
 _PART_OF_GPU = re.compile(r"mem|core|percent|ratio|monitoring")
 
@@ -74,7 +75,10 @@ def parse_quantity(text: str | int | float) -> Decimal:
 
 def parse_cores(text: str | int | float) -> float:
     """Return a number of cores: `0.5`, `"500m"`, `2`."""
-    return float(parse_quantity(text))
+    cores = float(parse_quantity(text))
+    if not isfinite(cores):
+        raise ValueError(f"{text!r} is more cores than there can be")
+    return cores
 
 
 def parse_memory(text: str | int | float) -> int:
@@ -106,7 +110,7 @@ def memory_text(memory: float) -> str:
 def _whole_number(value: Any) -> int:
     if isinstance(value, bool) or not re.fullmatch(r"\d+(\.0)?", str(value)):
         raise ValueError
-    return int(float(value))
+    return int(str(value).removesuffix(".0"))
 
 
 Whole = Annotated[int | None, BeforeValidator(_whole_number), Wanted("a whole number, such as 2")]

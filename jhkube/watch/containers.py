@@ -334,8 +334,9 @@ def runtime_failure(reason: str, text: str, patience: Patience) -> Failure:
             patience.volume,
             f"Your server cannot use its folder “{folder['folder']}” yet; trying again.",
         )
-    if reason != "PostStartHookError" and (program := _PROGRAM.search(text)):
-        return _program_failure(program, definitely)
+    program = _PROGRAM.search(text) if reason != "PostStartHookError" else None
+    if program and (failure := _program_failure(program, definitely)):
+        return failure
     return may_pass(
         "The server's container could not be created. Try again, or choose another image; "
         "tell your administrator if it happens again.",
@@ -344,8 +345,11 @@ def runtime_failure(reason: str, text: str, patience: Patience) -> Failure:
     )
 
 
-def _program_failure(program: re.Match[str], definitely: Callable[[str], Failure]) -> Failure:
-    """What to say of the program that is the server, and does not run."""
+def _program_failure(program: re.Match[str], definitely: Callable[[str], Failure]) -> Failure | None:
+    """What to say of the program that is the server, and does not run.
+
+    None where the image cannot help it: input/output error, stale file handle, cannot allocate memory.
+    """
     name = (program["crun"] or program["program"] or program["path"]).rpartition("/")[2]
     if program["crun"] or _MISSING.search(program["why"]):
         return definitely(
@@ -359,6 +363,8 @@ def _program_failure(program: re.Match[str], definitely: Callable[[str], Failure
         )
     if "exec format error" in program["why"].lower():
         return definitely("The image is not built for this cluster's kind of processor. Choose another image.")
-    return definitely(
-        f"The node could not run the image's program “{name}”. Choose another image, or tell whoever makes it."
-    )
+    if "is a directory" in program["why"].lower():
+        return definitely(
+            f"The node could not run the image's program “{name}”. Choose another image, or tell whoever makes it."
+        )
+    return None

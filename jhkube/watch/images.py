@@ -83,7 +83,10 @@ _UNREACHABLE = _cause(
     r"connection (?:refused|reset|lost)|broken pipe|\btimeout\b|timed out|deadline exceeded|"
     r"\bEOF\b|no such host|network is unreachable|no route to host|temporary failure|server misbehaving|"
     r"service unavailable|bad gateway|internal server error|gateway time-?out|registry is unavailable|stream error|"
-    r"(?:context|request) canceled|closed network connection|\bGOAWAY\b",
+    r"(?:context|request) canceled|closed network connection|\bGOAWAY\b|proxy authentication required|"
+    # Before the registry's own answer: a proxy's, of which Go tells the words alone.
+    r"failed to do request: \w+ … (?:forbidden|unauthorized)\b",
+    "407",
     "408",
     "500",
     "502",
@@ -91,12 +94,13 @@ _UNREACHABLE = _cause(
     "504",
 )
 # failed to extract layer; parent snapshot … does not exist: not found; content digest …: not found; lease "404…": not
-# found; not: denied: Permission denied for … (Google)
+# found; no processor for media-type: not found; unexpected media type text/html for sha256:…: not found (the page of
+# a proxy); not: denied: Permission denied for … (Google)
 _NODE = _cause(
     r"failed to (?:extract|prepare extraction|get reader from content store)|\bsnapshot(?:ter)?\b|content digest|"
-    r"blob not found|\blease\b|\blocked for\b|(?<!denied: )permission denied|input/output error"
+    r"blob not found|\blease\b|\blocked for\b|\bmedia[- ]type\b|(?<!denied: )permission denied|input/output error"
 )
-"""Trouble of the node's own store, which a text may describe in the words of a registry."""
+"""Trouble of the node's own store, or with what is no image, which a text may describe in the words of a registry."""
 
 
 def image_failure(reason: str, text: str, image: str, patience: Patience) -> Failure:

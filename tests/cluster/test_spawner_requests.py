@@ -18,7 +18,9 @@ from kubernetes_asyncio.client import (
 )
 from traitlets.config import Config
 
+from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.objects import create_secret, remove_quota
+from jhkube.pod.own_secrets import OwnSecret, list_manifest, list_name
 from jhkube.spawner import JHKubeSpawner
 from jhkube.watch.patience import Patience
 from jhkube.watch.start import Start
@@ -147,6 +149,22 @@ async def test_a_claim_that_is_there_is_taken_even_where_the_quota_is_used_up(pr
     proxied.proxy.fail("POST", "persistentvolumeclaims", FORBIDDEN)
     assert await make_claim(spawner)
     assert proxied.proxy.asked[-1] == ("GET", spawner.pvc_name)
+
+
+@pytest.mark.parametrize("fault", ["busy", "database", "slow"])
+async def test_a_list_of_ones_own_secrets_is_asked_for_again(proxied: Proxied, spawner: Any, fault: str) -> None:
+    subject = f"github:{spawner.user.name}"
+    person = {AUTH_STATE_KEY: UserIdentity(name="ada", uid=70_001, gid=70_001, subject=subject).to_dict()}
+    spawner.user.get_auth_state = lambda: person
+    listed = list_manifest(subject, [OwnSecret("db", ("password",), "2026-11-30T00:00:00Z")], None, {})
+    await proxied.core.create_namespaced_config_map(proxied.namespace, listed)
+    name = list_name(subject)
+    proxied.proxy.fail("GET", name, MOMENTARY[fault], MOMENTARY[fault])
+    assert await spawner.own_secret_names() == ("db",)
+    assert proxied.proxy.asked == [("GET", name)] * 3
+    proxied.proxy.fail("GET", name, *[MOMENTARY[fault]] * 3)
+    assert await spawner.own_secret_names() == ()
+    assert len(proxied.proxy.asked) == 6
 
 
 async def test_a_namespace_that_never_gets_ready_ends_the_start_with_its_sentence(

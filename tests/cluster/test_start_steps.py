@@ -129,6 +129,25 @@ async def test_a_start_ends_as_soon_as_its_server_answers(proxied: Proxied, spaw
     assert spawner.pod_id == pod.metadata.uid
 
 
+async def test_a_pod_that_the_watch_never_shows_makes_it_list_again(
+    proxied: Proxied, spawner_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after etcd came back from a backup: the watch goes on from a version that is not there yet."""
+    monkeypatch.setattr("jhkube.watch.start._UNSEEN", 0.5)
+
+    async def restore(spawner: Any, pod: Any) -> Any:
+        before = len(proxied.proxy.watched)
+        proxied.proxy.restore_old_database()
+        await until(lambda: len(proxied.proxy.watched) > before)
+        return pod
+
+    spawner = spawner_with(modify_pod_hook=restore)
+    async with starting(spawner) as start:
+        url = await asyncio.wait_for(start, 60)
+        assert url == address(await running(proxied, spawner.pod_name))
+    assert proxied.proxy.listed == 2
+
+
 async def test_a_pod_of_another_start_is_not_taken_for_its_own(
     proxied: Proxied, spawner_with: Callable[..., Any]
 ) -> None:

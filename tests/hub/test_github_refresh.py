@@ -80,10 +80,14 @@ async def test_who_has_left_and_uses_up_their_own_rate_limit_is_out_after_a_time
     assert (await browser.log_in()).status != 200
 
 
-async def test_a_session_from_before_that_was_written_down_has_its_time_from_now(hub, github, add_person, browse):
+@pytest.mark.parametrize("known_at", [None, 4_000_000_000])
+async def test_a_session_of_which_it_is_not_known_how_old_it_is_has_its_time_from_now(
+    hub, github, add_person, browse, known_at
+):
     browser = await logged_in(hub, browse, add_person("lab"))
     state = (await hub.inspect(browser.login))["auth_state"]
-    del state["jhkube_known_at"]
+    # Of a version that did not write it down, or of a time at which the clock was wrong.
+    state["jhkube_known_at"] = known_at
     await hub.change(browser.login, state)
     github.fail("/api/v3/user", status=500)
     assert await browser.refreshed()

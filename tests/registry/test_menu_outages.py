@@ -318,6 +318,7 @@ DETAILS = {"created": None, "size": 1, "title": "", "description": "", "version"
         pytest.param({**GOOD, "missing": []}, id="missing of another shape"),
         pytest.param({**GOOD, "details": {"x": {**DETAILS, "size": float("inf")}}}, id="an infinite size"),
         pytest.param({**GOOD, "details": {"x": {**DETAILS, "title": 7}}}, id="a title that is no text"),
+        pytest.param({**GOOD, "unnamed": [1, "a"]}, id="aliases of different kinds"),
     ],
 )
 async def test_a_kept_menu_that_cannot_be_read_is_left_aside_with_a_warning(

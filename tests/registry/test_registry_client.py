@@ -120,6 +120,9 @@ async def test_the_link_of_an_unchanged_page_is_followed(front: Front, repositor
         # not as it should be, so the page is asked for by its last tag
         '{path}?last=b; rel="next"',
         '<http://[>; rel="next"',
+        "<{path}?last=b>; rel='next'",
+        '<{path}?last=b>; rel="next',
+        '<{path}>; rel="first", <{path}?last=b>; rel=“next”',
     ],
 )
 async def test_the_next_page_is_found_however_the_link_is_written(front: Front, repository: str, link: str) -> None:

@@ -12,7 +12,7 @@ from traitlets.utils.importstring import import_item
 
 from jhkube.auth import CILogonGroupAuthenticator, GitHubOrgAuthenticator, OIDCOrgAuthenticator
 from jhkube.identity import UnixGroup, UserIdentity
-from jhkube.login.errors import ProviderUnavailable, Refused
+from jhkube.login.errors import ProviderUnavailable, Refused, TokenRejected
 from jhkube.login.openid import IdTokens
 
 IDPS = {"https://idp.example/shibboleth": {"username_derivation": {"username_claim": "eppn"}}}
@@ -138,6 +138,7 @@ def oidc(**traits):
     [
         ({"issuer": ""}, r"issuer: is not set"),
         ({"issuer": "idp.example"}, r"issuer: is 'idp\.example': it should be a URL"),
+        ({"issuer": "https://["}, r"issuer: is 'https://\[': it should be a URL"),
         ({"issuer": "https://idp.example/#lab"}, r"issuer: is 'https://idp\.example/#lab': it should be a URL"),
         ({"scope": ["profile"]}, r"scope: has no `openid`"),
         ({"number_secret": "short"}, r"number_secret: has fewer than 32 characters"),
@@ -157,7 +158,9 @@ def test_a_provider_without_encryption_is_a_warning(issuer, warns, caplog):
 
 
 @pytest.mark.parametrize(
-    "endpoint", [None, 7, "", "/token", "http://idp.example/token", "file:///token", "https:token"], ids=str
+    "endpoint",
+    [None, 7, "", "/token", "http://idp.example/token", "file:///token", "https:token", "https://["],
+    ids=str,
 )
 async def test_an_address_that_a_provider_should_not_name_is_not_taken(endpoint):
     made = oidc()
@@ -171,6 +174,13 @@ async def test_an_address_that_a_provider_should_not_name_is_not_taken(endpoint)
         await made.discover()
     assert "no usable token_endpoint" in raised.value.what
     assert made.authorize_url == ""
+
+
+@pytest.mark.parametrize("token", [7, ["a.b.c"], "a.b.c", "..", "ada\ud800"], ids=ascii)
+async def test_what_is_no_id_token_is_refused(token):
+    tokens = IdTokens("an idp", "https://idp.example", "client", None)
+    with pytest.raises(TokenRejected, match="an idp sent an invalid id token"):
+        await tokens.claims(token, nonce=None)
 
 
 async def test_addresses_that_are_set_are_kept_and_the_others_discovered():

@@ -65,6 +65,43 @@ async def test_a_list_that_grows_while_it_is_read_is_read_to_its_new_end():
     assert await api.all(URL, same) == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    "links",
+    [
+        "<http://[>; rel=next",
+        f"<{URL}?page=2>; REL='Next'",
+        f'<{URL}?page=2>; rel="next prefetch", <{URL}?page={"9" * 5000}>; rel="last"',
+        f'<{URL}?page=1>; rel="first", <{URL}?page=2>; rel="next", <{URL}?page=٢>; rel="last"',
+    ],
+)
+async def test_no_page_is_missed_however_the_link_is_written(links):
+    api, _ = api_of([([1], links), ([2], "")])
+    assert await api.all(URL, same) == [1, 2]
+
+
+async def test_an_unchanged_page_hides_no_page_that_has_come_after_it():
+    full, pages = list(range(100)), [(list(range(100)), ""), ([100], "")]
+    conditions = []
+
+    async def fetch(url, headers):
+        number = int(parse_qs(urlsplit(url).query)["page"][0])
+        conditions.append(headers.get("If-None-Match"))
+        items, links = pages[number - 1]
+        is_known = headers.get("If-None-Match") == f'"{len(items)}"'
+        return answer(url, None if is_known else items, 304 if is_known else 200, Link=links, ETag=f'"{len(items)}"')
+
+    first = GitHubApi(fetch, read_json, "us", {})
+    assert await first.all(URL, same) == full
+    # The body of the first page is what it was, and so is its ETag.
+    pages[0] = (full, link(2, "next"))
+    second = GitHubApi(fetch, read_json, "us", first.learned)
+    assert await second.all(URL, same) == [*full, 100]
+    pages[1:] = [([100], link(3, "next")), ([101], "")]
+    third = GitHubApi(fetch, read_json, "us", second.learned)
+    assert await third.all(URL, same) == [*full, 100, 101]
+    assert conditions == [None, None, None, '"100"', '"1"', None]
+
+
 async def test_the_token_is_not_sent_where_a_link_leads():
     api, asked = api_of([([1], f"{link(2, 'next')}, {link(2, 'last')}"), ([2], "")])
     await api.all(URL, same)

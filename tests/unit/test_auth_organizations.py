@@ -45,6 +45,9 @@ def test_an_entry_with_an_id_is_that_organization_under_any_name(entry, is_one):
         ("required; url=https://evil.example/orgs/lab/sso", Hidden()),
         ("required; url=javascript:alert(1)", Hidden()),
         (f"required; url={GITHUB}/orgs/lab\x07", Hidden()),
+        ("required; url=https://[", Hidden()),
+        ("Partial-Results; organizations=17", Hidden(frozenset({17}))),
+        ("partial-results; organizations=17; organizations=18", Hidden(frozenset({17, 18}))),
     ],
 )
 def test_the_header_says_what_is_hidden_and_where_to_sign_in(header, hidden):

@@ -6,10 +6,11 @@ import io
 import logging
 
 import pytest
-from tornado.httpclient import HTTPRequest, HTTPResponse
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 
-from jhkube.login.client import Outage, asked_wait, is_rate_limit
+from jhkube.login.client import Outage, ProviderClient, asked_wait, is_rate_limit
+from jhkube.login.errors import ProviderUnavailable
 
 
 @pytest.fixture
@@ -95,3 +96,12 @@ def test_a_403_is_a_rate_limit_where_github_says_so(answer, is_limit):
 )
 def test_the_time_to_wait_is_githubs_but_never_more_than_five_minutes(answer, seconds):
     assert asked_wait(answer, now=1000.0) == seconds
+
+
+@pytest.mark.parametrize(
+    "url", ["None", "", "http://[", "ftp://idp.example/", "http://a..b/", "http://\u2028/"], ids=ascii
+)
+async def test_an_address_that_cannot_be_asked_is_no_answer(url):
+    client = ProviderClient("an idp", AsyncHTTPClient, {}, logging.getLogger("outages"))
+    with pytest.raises(ProviderUnavailable):
+        await client.json_at(url)

@@ -27,6 +27,42 @@ def test_nothing_is_asked_for_twice():
     assert len(set(wanted)) == len(wanted)
 
 
+def verbs(table, *, needed):
+    """Return the verbs of a table by resource."""
+    found: dict[str, set[str]] = {}
+    for each in table:
+        if each.needed is needed:
+            found.setdefault(each.resource, set()).add(each.verb)
+    return found
+
+
+def test_a_plain_hub_and_the_service_need_this_and_no_more():
+    hub = permissions(HubFacts(namespace="labs"))
+    assert verbs(hub, needed=True) == {
+        "pods": {"list", "watch", "create", "delete"},
+        "secrets": {"create", "delete"},
+        "events": {"list", "watch"},
+        "persistentvolumeclaims": {"list", "watch", "create", "get", "delete"},
+    }
+    assert verbs(hub, needed=False) == {
+        "pods": {"patch"},
+        "secrets": {"patch"},
+        "persistentvolumeclaims": {"patch"},
+        "storageclasses": {"get"},
+    }
+    service = service_permissions("labs")
+    assert verbs(service, needed=True) == {
+        "pods": {"list", "get"},
+        "pods/log": {"get"},
+        "events": {"list"},
+        "persistentvolumeclaims": {"list", "patch", "delete"},
+        "storageclasses": {"list"},
+    }
+    more = [each for each in service_permissions("labs", own_secrets=True) if each not in service]
+    assert verbs(more, needed=True) == {"configmaps": {"get", "create", "update"}, "secrets": {"create", "delete"}}
+    assert verbs([*service, *more], needed=False) == {}
+
+
 @pytest.mark.parametrize(
     ("facts", "more"),
     [

@@ -162,16 +162,21 @@ c.KubeSpawner.environment = {{
     "HTTPS_PROXY": "http://proxy:{SECRET}@proxy.example.org:3128",
     "MYSQL_PWD": {SECRET!r},
     "CONNECTION": "Server=db;Uid=hub;Pwd={SECRET};",
+    "BACKUP": "mysqldump -p{SECRET} labs",
+    "SETTINGS": '{{{{"password": "{SECRET}"}}}}',
     "EDITOR": "vi",
 }}
 c.KubeSpawner.cmd = ["start-server"]
-c.KubeSpawner.args = ["--password", {SECRET!r}, "--IdentityProvider.token={SECRET}", "--debug"]
+c.KubeSpawner.args = [
+    "--password", {SECRET!r}, "--IdentityProvider.token={SECRET}", "--debug", "ada:{SECRET}@db.example.org"
+]
 c.KubeSpawner.extra_annotations = {{"example.org/api-token": {SECRET!r}, "example.org/owner": "oidc:ada@example.org"}}
 c.KubeSpawner.volumes = [
     {{"name": "share", "csi": {{"driver": "smb", "volumeAttributes": {{"password": {SECRET!r}}}}}}}
 ]
 c.KubeSpawner.extra_containers = [
-    {{"name": "side", "image": "side", "command": ["sh", "-c", "run --client-secret {SECRET} --port 80"]}}
+    {{"name": "side", "image": "side", "command": ["sh", "-c", "run --client-secret {SECRET} --port 80"]}},
+    {{"name": "db", "image": "db", "command": ["mysql", "-p{SECRET}", "-u", "ada"]}},
 ]
 c.KubeSpawner.init_containers = [
     {{"name": "first", "image": "first", "env": [{{"name": "PGPASSWORD", "value": {SECRET!r}}}]}}
@@ -185,8 +190,15 @@ c.KubeSpawner.init_containers = [
     assert shown["DATABASE_URL"] == "postgresql://…@db.example.org/labs"
     assert shown["HTTPS_PROXY"] == "http://…@proxy.example.org:3128"
     assert (shown["MYSQL_PWD"], shown["EDITOR"]) == ("…", "vi")
-    assert pod["spec"]["containers"][0]["args"][1:] == ["--password", "…", "--IdentityProvider.token=…", "--debug"]
+    assert pod["spec"]["containers"][0]["args"][1:] == [
+        "--password",
+        "…",
+        "--IdentityProvider.token=…",
+        "--debug",
+        "…@db.example.org",
+    ]
     assert pod["spec"]["containers"][1]["command"][2] == "run --client-secret … --port 80"
+    assert pod["spec"]["containers"][2]["command"] == ["mysql", "-p…", "-u", "ada"]
     assert pod["metadata"]["annotations"]["example.org/owner"] == "oidc:ada@example.org"
     for name in ("CONNECTION", "DATABASE_URL", "HTTPS_PROXY", "MYSQL_PWD", "PGPASSWORD", "example.org/api-token"):
         assert name in err

@@ -1,5 +1,6 @@
 """When idle servers stop, when stopped ones are removed, and what people read before."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -79,6 +80,8 @@ def running(seconds_ago, **facts):
         (running(2701), IdleTimes(3600, warning=900), ["Your server stops in about 15 minutes because nobody"]),
         (running(9000), IdleTimes(3600, warning=900), ["Your server stops in a minute because nobody uses it."]),
         (running(9000), None, []),
+        (running(2701), IdleTimes(36_000, warning=36_000), ["in about 555 minutes"]),
+        (replace(running(0), last_activity=None), IdleTimes(2 * DAY, warning=900), ["in a minute because nobody"]),
         (running(100, options={"size": "gpu"}), IdleTimes(3600, {"gpu": 600}, warning=900), ["in about 9 minutes"]),
         (running(0), IdleTimes(9999, max_age=2 * DAY + 300, warning=900), ["in about 5 minutes because it has run"]),
         (HubServer("gpu", "ada", last_activity=NOW.isoformat()), IdleTimes(1, warning=900), []),

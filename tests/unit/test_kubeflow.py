@@ -2,8 +2,10 @@
 
 import json
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from jupyterhub.services.auth import HubOAuth
@@ -14,7 +16,7 @@ from jhkube.options_form.choice import OptionError
 from jhkube.service.door_views import is_shown
 from jhkube.service.kubeflow.form import gpu_resources, pod_defaults, spawner_form
 from jhkube.service.kubeflow.handlers import KubeflowHandler
-from jhkube.service.kubeflow.new_notebook import claim_body, read_notebook, user_options
+from jhkube.service.kubeflow.new_notebook import check_same_namespace, claim_body, read_notebook, user_options
 from jhkube.service.kubeflow.routes import RIGHTS, ROUTES
 from jhkube.service.kubeflow.views import (
     claim_events,
@@ -87,6 +89,7 @@ def test_what_statcans_form_sends_becomes_options():
         ({"customImage": "own:1"}, {"image": "own:1"}),
         ({"customImageCheck": False, "customImage": "own:1", "image": "w_45"}, {"image": "w_45"}),
         ({"serverType": "group-one", "imageGroupOne": "code:1", "image": "lab"}, {"image": "code:1"}),
+        ({"serverType": "group-two", "imageGroupTwo": "desk:1", "image": "lab"}, {"image": "desk:1"}),
         ({"cpu": "0.5", "memory": "1Gi"}, {"size": "small"}),
         ({"cpu": 0.5}, {"size": "small"}),
         ({"cpu": "500m"}, {"size": "small"}),
@@ -110,7 +113,10 @@ def test_each_field_of_a_notebook_becomes_an_option(body, options):
     [
         ({"cpu": "9"}, "size", "The largest is “With a GPU” with 2 cores, 6 GiB memory and 1 GPU"),
         ({"gpus": {"num": "1", "vendor": "amd.com/gpu"}}, "size", "No size has 1 GPU"),
-        ({"gpus": {"num": "many"}}, "gpus.num", "not a number of GPUs"),
+        ({"gpus": {"num": 2, "vendor": "amd.com/gpu"}}, "size", "No size has 2 GPUs"),
+        ({"gpus": {"num": "many"}}, "gpus.num", "The value 'many' is not a number of GPUs, such as 1."),
+        ({"gpus": {"num": "12345"}}, "gpus.num", "not a number of GPUs"),
+        ({"cpu": "0" * 33}, "cpu", "not an amount"),
         ({"cpu": "two"}, "cpu", "not an amount"),
         ({"cpu": "-1"}, "cpu", "not an amount"),
         ({"memory": "9" * 40}, "memory", "not an amount"),
@@ -130,6 +136,19 @@ def test_what_cannot_be_is_refused_with_its_field(body, field, says):
     with pytest.raises(OptionError) as refused:
         read(body)
     assert (refused.value.field, says in refused.value.message) == (field, True), refused.value.message
+
+
+def test_without_sizes_none_is_asked_for():
+    assert user_options(read_notebook({"name": "study", "cpu": "4"}), AVAILABLE | {"sizes": []}) == NOTHING
+
+
+def test_a_body_says_which_namespace_it_means():
+    given = read_notebook({"name": "study", "namespace": "eve"}).namespace
+    assert given == "eve"
+    with pytest.raises(OptionError, match="namespace"):
+        check_same_namespace(given, "ada")
+    check_same_namespace("ada", "ada")
+    check_same_namespace(read_notebook({"name": "study"}).namespace, "ada")
 
 
 json_values = st.recursive(
@@ -272,6 +291,19 @@ def test_a_notebook_is_an_object_of_kubernetes():
     assert notebook["status"]["conditions"][0]["type"] == "Running"
     stopped = notebook_object(server(state="stopped"), SIZES, "ada")
     assert (stopped["status"]["readyReplicas"], stopped["status"]["conditions"][0]["type"]) == (0, "Terminated")
+
+
+def test_whole_objects_are_as_written():
+    objects = {
+        "notebook": notebook_object(server(size="gpu"), SIZES, "ada"),
+        "a stopped notebook": notebook_object(server(state="stopped", started=None), SIZES, "ada"),
+        "pod": pod_object(server(), SIZES, "ada"),
+        "claim": claim_object(claim(), "ada"),
+        "events of a lost claim": claim_events(claim("lost"), "ada"),
+        "form": spawner_form(AVAILABLE, "10Gi"),
+        "pod defaults": pod_defaults(AVAILABLE["presets"], "ada"),
+    }
+    assert objects == yaml.safe_load((Path(__file__).parent / "golden/kubeflow.yaml").read_text())
 
 
 def test_an_event_is_about_the_notebook_in_plain_words():

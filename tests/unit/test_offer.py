@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jhkube.images.entries import Menu, MenuEntry
+from jhkube.images.entries import Menu, MenuEntry, MenuPart, build_part
 from jhkube.images.menu import split_image
 from jhkube.images.offer_rules import DEFAULT_OFFERS, parse_offers
 from jhkube.images.offers import Offer, offer_for
@@ -317,3 +317,21 @@ def test_an_image_is_read_as_a_container_runtime_reads_it(image: str, parts: tup
 def test_what_can_be_no_image_is_refused_with_a_sentence(image: str) -> None:
     with pytest.raises(ValueError, match="This is not an image"):
         split_image(image)
+
+
+def test_a_part_has_each_image_once_under_all_its_tags() -> None:
+    tags = [parse_tag(text) for text in ("recommended", "w_2026_46", "w_2026_45", "w_2026_44")]
+    one, gone = "sha256:" + "1" * 64, ""
+    known = {"recommended": one, "w_2026_46": one, "w_2026_44": gone}
+    part = build_part("quay.io/lab", tags, known, {}, MenuPart("quay.io/lab"))
+    assert [{tag.tag for tag in entry.tags} for entry in part.entries] == [
+        {"recommended", "w_2026_46"},
+        {"w_2026_45"},
+    ]
+    assert part.find(one) is part.find("w_2026_46") is part.find("recommended") is part.entries[0]
+    assert (part.find("w_2026_44"), part.find("sha256:" + "2" * 64)) == (None, None)
+    again = build_part("quay.io/lab", tags, known | {"w_2026_46": gone}, {}, part)
+    assert again.entries[1] is part.entries[1], "it did not change"
+    known = {"w_2026_45": "sha256:" + "3" * 64}
+    had = build_part("quay.io/lab", tags, known, {}, part)
+    assert build_part("quay.io/lab", tags, {}, {}, had).find("w_2026_45") == MenuEntry("quay.io/lab", tags[2])

@@ -173,6 +173,8 @@ def test_a_group_that_nothing_is_said_about_has_the_default() -> None:
         ({"default": {"servers": [1]}}, "ceilings.default.servers: should be a whole number"),
         ({"default": {"cores": [1]}}, "ceilings.default.cores: should be a number of cores"),
         ({"default": {"cores": "1e9999999"}}, "ceilings.default.cores: should be a number of cores"),
+        ({"default": {"cores": "1e400"}}, "ceilings.default.cores: should be a number of cores"),
+        ({"default": {"servers": "9" * 5000}}, "ceilings.default.servers: should be a whole number"),
     ],
 )
 def test_wrong_ceilings_say_what_is_wrong(config: dict[str, Any], message: str) -> None:
@@ -239,6 +241,13 @@ def test_a_quota_counts_the_gpus_of_every_vendor_and_those_of_the_sizes() -> Non
         ("gpu.intel.com/i915", 1),
         ("gpu.intel.com/xe", 1),
         ("habana.ai/gaudi", 1),
+        ("google.com/tpu", 1),
+        ("aws.amazon.com/neuron", 1),
+        ("nvidia.com/mig-2g.20gb.shared", 1),
+        ("volcano.sh/vgpu-number", 1),
+        ("volcano.sh/vgpu-memory", 0),
+        ("nvidia.com/gpucores", 0),
+        ("aws.amazon.com/neuroncore", 0),
         ("example.org/vGPU", 1),
         ("example.org/accelerator", 0),
         ("gpu.intel.com/i915_monitoring", 0),

@@ -100,6 +100,18 @@ def test_a_path_or_an_address_tells_where_a_secret_is(value, elsewhere):
         (["--Provider.client-secret", "mumble"], ["--Provider.client-secret", "…"], ["Provider.client-secret"]),
         ({"url": "https://ada:mumble@db/x"}, {"url": "https://…@db/x"}, ["url"]),
         ({"token": 7, "items": [{"name": 1, "value": "x"}]}, {"token": 7, "items": [{"name": 1, "value": "x"}]}, []),
+        # What stands after an option is its value only where it is no option.
+        (["--no-password", "--host", "db"], ["--no-password", "--host", "db"], []),
+        ({"args": ["mysql", "-pmumble", "-u", "ada"]}, {"args": ["mysql", "-p…", "-u", "ada"]}, ["args"]),
+        ({"args": ["mysql", "-p", "labs"]}, {"args": ["mysql", "-p", "labs"]}, []),
+        ({"args": ["/bin/sshpass", "-p", "mumble", "ssh"]}, {"args": ["/bin/sshpass", "-p", "…", "ssh"]}, ["args"]),
+        ({"args": ["curl", "-s", "-u", "ada:mumble"]}, {"args": ["curl", "-s", "-u", "ada:…"]}, ["args"]),
+        ({"args": ["run", "-p8888", "-u", "1000:100"]}, {"args": ["run", "-p8888", "-u", "1000:100"]}, []),
+        (["sh", "-c", "mysql -pmumble labs"], ["sh", "-c", "mysql -p… labs"], ["c"]),
+        ({"args": ["ada:mumble@db.example.org"]}, {"args": ["…@db.example.org"]}, ["args"]),
+        ({"name": "DB", "value": "ada:mumble@db"}, {"name": "DB", "value": "…@db"}, ["DB"]),
+        ({"owner": "oidc:ada@example.org"}, {"owner": "oidc:ada@example.org"}, []),
+        ({"args": ["lab:2026@sha256:0a1b"]}, {"args": ["lab:2026@sha256:0a1b"]}, []),
     ],
 )
 def test_a_manifest_is_shown_without_secrets_and_says_what_was_hidden(manifest, shown, hidden):

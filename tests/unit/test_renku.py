@@ -39,6 +39,7 @@ def options_of(**body):
         ({"namespace": "Andi", "project": "Public-Test-Project"}, {}),
         ({"branch": "Main"}, {"branch": "Main"}),
         ({"image": "registry.example.org/lab:w_45"}, {"image": "registry.example.org/lab:w_45"}),
+        ({"resource_class_id": 1}, {"size": "large"}),
         ({"resource_class_id": 2}, {"size": "small"}),
         ({"serverOptions": {"cpu_request": 1, "mem_request": "2G"}}, {"size": "large"}),
         ({"serverOptions": {"cpu_request": "500m", "gpu_request": 1, "disk_request": "5G"}}, {"size": "gpu"}),
@@ -58,6 +59,8 @@ def test_each_field_of_a_launch_becomes_an_option(body, options):
         ({"cloudstorage": [{"source_path": "x"}]}, "cloudstorage"),
         ({"user_secrets": {"user_secret_ids": []}}, "user_secrets"),
         ({"default_url": "/rstudio"}, "default_url"),
+        ({"serverOptions": {"defaultUrl": "/rstudio"}}, "default_url"),
+        ({"resource_class_id": 0}, "resource_class_id"),
         ({"resource_class_id": 9}, "resource_class_id"),
         ({"serverOptions": {"cpu_request": 99}}, "size"),
         ({"serverOptions": {"mem_request": "much"}}, "serverOptions.mem_request"),
@@ -206,6 +209,7 @@ def test_a_session_with_the_hubs_image_says_so_as_long_as_it_lives(options, imag
         ({"branch": "main", "commit_sha": COMMIT.upper()}, True),
         ({"branch": "Main"}, False),
         ({"project": "other"}, False),
+        ({"commit_sha": "0" * 40}, False),
     ],
 )
 def test_a_list_is_filtered_by_annotations(filters, found):

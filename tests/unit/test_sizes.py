@@ -88,6 +88,8 @@ def test_a_quarter_is_guaranteed_unless_the_operator_says_otherwise() -> None:
         ({"memory": "4X"}, "sizes[0] (one).memory"),
         ({"memory": [4]}, "sizes[0] (one).memory"),
         ({"memory": 0}, "sizes[0] (one).memory"),
+        ({"memory": 0.5}, "sizes[0] (one).memory"),
+        ({"cores": 2**60}, "sizes[0] (one).cores"),
         ({"guarantee_ratio": 2}, "sizes[0] (one).guarantee_ratio"),
         ({"cores_guarantee": 2}, "sizes[0] (one).cores_guarantee: should be a number of cores of at most 1"),
         ({"memory_guarantee": "2G"}, "sizes[0] (one).memory_guarantee: should be an amount of at most 1 GiB"),

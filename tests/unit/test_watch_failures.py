@@ -133,6 +133,9 @@ PULLS = [
     ),
     (resolve("403 Forbidden"), "does not allow"),
     (resolve("403 "), "does not allow"),
+    ("denied: requested access to the resource is denied", "does not allow"),
+    ("GET https://registry.example.org/v2/lab/manifests/503: response status code 403: denied", "does not allow"),
+    ("response status code 404: name unknown: repository lab is not known to the registry", "does not exist"),
     (
         f"initializing source docker://{IMAGE}: reading manifest 2026-11 in registry.example.org/lab: "
         "invalid status code from registry 404 (Not Found)",
@@ -228,6 +231,24 @@ PASSING = {
         "NotFound",
     ),
     "a program's exit status": unpack("failed to apply layer: unpigz: exit status 403"),
+    "a kind of layer": unpack(
+        "failed to get stream processor for application/vnd.oci.image.layer.v1.tar+zstd: no processor for media-type:"
+        " not found",
+        "NotFound",
+    ),
+    "a proxy's page": unpack(
+        "failed to resolve image: unexpected media type text/html for sha256:0a1b2c3d: not found", "NotFound"
+    ),
+    "a proxy without an account": fetch("Proxy Authentication Required"),
+    "a proxy that refuses": fetch("Forbidden"),
+    "407 of a proxy": resolve("407 Proxy Authentication Required"),
+    "a resolver's port": fetch(
+        "dial tcp: lookup registry.example.org on 10.96.0.10:53: read udp 10.244.0.3:40404->10.96.0.10:53: no answer"
+    ),
+    "a signed address": fetch(
+        'Get "https://prod.example.org/data?Expires=1403404403&Signature=x403&Key-Pair-Id=K404": tls: bad record MAC'
+    ),
+    "a wrong size": unpack('failed commit on ref "layer-404": "layer-404" failed size validation: 404 != 403'),
     "a runtime that restarts": (
         'rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial '
         'unix:///run/containerd/containerd.sock: not found"'
@@ -429,6 +450,7 @@ CONTAINERS = [
         0,
     ),
     (pod(ended(128, "StartError", shim('exec: "/srv/start": exec format error'))), "kind of processor", 0),
+    (pod(waiting("RunContainerError", shim('exec: "/srv/start": is a directory'))), "could not run the image's", 0),
     (pod(waiting("RunContainerError", shim(OUT_OF_MEMORY))), "more memory", 0),
     (pod(waiting("CrashLoopBackOff"), last=ended(1), restarts=1), "exit code 1", 0),
     (pod(ended(1), restarts=1, phase="Running"), "exit code 1", 0),
@@ -504,6 +526,16 @@ NODE_OR_HOME = {
     "a control group": (
         "runc create failed: unable to start container process: unable to apply cgroup configuration: mkdir "
         "/sys/fs/cgroup/kubepods.slice/x: no space left on device: unknown",
+        "could not be created",
+    ),
+    "a file server that is away": (
+        shim('exec: "/home/ada/bin/start": stat /home/ada/bin/start: stale file handle'),
+        "could not be created",
+    ),
+    "a disk that is broken": (shim('exec: "jupyterhub-singleuser": input/output error'), "could not be created"),
+    "a node without memory": (shim('exec: "jupyterhub-singleuser": cannot allocate memory'), "could not be created"),
+    "a profile of the node": (
+        shim("apply apparmor profile: write /proc/self/attr/apparmor/exec: no such file or directory"),
         "could not be created",
     ),
     "a hook of the operator": ('error running hook: exec: "/usr/bin/x": no such file or directory', "GPU"),

@@ -49,6 +49,9 @@ _ADDRESS_WITH_PORT = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^:]+):(?P<port>\d+)"
 _LINK = re.compile(r'<(?P<address>[^<>]*+)>(?P<parameters>(?:[^,"<]|"[^"]*+")*+)')
 _RELATION = re.compile(r';\s*+rel\s*+=\s*+(?:"([^"]*+)"|([^\s;,"]++))', re.IGNORECASE)
 
+# …; rel='next', …; rel="next: a relation that is not written as it should be
+_UNREADABLE_NEXT = re.compile(r";\s*+rel\s*+=\s*+[^\w\s]{0,2}(?:[a-z]{1,20} )?next\b", re.IGNORECASE)
+
 GZIP = 16 + zlib.MAX_WBITS
 """The format that zlib is to read."""
 
@@ -260,15 +263,14 @@ def next_link(here: URL, headers: Iterable[str]) -> URL | None:
     URL('https://quay.io/v2/a/tags/list?last=x')
     """
     for header in headers:
-        links = [*_LINK.finditer(header)]
-        for link in links:
+        for link in _LINK.finditer(header):
             relations = (quoted or bare for quoted, bare in _RELATION.findall(link["parameters"]))
             if any("next" in relation.lower().split() for relation in relations):
                 try:
                     return here.join(URL(link["address"].strip()))
                 except ValueError:
                     return URL()
-        if not links and any("next" in (quoted or bare).lower() for quoted, bare in _RELATION.findall(header)):
+        if _UNREADABLE_NEXT.search(header):
             return URL()
     return None
 
