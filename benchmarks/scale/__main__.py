@@ -44,7 +44,8 @@ from ..hubs import run
 from ..machine import machine, versions
 from ..rows import emit, say
 from .filled import Copies
-from .morning import OURS, STOCK, World, morning, nine_o_clock
+from .hub import OURS, STOCK, World
+from .morning import Mornings
 from .people import FIRST_ID, login_of
 from .plane import ControlPlane
 from .results import RESULTS, rows
@@ -141,35 +142,35 @@ def keep(key: str, found: dict[str, Any]) -> None:
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
+async def one(around: World, part: str, kind: str, side: str, size: int, options: argparse.Namespace) -> None:
+    """Measure one hub of one side, and keep what was found."""
+    key = "/".join([part, kind, side, str(size), *options.set])
+    settings = dict(each.split("=", 1) for each in options.set)
+    say(f"{part}, {size} people, {kind}, {side} …")
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="jhkube-scale-hub-") as folder, database(kind, Path(folder)) as url:
+        bench = Mornings(around, side, url, Path(folder), settings, options.profile)
+        if part == "morning":
+            found = await bench.work(size, options.newcomers, options.work_seconds)
+        else:
+            found = await bench.nine_o_clock(size)
+    say(f"{key}: {time.monotonic() - began:.0f} s")
+    if not options.dry:
+        keep(key, found)
+
+
 async def main(options: argparse.Namespace) -> None:
     """Measure, keep what was found, and print rows."""
-    settings = dict(each.split("=", 1) for each in options.set)
-    most = max(options.sizes) if "morning" in options.parts else 0
-    people = max(most + options.newcomers, *(options.nine_sizes if "nine" in options.parts else [0]))
-    wanted = [("morning", size) for size in sorted(options.sizes)] + [("nine", size) for size in options.nine_sizes]
+    mornings = sorted(options.sizes) if "morning" in options.parts else []
+    nines = sorted(options.nine_sizes) if "nine" in options.parts else []
+    people = max([size + options.newcomers for size in mornings] + nines)
     with tempfile.TemporaryDirectory(prefix="jhkube-scale-") as folder:
         say(f"logs are in {folder} while this runs")
         async with world(Path(folder), people) as around:
-            for part, size in wanted:
-                if part not in options.parts:
-                    continue
+            for part, size in [("nine", size) for size in nines] + [("morning", size) for size in mornings]:
                 for kind in options.databases:
                     for side in options.sides:
-                        key = "/".join([part, kind, side, str(size), *options.set])
-                        own = Path(folder, key.replace("/", "-"))
-                        own.mkdir()
-                        say(f"{part}, {size} people, {kind}, {side} …")
-                        began = time.monotonic()
-                        with database(kind, own) as url:
-                            if part == "morning":
-                                found = await morning(
-                                    around, side, url, own, size, options.newcomers, settings, options.profile
-                                )
-                            else:
-                                found = await nine_o_clock(around, side, url, own, size, settings, options.profile)
-                        say(f"{key}: {time.monotonic() - began:.0f} s")
-                        if not options.dry:
-                            keep(key, found)
+                        await one(around, part, kind, side, size, options)
     if not options.dry:
         for row in rows(json.loads(RESULTS.read_text())["results"]):
             emit(row)
@@ -182,6 +183,7 @@ if __name__ == "__main__":
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="people at work")
     parser.add_argument("--nine-sizes", type=int, nargs="+", default=NINE_SIZES, help="people who come at nine")
     parser.add_argument("--newcomers", type=int, default=NEWCOMERS, help="the class that comes in a morning")
+    parser.add_argument("--work-seconds", type=float, default=60, help="how long people work before the class comes")
     parser.add_argument("--databases", nargs="+", choices=DATABASES, default=DATABASES)
     parser.add_argument("--sides", nargs="+", choices=(STOCK, OURS), default=(STOCK, OURS))
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
@@ -192,4 +194,5 @@ if __name__ == "__main__":
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.sizes, chosen.nine_sizes, chosen.newcomers, chosen.databases = (100,), (50,), 20, ("sqlite",)
+        chosen.work_seconds, chosen.dry = 10.0, True
     run(main(chosen))

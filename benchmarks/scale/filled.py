@@ -69,7 +69,7 @@ async def remove_pod(core: client.CoreV1Api, namespace: str, number: int) -> Non
     for pod in json.loads(await _text(core.list_namespaced_pod, namespace))["items"]:
         if login_of(number) in pod["metadata"]["name"]:
             await core.delete_namespaced_pod(pod["metadata"]["name"], namespace, grace_period_seconds=0)
-    while any(login_of(number) in name for name in await _addresses(core, namespace)):
+    while any(login_of(number) in name for name in await _addresses(core, namespace)):  # noqa: ASYNC110
         await asyncio.sleep(0.2)
 
 
@@ -179,7 +179,7 @@ class _Rows:
         self._spawner = self._one(spawners, spawners.c.user_id == self._user["id"])
         self._server = self._one(tables["servers"], tables["servers"].c.id == self._spawner["server_id"])
         clients = tables["oauth_clients"]
-        self._client = self._one(clients, clients.c.id == self._spawner["oauth_client_id"])
+        self._client = self._one(clients, clients.c.identifier == self._spawner["oauth_client_id"])
         self._state = self._spawner["state"] if isinstance(self._spawner["state"], str) else ""
 
     def copy(self, people: int, addresses: Mapping[str, str], encrypted: Any) -> dict[str, tuple[str, str]]:
@@ -199,7 +199,7 @@ class _Rows:
             rows["oauth_clients"].append({**_renamed(self._client, number), "id": oauth})
             address = {"id": server, "ip": addresses[renamed(first_pod, number)]}
             rows["servers"].append({**_renamed(self._server, number), **address})
-            own = {"id": spawner, "user_id": user, "server_id": server, "oauth_client_id": oauth}
+            own = {"id": spawner, "user_id": user, "server_id": server}
             rows["spawners"].append({**_renamed(self._spawner, number), **own})
             for name in ("user_role_map", "user_group_map"):
                 rows[name] += [{**row, "user_id": user} for row in self._of_user[name]]
@@ -217,8 +217,9 @@ class _Rows:
                 self._connection.execute(sa.insert(self._tables[name]), some)
         if self._connection.dialect.name == "postgresql":
             for name in ids:
-                ask = f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), (SELECT max(id) FROM {name}))"
-                self._connection.execute(sa.text(ask))
+                highest = sa.select(sa.func.max(self._tables[name].c.id)).scalar_subquery()
+                sequence = sa.func.pg_get_serial_sequence(name, "id")
+                self._connection.execute(sa.select(sa.func.setval(sequence, highest)))
         return written
 
     def _highest(self, name: str) -> int:

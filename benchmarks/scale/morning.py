@@ -1,34 +1,21 @@
-"""One hub with so many people at work, and a class of others who log in, start, open their servers and stop."""
+"""Mornings: a class comes to a hub on which so many people are at work, or everybody comes at nine o'clock."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import sqlalchemy as sa
-from kubernetes_asyncio import client
 
-from devcluster.github import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET
-from devcluster.standin import Control
-from tests.ports import free_port
-
-from ..hubs import BenchHub, processor_seconds, recorded, resident_mib
 from ..rows import quantile, say
-from .filled import Copies, pods_of, remove_pod
-from .people import Person, Servers, at_a_time, login_of
-from .plane import NODE, ControlPlane
+from .filled import pods_of, remove_pod
+from .hub import Hub, World
+from .people import Person, Servers, at_a_time
 
-__all__ = ["INTERVAL", "NODE_SECONDS", "OURS", "STOCK", "World", "morning", "nine_o_clock"]
-
-STOCK, OURS = "KubeSpawner", "jhkube"
-MEMORY_CONFIG = Path(__file__).parents[2] / "config/jupyterhub_config.d/50-memory.py"
-"""What the sample configuration has for a large hub."""
+__all__ = ["Mornings"]
 
 INTERVAL = 300.0
 """Seconds between two reports of a server, and between two of its questions whose a browser's token is."""
@@ -36,7 +23,6 @@ INTERVAL = 300.0
 NODE_SECONDS = 2.0
 """What `node.yaml` takes to have a pod ready."""
 
-WORK_SECONDS = 60.0
 AT_A_TIME = 32
 """How many of the class do something at the same time, each one thing after the other."""
 
@@ -44,156 +30,117 @@ NINE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
-class World:
-    """Everything around a hub: it outlives the hubs that are measured."""
+class Mornings:
+    """One side's hubs on one database, which is empty at first."""
 
-    plane: ControlPlane
-    core: client.CoreV1Api
-    github_url: str
-    registry: str
-    """Host and port."""
+    world: World
+    side: str
+    database: str
+    folder: Path
+    """Where the hubs keep what they write."""
 
-    registry_log: Path
-    server_port: int
-    pids: Mapping[str, int]
-    """Of the stand-ins and of this process: what they take is not the hub's."""
+    settings: Mapping[str, Any]
+    """By `Class.trait`."""
 
-    copies: dict[str, Copies]
-    """By side."""
+    profile: Path | None = None
+    """The folder for py-spy's records, if any."""
 
-    def processor(self) -> dict[str, float]:
-        """Return the seconds of processor that everything but the hub has used."""
-        return self.plane.processor() | {name: processor_seconds(pid) for name, pid in self.pids.items()}
+    def _hub(self, namespace: str) -> Hub:
+        return Hub(self.world, self.side, self.database, namespace, self.folder, self.settings, self.profile)
 
+    async def work(self, people: int, newcomers: int, seconds: float) -> dict[str, Any]:
+        """Return what a hub takes on which people are at work while others come.
 
-@dataclass
-class Phase:
-    """What was found while something went on."""
+        Parameters
+        ----------
+        people
+            How many have a server when the others come.
+        newcomers
+            How many others come: each logs in, then each starts, opens and stops a server.
+        seconds
+            How long people are at work before that.
+        """
+        namespace = f"scale-{self.side.lower()}"
+        tokens = await self._fill(namespace, people)
+        say(f"{self.side}: {people} people are at work")
+        async with self._hub(namespace) as hub:
+            found = {"start": hub.start, "memory_at_start": hub.memory()}
+            servers = Servers(hub.url, tokens, INTERVAL)
+            async with hub.phase("work") as phase:
+                await servers.work(seconds)
+            say(f"{self.side}, at work: {phase}")
+            found |= phase.numbers("work", len(servers.seconds) // 2)
+            found |= {"work_late": servers.late, "work_p95": quantile(servers.seconds, 0.95)}
+            working = asyncio.create_task(servers.work(3600))
+            group = [hub.person(people + number) for number in range(newcomers)]
+            try:
+                for name, action in _actions(hub).items():
+                    async with hub.phase(name) as phase:
+                        whole, each = await at_a_time(AT_A_TIME, group, action)
+                    say(f"{self.side}, {name}: {newcomers / whole:.1f} a second, {phase}")
+                    found |= phase.numbers(name, newcomers)
+                    found |= {f"{name}_rate": newcomers / whole, f"{name}_p95": quantile(each, 0.95)}
+            finally:
+                working.cancel()
+                for person in group:
+                    await person.close()
+            found["spawn_overhead_p95"] = found["spawn_p95"] - NODE_SECONDS
+            found |= {"memory": hub.memory(), "database": database_mib(self.database)}
+        await remove_pod(self.world.core, namespace, 0)
+        return found
 
-    seconds: float = 0.0
-    api: list[float] = field(default_factory=list)
-    """Seconds of each request of somebody who asks the hub's API again and again meanwhile."""
+    async def _fill(self, namespace: str, people: int) -> dict[str, tuple[str, str]]:
+        """Let one person begin, and make all others of that; return the tokens of servers and browsers."""
+        async with self._hub(namespace) as hub:
+            first = hub.person(0)
+            await first.log_in()
+            await first.start()
+            await hub.open_server(first)
+            await first.close()
+        addresses = await pods_of(self.world.core, namespace, people)
+        return await self.world.copies[self.side].write(self.database, people, addresses)
 
-    hub: dict[str, float] = field(default_factory=dict)
-    """What `/hub/bench` told."""
+    async def nine_o_clock(self, people: int) -> dict[str, Any]:
+        """Return what a hub takes to which all people come within two minutes, evenly spread."""
+        logins: list[float] = []
+        starts: list[float] = []
+        namespace = f"nine-{self.side.lower()}"
+        async with self._hub(namespace) as hub:
+            loop = asyncio.get_running_loop()
 
-    github: int = 0
-    registry: int = 0
-    kubernetes: dict[str, int] = field(default_factory=dict)
-    others: dict[str, float] = field(default_factory=dict)
-    """The part of a core that each other program took."""
+            async def come(number: int) -> None:
+                person = hub.person(number)
+                await asyncio.sleep(number * NINE_SECONDS / people)
+                try:
+                    began = loop.time()
+                    await person.log_in()
+                    logins.append(loop.time() - began)
+                    began = loop.time()
+                    await person.start()
+                    starts.append(loop.time() - began)
+                    await hub.open_server(person)
+                finally:
+                    await person.close()
 
-    def numbers(self, prefix: str, count: int) -> dict[str, Any]:
-        """Return what is kept of it, per thing that was done."""
-        return {
-            f"{prefix}_api_p95": quantile(self.api, 0.95),
-            f"{prefix}_block": self.hub["block"],
-            f"{prefix}_busy": self.hub["processor"] / self.seconds,
-            f"{prefix}_processor": self.hub["processor"] / count,
-            f"{prefix}_queries": self.hub["queries"] / count,
-            f"{prefix}_query_seconds": self.hub["query_seconds"] / count,
-            f"{prefix}_github": self.github / count,
-            f"{prefix}_registry": self.registry / count,
-            f"{prefix}_kubernetes": sum(self.kubernetes.values()) / count,
-            f"{prefix}_others": {name: round(part, 3) for name, part in self.others.items()},
+            async with hub.phase("nine") as phase, asyncio.TaskGroup() as group:
+                for number in range(people):
+                    group.create_task(come(number))
+            say(f"{self.side}, nine o'clock: {phase.seconds:.0f} s, {phase}")
+            memory, size = hub.memory(), database_mib(self.database)
+        await self.world.core.delete_collection_namespaced_pod(namespace, grace_period_seconds=0)
+        return phase.numbers("nine", people) | {
+            "nine_seconds": phase.seconds,
+            "nine_rate": people / phase.seconds,
+            "nine_login_p95": quantile(logins, 0.95),
+            "nine_overhead_p95": quantile(starts, 0.95) - NODE_SECONDS,
+            "memory": memory,
+            "database": size,
         }
 
 
-class Hub:
-    """A hub of one side on a database, and what it is measured with."""
-
-    def __init__(
-        self, world: World, side: str, database: str, folder: Path, settings: Mapping[str, Any], profile: Path | None
-    ) -> None:
-        self.world, self.side, self.namespace = world, side, f"scale-{side.lower()}"
-        self._folder, self._profile = folder, profile
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self._hub = BenchHub(
-            "scale/hub_config.py",
-            {
-                "side": side,
-                "database": database,
-                "namespace": self.namespace,
-                "server_port": world.server_port,
-                "node": NODE,
-                "github_url": world.github_url,
-                "client_id": DEMO_CLIENT_ID,
-                "client_secret": DEMO_CLIENT_SECRET,
-                "repository": f"{world.registry}/lab",
-                "memory": str(MEMORY_CONFIG),
-                "settings": dict(settings),
-                "health": self.url,
-            },
-            folder,
-            port,
-            {"KUBECONFIG": str(world.plane.kubeconfig())},
-        )
-        self._github = Control(world.github_url)
-        self.connector = aiohttp.TCPConnector(limit=0)
-
-    async def __aenter__(self) -> Hub:
-        with contextlib.suppress(client.ApiException):
-            await self.world.core.create_namespace({"metadata": {"name": self.namespace}})
-        self.start = await self._hub.up(timeout=900)
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self._hub.down()
-        await self.connector.close()
-
-    def memory(self) -> float:
-        """Return the hub's memory in MiB."""
-        return resident_mib(self._hub.process.pid)
-
-    @contextlib.asynccontextmanager
-    async def phase(self, name: str) -> AsyncIterator[Phase]:
-        """Measure what goes on in the block."""
-        phase = Phase()
-        await self._meter()
-        await self._github("clear_requests")
-        self.world.plane.requests()
-        registry, before, began = self._registry(), self.world.processor(), time.perf_counter()
-        probing = asyncio.create_task(self._probe(phase.api))
-        profile = self._profile and self._profile / f"scale-{name}-{self.side}.txt"
-        try:
-            async with recorded(self._hub.process.pid, profile) if profile else contextlib.nullcontext():
-                yield phase
-        finally:
-            probing.cancel()
-        phase.seconds = time.perf_counter() - began
-        phase.hub = await self._meter()
-        after = self.world.processor()
-        phase.others = {each: (after[each] - before[each]) / phase.seconds for each in before}
-        counts = (await self._github("requests"))["counts"]
-        phase.github = sum(n for what, n in counts.items() if "/api/v3/" in what or "access_token" in what)
-        phase.kubernetes = dict(self.world.plane.requests())
-        phase.registry = self._registry() - registry
-
-    async def _probe(self, found: list[float]) -> None:
-        """Note the seconds that each request to the API takes, until cancelled."""
-        while True:
-            began = time.perf_counter()
-            await self._hub.call("GET", f"/users/{login_of(0)}")
-            found.append(time.perf_counter() - began)
-            await asyncio.sleep(0.1)
-
-    async def _meter(self) -> dict[str, float]:
-        async with self._hub.session.get(f"{self.url}/hub/bench") as answer:
-            return dict(await answer.json())
-
-    def _registry(self) -> int:
-        return self.world.registry_log.read_text(errors="replace").count('"GET /v2/')
-
-    def person(self, number: int) -> Person:
-        """Return somebody who visits this hub."""
-        return Person(self.url, number, self.connector)
-
-    async def open_server(self, person: Person) -> None:
-        """Let somebody open their server; the pod has the token by which it is known."""
-        pod = await self.world.core.read_namespaced_pod(f"jupyter-{person.name}", self.namespace)
-        environment = {each.name: each.value for each in pod.spec.containers[0].env}
-        await person.open_server(environment["JUPYTERHUB_API_TOKEN"])
+def _actions(hub: Hub) -> dict[str, Callable[[Person], Awaitable[None]]]:
+    """What newcomers do, by name and in its order."""
+    return {"login": Person.log_in, "spawn": Person.start, "open": hub.open_server, "stop": Person.stop}
 
 
 def database_mib(url: str) -> float:
@@ -206,109 +153,3 @@ def database_mib(url: str) -> float:
         size = connection.execute(sa.text("SELECT pg_database_size(current_database())")).scalar()
     engine.dispose()
     return float(size or 0) / 2**20
-
-
-async def morning(
-    world: World,
-    side: str,
-    database: str,
-    folder: Path,
-    people: int,
-    newcomers: int,
-    settings: Mapping[str, Any],
-    profile: Path | None = None,
-) -> dict[str, Any]:
-    """Return what a hub takes on which people are at work while others come."""
-    found: dict[str, Any] = {}
-    async with Hub(world, side, database, folder, settings, None) as hub:
-        first = hub.person(0)
-        await first.log_in()
-        await first.start()
-        await hub.open_server(first)
-        await first.close()
-        addresses = await pods_of(world.core, hub.namespace, people)
-    tokens = await world.copies[side].write(database, people, addresses)
-    say(f"{side}: {people} people are at work")
-    async with Hub(world, side, database, folder, settings, profile) as hub:
-        found |= {"start": hub.start, "memory_at_start": hub.memory()}
-        servers = Servers(hub.url, tokens, INTERVAL)
-        async with hub.phase("work") as phase:
-            await servers.work(WORK_SECONDS)
-        reports = len(servers.seconds) / 2
-        found |= phase.numbers("work", max(round(reports), 1))
-        found |= {"work_late": servers.late, "work_p95": quantile(servers.seconds, 0.95)}
-        say(f"{side}: work: {_told(phase)}")
-        working = asyncio.create_task(servers.work(3600))
-        class_ = [hub.person(people + number) for number in range(newcomers)]
-        try:
-            for name, action in _actions(hub).items():
-                async with hub.phase(name) as phase:
-                    whole, seconds = await at_a_time(AT_A_TIME, class_, action)
-                found |= phase.numbers(name, newcomers)
-                found |= {f"{name}_rate": newcomers / whole, f"{name}_p95": quantile(seconds, 0.95)}
-                say(f"{side}: {name}: {newcomers / whole:.1f} a second, {_told(phase)}")
-            found["spawn_overhead_p95"] = found["spawn_p95"] - NODE_SECONDS
-        finally:
-            working.cancel()
-            for person in class_:
-                await person.close()
-        found |= {"memory": hub.memory(), "database": database_mib(database)}
-    await remove_pod(world.core, hub.namespace, 0)
-    return found
-
-
-def _actions(hub: Hub) -> dict[str, Callable[[Person], Awaitable[None]]]:
-    """What the class does, by name and in its order."""
-    return {"login": Person.log_in, "spawn": Person.start, "open": hub.open_server, "stop": Person.stop}
-
-
-def _told(phase: Phase) -> str:
-    busiest = sorted(phase.others.items(), key=lambda each: -each[1])[:4]
-    others = ", ".join(f"{name} {part:.0%}" for name, part in busiest)
-    return (
-        f"hub {phase.hub['processor'] / phase.seconds:.0%} of a core, API p95 {quantile(phase.api, 0.95) * 1000:.0f} ms, "
-        f"block {phase.hub['block'] * 1000:.0f} ms; {others}"
-    )
-
-
-async def nine_o_clock(
-    world: World,
-    side: str,
-    database: str,
-    folder: Path,
-    people: int,
-    settings: Mapping[str, Any],
-    profile: Path | None = None,
-) -> dict[str, Any]:
-    """Return what a hub takes on which all people come within two minutes, evenly spread."""
-    logins: list[float] = []
-    starts: list[float] = []
-    async with Hub(world, side, database, folder, settings, profile) as hub:
-        loop = asyncio.get_running_loop()
-
-        async def come(number: int) -> None:
-            person = hub.person(number)
-            await asyncio.sleep(number * NINE_SECONDS / people)
-            try:
-                began = loop.time()
-                await person.log_in()
-                logins.append(loop.time() - began)
-                began = loop.time()
-                await person.start()
-                starts.append(loop.time() - began)
-                await hub.open_server(person)
-            finally:
-                await person.close()
-
-        async with hub.phase("nine") as phase, asyncio.TaskGroup() as group:
-            for number in range(people):
-                group.create_task(come(number))
-        say(f"{side}: nine o'clock: {phase.seconds:.0f} s, {_told(phase)}")
-        return phase.numbers("nine", people) | {
-            "nine_seconds": phase.seconds,
-            "nine_rate": people / phase.seconds,
-            "nine_login_p95": quantile(logins, 0.95),
-            "nine_overhead_p95": quantile(starts, 0.95) - NODE_SECONDS,
-            "memory": hub.memory(),
-            "database": database_mib(database),
-        }

@@ -149,7 +149,7 @@ class ControlPlane:
                 "--enable-priority-and-fairness=false",
             ),
         )
-        self._wait(f"{self.url}/readyz")
+        self._wait("/readyz", "ok")
         self._run(
             "controllers",
             *(str(binaries / "kube-controller-manager"), f"--kubeconfig={self.kubeconfig('controllers')}"),
@@ -159,6 +159,7 @@ class ControlPlane:
         program = tool(self._settings, HERE / "kwok", "sigs.k8s.io/kwok/cmd/kwok")
         self._run("kwok", str(program), f"--kubeconfig={self.kubeconfig('kwok')}", f"--config={HERE / 'node.yaml'}")
         self._ask("POST", "/api/v1/nodes", {"metadata": {"name": NODE}})
+        self._wait(f"/api/v1/nodes/{NODE}", "KubeletReady")
 
     def _run(self, name: str, *command: str) -> None:
         with (self._folder / f"{name}.log").open("ab") as log:
@@ -166,18 +167,18 @@ class ControlPlane:
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self._folder, start_new_session=True
             )
 
-    def _wait(self, url: str) -> None:
-        """Return once the API server is ready."""
+    def _wait(self, path: str, text: str) -> None:
+        """Return once the API server answers with this text."""
         until = time.monotonic() + 120
         while time.monotonic() < until:
             for name, program in self._programs.items():
                 if program.poll() is not None:
                     raise RuntimeError(f"{name} ended:\n{(self._folder / f'{name}.log').read_text()[-3000:]}")
             with contextlib.suppress(OSError):
-                self._ask("GET", url.removeprefix(self.url))
-                return
+                if text in self._ask("GET", path).decode():
+                    return
             time.sleep(0.2)
-        raise TimeoutError("the API server is not ready after 120 s")
+        raise TimeoutError(f"the API server did not answer {path} with {text} in 120 s")
 
     def _ask(self, method: str, path: str, body: object = None) -> bytes:
         certificate = self._folder / "certificates" / "apiserver.crt"

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..rows import Row
+from .hub import OURS, STOCK
 
 __all__ = ["RESULTS", "rows"]
 
 RESULTS = Path(__file__).parents[1] / "results" / "scale.json"
-STOCK, OURS = "KubeSpawner", "jhkube"
 
 MORNING = (
     ("start", "the hub's start", "s", 1),
