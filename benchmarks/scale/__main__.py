@@ -44,11 +44,11 @@ from ..hubs import run
 from ..machine import machine, versions
 from ..rows import emit, say
 from .filled import Copies
-from .hub import OURS, STOCK, World
+from .hub import World
 from .morning import Mornings
 from .people import FIRST_ID, login_of
 from .plane import ControlPlane
-from .results import RESULTS, rows
+from .results import OURS, RESULTS, STOCK, rows
 
 SIZES = (100, 1_000, 5_000, 10_000)
 NINE_SIZES = (250, 500, 1_000, 2_000)

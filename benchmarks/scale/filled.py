@@ -44,13 +44,13 @@ async def pods_of(core: client.CoreV1Api, namespace: str, people: int) -> dict[s
     dict
         The addresses of the pods by the name of the pod, once all of them run.
     """
-    known = await _addresses(core, namespace)
     pods = json.loads(await _text(core.list_namespaced_pod, namespace))["items"]
+    names = {pod["metadata"]["name"] for pod in pods}
     first = next(pod for pod in pods if login_of(0) in pod["metadata"]["name"])
     kept = {key: first["metadata"][key] for key in ("name", "labels", "annotations")}
     model = json.dumps({"metadata": kept, "spec": first["spec"]})
     bodies = (json.loads(renamed(model, number)) for number in range(people))
-    missing = (body for body in bodies if body["metadata"]["name"] not in known)
+    missing = (body for body in bodies if body["metadata"]["name"] not in names)
 
     async def make() -> None:
         for body in missing:
@@ -58,9 +58,8 @@ async def pods_of(core: client.CoreV1Api, namespace: str, people: int) -> dict[s
 
     await asyncio.gather(*(make() for _ in range(AT_ONCE)))
     async with asyncio.timeout(600):
-        while len(known) < people:
+        while len(known := await _addresses(core, namespace)) < people:  # noqa: ASYNC110
             await asyncio.sleep(1)
-            known = await _addresses(core, namespace)
     return known
 
 

@@ -23,9 +23,8 @@ from .filled import Copies
 from .people import Person, login_of
 from .plane import NODE, ControlPlane
 
-__all__ = ["OURS", "STOCK", "Hub", "Phase", "World"]
+__all__ = ["Hub", "Phase", "World"]
 
-STOCK, OURS = "KubeSpawner", "jhkube"
 MEMORY_CONFIG = Path(__file__).parents[2] / "config/jupyterhub_config.d/50-memory.py"
 """What the sample configuration has for a large hub."""
 

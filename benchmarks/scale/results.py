@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..rows import Row
-from .hub import OURS, STOCK
 
-__all__ = ["RESULTS", "rows"]
+__all__ = ["OURS", "RESULTS", "STOCK", "as_run", "rows"]
 
+STOCK, OURS = "KubeSpawner", "jhkube"
 RESULTS = Path(__file__).parents[1] / "results" / "scale.json"
 
 MORNING = (
@@ -82,3 +82,9 @@ def rows(results: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
                 for key, words, unit, factor in measures:
                     values = factor * ours[key], factor * stock[key]
                     yield Row(f"{title}, {name}", STOCK, words, size, of, unit, *values)
+
+
+def as_run(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the file of results as a run, of which tables are made."""
+    of = {key: kept[key] for key in ("date", "machine", "versions")}
+    return {**of, "failed": {}, "rows": [row.to_dict() for row in rows(kept["results"])]}
