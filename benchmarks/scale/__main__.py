@@ -153,7 +153,7 @@ async def one(around: World, part: str, kind: str, side: str, size: int, options
         if part == "morning":
             found = await bench.work(size, options.newcomers, options.work_seconds)
         else:
-            found = await bench.nine_o_clock(size)
+            found = await bench.nine_o_clock(size, options.nine_seconds)
     say(f"{key}: {time.monotonic() - began:.0f} s")
     if not options.dry:
         keep(key, found)
@@ -188,11 +188,12 @@ if __name__ == "__main__":
     parser.add_argument("--sides", nargs="+", choices=(STOCK, OURS), default=(STOCK, OURS))
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--set", nargs="*", default=[], metavar="CLASS.TRAIT=VALUE", help="more settings of the hubs")
+    parser.add_argument("--nine-seconds", type=float, default=120, help="the time within which they come")
     parser.add_argument("--profile", type=Path, metavar="FOLDER", help="record the hubs by py-spy")
     parser.add_argument("--dry", action="store_true", help="keep no result and print no row")
     parser.add_argument("--quick", action="store_true", help="100 people on SQLite, and 50 at nine; keeps nothing")
     chosen = parser.parse_args()
     if chosen.quick:
         chosen.sizes, chosen.nine_sizes, chosen.newcomers, chosen.databases = (100,), (50,), 20, ("sqlite",)
-        chosen.work_seconds, chosen.dry = 10.0, True
+        chosen.work_seconds, chosen.nine_seconds, chosen.dry = 10.0, 20.0, True
     run(main(chosen))

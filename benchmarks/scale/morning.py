@@ -26,8 +26,6 @@ NODE_SECONDS = 2.0
 AT_A_TIME = 32
 """How many of the class do something at the same time, each one thing after the other."""
 
-NINE_SECONDS = 120.0
-
 
 @dataclass(frozen=True)
 class Mornings:
@@ -100,8 +98,8 @@ class Mornings:
         addresses = await pods_of(self.world.core, namespace, people)
         return await self.world.copies[self.side].write(self.database, people, addresses)
 
-    async def nine_o_clock(self, people: int) -> dict[str, Any]:
-        """Return what a hub takes to which all people come within two minutes, evenly spread."""
+    async def nine_o_clock(self, people: int, seconds: float) -> dict[str, Any]:
+        """Return what a hub takes to which all people come within so many seconds, evenly spread."""
         logins: list[float] = []
         starts: list[float] = []
         namespace = f"nine-{self.side.lower()}"
@@ -110,7 +108,7 @@ class Mornings:
 
             async def come(number: int) -> None:
                 person = hub.person(number)
-                await asyncio.sleep(number * NINE_SECONDS / people)
+                await asyncio.sleep(number * seconds / people)
                 try:
                     began = loop.time()
                     await person.log_in()
