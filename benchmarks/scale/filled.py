@@ -57,9 +57,10 @@ async def pods_of(core: client.CoreV1Api, namespace: str, people: int) -> dict[s
             await _text(core.create_namespaced_pod, namespace, body)
 
     await asyncio.gather(*(make() for _ in range(AT_ONCE)))
-    async with asyncio.timeout(600):
+    async with asyncio.timeout(1800):
         while len(known := await _addresses(core, namespace)) < people:  # noqa: ASYNC110
-            await asyncio.sleep(1)
+            # A list of all of them takes the API server a while.
+            await asyncio.sleep(1 + people / 1000)
     return known
 
 

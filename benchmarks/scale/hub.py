@@ -177,7 +177,7 @@ class Hub:
             began = time.perf_counter()
             await self._hub.call("GET", "/user")
             found.append(time.perf_counter() - began)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
 
     async def _meter(self) -> dict[str, float]:
         async with self._hub.session.get(f"{self.url}/hub/bench") as answer:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from ..rows import quantile, say
 from .filled import pods_of, remove_pod
 from .hub import Hub, World
-from .people import Person, Servers, at_a_time
+from .people import FAILURES, Crowd, Person, Servers
 
 __all__ = ["Mornings"]
 
@@ -70,18 +70,20 @@ class Mornings:
             found |= phase.numbers("work", len(servers.seconds) // 2)
             found |= {"work_late": servers.late, "work_p95": quantile(servers.seconds, 0.95)}
             working = asyncio.create_task(servers.work(3600))
-            group = [hub.person(people + number) for number in range(newcomers)]
+            everybody = [hub.person(people + number) for number in range(newcomers)]
+            crowd = Crowd(everybody, AT_A_TIME)
             try:
                 for name, action in _actions(hub).items():
                     async with hub.phase(name) as phase:
-                        whole, each = await at_a_time(AT_A_TIME, group, action)
-                    say(f"{self.side}, {name}: {newcomers / whole:.1f} a second, {phase}")
-                    found |= phase.numbers(name, newcomers)
-                    found |= {f"{name}_rate": newcomers / whole, f"{name}_p95": quantile(each, 0.95)}
+                        whole, each = await crowd.do(action)
+                    say(f"{self.side}, {name}: {len(each) / whole:.1f} a second, {phase}")
+                    found |= phase.numbers(name, len(each))
+                    found |= {f"{name}_rate": len(each) / whole, f"{name}_p95": quantile(each, 0.95)}
             finally:
                 working.cancel()
-                for person in group:
+                for person in everybody:
                     await person.close()
+            found |= {"failed": len(crowd.failures), "failures": crowd.failures[:3], "work_failed": servers.failed}
             found["spawn_overhead_p95"] = found["spawn_p95"] - NODE_SECONDS
             found |= {"memory": hub.memory(), "database": database_mib(self.database)}
         await remove_pod(self.world.core, namespace, 0)
@@ -102,6 +104,7 @@ class Mornings:
         """Return what a hub takes to which all people come within so many seconds, evenly spread."""
         logins: list[float] = []
         starts: list[float] = []
+        failures: list[str] = []
         namespace = f"nine-{self.side.lower()}"
         async with self._hub(namespace) as hub:
             loop = asyncio.get_running_loop()
@@ -117,6 +120,8 @@ class Mornings:
                     await person.start()
                     starts.append(loop.time() - began)
                     await hub.open_server(person)
+                except FAILURES as failure:
+                    failures.append(f"{type(failure).__name__}: {failure}")
                 finally:
                     await person.close()
 
@@ -128,7 +133,9 @@ class Mornings:
         await self.world.core.delete_collection_namespaced_pod(namespace, grace_period_seconds=0)
         return phase.numbers("nine", people) | {
             "nine_seconds": phase.seconds,
-            "nine_rate": people / phase.seconds,
+            "nine_rate": (people - len(failures)) / phase.seconds,
+            "failed": len(failures),
+            "failures": failures[:3],
             "nine_login_p95": quantile(logins, 0.95),
             "nine_overhead_p95": quantile(starts, 0.95) - NODE_SECONDS,
             "memory": memory,

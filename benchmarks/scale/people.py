@@ -6,13 +6,13 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import aiohttp
 
-__all__ = ["Person", "Servers", "at_a_time", "login_of"]
+__all__ = ["FAILURES", "Crowd", "Person", "RefusedError", "Servers", "login_of"]
 
 FIRST_ID = 41_000_000
 """GitHub's number of the first person; the others follow."""
@@ -21,6 +21,13 @@ FIRST_ID = 41_000_000
 def login_of(number: int) -> str:
     """Return a person's name, at GitHub and at the hub."""
     return f"person{number:05}"
+
+
+class RefusedError(Exception):
+    """The hub did not do what somebody asked it for."""
+
+
+FAILURES = (RefusedError, aiohttp.ClientError, TimeoutError)
 
 
 class Person:
@@ -61,13 +68,13 @@ class Person:
                 if answer.status == 200:
                     found = re.search(r'xsrf_token: "([^"]+)"', text)
                     if found is None or 'id="spawn_form"' not in text:
-                        raise RuntimeError(f"{self.name} sees no form: {text[:2000]}")
+                        raise RefusedError(f"{self.name} sees no form: {text[:2000]}")
                     self._xsrf = found[1]
                     return
                 if answer.status not in (301, 302, 303):
-                    raise RuntimeError(f"{self.name} cannot log in: {answer.status} {text[:500]}")
+                    raise RefusedError(f"{self.name} cannot log in: {answer.status} {text[:500]}")
                 url = urljoin(url, answer.headers["Location"])
-        raise RuntimeError(f"{self.name} is sent from page to page")
+        raise RefusedError(f"{self.name} is sent from page to page")
 
     async def start(self) -> None:
         """Press Start, and read the progress until the server is ready."""
@@ -75,7 +82,7 @@ class Person:
         url = f"{self._hub}/hub/spawn/{self.name}?{urlencode(form)}"
         async with self._session.post(url, data=form, allow_redirects=False) as answer:
             if answer.status != 302:
-                raise RuntimeError(f"{self.name} cannot start: {answer.status} {(await answer.text())[:500]}")
+                raise RefusedError(f"{self.name} cannot start: {answer.status} {(await answer.text())[:500]}")
         url = f"{self._hub}/hub/api/users/{self.name}/server/progress?{urlencode(form)}"
         async with self._session.get(url) as answer:
             async for line in answer.content:
@@ -84,8 +91,8 @@ class Person:
                     if event.get("ready"):
                         return
                     if event.get("failed"):
-                        raise RuntimeError(f"the server of {self.name} did not start: {event}")
-        raise RuntimeError(f"the server of {self.name} did not get ready")
+                        raise RefusedError(f"the server of {self.name} did not start: {event}")
+        raise RefusedError(f"the server of {self.name} did not get ready")
 
     async def open_server(self, token: str) -> None:
         """Open one's server: the browser gets a code from the hub, and the server exchanges it, as its secret is."""
@@ -97,7 +104,7 @@ class Person:
             location = answer.headers.get("Location", "")
             code = dict(parse_qsl(urlsplit(location).query)).get("code")
             if code is None:
-                raise RuntimeError(f"{self.name} cannot open the server: {answer.status} {location}")
+                raise RefusedError(f"{self.name} cannot open the server: {answer.status} {location}")
         sent = {"client_id": client, "client_secret": token, "grant_type": "authorization_code"}
         sent |= {"code": code, "redirect_uri": redirect}
         async with self._session.post(f"{self._hub}/hub/api/oauth2/token", data=sent) as answer:
@@ -105,7 +112,7 @@ class Person:
         headers = {"Authorization": f"token {access}"}
         async with self._session.get(f"{self._hub}/hub/api/user", headers=headers) as answer:
             if (await answer.json())["name"] != self.name:
-                raise RuntimeError(f"the server of {self.name} takes its owner for somebody else")
+                raise RefusedError(f"the server of {self.name} takes its owner for somebody else")
 
     async def stop(self) -> None:
         """Press Stop, and wait until the server is gone."""
@@ -115,7 +122,7 @@ class Person:
                 if answer.status in (204, 404):
                     return
                 if answer.status not in (202, 400):
-                    raise RuntimeError(f"{self.name} cannot stop: {answer.status} {(await answer.text())[:500]}")
+                    raise RefusedError(f"{self.name} cannot stop: {answer.status} {(await answer.text())[:500]}")
             await asyncio.sleep(0.5)
 
 
@@ -142,6 +149,9 @@ class Servers:
         self.late = 0.0
         """How many seconds the last answers came after the work's end: more than a moment, and the hub does not
         keep up."""
+        self.failed = 0
+        """How many requests were not answered as they should be."""
+
         self._next = 0
 
     async def work(self, seconds: float) -> None:
@@ -169,27 +179,50 @@ class Servers:
 
     async def _ask(self, asking: Any) -> None:
         began = time.perf_counter()
-        async with asking as answer:
-            await answer.read()
-            if answer.status != 200:
-                raise RuntimeError(f"{answer.url}: {answer.status} {await answer.text()}")
+        try:
+            async with asking as answer:
+                await answer.read()
+                self.failed += answer.status != 200
+        except FAILURES:
+            self.failed += 1
         self.seconds.append(time.perf_counter() - began)
 
 
-async def at_a_time(
-    most: int, people: Iterable[Person], action: Callable[[Person], Awaitable[Any]]
-) -> tuple[float, list[float]]:
-    """Let people do something, so many at a time; return the seconds of all of it, and of each."""
-    waiting, seconds = iter(people), []
+class Crowd:
+    """People who do the same things, each thing all of them together; who could not do one does no more.
 
-    async def go_on() -> None:
-        for person in waiting:
-            began = time.perf_counter()
-            await action(person)
-            seconds.append(time.perf_counter() - began)
+    Parameters
+    ----------
+    people
+        Who.
+    at_a_time
+        How many do something at the same time, each the next as soon as another is done.
+    """
 
-    began = time.perf_counter()
-    async with asyncio.TaskGroup() as group:
-        for _ in range(most):
-            group.create_task(go_on())
-    return time.perf_counter() - began, seconds
+    def __init__(self, people: list[Person], at_a_time: int) -> None:
+        self.people, self._at_a_time = people, at_a_time
+        self.failures: list[str] = []
+
+    async def do(self, action: Callable[[Person], Awaitable[Any]]) -> tuple[float, list[float]]:
+        """Let all do something; return the seconds of all of it, and of each who could."""
+        waiting, seconds, able = iter(self.people), [], []
+
+        async def go_on() -> None:
+            for person in waiting:
+                began = time.perf_counter()
+                try:
+                    await action(person)
+                except FAILURES as failure:
+                    self.failures.append(f"{type(failure).__name__}: {failure}")
+                    continue
+                seconds.append(time.perf_counter() - began)
+                able.append(person)
+
+        began = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._at_a_time):
+                group.create_task(go_on())
+        self.people = able
+        if not able:
+            raise RefusedError(f"nobody could: {self.failures[-1]}")
+        return time.perf_counter() - began, seconds

@@ -39,6 +39,7 @@ MORNING = (
     ("spawn_registry", "requests to the registry, a start", "", 1),
     ("memory", "memory", "MiB", 1),
     ("database", "database", "MiB", 1),
+    ("failed", "newcomers who got an error", "", 1),
 )
 """A result's name, its words, its unit and a factor."""
 
@@ -53,6 +54,7 @@ NINE = (
     ("nine_block", "longest block", "ms", 1000),
     ("nine_queries", "queries, a person", "", 1),
     ("memory", "memory", "MiB", 1),
+    ("failed", "people who got an error", "", 1),
 )
 
 TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
