@@ -86,6 +86,8 @@ class Phase:
             f"{prefix}_processor": self.hub["processor"] / count,
             f"{prefix}_queries": self.hub["queries"] / count,
             f"{prefix}_query_seconds": self.hub["query_seconds"] / count,
+            f"{prefix}_commits": self.hub["commits"] / count,
+            f"{prefix}_commit_seconds": self.hub["commit_seconds"] / count,
             f"{prefix}_github": self.github / count,
             f"{prefix}_registry": self.registry / count,
             f"{prefix}_kubernetes": sum(self.kubernetes.values()) / count,

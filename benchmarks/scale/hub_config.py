@@ -12,6 +12,7 @@ from jupyterhub.handlers import BaseHandler
 from jupyterhub.proxy import Proxy
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from sqlalchemy.engine.default import DefaultDialect
 
 bench = json.loads(os.environ["JHKUBE_BENCH"])
 is_jhkube = bench["side"] == "jhkube"
@@ -37,13 +38,14 @@ class NoProxy(Proxy):
 
 
 class Meter:
-    """Counts queries and their time, and notes the longest time in which the loop did nothing else."""
+    """Counts queries and commits with their time, and notes the longest time in which the loop did nothing else."""
 
     def __init__(self):
         self.start()
 
     def start(self):
-        self.queries, self.query_seconds, self.block, self.since = 0, 0.0, 0.0, time.process_time()
+        self.queries, self.query_seconds, self.commits, self.commit_seconds = 0, 0.0, 0, 0.0
+        self.block, self.since = 0.0, time.process_time()
 
     async def beat(self):
         while True:
@@ -56,6 +58,8 @@ class Meter:
         found = {
             "queries": self.queries,
             "query_seconds": self.query_seconds,
+            "commits": self.commits,
+            "commit_seconds": self.commit_seconds,
             "block": self.block,
             "processor": time.process_time() - self.since,
         }
@@ -76,6 +80,19 @@ def begin_query(connection, *rest):
 def end_query(connection, *rest):
     meter.queries += 1
     meter.query_seconds += time.perf_counter() - connection.info["began"]
+
+
+do_commit = DefaultDialect.do_commit
+
+
+def timed_commit(self, connection):
+    began = time.perf_counter()
+    do_commit(self, connection)
+    meter.commits += 1
+    meter.commit_seconds += time.perf_counter() - began
+
+
+DefaultDialect.do_commit = timed_commit
 
 
 class BenchHandler(BaseHandler):

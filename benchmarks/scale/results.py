@@ -32,6 +32,10 @@ MORNING = (
     ("spawn_processor", "processor of the hub, a start", "ms", 1000),
     ("login_queries", "queries, a login", "", 1),
     ("spawn_queries", "queries, a start", "", 1),
+    ("login_commits", "commits, a login", "", 1),
+    ("spawn_commits", "commits, a start", "", 1),
+    ("login_commit_seconds", "in which the loop waits for commits, a login", "ms", 1000),
+    ("spawn_commit_seconds", "in which the loop waits for commits, a start", "ms", 1000),
     ("login_github", "requests to GitHub, a login", "", 1),
     ("spawn_github", "requests to GitHub, a start", "", 1),
     ("work_github", "requests to GitHub, a report of one at work", "", 1),
@@ -53,6 +57,7 @@ NINE = (
     ("nine_api_p95", "the hub's API meanwhile, p95", "ms", 1000),
     ("nine_block", "longest block", "ms", 1000),
     ("nine_queries", "queries, a person", "", 1),
+    ("nine_commit_seconds", "in which the loop waits for commits, a person", "ms", 1000),
     ("memory", "memory", "MiB", 1),
     ("failed", "people who got an error", "", 1),
 )
