@@ -76,7 +76,7 @@ class Mornings:
                 for name, action in _actions(hub).items():
                     async with hub.phase(name) as phase:
                         whole, each = await crowd.do(action)
-                    say(f"{self.side}, {name}: {len(each) / whole:.1f} a second, {phase}")
+                    say(f"{self.side}, {name}: {len(each) / whole:.1f} a second, {phase}, {crowd.failures[-1:]}")
                     found |= phase.numbers(name, len(each))
                     found |= {f"{name}_rate": len(each) / whole, f"{name}_p95": quantile(each, 0.95)}
             finally:
