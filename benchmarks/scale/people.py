@@ -17,6 +17,9 @@ __all__ = ["FAILURES", "Crowd", "Person", "RefusedError", "Servers", "login_of"]
 FIRST_ID = 41_000_000
 """GitHub's number of the first person; the others follow."""
 
+START_PATIENCE = 300.0
+"""Seconds after which somebody gives up a start."""
+
 
 def login_of(number: int) -> str:
     """Return a person's name, at GitHub and at the hub."""
@@ -84,14 +87,18 @@ class Person:
             if answer.status != 302:
                 raise RefusedError(f"{self.name} cannot start: {answer.status} {(await answer.text())[:500]}")
         url = f"{self._hub}/hub/api/users/{self.name}/server/progress?{urlencode(form)}"
-        async with self._session.get(url) as answer:
-            async for line in answer.content:
-                if line.startswith(b"data:"):
-                    event = json.loads(line[5:])
-                    if event.get("ready"):
-                        return
-                    if event.get("failed"):
-                        raise RefusedError(f"the server of {self.name} did not start: {event}")
+        until = time.monotonic() + START_PATIENCE
+        while time.monotonic() < until:
+            async with self._session.get(url) as answer:
+                async for line in answer.content:
+                    if line.startswith(b"data:"):
+                        event = json.loads(line[5:])
+                        if event.get("ready"):
+                            return
+                        if event.get("failed"):
+                            raise RefusedError(f"the server of {self.name} did not start: {event}")
+            # A hub that takes longer than a second to begin a start says meanwhile that there is none.
+            await asyncio.sleep(0.5)
         raise RefusedError(f"the server of {self.name} did not get ready")
 
     async def open_server(self, token: str) -> None:
