@@ -12,7 +12,9 @@ from typing import Any
 from . import report
 from .machine import machine, versions
 from .rows import Row
-from .runner import BENCHMARKS, run_all
+from .runner import BENCHMARKS, ONLY_BY_NAME, run_all
+from .scale.results import RESULTS as SCALE
+from .scale.results import as_run
 
 ROOT = Path(__file__).parents[1]
 LATEST = ROOT / "benchmarks" / "results" / "latest.json"
@@ -22,7 +24,8 @@ TRIED = ROOT / ".run" / "benchmarks"
 """Where runs of a part, or quick ones, leave what they found."""
 
 PLOTS = ROOT / "docs" / "benchmarks"
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
+DOCUMENTS = {ROOT / "README.md": LATEST, ROOT / "docs" / "benchmarks.md": LATEST, ROOT / "docs" / "one-hub.md": SCALE}
+"""Which results a document shows."""
 
 
 def main() -> int:
@@ -48,7 +51,7 @@ def main() -> int:
         case "table":
             print(report.aligned(report.markdown(json.loads(options.file.read_text()))))
         case "readme":
-            publish(json.loads(LATEST.read_text()))
+            publish()
     return 0
 
 
@@ -75,8 +78,9 @@ def with_part(run: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
 def measure(names: list[str], quick: bool, keep: bool) -> int:
     """Run benchmarks, keep what they found, and print it."""
-    chosen = [name for name in BENCHMARKS if not names or {name, name.partition("-")[0]} & set(names)]
-    whole = len(chosen) == len(BENCHMARKS) and not quick
+    chosen = [name for name in BENCHMARKS if {name, name.partition("-")[0]} & set(names)]
+    chosen = chosen or [name for name in BENCHMARKS if name not in ONLY_BY_NAME]
+    whole = not names and not quick
     began = time.monotonic()
     result: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d"),
@@ -106,16 +110,22 @@ def measure(names: list[str], quick: bool, keep: bool) -> int:
     return 1 if result["failed"] else 0
 
 
-def publish(run: dict[str, Any]) -> None:
-    """Put the tables and the plots into the documents, and draw the plots."""
+def publish() -> None:
+    """Put the tables and the plots of what was last measured into the documents, and draw the plots."""
     from .plots import draw
 
-    for document in DOCUMENTS:
-        document.write_text(published(document.read_text(), run))
+    for document, path in DOCUMENTS.items():
+        document.write_text(published(document.read_text(), kept(path)))
     for old in PLOTS.glob("*.svg"):
         old.unlink()
-    for group, series in plotted(run).items():
+    for group, series in (plotted(kept(LATEST)) | plotted(kept(SCALE))).items():
         draw(series, PLOTS / f"{picture(group)}.svg")
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """Return the run in a file of results."""
+    results: dict[str, Any] = json.loads(path.read_text())
+    return as_run(results) if path == SCALE else results
 
 
 def published(text: str, run: dict[str, Any]) -> str:

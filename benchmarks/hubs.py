@@ -22,10 +22,11 @@ from tests.ports import free_port
 
 from .rows import say
 
-__all__ = ["BenchHub", "at_rest", "processor_seconds", "recorded", "resident_mib", "run"]
+__all__ = ["CRYPT_KEY", "BenchHub", "at_rest", "processor_seconds", "recorded", "resident_mib", "run"]
 
 HERE = Path(__file__).parent
 API_TOKEN = "bench-" + "0" * 32
+CRYPT_KEY = "11" * 32
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -63,7 +64,7 @@ class BenchHub:
         node = Settings.load().cache / "node_modules/.bin"
         environ = os.environ | {
             "JHKUBE_BENCH": json.dumps(self.settings),
-            "JUPYTERHUB_CRYPT_KEY": "11" * 32,
+            "JUPYTERHUB_CRYPT_KEY": CRYPT_KEY,
             "PATH": f"{Path(sys.executable).parent}:{node}:{os.environ['PATH']}",
             **self._environ,
         }

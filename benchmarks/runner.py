@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .rows import Row
 
-__all__ = ["BENCHMARKS", "Outcome", "run_all", "run_one"]
+__all__ = ["BENCHMARKS", "ONLY_BY_NAME", "Outcome", "run_all", "run_one"]
 
 BENCHMARKS = {
     "tags": 60,
@@ -32,11 +32,15 @@ BENCHMARKS = {
     "ahead-init": 480,
     "ahead-wrong": 360,
     "large_hub": 480,
+    "scale": 10_800,
 }
 """The benchmarks in the order in which they run, and how many seconds each may take: modules, or a kind of one.
 
 The large hub comes last: the cluster is busy for a while with what it leaves.
 """
+
+ONLY_BY_NAME = {"scale"}
+"""What runs only if it is asked for: it takes hours, and has a file of results and a page of its own."""
 
 GRACE = 60
 """How many seconds a benchmark whose time is over has to end its hubs and pods."""

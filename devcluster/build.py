@@ -14,7 +14,7 @@ from devcluster.commands import locked, output, run
 from devcluster.progress import step
 from devcluster.settings import DevClusterError, Settings
 
-__all__ = ["PROGRAMS", "binaries", "build", "clients", "kubectl", "kubernetes_version"]
+__all__ = ["PROGRAMS", "binaries", "build", "clients", "kubectl", "kubernetes_version", "tool"]
 
 OURS: Final = Path(__file__).parent / "kubernetes"
 """The Go module: its go.mod names Kubernetes' release, its main.go the programs."""
@@ -48,6 +48,15 @@ SECONDS: Final = 690
 
 MEMORY: Final = 4_000_000_000
 """Bytes of memory that compiling and linking take at most."""
+
+ENVIRON: Final = {
+    "CGO_ENABLED": "0",
+    "GOFLAGS": "-buildvcs=false",
+    "GOWORK": "off",
+    "GOTOOLCHAIN": "local",
+    "GOGC": "400",
+}
+"""What the go command has in its environment besides our own."""
 
 KNOWN_TROUBLE: Final = (
     (
@@ -114,6 +123,37 @@ def build(settings: Settings) -> Path:
     return done
 
 
+def tool(settings: Settings, module: Path, package: str) -> Path:
+    """Build a program that a Go module of its own requires as a tool, unless it is built already.
+
+    Parameters
+    ----------
+    settings
+        Where built programs are kept.
+    module
+        The folder of the go.mod, which pins the program's release.
+    package
+        The program's package: `sigs.k8s.io/kwok/cmd/kwok`.
+
+    Returns
+    -------
+    Path
+        The program; its folder's name carries a hash of the module.
+    """
+    digest = hashlib.sha256((module / "go.mod").read_bytes() + (module / "go.sum").read_bytes()).hexdigest()[:12]
+    name = package.rpartition("/")[2]
+    done = settings.cache / "tools" / f"{name}-{os.uname().machine}-{digest}" / name
+    if not done.exists():
+        with locked(settings.cache / "build.lock"):
+            if not done.exists():
+                log, part = settings.cache / "logs" / f"{name}.log", done.with_suffix(".part")
+                flags = ["-trimpath", "-ldflags", "-s -w"]
+                with step(f"Compiling {name}", 180):
+                    _go(_toolchain(settings), log, "build", *flags, "-o", str(part), package, module=module)
+                part.rename(done)
+    return done
+
+
 def _build(settings: Settings, done: Path) -> None:
     if (memory := _memory()) < MEMORY:
         raise DevClusterError(
@@ -122,17 +162,10 @@ def _build(settings: Settings, done: Path) -> None:
         )
     packages.install(packages.BUILD)
     go, log = _toolchain(settings), settings.cache / "logs" / "kubernetes.log"
-    environ = {
-        "CGO_ENABLED": "0",
-        "GOFLAGS": "-buildvcs=false",
-        "GOWORK": "off",
-        "GOTOOLCHAIN": "local",
-        "GOGC": "400",
-    }
     part = done.with_name(f"{done.name}.{os.getpid()}.part")
     (part / "cni").mkdir(parents=True)
     with step("Fetching the sources of Kubernetes", 60):
-        _go(go, log, environ, "list", "-deps", "-f", "{{.ImportPath}}", "./...", SHIM, *NETWORK_PLUGINS)
+        _go(go, log, "list", "-deps", "-f", "{{.ImportPath}}", "./...", SHIM, *NETWORK_PLUGINS)
     compiled = settings.cache / "logs" / "compiled.log"
     compiled.unlink(missing_ok=True)
 
@@ -142,28 +175,29 @@ def _build(settings: Settings, done: Path) -> None:
 
     flags = ["-v", "-trimpath", "-ldflags", _link_flags()]
     with step(f"Compiling Kubernetes {kubernetes_version()}", SECONDS, progress):
-        _go(go, compiled, environ, "build", *flags, "-o", str(part / "cluster"), ".")
-        _go(go, compiled, environ, "build", *flags, "-o", str(part), SHIM, "./relay", "./volumes")
-        _go(go, compiled, environ, "build", *flags, "-o", str(part / "cni"), *NETWORK_PLUGINS)
+        _go(go, compiled, "build", *flags, "-o", str(part / "cluster"), ".")
+        _go(go, compiled, "build", *flags, "-o", str(part), SHIM, "./relay", "./volumes")
+        _go(go, compiled, "build", *flags, "-o", str(part / "cni"), *NETWORK_PLUGINS)
     for name in PROGRAMS:
         (part / name).symlink_to("cluster")
     (part / "clients").mkdir()
     (part / "clients" / "kubectl").symlink_to("../cluster")
-    source = _go(go, log, environ, "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes").strip()
+    source = _go(go, log, "list", "-m", "-f", "{{.Dir}}", "k8s.io/kubernetes").strip()
     run("gcc", "-Os", "-static", "-DVERSION=1", "-o", part / "pause", f"{source}/build/pause/linux/pause.c", log=log)
     part.rename(done)
     for unfinished in done.parent.glob("*.part"):
         shutil.rmtree(unfinished)
 
 
-def _go(go: Path, log: Path, environ: dict[str, str], *words: str) -> str:
-    """Run the go command in our module; what it cannot do is said in a sentence."""
+def _go(go: Path, log: Path, *words: str, module: Path = OURS) -> str:
+    """Run the go command in a module; what it cannot do is said in a sentence."""
+    what = "Kubernetes" if module == OURS else words[-1]
     try:
-        return run(go, *words, log=log, live=words[0] == "build", cwd=OURS, environ=environ)
+        return run(go, *words, log=log, live=words[0] == "build", cwd=module, environ=ENVIRON)
     except DevClusterError as error:
         for pattern, sentence in KNOWN_TROUBLE:
             if re.search(pattern, str(error)):
-                raise DevClusterError(f"Kubernetes cannot be built. {sentence}\n{error}") from None
+                raise DevClusterError(f"{what} cannot be built. {sentence}\n{error}") from None
         raise
 
 

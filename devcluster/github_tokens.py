@@ -145,6 +145,7 @@ class TokenStore:
         self._grants: dict[str, Grant] = {}
         self._tokens: dict[str, Token] = {}
         self._by_refresh: dict[str, Token] = {}
+        self._alike: dict[tuple[int, str, tuple[str, ...]], list[Token]] = {}
 
     def __len__(self) -> int:
         return len(self._tokens)
@@ -204,9 +205,10 @@ class TokenStore:
             self._by_refresh[token.refresh_token or ""] = token
         else:
             token = Token(token_text("gho"), person_id, application.client_id, normalized_scopes(scopes), False)
-            alike = [other for other in self._tokens.values() if _same_grant(other, token)]
+            alike = self._alike.setdefault((person_id, application.client_id, token.scopes), [])
             for old in alike[: max(0, len(alike) + 1 - TOKENS_PER_GRANT)]:
                 self.revoke(old)
+            alike.append(token)
         self._tokens[token.value] = token
         return token
 
@@ -229,13 +231,12 @@ class TokenStore:
     def revoke(self, token: Token) -> None:
         """End a token together with its refresh token."""
         self._tokens.pop(token.value, None)
+        alike = self._alike.get((token.person_id, token.client_id, token.scopes), [])
+        if token in alike:
+            alike.remove(token)
         if token.refresh_token:
             self._by_refresh.pop(token.refresh_token, None)
 
     def of_person(self, person_id: int) -> list[Token]:
         """Return the tokens that speak for a person, oldest first; expired ones can still be refreshed."""
         return [token for token in self._tokens.values() if token.person_id == person_id]
-
-
-def _same_grant(one: Token, other: Token) -> bool:
-    return (one.person_id, one.client_id, one.scopes) == (other.person_id, other.client_id, other.scopes)

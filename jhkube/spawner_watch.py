@@ -211,14 +211,14 @@ class WatchedSpawner(CheckedServerMixin, CountedSpawner):
         Where the cluster says nothing of any pod, nothing says that this one has ended: a hub that restarts during an
         outage would otherwise stop all servers.
         """
-        # Read before: a pod that has ended is deleted meanwhile.
-        pod = self._known_pod()
+        # Kept from before, since a pod that has ended is deleted meanwhile; read only where that is so.
+        read = self.pod_reflector.pods.reader(self._pod_key) if self.pod_reflector else None
         try:
             status: int | None = await super().poll()
         except TimeoutError:
             self._pod_log.warning("the cluster does not answer, so its server counts as running")
             return None
-        if status is not None and pod is not None and (end := end_of(pod)) is not None:
+        if status is not None and read is not None and (end := end_of(pod := read())) is not None:
             self._pod_log.info("ended: %s", end.raw)
             ENDS.note(self.user.id, self.name, end, made_for(pod))
         return status

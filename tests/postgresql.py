@@ -16,9 +16,16 @@ from tests.ports import free_port
 
 
 class PostgreSQL:
-    """A server; within the block it runs. As root it runs as `postgres`, since it refuses to be root."""
+    """A server; within the block it runs. As root it runs as `postgres`, since it refuses to be root.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    is_durable
+        Whether each commit is on the disk before it is said to be done, as in production.
+    """
+
+    def __init__(self, *, is_durable: bool = False) -> None:
+        self._fsync = "on" if is_durable else "off"
         self.user = "postgres" if os.geteuid() == 0 else None
         self.port = free_port()
 
@@ -46,7 +53,7 @@ class PostgreSQL:
 
     def start(self) -> None:
         """Start the server, and return when it takes connections."""
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -c fsync=off"
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -c fsync={self._fsync}"
         log = self.folder / "log"
         until = time.monotonic() + 30
         while not self._run("pg_ctl", "start", "--wait", f"--log={log}", f"--options={options}"):

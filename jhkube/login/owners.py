@@ -241,6 +241,7 @@ class NumberOwners:
         self._gids, self._log, self._groups_of = gids, log, groups_of
         self._people: dict[int, tuple[str, str]] = {}
         self._primary: dict[str, tuple[int, int]] = {}
+        self._of_gid: dict[int, dict[str, None]] = {}
         self._groups: dict[int, str] = {}
         for name in sorted(configured):
             self._groups.setdefault(gids(group_name(name)), name)
@@ -300,6 +301,8 @@ class NumberOwners:
         )
         self._people[identity.uid] = (identity.name, identity.subject)
         self._primary[identity.subject] = (identity.uid, identity.gid)
+        # Also the gids that somebody had before; they are few, and those who have them now are told from them.
+        self._of_gid.setdefault(identity.gid, {})[identity.subject] = None
         self._groups.update({each.gid: called.get(each.name, each.name) for each in kept if each.gid in self._gids})
         return replace(identity, groups=kept)
 
@@ -312,7 +315,8 @@ class NumberOwners:
                     f"gid {identity.gid} of {identity.subject} is the uid of {owner}, whose own group it is"
                 )
             return
-        for subject, (uid, gid) in self._primary.items():
+        for subject in self._of_gid.get(identity.uid, ()):
+            uid, gid = self._primary[subject]
             if gid == identity.uid != uid and subject != identity.subject:
                 raise IdError(
                     f"uid {identity.uid} of {identity.subject} is the gid of {subject}, so their own group would be "

@@ -13,6 +13,8 @@ from benchmarks import report
 from benchmarks.growth import exponent, growth
 from benchmarks.rows import Row, Target, quantile
 from benchmarks.runner import BENCHMARKS, run_one
+from benchmarks.scale import results
+from benchmarks.scale.filled import renamed
 
 RUN = {
     "date": "2026-11-21",
@@ -158,7 +160,7 @@ def test_a_document_without_any_marker_is_a_mistake():
 
 @pytest.mark.parametrize("document", command_line.DOCUMENTS, ids=lambda document: document.name)
 def test_documents_show_the_last_whole_run(document):
-    text, run = document.read_text(), json.loads(command_line.LATEST.read_text())
+    text, run = document.read_text(), command_line.kept(command_line.DOCUMENTS[document])
     assert command_line.published(text, run) == text, "run `python -m benchmarks readme`"
 
 
@@ -206,3 +208,28 @@ def test_a_part_that_is_run_again_takes_the_place_of_its_rows():
         ("hub", "old"),
     ]
     assert (result["failed"], result["machine"], result["date"]) == ({"menu": "no"}, "one", "today")
+
+
+def test_a_morning_has_rows_once_both_sides_are_measured():
+    def found(value):
+        return {key: value for key, *_ in (*results.MORNING, *results.NINE)}
+
+    kept = {
+        "morning/sqlite/jhkube/100": found(2.0),
+        "morning/sqlite/KubeSpawner/100": found(4.0),
+        "morning/sqlite/jhkube/5000": found(2.0),
+        "nine/postgresql/jhkube/1000": found(1.0),
+        "nine/postgresql/KubeSpawner/1000": found(1.0),
+        # Other settings are no part of the table.
+        "nine/postgresql/KubeSpawner/1000/Authenticator.auth_refresh_age=3600": found(9.0),
+    }
+    made = list(results.rows(kept))
+    assert {(row.group, row.size) for row in made} == {("One hub, SQLite", 100), ("Nine o'clock, PostgreSQL", 1000)}
+    rate, busy = (next(row for row in made if row.measure == name) for name in ("logins a second", "the hub"))
+    assert (rate.jhkube, rate.other, rate.unit) == (2.0, 4.0, "")
+    assert (busy.jhkube, busy.unit) == (100.0, "% of a core")
+
+
+def test_a_copy_of_the_first_person_has_its_own_name_and_number():
+    first = '{"name": "person00000", "uid": 41000000, "path": "/user/person00000/"}'
+    assert renamed(first, 37) == '{"name": "person00037", "uid": 41000037, "path": "/user/person00037/"}'

@@ -108,3 +108,13 @@ def test_what_is_kept_is_as_large_as_its_json_without_spaces():
     objects.drop("hub/b")
     assert objects.nbytes == len(texts[0].encode())
     assert repr(objects) == f"<1 objects, {objects.nbytes} bytes>"
+
+
+def test_a_reader_reads_an_object_as_it_was_even_once_that_is_gone():
+    objects = packed(pod("a"))
+    read = objects.reader("hub/a")
+    objects.put("hub/a", pod("a", "2"))
+    objects.drop("hub/a")
+    assert read is not None
+    assert read() == pod("a")
+    assert objects.reader("hub/a") is None
