@@ -168,6 +168,9 @@ class HubServers:
     idle: IdleTimes | None = None
     """When their idle servers stop; None where none do, and for a group."""
 
+    account_made: str = ""
+    """When the hub's account was made: a name that comes back has another one. Empty for those who may not know."""
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
@@ -179,6 +182,7 @@ class HubServers:
             "hub_version": self.hub_version,
             "named_servers": self.named_servers,
             "idle": asdict(self.idle) if self.idle else None,
+            "account_made": self.account_made,
         }
 
     @classmethod
@@ -193,6 +197,7 @@ class HubServers:
             hub_version=data["hub_version"],
             named_servers=data["named_servers"],
             idle=IdleTimes(**data["idle"]) if data["idle"] else None,
+            account_made=data["account_made"],
         )
 
     def named(self, name: str) -> HubServer | None:
