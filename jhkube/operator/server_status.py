@@ -156,10 +156,7 @@ def next_step(asked: AskedServer, memory: Memory, generation: int, server: HubSe
         return _again(asked, memory, view, now) if memory.is_of(asked, generation) else _start(memory)
     if state == "running":
         return _up(asked, memory, server, now)
-    outcome = _so_far(memory)
-    if outcome is None:
-        outcome = STOPPING if state == "stopping" else Outcome(Phase.PENDING, "Starting", view["message"])
-    return Step(Action.NONE, outcome, _look(memory, now))
+    return Step(Action.NONE, _on_its_way(memory, view), _look(memory, now))
 
 
 def server_status(
@@ -238,7 +235,7 @@ def _again(asked: AskedServer, memory: Memory, view: Mapping[str, Any], now: dat
         return Step(Action.NONE, Outcome(Phase.STOPPED, memory.reason, memory.message), SLOW)
     if memory.reason == IDLE:
         return Step(Action.NONE, _idle(Phase.STOPPED, asked), SLOW)
-    if memory.phase == Phase.RUNNING.value and failure is None:
+    if failure is None and (memory.phase == Phase.RUNNING.value or memory.reason == STOPPED_AT_HUB.reason):
         return Step(Action.NONE, STOPPED_AT_HUB, SLOW)
     if memory.attempts == 0 or (failure is None and memory.attempts == 1):
         # It ended on its own after it ran for a while, or the hub has forgotten a start because it was started again.
@@ -256,13 +253,17 @@ def _start(memory: Memory) -> Step:
     return Step(Action.START, CHANGED if memory.phase == Phase.RESTARTING.value else STARTING, SOON)
 
 
-def _so_far(memory: Memory) -> Outcome | None:
-    """Return what was told of a server that is on its way, where that says more than the hub does."""
+def _on_its_way(memory: Memory, view: Mapping[str, Any]) -> Outcome:
+    """Return how a server stands that starts or stops, and why, where that was told already."""
     if memory.phase == Phase.RESTARTING.value:
         return CHANGED
-    if memory.phase == Phase.PENDING.value and memory.reason == IDLE:
-        return Outcome(Phase.PENDING, IDLE, memory.message)
-    return None
+    if view["state"] == "starting":
+        return Outcome(Phase.PENDING, "Starting", view["message"])
+    if memory.phase == Phase.PENDING.value and memory.reason in (IDLE, STOPPED_AT_HUB.reason):
+        return Outcome(Phase.PENDING, memory.reason, memory.message)
+    if memory.phase == Phase.RUNNING.value:
+        return Outcome(Phase.PENDING, STOPPED_AT_HUB.reason, STOPPING.message)
+    return STOPPING
 
 
 def _look(memory: Memory, now: datetime) -> float:
