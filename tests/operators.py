@@ -7,8 +7,19 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from tests.accounts import kubectl
 from tests.ports import free_port
+
+
+async def define(definitions: list[dict[str, Any]]) -> None:
+    """Have the API server know kinds of custom resources; other tests have them too, so they stay."""
+    await kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(definitions))
+    names = [f"crd/{each['metadata']['name']}" for each in definitions]
+    await kubectl("wait", "--for=condition=Established", *names, "--timeout=60s")
 
 
 class Operator:

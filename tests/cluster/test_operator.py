@@ -16,7 +16,7 @@ from kubernetes_asyncio import client, config
 from devcluster.settings import Settings
 from jhkube.operator.crds import custom_resource_definitions
 from tests.accounts import applied, asked_by, features, kubeconfig_of, kubectl, rendered, rules_of
-from tests.operators import Operator
+from tests.operators import Operator, define
 from tests.pods import in_pod, new_namespace
 
 GROUP, VERSION, PLURAL = "squonk.it", "v2", "jupyternotebooks"
@@ -161,9 +161,8 @@ async def world(cluster, tmp_path_factory):
         for subject in each.get("subjects", ()):
             subject["namespace"] = namespace
     others = [each for each in roles if each not in definitions]
-    async with applied(definitions), applied([*others, *DATA_MANAGER]):
-        for each in definitions:
-            await kubectl("wait", "--for=condition=Established", f"crd/{each['metadata']['name']}", "--timeout=60s")
+    await define(definitions)
+    async with applied([*others, *DATA_MANAGER]):
         operator = Operator(
             namespace, await kubeconfig_of(cluster.core, ACCOUNT, namespace, folder), folder, **NOTEBOOKS
         )
@@ -188,7 +187,6 @@ async def world(cluster, tmp_path_factory):
         finally:
             await operator.end()
             await manager.close()
-            # Before the definitions' next use: what is left of this namespace goes with it.
             await cluster.core.delete_namespace(namespace)
 
 

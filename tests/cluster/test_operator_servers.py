@@ -16,7 +16,7 @@ from jhkube.operator.servers import FINALIZER
 from tests.accounts import applied, asked_by, features, kubeconfig_of, kubectl, rendered, rules_of
 from tests.hub.running import ROOT, RunningHub
 from tests.hub.service_hub import SETTINGS, SPAWNER
-from tests.operators import Operator
+from tests.operators import Operator, define
 from tests.pods import new_namespace
 
 GROUP, VERSION, PLURAL = "jhkube.dev", "v1", "jupyterservers"
@@ -122,11 +122,10 @@ async def world(cluster, tmp_path_factory):
     environ = {"JHKUBE_OPERATOR_GROUPS": "class", "JHKUBE_OPERATOR_TOKEN": TOKEN}
     hub = RunningHub(tmp_path_factory.mktemp("hub"), SETTINGS, python_settings=HUB, environ=environ)
     made = [each for each in rendered(namespace, features() | CHART) if each["kind"] != "Deployment"]
-    # Another file of tests has the definitions of peerings: this operator is alone.
-    definitions = [each for each in made if each["metadata"]["name"] == f"{PLURAL}.{GROUP}"]
+    definitions = [each for each in made if each["kind"] == "CustomResourceDefinition"]
     others = [each for each in made if each["kind"] != "CustomResourceDefinition"]
-    async with applied(definitions), applied(others):
-        await kubectl("wait", "--for=condition=Established", f"crd/{PLURAL}.{GROUP}", "--timeout=60s")
+    await define(definitions)
+    async with applied(others):
         await hub.start()
         arguments = ("--standalone", "--no-notebooks", f"--hub-url={hub.url}/hub/api", f"--hub-token-file={token}")
         arguments += ("--public-url=https://hub.example.org/",)
@@ -142,6 +141,13 @@ async def world(cluster, tmp_path_factory):
         finally:
             await operator.end()
             await hub.stop()
+            # Those that a test has left go with their namespace, without an operator.
+            for each in await world.list():
+                name = each["metadata"]["name"]
+                free = {"metadata": {"finalizers": None}}
+                await world.api.patch_namespaced_custom_object(
+                    *(GROUP, VERSION, namespace, PLURAL, name), free, _content_type="application/merge-patch+json"
+                )
             await cluster.core.delete_namespace(namespace)
 
 
