@@ -274,13 +274,14 @@ def _look(memory: Memory, now: datetime) -> float:
 
 
 def _idle(phase: Phase, asked: AskedServer) -> Outcome:
-    unused = f"Nobody has used the server for {_words(asked.idle_seconds or 0)}"
+    time = _words(asked.idle_seconds or 0)
     if phase is Phase.PENDING:
-        return Outcome(phase, IDLE, f"{unused}, so it is being stopped.")
+        return Outcome(phase, IDLE, f"Nobody has used the server for {time}, so it is being stopped.")
     return Outcome(
         phase,
         IDLE,
-        f"{unused}, so it was stopped. It starts when its person starts it, or when this resource is changed.",
+        f"Nobody has used the server for {time}, so it was stopped. It starts when its person starts it, or when this"
+        " resource is changed.",
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 from kubernetes_asyncio import client, config
 
 from devcluster.settings import Settings
@@ -436,6 +437,62 @@ async def test_what_the_api_server_refuses_is_tried_less_and_less_often(world):
     await world.change("no-host", ingressDomain=None)
     await world.until_made("no-host", ALL)
     await world.delete("no-host")
+
+
+def refusing(namespace):
+    """Return a policy that refuses Deployments for user 4242 in a namespace."""
+    name = f"no-4242.{namespace}"
+    api = "admissionregistration.k8s.io/v1"
+    rule = {
+        "apiGroups": ["apps"],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["deployments"],
+    }
+    only = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    expression = "object.spec.template.spec.?securityContext.?runAsUser.orValue(0) != 4242"
+    policy = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": expression, "message": "nobody is 4242"}],
+    }
+    binding = {"policyName": name, "validationActions": ["Deny"], "matchResources": only}
+    return [
+        {"apiVersion": api, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": policy},
+        {"apiVersion": api, "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name}, "spec": binding},
+    ]
+
+
+async def test_a_change_that_is_refused_in_part_changes_nothing(world):
+    large = world.spec(resources={"limits": {"cpu": "5000"}, "requests": {"cpu": "5000"}})
+    await world.create("refusable", large)
+    await world.until_made("refusable", ALL)
+    pod = {"securityContext": {"runAsUser": 4242}, "containers": [{"name": "a", "image": "a"}]}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": pod}
+    trial = {"metadata": {"name": "trial"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}}
+    policy = yaml.safe_dump_all(refusing(world.namespace))
+    await kubectl("apply", "-f", "-", stdin=policy)
+    try:
+        async with asyncio.timeout(60):
+            refused = False
+            while not refused:
+                try:
+                    await world.apps.create_namespaced_deployment(world.namespace, trial, dry_run="All")
+                    await asyncio.sleep(0.2)
+                except client.ApiException as error:
+                    refused = "nobody is 4242" in error.body
+        await world.change("refusable", ingressDomain="other.example.org", securityContext={"runAsUser": 4242})
+        status = await world.reach("refusable", "Failed")
+        assert "4242" in json.dumps(status)
+        ingress = await world.networking.read_namespaced_ingress("refusable", world.namespace)
+        assert [each.host for each in ingress.spec.rules] == ["notebooks.example.org"]
+    finally:
+        await kubectl("delete", "-f", "-", stdin=policy)
+    async with asyncio.timeout(90):
+        while (await world.networking.read_namespaced_ingress("refusable", world.namespace)).spec.rules[
+            0
+        ].host != "other.example.org":
+            await asyncio.sleep(0.2)
+    await world.delete("refusable")
 
 
 async def test_an_older_version_is_refused_with_a_sentence(world):
