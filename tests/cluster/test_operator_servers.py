@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes_asyncio import client
 
 from devcluster.settings import Settings
+from jhkube.checks.cluster import Cluster
+from jhkube.checks.other_accounts import operator_results
+from jhkube.checks.result import Status
 from jhkube.operator.servers import FINALIZER
 from tests.accounts import applied, asked_by, features, kubeconfig_of, kubectl, rendered, rules_of
 from tests.hub.running import ROOT, RunningHub
@@ -358,6 +362,24 @@ async def test_the_role_is_enough_and_no_more(world):
     needed = {(verb, group, resource.partition("/")[0]) for verb, group, resource in allowed if group != "kopf.dev"}
     assert {each for each in asked if not each.allowed} == set()
     assert needed - {each.rule for each in asked} == set()
+
+
+async def test_the_check_asks_with_the_operators_own_token(world):
+    own = yaml.safe_load(world.operator.kubeconfig.read_text())["users"][0]["user"]["token"]
+    review = await world.core.create_namespaced_service_account_token(
+        "default", world.namespace, {"spec": {"audiences": []}}
+    )
+    cluster = Cluster(world.core.api_client, world.namespace, "an administrator")
+    found = {}
+    for name, token in (("own", own), ("other", review.status.token), ("wrong", "x"), ("none", "")):
+        found[name] = [each async for each in operator_results(cluster, token, (), servers=True)]
+    assert [(each.status, ACCOUNT in each.text) for each in found["own"]] == [(Status.PASSED, True)]
+    assert {each.status for each in found["other"]} == {Status.FAILED}
+    assert "jupyterservers" in "".join(each.text for each in found["other"])
+    assert [each.status for each in found["wrong"] + found["none"]] == [Status.FAILED, Status.SKIPPED]
+    # An operator for notebooks lacks what those need.
+    lacking = [each async for each in operator_results(cluster, own, (), servers=False)]
+    assert "deployments" in "".join(each.text for each in lacking)
 
 
 async def test_one_that_nobody_uses_is_stopped_and_says_so(world):
