@@ -82,10 +82,10 @@ def run(config: Config, arguments: argparse.Namespace) -> int:
     # What would be logged is told below, with what to do about it.
     logging.basicConfig(handlers=[logging.NullHandler()])
     choice = ImageChoice(not arguments.no_pod, arguments.image, arguments.image_timeout)
-    others = OtherAccounts(
-        *(given.read().strip() if given else "" for given in (arguments.my_servers_token, arguments.operator_token)),
-        tuple(arguments.operator_namespace),
-    )
+    tokens = [
+        given.read().strip() if given else "" for given in (arguments.my_servers_token, arguments.operator_token)
+    ]
+    others = OtherAccounts(tokens[0], tokens[1], tuple(arguments.operator_namespace))
     results = asyncio.run(_checked(config, choice, others))
     redacted = redactor(config, os.environ)
     _print([replace(each, text=redacted(each.text), remedy=redacted(each.remedy)) for each in results], arguments)

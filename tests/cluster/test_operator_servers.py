@@ -73,7 +73,7 @@ class World:
     async def get(self, name: str) -> dict[str, Any]:
         return await self.api.get_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
 
-    async def list(self) -> list[dict[str, Any]]:
+    async def resources(self) -> list[dict[str, Any]]:
         found = await self.api.list_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL)
         return found["items"]
 
@@ -89,7 +89,7 @@ class World:
         for name in names:
             await self.api.delete_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
         async with asyncio.timeout(60):
-            while {each["metadata"]["name"] for each in await self.list()} & set(names):
+            while {each["metadata"]["name"] for each in await self.resources()} & set(names):
                 await asyncio.sleep(0.1)
 
     async def reach(self, name: str, phase: str, reason: str = "") -> dict[str, Any]:
@@ -141,12 +141,12 @@ async def world(cluster, tmp_path_factory):
             # It is looked at last: sixty seconds later.
             await world.create("unused", idleSeconds=60)
             yield world
-            await world.delete(*(each["metadata"]["name"] for each in await world.list()))
+            await world.delete(*(each["metadata"]["name"] for each in await world.resources()))
         finally:
             await operator.end()
             await hub.stop()
             # Those that a test has left go with their namespace, without an operator.
-            for each in await world.list():
+            for each in await world.resources():
                 name = each["metadata"]["name"]
                 free = {"metadata": {"finalizers": None}}
                 await world.api.patch_namespaced_custom_object(
@@ -302,7 +302,7 @@ async def test_another_person_of_the_name_does_not_get_the_server(world):
         await world.hub.api("DELETE", "/users/zoe")
         assert (await world.hub.api("POST", "/users/zoe"))[0] == 201
         assert (await world.hub.api("POST", "/groups/class/users", json={"users": ["zoe"]}))[0] == 200
-        if "zoes" not in {each["metadata"]["name"] for each in await world.list()}:
+        if "zoes" not in {each["metadata"]["name"] for each in await world.resources()}:
             await world.create("zoes", user="zoe", running=False)
             await world.reach("zoes", "Stopped")
     await world.change("zoes", running=True)
@@ -316,7 +316,7 @@ async def test_an_operator_that_was_killed_goes_on_where_it_was(world):
     names = [f"killed-{number}" for number in range(8)]
     making = asyncio.gather(*(world.create(name) for name in names))
     async with asyncio.timeout(60):
-        while not any(FINALIZER in each["metadata"].get("finalizers", ()) for each in await world.list()):
+        while not any(FINALIZER in each["metadata"].get("finalizers", ()) for each in await world.resources()):
             await asyncio.sleep(0)
     await world.operator.end(signal.SIGKILL)
     await making
@@ -345,7 +345,7 @@ async def test_fifty_at_once(world, record_property):
     await asyncio.gather(*(world.create(name, user=name, server="") for name in names))
     asked = time.monotonic() - began
     async with asyncio.timeout(120):
-        while sum(each.get("status", {}).get("phase") == "Running" for each in await world.list()) < 50:
+        while sum(each.get("status", {}).get("phase") == "Running" for each in await world.resources()) < 50:
             await asyncio.sleep(0.2)
     took = f"asked for in {asked:.1f} s, all run in {time.monotonic() - began:.1f} s"
     record_property("fifty servers", took)
