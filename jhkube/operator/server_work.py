@@ -21,6 +21,10 @@ WORKERS: Final = 64
 """How many servers are worked on at once: the hub answers a start when the server runs, or after ten seconds."""
 
 
+SETTLING: Final = 0.5
+"""Seconds for which a list that has begun is waited for."""
+
+
 @dataclass(frozen=True, slots=True)
 class HubOptions:
     """The hub whose servers resources ask for."""
@@ -71,7 +75,10 @@ class ServerWork:
         before = self._known.get(key)
         self._known.put(item)
         # What the operator itself has written is no reason to ask the hub again.
-        if change is None or before is None or _asked(before) != _asked(item):
+        if change is None:
+            # Of two that ask for one server the earlier counts, which may come later in the list.
+            self._worker.add(key, SETTLING)
+        elif before is None or _asked(before) != _asked(item):
             self._worker.add(key)
 
 

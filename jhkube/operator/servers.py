@@ -113,6 +113,9 @@ class Servers:
             memory = replace(memory, account=found.account_made)
             return await self._take_step(body, asked, memory, found)
         except HubRefusal as error:
+            if memory.phase == Phase.STOPPED.value and memory.generation == body["metadata"].get("generation"):
+                # There is nothing to do for it, and told as failed it would be started when the hub answers again.
+                return SLOW
             return await self._refused(body, memory, error)
 
     async def _take_step(
@@ -183,7 +186,8 @@ class Servers:
         memory = Memory.of(body)
         try:
             asked = read_server(body)
-            if wait := await self._clear(asked, memory):
+            is_ours = bool(memory.options) and self._other(body, asked) is None
+            if is_ours and (wait := await self._clear(asked, memory)):
                 return wait
         except HubRefusal as error:
             if not error.is_final:
@@ -197,8 +201,6 @@ class Servers:
 
     async def _clear(self, asked: AskedServer, memory: Memory) -> float:
         """Stop or remove a server; return in how many seconds to look whether it is gone, 0 where it is."""
-        if not memory.options:
-            return 0.0
         found = await self._servers(asked.user)
         server = found.named(asked.name)
         if server is None or found.account_made != memory.account:

@@ -57,9 +57,9 @@ class Worker:
         self._queue: WorkQueue[str] = WorkQueue()
         self._backoffs: dict[str, Backoff] = {}
 
-    def add(self, key: str) -> None:
-        """Have a resource worked on."""
-        self._queue.add(key)
+    def add(self, key: str, delay: float = 0.0) -> None:
+        """Have a resource worked on, after a delay in seconds or earlier."""
+        self._queue.add(key, delay)
 
     async def run(self, workers: int) -> None:
         """Work until this is cancelled, on so many resources at once."""
