@@ -7,13 +7,17 @@ from itertools import pairwise
 import pytest
 from jsonschema import Draft202012Validator
 
+from jhkube.operator.cluster import Cluster
 from jhkube.operator.conditions import Outcome, Phase
 from jhkube.operator.crds import custom_resource_definitions
+from jhkube.operator.hub import HubAway, HubRefusal
+from jhkube.operator.known import Known
 from jhkube.operator.peering import has_priority
 from jhkube.operator.server_spec import read_server
-from jhkube.operator.server_status import MOST_STARTS, Action, Memory, next_step, server_status
+from jhkube.operator.server_status import MOST_STARTS, SLOW, Action, Memory, next_step, server_status
+from jhkube.operator.servers import FINALIZER, Servers
 from jhkube.operator_models import ConfigError
-from jhkube.service.hub_answers import HubFailure, HubServer
+from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
 
 NOW = datetime(2026, 11, 30, 8, 50, tzinfo=UTC)
 FULL = HubFailure("There is no room for your server. Try again later.", "FailedScheduling", "0/1 nodes")
@@ -241,3 +245,121 @@ def test_a_start_that_a_hub_has_forgotten_is_asked_for_again():
 def test_the_newest_operator_that_lives_works(peers, ours):
     assert has_priority([{"metadata": {"name": "jhkube-operator"}, "status": peers}], 5, NOW) is ours
     assert has_priority([{"metadata": {"name": "jhkube-operator"}}], 5, NOW)
+
+
+# What is written and asked, with a hub and an API server that answer as a test says.
+
+
+class Notes(Cluster):
+    """Notes what is written, and gives it back as the API server would."""
+
+    def __init__(self):
+        super().__init__(["course"])
+        self.written = []
+
+    async def patch_status(self, body, status):
+        self.written.append(("status", status["phase"]))
+        return {**body, "status": {name: value for name, value in status.items() if value is not None}}
+
+    async def put_finalizers(self, body, finalizers):
+        self.written.append(("finalizers", finalizers))
+        return {**body, "metadata": {**body["metadata"], "finalizers": finalizers}}
+
+    async def post_event(self, body, kind, reason, message):
+        self.written.append((kind, reason))
+
+
+class Answers:
+    """A hub's answers: what it says of the servers, or how it refuses; and what it was asked to do."""
+
+    def __init__(self, *servers, refusal=None, made="2026-11-01T08:00:00"):
+        self.found = HubServers(tuple(servers), hub_version="6.1.1", named_servers=True, account_made=made)
+        self.refusal, self.asked = refusal, []
+
+    async def servers(self, user):
+        if self.refusal:
+            raise self.refusal
+        return self.found
+
+    async def stop(self, user, server):
+        self.asked.append(("stop", user, server))
+
+    async def remove(self, user, server):
+        self.asked.append(("remove", user, server))
+
+
+def resource_of(uid, created, status=None, **metadata):
+    resource = {"apiVersion": "jhkube.dev/v1", "kind": "JupyterServer", **body(status=status)}
+    own = {"name": uid, "uid": uid, "creationTimestamp": created, "resourceVersion": "1", **metadata}
+    return {**resource, "metadata": {**resource["metadata"], **own}}
+
+
+async def reconciled(hub, *resources):
+    """Return what is written when the last of these resources is looked at."""
+    cluster, known = Notes(), Known()
+    for each in resources:
+        known.put(each)
+    wait = await Servers(cluster, known, hub, "").reconcile(f"course/{resources[-1]['metadata']['name']}")
+    return cluster.written, wait
+
+
+def has_run(phase="Running", reason="Running"):
+    _, resource = lived(None, hub_server("running"))
+    account = {"account": "2026-11-01T08:00:00"}
+    outcome = Outcome(Phase(phase), reason, "…")
+    return {**server_status(outcome, resource, Memory.of(resource), NOW), **account}
+
+
+async def test_a_stopped_server_is_left_alone_while_the_hub_refuses():
+    refusal = HubRefusal("TokenRefused", "The hub does not allow this.")
+    stopped = resource_of("ada", "2026-11-30T08:00:00Z", has_run("Stopped", "Idle"))
+    assert await reconciled(Answers(refusal=refusal), stopped) == ([], SLOW)
+    runs = resource_of("ada", "2026-11-30T08:00:00Z", has_run())
+    written, _ = await reconciled(Answers(refusal=refusal), runs)
+    assert written == [("status", "Failed"), ("Warning", "TokenRefused")]
+
+
+DELETED = {"deletionTimestamp": "2026-11-30T08:49:00Z", "finalizers": ["example.org/other", FINALIZER]}
+FREED = [("finalizers", ["example.org/other"])]
+
+
+async def test_a_resource_that_is_deleted_goes_after_its_server():
+    going = resource_of("ada", "2026-11-30T08:00:00Z", has_run(), **DELETED)
+    hub = Answers(hub_server("running"))
+    assert await reconciled(hub, going) == ([], 1.0)
+    assert hub.asked == [("remove", "ada", "course")]
+    hub = Answers(hub_server("stopping"))
+    assert await reconciled(hub, going) == ([], 1.0)
+    assert hub.asked == []
+    assert (await reconciled(Answers(), going))[0] == FREED
+    # One that was there before is only stopped.
+    had = {name: value for name, value in has_run().items() if name != "made"}
+    hub = Answers(hub_server("running"))
+    assert await reconciled(hub, resource_of("ada", "2026-11-30T08:00:00Z", had, **DELETED)) == ([], 1.0)
+    assert hub.asked == [("stop", "ada", "course")]
+
+
+async def test_a_resource_that_is_deleted_leaves_what_is_not_its_own():
+    going = resource_of("ada", "2026-11-30T08:00:00Z", has_run(), **DELETED)
+    # The server of another person of the name.
+    hub = Answers(hub_server("running"), made="2026-11-29T08:00:00")
+    assert (await reconciled(hub, going))[0] == FREED
+    # That of an earlier resource.
+    earlier = resource_of("earlier", "2026-11-30T07:00:00Z", has_run())
+    second = Answers(hub_server("running"))
+    assert (await reconciled(second, earlier, going))[0] == FREED
+    assert hub.asked == second.asked == []
+    # Somebody whom the hub does not know any more, which is told; a token that is refused is waited for.
+    gone = Answers(refusal=HubRefusal("NoSuchUser", "The hub has no account ada.", is_final=True))
+    assert (await reconciled(gone, going))[0] == [("Warning", "NoSuchUser"), *FREED]
+    refused = Answers(refusal=HubRefusal("TokenRefused", "The hub does not allow this."))
+    written, wait = await reconciled(refused, going)
+    assert (written, wait) == ([("status", "Failed"), ("Warning", "TokenRefused")], SLOW)
+    assert (await reconciled(Answers(refusal=HubAway("…")), going))[0] == []
+
+
+async def test_of_two_for_one_server_the_earlier_counts():
+    first = resource_of("first", "2026-11-30T08:00:00Z", has_run())
+    second = resource_of("second", "2026-11-30T08:00:01Z")
+    written, _ = await reconciled(Answers(hub_server("running")), first, second)
+    assert written == [("status", "Failed"), ("Warning", "Duplicate")]
