@@ -78,7 +78,8 @@ def _run(settings: Settings, folder: Path) -> None:
             _make_namespace(settings)
             notebook = _example_notebook(settings, folder / "notebook.yaml")
             programs = _programs(settings, addresses, folder, real)
-            for name, command, environ in [*programs, *([_operator(settings)] if notebook else [])]:
+            operator = [_operator(settings, addresses, folder, real)] if notebook else []
+            for name, command, environ in [*programs, *operator]:
                 log = folder / f"{name}.log"
                 log.unlink(missing_ok=True)
                 children[name] = processes.spawn(folder, name, command, environ, log, "")
@@ -160,6 +161,8 @@ def _programs(
             "JHKUBE_ALLOWED_ORGANIZATIONS": "observatory telescope-ops",
             "JHKUBE_ADMINS": "ada",
             "JHKUBE_GIT_HOSTS": addresses.git,
+            "JHKUBE_OPERATOR_GROUPS": "observatory",
+            "JHKUBE_OPERATOR_TOKEN": _kept_secret(folder / "operator_token"),
         }
         github = ["devcluster.github", *_listen(addresses.github), "--callback", callback]
         git = ["devcluster.githttp", *_listen(addresses.git), "--github", addresses.github]
@@ -221,6 +224,22 @@ spec:
 """A notebook that `jhkube operator` starts, without a person at the hub."""
 
 
+SERVER: Final = """\
+apiVersion: jhkube.dev/v1
+kind: JupyterServer
+metadata:
+  name: grace-lesson
+  namespace: {namespace}
+spec:
+  user: grace
+  server: lesson
+  options:
+    size: small
+  idleSeconds: 3600
+"""
+"""A server of one of the demo's people, which `jhkube operator` has the hub start once she has logged in."""
+
+
 def _example_notebook(settings: Settings, path: Path) -> Path | None:
     """Have the cluster know JupyterNotebooks, and write an example of one; None where that is not allowed."""
     kubectl = (build.kubectl(settings), "--kubeconfig", str(settings.kubeconfig))
@@ -231,11 +250,14 @@ def _example_notebook(settings: Settings, path: Path) -> Path | None:
         say("the cluster takes no definitions of custom resources from you, so there is no operator")
         return None
     write(path, NOTEBOOK.format(namespace=DEMO_NAMESPACE, image=images.lab_image(settings)))
+    write(path.with_name("server.yaml"), SERVER.format(namespace=DEMO_NAMESPACE))
     return path
 
 
-def _operator(settings: Settings) -> tuple[str, list[str], dict[str, str]]:
-    """Return the program that starts notebooks: name, command, and environment besides our own."""
+def _operator(
+    settings: Settings, addresses: Addresses, folder: Path, real: bool
+) -> tuple[str, list[str], dict[str, str]]:
+    """Return the program that starts notebooks and servers: name, command, and environment besides our own."""
     environ = {
         "KUBECONFIG": str(settings.kubeconfig),
         "PYTHONPATH": str(ROOT),
@@ -245,7 +267,13 @@ def _operator(settings: Settings) -> tuple[str, list[str], dict[str, str]]:
         "INGRESS_ALLOW_HTTP": "yes",
         "JO_POD_NODE_SELECTOR_KEY": "",
     }
-    return "operator", [sys.executable, "-m", "jhkube.cli", "operator", "--namespace", DEMO_NAMESPACE], environ
+    command = [sys.executable, "-m", "jhkube.cli", "operator", "--namespace", DEMO_NAMESPACE]
+    if not real:
+        command += [
+            *("--hub-url", f"http://{settings.host}:{addresses.hub_api_port}/hub/api"),
+            *("--hub-token-file", str(folder / "operator_token"), "--public-url", addresses.hub),
+        ]
+    return "operator", command, environ
 
 
 def _box(settings: Settings, addresses: Addresses, folder: Path, real: bool, notebook: Path | None) -> str:
@@ -268,6 +296,13 @@ def _box(settings: Settings, addresses: Addresses, folder: Path, real: bool, not
             f"  kubectl apply -f {notebook}",
             f"  kubectl -n {DEMO_NAMESPACE} get jupyternotebooks --watch",
             f"  kubectl -n {DEMO_NAMESPACE} port-forward svc/study 80:8888",
+        ]
+    if notebook and not real:
+        lines += [
+            "",
+            "A server of grace's, which starts once she has logged in:",
+            f"  kubectl apply -f {notebook.with_name('server.yaml')}",
+            f"  kubectl -n {DEMO_NAMESPACE} get jupyterservers -o wide --watch",
         ]
     lines += [
         "",

@@ -38,6 +38,7 @@ __all__ = [
     "cluster_results",
     "connected",
     "hub_facts",
+    "may",
     "permission_results",
 ]
 
@@ -227,6 +228,13 @@ def hub_facts(hub: ConfiguredHub) -> HubFacts:
     )
 
 
+async def may(cluster: Cluster, permission: Permission) -> bool:
+    """Return whether the account that asks has a permission."""
+    api: Any = AuthorizationV1Api(cluster.api)
+    review = await api.create_self_subject_access_review(_review(permission), _request_timeout=REQUEST_TIMEOUT)
+    return bool(review.status.allowed)
+
+
 async def permission_results(
     cluster: Cluster,
     wanted: Sequence[Permission],
@@ -247,12 +255,10 @@ async def permission_results(
         Which account that is, for people.
     """
     slots = asyncio.Semaphore(AT_ONCE)
-    api: Any = AuthorizationV1Api(cluster.api)
 
     async def allowed(each: Permission) -> bool:
         async with slots:
-            review = await api.create_self_subject_access_review(_review(each), _request_timeout=REQUEST_TIMEOUT)
-        return bool(review.status.allowed)
+            return await may(cluster, each)
 
     answers = await asyncio.gather(*map(allowed, wanted))
     missing = [each for each, answer in zip(wanted, answers, strict=True) if not answer]

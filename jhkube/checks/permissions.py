@@ -189,7 +189,9 @@ def service_permissions(
     )
 
 
-def operator_permissions(namespace: str | None) -> tuple[Permission, ...]:
+def operator_permissions(
+    namespace: str | None, *, notebooks: bool = True, servers: bool = False
+) -> tuple[Permission, ...]:
     """Return everything that the account of `jhkube operator` must be allowed.
 
     It may not read Secrets: what it has written into one, it makes again from the notebook.
@@ -198,50 +200,66 @@ def operator_permissions(namespace: str | None) -> tuple[Permission, ...]:
     ----------
     namespace
         Where it works; None for all namespaces.
+    notebooks, servers
+        Whether it works for JupyterNotebooks, and for JupyterServers.
 
     Examples
     --------
     >>> sorted({each.verb for each in operator_permissions("labs") if each.resource == "secrets"})
     ['create', 'delete', 'patch']
+    >>> any(each.resource == "pods" for each in operator_permissions("labs", notebooks=False, servers=True))
+    False
     """
-    notebooks, squonk, peers = "jupyternotebooks", "squonk.it", "kopf.dev"
     peerings = "kopfpeerings" if namespace else "clusterkopfpeerings"
-    seen = {"list": "see what there is at the start", "watch": "see what changes"}
-    made = {"create": "make it for a notebook", "update": "change it with its notebook"}
-    taken_back = {"delete": "take it back where the rest of a notebook is refused"}
-    table: tuple[tuple[str, str, dict[str, str]], ...] = (
-        (squonk, notebooks, {"list": "see which notebooks are asked for", "watch": "see at once what is asked for"}),
-        (squonk, f"{notebooks}/status", {"patch": "tell how a notebook stands, and its URL"}),
-        (
-            peers,
-            peerings,
-            {
-                **seen,
-                "create": "have a place to agree with other operators",
-                "patch": "agree with other operators on which of them works",
-            },
-        ),
-        ("apps", "deployments", {**seen, **made}),
-        ("networking.k8s.io", "ingresses", {**seen, **made, **taken_back}),
-        ("", "services", {**seen, **made, **taken_back}),
-        ("", "secrets", {"create": made["create"], "patch": made["update"], **taken_back}),
-        ("", "pods", {"list": "see why a notebook does not start", "watch": "see when a notebook is ready"}),
-        ("", "persistentvolumeclaims", {"list": "see whether a notebook's claim is there", "watch": seen["watch"]}),
-        (
-            "",
-            "events",
-            {
-                "list": "tell why a notebook does not start",
-                "watch": "tell it at once",
-                "create": "tell of it at the notebook",
-            },
-        ),
+    agreed = {
+        "list": "see which operator works",
+        "watch": "see at once which operator works",
+        "create": "have a place to agree with other operators",
+        "patch": "agree with other operators on which of them works",
+    }
+    table = (
+        *(_NOTEBOOKS if notebooks else ()),
+        *(_SERVERS if servers else ()),
+        ("kopf.dev", peerings, agreed),
+        ("", "events", {"create": "tell of a resource's failure at the resource"}),
     )
     return tuple(
         Permission(verb, resource, namespace, reason, group=group)
         for group, resource, reasons in table
         for verb, reason in reasons.items()
     )
+
+
+_SEEN = {"list": "see what there is at the start", "watch": "see what changes"}
+_MADE = {"create": "make it for a notebook", "update": "change it with its notebook"}
+_TAKEN_BACK = {"delete": "take it back where the rest of a notebook is refused"}
+_NOTEBOOKS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    (
+        "squonk.it",
+        "jupyternotebooks",
+        {"list": "see which notebooks are asked for", "watch": "see at once what is asked for"},
+    ),
+    ("squonk.it", "jupyternotebooks/status", {"patch": "tell how a notebook stands, and its URL"}),
+    ("apps", "deployments", {**_SEEN, **_MADE}),
+    ("networking.k8s.io", "ingresses", {**_SEEN, **_MADE, **_TAKEN_BACK}),
+    ("", "services", {**_SEEN, **_MADE, **_TAKEN_BACK}),
+    ("", "secrets", {"create": _MADE["create"], "patch": _MADE["update"], **_TAKEN_BACK}),
+    ("", "pods", {"list": "see why a notebook does not start", "watch": "see when a notebook is ready"}),
+    ("", "persistentvolumeclaims", {"list": "see whether a notebook's claim is there", "watch": _SEEN["watch"]}),
+    ("", "events", {"list": "tell why a notebook does not start", "watch": "tell it at once"}),
+)
+_SERVERS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    (
+        "jhkube.dev",
+        "jupyterservers",
+        {
+            "list": "see which servers are asked for",
+            "watch": "see at once what is asked for",
+            "patch": "stop a server before its resource goes (a finalizer)",
+        },
+    ),
+    ("jhkube.dev", "jupyterservers/status", {"patch": "tell how a server stands, and its URL"}),
+)
 
 
 def role_rules(wanted: Iterable[Permission]) -> dict[str | None, list[dict[str, Any]]]:

@@ -25,7 +25,14 @@ from jhkube.checks.cluster import (
 from jhkube.checks.configuration import CONFIGURATION, ENCRYPTION, configuration_results, encryption_results
 from jhkube.checks.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.checks.image import IMAGE, default_image, image_results
-from jhkube.checks.my_servers import MY_SERVERS, is_apart, my_servers_results
+from jhkube.checks.other_accounts import (
+    MY_SERVERS,
+    OPERATOR,
+    has_operator,
+    is_apart,
+    my_servers_results,
+    operator_results,
+)
 from jhkube.checks.permissions import permissions
 from jhkube.checks.provider import PROVIDER, provider_results
 from jhkube.checks.registry import REGISTRY, registry_results
@@ -34,7 +41,7 @@ from jhkube.checks.result import Result, Subject
 from jhkube.checks.storage import STORAGE, storage_results
 from jhkube.kube import error_text
 
-__all__ = ["ImageChoice", "check_hub"]
+__all__ = ["ImageChoice", "OtherAccounts", "check_hub"]
 
 WRONG_SETTING = "a setting that it needs is wrong: see configuration"
 
@@ -56,7 +63,21 @@ class ImageChoice:
     """Seconds for its pod."""
 
 
-async def check_hub(hub: ConfiguredHub, choice: ImageChoice, my_servers_token: str = "") -> list[Result]:
+@dataclass(frozen=True, slots=True)
+class OtherAccounts:
+    """The accounts that are not the hub's own."""
+
+    my_servers_token: str = ""
+    """The token of the account of the service "My servers"; empty for none."""
+
+    operator_token: str = ""
+    """The token of the operator's account; empty for none."""
+
+    operator_namespaces: tuple[str, ...] = ()
+    """Where the operator works; empty for the namespace of servers."""
+
+
+async def check_hub(hub: ConfiguredHub, choice: ImageChoice, others: OtherAccounts = OtherAccounts()) -> list[Result]:
     """Return what was found about the hub, subject by subject.
 
     Parameters
@@ -65,8 +86,8 @@ async def check_hub(hub: ConfiguredHub, choice: ImageChoice, my_servers_token: s
         The hub.
     choice
         Which image is looked into.
-    my_servers_token
-        The token of the account of the service "My servers", where that is not the hub's own; empty for none.
+    others
+        The accounts that are not the hub's own.
     """
     found = await _within(CONFIGURATION, _each(configuration_results(hub)))
     found += await _within(ENCRYPTION, _each(encryption_results(hub)))
@@ -77,9 +98,18 @@ async def check_hub(hub: ConfiguredHub, choice: ImageChoice, my_servers_token: s
     cluster, answered = await _cluster(hub)
     try:
         allowed = asyncio.create_task(_within(PERMISSIONS, _permissions(hub, cluster)))
-        service = asyncio.create_task(_within(MY_SERVERS, _my_servers(hub, cluster, my_servers_token)))
+        service = asyncio.create_task(_within(MY_SERVERS, _my_servers(hub, cluster, others)))
+        operator = asyncio.create_task(_within(OPERATOR, _operator(hub, cluster, others)))
         storage = asyncio.create_task(_within(STORAGE, _storage(hub, cluster)))
-        found += [*await provider, *answered, *await allowed, *await service, *await storage, *await registry]
+        found += [
+            *await provider,
+            *answered,
+            *await allowed,
+            *await service,
+            *await operator,
+            *await storage,
+            *await registry,
+        ]
         # After the registry has said which image is offered first.
         found += await _within(IMAGE, _image(hub, cluster, choice), choice.timeout + PATIENCE)
     finally:
@@ -158,11 +188,19 @@ async def _permissions(hub: ConfiguredHub, cluster: Cluster | None) -> AsyncIter
         yield result
 
 
-async def _my_servers(hub: ConfiguredHub, cluster: Cluster | None, token: str) -> AsyncIterator[Result]:
+async def _my_servers(hub: ConfiguredHub, cluster: Cluster | None, others: OtherAccounts) -> AsyncIterator[Result]:
     if cluster is None or not is_apart(hub.app.services):
         return
     namespaces = hub_facts(hub).user_namespaces
-    async for result in my_servers_results(cluster, token, user_namespaces=namespaces):
+    async for result in my_servers_results(cluster, others.my_servers_token, user_namespaces=namespaces):
+        yield result
+
+
+async def _operator(hub: ConfiguredHub, cluster: Cluster | None, others: OtherAccounts) -> AsyncIterator[Result]:
+    if cluster is None:
+        return
+    servers = has_operator(hub.app.services)
+    async for result in operator_results(cluster, others.operator_token, others.operator_namespaces, servers=servers):
         yield result
 
 

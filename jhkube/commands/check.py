@@ -19,7 +19,7 @@ from jhkube.checks.configuration import CONFIGURATION
 from jhkube.checks.configured import ConfiguredHub
 from jhkube.checks.report import as_json, table
 from jhkube.checks.result import Result, Status
-from jhkube.checks.run import ImageChoice, check_hub
+from jhkube.checks.run import ImageChoice, OtherAccounts, check_hub
 from jhkube.commands.frame import set_up
 from jhkube.redaction import redactor
 
@@ -51,6 +51,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a file with the token of the account of the service My servers, to ask what that may do",
     )
+    parser.add_argument(
+        "--operator-token",
+        type=argparse.FileType(encoding="utf-8"),
+        metavar="FILE",
+        help="a file with the token of the account of `jhkube operator`, to ask what that may do",
+    )
+    parser.add_argument(
+        "--operator-namespace",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a namespace that the operator works in; may be given again; that of servers by default",
+    )
     parser.add_argument("--no-pod", action="store_true", help="start no pod to look into an image")
     parser.add_argument(
         "--image-timeout", type=_seconds, default=180.0, metavar="SECONDS", help="how long that pod may take (180)"
@@ -69,20 +82,22 @@ def run(config: Config, arguments: argparse.Namespace) -> int:
     # What would be logged is told below, with what to do about it.
     logging.basicConfig(handlers=[logging.NullHandler()])
     choice = ImageChoice(not arguments.no_pod, arguments.image, arguments.image_timeout)
-    given = arguments.my_servers_token
-    token = given.read().strip() if given else ""
-    results = asyncio.run(_checked(config, choice, token))
+    tokens = [
+        given.read().strip() if given else "" for given in (arguments.my_servers_token, arguments.operator_token)
+    ]
+    others = OtherAccounts(tokens[0], tokens[1], tuple(arguments.operator_namespace))
+    results = asyncio.run(_checked(config, choice, others))
     redacted = redactor(config, os.environ)
     _print([replace(each, text=redacted(each.text), remedy=redacted(each.remedy)) for each in results], arguments)
     return FAILED if any(each.status is Status.FAILED for each in results) else RIGHT
 
 
-async def _checked(config: Config, choice: ImageChoice, my_servers_token: str) -> list[Result]:
+async def _checked(config: Config, choice: ImageChoice, others: OtherAccounts) -> list[Result]:
     task = asyncio.current_task()
     assert task is not None
     # So that the pod of an image is removed by whatever ends this.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await check_hub(ConfiguredHub(config), choice, my_servers_token)
+    return await check_hub(ConfiguredHub(config), choice, others)
 
 
 def _told(text: str, arguments: argparse.Namespace) -> None:

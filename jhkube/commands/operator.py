@@ -7,6 +7,7 @@ import asyncio
 import logging
 import logging.config
 import os
+from pathlib import Path
 
 from traitlets.config import Config
 
@@ -25,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_up(
         parser,
         run,
-        "Start notebooks as custom resources ask for them, until it is ended; they go on without it. It works in the"
-        " namespace that it runs in, unless it is told of others.",
+        "Start notebooks, and servers of a hub's people, as custom resources ask for them, until it is ended; they go"
+        " on without it. It works in the namespace that it runs in, unless it is told of others.",
         configured=False,
     )
     where = parser.add_mutually_exclusive_group()
@@ -43,6 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics-port", type=int, default=0, metavar="PORT", help="answer /metrics here; not at all by default"
     )
+    parser.add_argument(
+        "--hub-url", default="", metavar="URL", help="the API of a hub, to start its servers by JupyterServers"
+    )
+    parser.add_argument(
+        "--hub-token-file", type=Path, metavar="FILE", help="the file with the token of the hub's service for that"
+    )
+    parser.add_argument(
+        "--public-url", default="", metavar="URL", help="the hub's address as people open it, for URLs in the status"
+    )
+    parser.add_argument("--no-notebooks", action="store_true", help="make no JupyterNotebooks")
     parser.add_argument("--crds", action="store_true", help="print the CustomResourceDefinitions, and end")
 
 
@@ -53,10 +64,13 @@ def run(config: Config, arguments: argparse.Namespace) -> int:
         return 0
     try:
         from jhkube.operator.process import OperatorError, OperatorOptions, run_operator
+        from jhkube.operator.server_work import HubOptions
     except ModuleNotFoundError as error:
         if error.name != "kopf":
             raise
         raise CommandError("kopf is not installed: run `pip install 'jhkube[operator]'`") from None
+    if bool(arguments.hub_url) != bool(arguments.hub_token_file):
+        raise CommandError("--hub-url and --hub-token-file go together: set both, or neither")
     load_cluster_configuration()
     _set_up_log(Settings(os.environ)["log.format"])
     options = OperatorOptions(
@@ -64,6 +78,10 @@ def run(config: Config, arguments: argparse.Namespace) -> int:
         standalone=arguments.standalone,
         liveness_port=arguments.liveness_port,
         metrics_port=arguments.metrics_port,
+        notebooks=not arguments.no_notebooks,
+        hub=HubOptions(arguments.hub_url, arguments.hub_token_file, arguments.public_url)
+        if arguments.hub_url
+        else None,
     )
     try:
         asyncio.run(run_operator(options, os.environ))

@@ -460,6 +460,17 @@ class MyServers(Section):
     )
 
 
+class Operator(Section):
+    """Servers by custom resource, which `jhkube operator` has the hub start."""
+
+    groups: Words = setting(
+        "JHKUBE_OPERATOR_GROUPS", [], "the hub groups whose members' servers it may start and stop; none if unset"
+    )
+    token: Text = setting(
+        "JHKUBE_OPERATOR_TOKEN", "", "the secret shared by the hub and the operator: 32 random bytes in hexadecimal"
+    )
+
+
 class Metrics(Section):
     """The hub's metrics."""
 
@@ -488,4 +499,5 @@ class Values(Section):
     prepuller: Prepuller = Field(default_factory=Prepuller)
     culler: Culler = Field(default_factory=Culler)
     my_servers: MyServers = Field(default_factory=MyServers)
+    operator: Operator = Field(default_factory=Operator)
     metrics: Metrics = Field(default_factory=Metrics)

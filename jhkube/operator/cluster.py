@@ -44,6 +44,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "PersistentVolumeClaim": Kind("CoreV1Api", "persistent_volume_claim", "", "v1", "persistentvolumeclaims"),
     "Deployment": Kind("AppsV1Api", "deployment", "apps", "v1", "deployments"),
     "Ingress": Kind("NetworkingV1Api", "ingress", "networking.k8s.io", "v1", "ingresses"),
+    "JupyterServer": Kind("CustomObjectsApi", "custom_object", "jhkube.dev", "v1", "jupyterservers"),
     "JupyterNotebook": Kind("CustomObjectsApi", "custom_object", "squonk.it", "v2", "jupyternotebooks"),
 }
 """The kinds that the operator reads or writes."""
@@ -92,8 +93,19 @@ class Cluster:
         """
         return await self._write(made, "create", made["metadata"]["namespace"], made)
 
-    async def replace(self, made: Mapping[str, Any], had: Mapping[str, Any]) -> dict[str, Any]:
+    async def replace(
+        self, made: Mapping[str, Any], had: Mapping[str, Any], *, is_trial: bool = False
+    ) -> dict[str, Any]:
         """Write an object in place of the one that was read, and of no later one.
+
+        Parameters
+        ----------
+        made
+            The object as it is to be.
+        had
+            The object that was read.
+        is_trial
+            Whether it is only checked, and nothing is written.
 
         Raises
         ------
@@ -102,7 +114,8 @@ class Cluster:
         """
         guards = {name: had["metadata"][name] for name in ("resourceVersion", "uid")}
         whole = {**made, "metadata": {**made["metadata"], **guards}}
-        return await self._write(whole, "replace", made["metadata"]["name"], made["metadata"]["namespace"], whole)
+        where = (made["metadata"]["name"], made["metadata"]["namespace"])
+        return await self._write(whole, "replace", *where, whole, **({"dry_run": "All"} if is_trial else {}))
 
     async def patch_secret(self, namespace: str, name: str, patch: list[dict[str, Any]]) -> None:
         """Send a JSON patch (RFC 6902) of a Secret."""
@@ -116,6 +129,26 @@ class Cluster:
         call = getattr(shared_client(known.api), f"delete_namespaced_{known.method}")
         body = {"preconditions": {"uid": metadata["uid"]}}
         await plain_answer(call, metadata["name"], metadata["namespace"], body=body, _request_timeout=TIMEOUT)
+
+    async def put_finalizers(self, body: Mapping[str, Any], finalizers: Sequence[str]) -> dict[str, Any]:
+        """Write what has to be done before a custom resource goes, and return the resource.
+
+        Raises
+        ------
+        ApiException
+            With 409 where it was changed since it was read, with 404 where it is gone.
+        """
+        known, metadata = KINDS[body["kind"]], body["metadata"]
+        guards = {name: metadata[name] for name in ("resourceVersion", "uid")}
+        answer = await plain_answer(
+            shared_client("CustomObjectsApi").patch_namespaced_custom_object,
+            *(known.group, known.version, metadata["namespace"], known.plural, metadata["name"]),
+            {"metadata": {**guards, "finalizers": list(finalizers)}},
+            _content_type="application/merge-patch+json",
+            _request_timeout=TIMEOUT,
+        )
+        read: dict[str, Any] = json.loads(answer)
+        return read
 
     async def patch_status(self, body: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:
         """Write the status of a custom resource, and return the resource.
@@ -163,10 +196,28 @@ class Cluster:
                 if error.status != CONFLICT:
                     raise
 
-    async def _write(self, made: Mapping[str, Any], verb: str, *arguments: Any) -> dict[str, Any]:
+    async def peerings(self, name: str) -> list[dict[str, Any]]:
+        """Return those objects.
+
+        Raises
+        ------
+        ApiException
+            Where the API server refuses.
+        """
+        api = shared_client("CustomObjectsApi")
+        only = {"field_selector": f"metadata.name={name}", "_request_timeout": TIMEOUT}
+        if not self.namespaces:
+            return await plain_items(api.list_cluster_custom_object, "kopf.dev", "v1", "clusterkopfpeerings", **only)
+        found: list[dict[str, Any]] = []
+        for namespace in self.namespaces:
+            call = api.list_namespaced_custom_object
+            found += await plain_items(call, "kopf.dev", "v1", namespace, "kopfpeerings", **only)
+        return found
+
+    async def _write(self, made: Mapping[str, Any], verb: str, *arguments: Any, **more: Any) -> dict[str, Any]:
         known = KINDS[made["kind"]]
         call = getattr(shared_client(known.api), f"{verb}_namespaced_{known.method}")
-        answer: dict[str, Any] = json.loads(await plain_answer(call, *arguments, _request_timeout=TIMEOUT))
+        answer: dict[str, Any] = json.loads(await plain_answer(call, *arguments, **more, _request_timeout=TIMEOUT))
         return answer
 
 

@@ -9,7 +9,7 @@ import yaml
 
 __all__ = ["CRD_FILES", "crd_text", "custom_resource_definitions", "printed_crds"]
 
-CRD_FILES: Final = ("jupyternotebooks.yaml", "kopfpeerings.yaml")
+CRD_FILES: Final = ("jupyternotebooks.yaml", "jupyterservers.yaml", "kopfpeerings.yaml")
 """The files of `jhkube/operator/crds`."""
 
 

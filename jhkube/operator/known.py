@@ -46,9 +46,13 @@ class Known:
                     del self._labelled[self._value(item)]
 
     def replace(self, items: list[dict[str, Any]]) -> None:
-        """Know these and no others."""
+        """Know these and no others; one that was written since the list was read stays as it is known."""
+        before = self._objects
         self._objects, self._labelled = {}, {}
         for item in items:
+            had = before.get(object_key(item))
+            if had is not None and had["metadata"]["uid"] == item["metadata"]["uid"]:
+                self.put(had)
             self.put(item)
 
     def get(self, key: str) -> dict[str, Any] | None:

@@ -26,12 +26,12 @@ from jhkube.operator.notebook_objects import (
 from jhkube.operator.notebook_spec import Notebook, NotebookDefaults, kept_token, object_name, read_notebook
 from jhkube.operator.notebook_status import current_pod, notebook_outcome, notebook_status
 from jhkube.operator.seen_notebooks import SeenNotebooks
-from jhkube.operator.work import Backoff
+from jhkube.operator.told import tell
+from jhkube.operator.work import Backoff, TryAgain
 from jhkube.pod.secret import secret_patch
 from jhkube.watch.admission import admission_failure, is_momentary
-from jhkube.watch.packed import object_key
 
-__all__ = ["Notebooks", "TryAgain"]
+__all__ = ["Notebooks"]
 
 log = logging.getLogger("jhkube.operator")
 
@@ -42,10 +42,6 @@ _UNPROCESSABLE: Final = 422
 LEFT: Final = Outcome(
     Phase.PENDING, "Replacing", "The notebook starts when what an earlier one of its name has left is gone."
 )
-
-
-class TryAgain(Exception):
-    """Something was not as it was known to be: what there is has to be read again first."""
 
 
 class Notebooks:
@@ -187,6 +183,8 @@ class Notebooks:
         made: list[dict[str, Any]] = []
         deployment = children["Deployment"]
         try:
+            if deployment is not None:
+                await self._try_out(wanted, children)
             if secret := await self._make_secret(key, notebook, wanted, deployment):
                 made.append(secret)
             for kind in _CHILDREN:
@@ -210,6 +208,13 @@ class Notebooks:
         if made:
             log.info("%s: made %s", key, ", ".join(each["kind"] for each in made))
         return deployment is not None and not _is(deployment, wanted.deployment)
+
+    async def _try_out(self, wanted: NotebookObjects, children: Mapping[str, dict[str, Any] | None]) -> None:
+        """Have the API server say whether it takes a change as a whole, before any part of it is written."""
+        for kind in _CHILDREN:
+            child, had = _child(wanted, kind), children[kind]
+            if had is not None and not _is(had, child):
+                await self._cluster.replace(child, had, is_trial=True)
 
     async def _make_secret(
         self, key: str, notebook: Notebook, wanted: NotebookObjects, deployment: Mapping[str, Any] | None
@@ -275,20 +280,9 @@ class Notebooks:
 
     async def _tell(self, body: Mapping[str, Any], notebook: Notebook | None, token: str, outcome: Outcome) -> None:
         """Write the status where it has changed, with an event where people should notice."""
-        had = body.get("status") or {}
         status = notebook_status(notebook, token, outcome, body, datetime.now(UTC))
-        if status == had:
-            return
-        self._seen.known["JupyterNotebook"].put(await self._cluster.patch_status(body, status))
-        if (had.get("phase"), had.get("message")) == (outcome.phase.value, outcome.message):
-            return
-        key = object_key(body)
-        if outcome.phase is Phase.FAILED:
-            log.warning("%s: %s: %s", key, outcome.reason, outcome.message)
-            await self._cluster.post_event(body, "Warning", outcome.reason, outcome.message)
-        elif outcome.phase is Phase.RESTARTING:
-            log.info("%s: %s", key, outcome.message)
-            await self._cluster.post_event(body, "Normal", outcome.reason, outcome.message)
+        known = self._seen.known["JupyterNotebook"]
+        await tell(self._cluster, known, body, status, outcome)
 
 
 class _Taken(ValueError):

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,14 +15,13 @@ from kubernetes_asyncio.client.exceptions import ApiException
 from prometheus_client import start_http_server
 
 from jhkube.kube import API_ERRORS, NOT_FOUND, error_text
-from jhkube.metrics import OPERATOR_RESOURCES, OPERATOR_SECONDS, OPERATOR_WORK
 from jhkube.operator.cluster import KINDS, Cluster
-from jhkube.operator.conditions import Phase
 from jhkube.operator.notebook_objects import UID_LABEL
 from jhkube.operator.notebook_spec import NotebookDefaults
-from jhkube.operator.notebooks import Notebooks, TryAgain
-from jhkube.operator.seen_notebooks import WATCHED, SeenNotebooks
-from jhkube.operator.work import Backoff, WorkQueue
+from jhkube.operator.notebook_work import NotebookWork
+from jhkube.operator.peering import Peering
+from jhkube.operator.seen_notebooks import WATCHED
+from jhkube.operator.server_work import HubOptions, ServerWork
 
 __all__ = ["PEERING", "OperatorError", "OperatorOptions", "run_operator"]
 
@@ -31,15 +29,6 @@ log = logging.getLogger("jhkube.operator")
 
 PEERING: Final = "jhkube-operator"
 """The name of the KopfPeering, or ClusterKopfPeering, by which operators agree on who works."""
-
-WORKERS: Final = 16
-"""How many resources are worked on at once."""
-
-REFRESH: Final = 600.0
-"""Seconds after which everything is read and looked at again, whatever watches have told."""
-
-SETTLING: Final = 0.2
-"""Seconds for which a list that has begun is waited for."""
 
 
 class OperatorError(Exception):
@@ -62,6 +51,17 @@ class OperatorOptions:
     metrics_port: int = 0
     """Where it answers /metrics; 0 for nowhere."""
 
+    notebooks: bool = True
+    """Whether it makes JupyterNotebooks."""
+
+    hub: HubOptions | None = None
+    """The hub whose servers JupyterServers ask for; None for no JupyterServers."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of resources that it works for."""
+        return (*(("JupyterNotebook",) if self.notebooks else ()), *(("JupyterServer",) if self.hub else ()))
+
 
 async def run_operator(options: OperatorOptions, environ: Mapping[str, str]) -> None:
     """Work until a signal ends it.
@@ -79,29 +79,32 @@ async def run_operator(options: OperatorOptions, environ: Mapping[str, str]) -> 
         Where it cannot begin: the cluster has no such resources, or the account may not list them.
     """
     cluster = Cluster(options.namespaces)
-    await _check(cluster, options.standalone)
+    await _check(cluster, options)
     if options.metrics_port:
         start_http_server(options.metrics_port)
     log.info("Working in %s", ", ".join(options.namespaces) or "all namespaces")
-    seen = SeenNotebooks(cluster)
-    work = _Work(seen, Notebooks(cluster, seen, NotebookDefaults.from_environment(environ)))
+    # The newest works: it need not wait until one that was killed counts as dead.
+    priority = time.time_ns() // 1_000_000
+    work = _Work(cluster, Peering(cluster, "" if options.standalone else PEERING, priority), options, environ)
     await kopf.operator(
         registry=_registry(work),
         settings=_settings(options),
         clusterwide=not options.namespaces,
         namespaces=options.namespaces,
         standalone=options.standalone or None,
-        # The newest works: it need not wait until one that was killed counts as dead.
-        priority=time.time_ns() // 1_000_000,
+        priority=priority,
         peering_name=None if options.standalone else PEERING,
         liveness_endpoint=f"http://0.0.0.0:{options.liveness_port}/healthz" if options.liveness_port else None,
     )
 
 
-async def _check(cluster: Cluster, standalone: bool) -> None:
+async def _check(cluster: Cluster, options: OperatorOptions) -> None:
+    if not options.kinds:
+        raise OperatorError("there is nothing to do: name a hub with --hub-url, or leave --no-notebooks out")
     try:
-        await cluster.listed("JupyterNotebook")
-        if not standalone:
+        for kind in options.kinds:
+            await cluster.listed(kind)
+        if not options.standalone:
             await cluster.create_peering(PEERING)
     except ApiException as error:
         if error.status == NOT_FOUND:
@@ -111,6 +114,44 @@ async def _check(cluster: Cluster, standalone: bool) -> None:
         raise OperatorError(f"the API server refuses: {error_text(error)}") from None
     except API_ERRORS as error:
         raise OperatorError(f"the API server does not answer: {error_text(error)}") from None
+
+
+class _Work:
+    """The work for all kinds of resources, by which kopf's watches are passed on."""
+
+    def __init__(
+        self, cluster: Cluster, peering: Peering, options: OperatorOptions, environ: Mapping[str, str]
+    ) -> None:
+        self._peering = peering
+        defaults = NotebookDefaults.from_environment(environ)
+        self._notebooks = NotebookWork(cluster, peering, defaults) if options.notebooks else None
+        self._servers = ServerWork(cluster, peering, options.hub) if options.hub else None
+        self.watched = (*(WATCHED if options.notebooks else ()), *(("JupyterServer",) if options.hub else ()))
+        """The kinds whose changes are passed on."""
+        self._tasks: Sequence[asyncio.Task[None]] = ()
+
+    def start(self) -> None:
+        """Begin to work: nothing is done before a watch tells of something, which it does not while another works."""
+        self._tasks = tuple(
+            asyncio.create_task(each.run()) for each in (self._notebooks, self._servers) if each is not None
+        )
+
+    async def stop(self) -> None:
+        """End the work."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def saw(self, kind: str, change: str | None, item: Mapping[str, Any]) -> None:
+        """Take a change that a watch told of."""
+        self._peering.told()
+        if kind == "JupyterServer":
+            assert self._servers is not None
+            self._servers.saw(change, item)
+        else:
+            assert self._notebooks is not None
+            self._notebooks.saw(kind, change, item)
 
 
 def _settings(options: OperatorOptions) -> kopf.OperatorSettings:
@@ -143,7 +184,7 @@ def _registry(work: _Work) -> kopf.OperatorRegistry:
     async def cleanup(**_: Any) -> None:
         await work.stop()
 
-    for name in WATCHED:
+    for name in work.watched:
         kind = KINDS[name]
         version = f"{kind.group}/{kind.version}" if kind.group else kind.version
 
@@ -152,101 +193,3 @@ def _registry(work: _Work) -> kopf.OperatorRegistry:
             work.saw(param, event["type"], event["object"])
 
     return registry
-
-
-class _Work:
-    """Changes put into a queue, and the queue worked on, once what there is has been read."""
-
-    def __init__(self, seen: SeenNotebooks, notebooks: Notebooks) -> None:
-        self._seen = seen
-        self._notebooks = notebooks
-        self._queue: WorkQueue[str] = WorkQueue()
-        self._stale = asyncio.Event()
-        self._fresh = asyncio.Event()
-        self._begun = False
-        self._backoffs: dict[str, Backoff] = {}
-        self._tasks: Sequence[asyncio.Task[None]] = ()
-
-    def start(self) -> None:
-        """Begin to work: nothing is done before a watch tells of something, which it does not while another works."""
-        self._tasks = (
-            asyncio.create_task(self._queue.run(self._work, WORKERS)),
-            asyncio.create_task(self._keep_fresh()),
-        )
-
-    async def stop(self) -> None:
-        """End the work."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-
-    def saw(self, kind: str, change: str | None, item: Mapping[str, Any]) -> None:
-        """Take a change that a watch told of; without a type it is of a list, which tells of no deletions."""
-        if change is None or not self._begun:
-            # The first list may have been empty, and then has told of nothing.
-            self._begun = True
-            self._fresh.clear()
-            self._stale.set()
-        for key in self._seen.saw(kind, change, item):
-            self._queue.add(key)
-
-    async def _keep_fresh(self) -> None:
-        failures = Backoff(free=0, first=1.0, longest=30.0)
-        await self._stale.wait()
-        while True:
-            self._stale.clear()
-            await asyncio.sleep(SETTLING)
-            try:
-                keys = await self._seen.refresh()
-            except API_ERRORS as error:
-                log.warning("What there is could not be read: %s; trying again", error_text(error))
-                self._stale.set()
-                await asyncio.sleep(failures.delay())
-                continue
-            self._notebooks.doubt()
-            if not self._stale.is_set():
-                self._fresh.set()
-                for key in keys:
-                    self._queue.add(key)
-                self._count()
-            try:
-                await asyncio.wait_for(self._stale.wait(), REFRESH)
-            except TimeoutError:
-                continue
-
-    async def _work(self, key: str) -> None:
-        await self._fresh.wait()
-        began = time.monotonic()
-        try:
-            delay = await self._notebooks.reconcile(key)
-        except TryAgain:
-            self._stale.set()
-            self._fresh.clear()
-            self._failed(key, "has changed meanwhile")
-        except API_ERRORS as error:
-            self._failed(key, error_text(error))
-        except Exception:
-            log.exception("%s could not be worked on", key)
-            self._failed(key, "")
-        else:
-            self._backoffs.pop(key, None)
-            OPERATOR_WORK.labels("JupyterNotebook", "done").inc()
-            if delay is not None:
-                self._queue.add(key, delay)
-        OPERATOR_SECONDS.labels("JupyterNotebook").observe(time.monotonic() - began)
-        self._count()
-
-    def _failed(self, key: str, why: str) -> None:
-        OPERATOR_WORK.labels("JupyterNotebook", "failed").inc()
-        delay = self._backoffs.setdefault(key, Backoff(free=0, first=0.5, longest=300.0)).delay()
-        if why:
-            log.warning("%s: %s; trying again in %.1f s", key, why, delay)
-        self._queue.add(key, delay)
-
-    def _count(self) -> None:
-        phases = Counter(
-            str((body.get("status") or {}).get("phase", "")) for body in self._seen.known["JupyterNotebook"].values()
-        )
-        for phase in Phase:
-            OPERATOR_RESOURCES.labels("JupyterNotebook", phase.value).set(phases[phase.value])

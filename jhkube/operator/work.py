@@ -9,12 +9,16 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-__all__ = ["Backoff", "WorkQueue"]
+__all__ = ["Backoff", "TryAgain", "WorkQueue"]
 
 Key = TypeVar("Key", bound=Hashable)
 
 FORGET_AFTER: Final = 600.0
 """Seconds of quiet after which earlier failures count no more."""
+
+
+class TryAgain(Exception):
+    """Something was not as it was known to be: what there is has to be read again first."""
 
 
 @dataclass(slots=True)

@@ -173,6 +173,8 @@ class HubServers:
 
     hub_urls: Mapping[str, str] = field(default_factory=dict)
     """Where these hubs are, by name."""
+    account_made: str = ""
+    """When the hub's account was made: a name that comes back has another one. Empty for those who may not know."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -187,6 +189,7 @@ class HubServers:
             "idle": asdict(self.idle) if self.idle else None,
             "hub": self.hub,
             "hub_urls": dict(self.hub_urls),
+            "account_made": self.account_made,
         }
 
     @classmethod
@@ -203,6 +206,7 @@ class HubServers:
             idle=IdleTimes(**data["idle"]) if data["idle"] else None,
             hub=data["hub"],
             hub_urls=data["hub_urls"],
+            account_made=data["account_made"],
         )
 
     def named(self, name: str) -> HubServer | None:

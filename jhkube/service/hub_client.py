@@ -195,10 +195,14 @@ def _good(status: int, found: Any) -> Mapping[str, Any]:
         return found if isinstance(found, Mapping) else {}
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise Refusal(
-            HTTPStatus.FORBIDDEN, "Your token does not allow this. Make one with the hub's scope that it needs."
+            HTTPStatus.FORBIDDEN,
+            "Your token does not allow this. Make one with the hub's scope that it needs.",
+            said=said,
         )
     if status == HTTPStatus.NOT_FOUND:
-        raise Refusal(HTTPStatus.NOT_FOUND, "The hub knows nothing of this name, or your token does not allow this.")
+        raise Refusal(
+            HTTPStatus.NOT_FOUND, "The hub knows nothing of this name, or your token does not allow this.", said=said
+        )
     if status in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS):
         raise Refusal(status, said or "The hub is busy. Try again in a minute.")
     if "already running" in said or "is pending" in said or "is active" in said:

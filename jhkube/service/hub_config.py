@@ -9,6 +9,7 @@ __all__ = [
     "ALLOWED_SCOPES",
     "GATEWAY_SCOPE",
     "GATEWAY_SCOPES",
+    "OPERATOR_SERVICE",
     "OWN_DISKS",
     "SERVICE_NAME",
     "USER_ROLE",
@@ -33,6 +34,9 @@ GATEWAY_SCOPES: Final[dict[str, Any]] = {
     GATEWAY_SCOPE: {"description": "Ask Kubeflow's API for the person that the header kubeflow-userid names"}
 }
 """Its definition, for `JupyterHub.custom_scopes`."""
+
+OPERATOR_SERVICE: Final = "jhkube-operator"
+"""The name in the hub of what starts servers as custom resources ask for them."""
 
 OWN_DISKS: Final = "JHKUBE_MY_SERVERS_OWN_DISKS"
 """The service's variable with how many disks a person may make without a server."""

@@ -66,12 +66,23 @@ def _speaks_for(handler: APIHandler, user: Any) -> bool:
     return is_self or bool(handler.has_scope(f"{GATEWAY_SCOPE}!user={user.name}"))
 
 
+def _may_start(handler: APIHandler, user: Any) -> bool:
+    """Say whether a request may start a person's servers, and so may learn which options are refused."""
+    return any(handler.has_scope(f"{scope}!user={user.name}") for scope in ("servers", "start:servers"))
+
+
+def _account_made(handler: APIHandler, user: Any) -> str:
+    """Return when a person's account was made, for those who may read it."""
+    made = user.orm_user.created
+    return str(made.isoformat()) if made and handler.has_scope(f"read:users!user={user.name}") else ""
+
+
 class OptionsHandler(APIHandler):
     """What a person may choose now; a POST says whether a choice can be taken."""
 
-    def _spawner(self, user_name: str) -> Any:
+    def _spawner(self, user_name: str, may: Callable[[APIHandler, Any], bool] = _speaks_for) -> Any:
         user = self.find_user(user_name)
-        if user is None or not _speaks_for(self, user):
+        if user is None or not may(self, user):
             raise web.HTTPError(404)
         return user.spawner
 
@@ -97,7 +108,9 @@ class OptionsHandler(APIHandler):
     @needs_scope("read:servers")
     async def post(self, user_name: str) -> None:
         """Answer 204, or 400 with the option that cannot be taken."""
-        spawner = self._spawner(user_name)
+        spawner = self._spawner(
+            user_name, lambda handler, user: _speaks_for(handler, user) or _may_start(handler, user)
+        )
         options = (self.get_json_body() or {}).get("options")
         if getattr(spawner, "image_menu", None) is not None:
             await spawner.first_menu()
@@ -230,6 +243,7 @@ class UserServersHandler(APIHandler):
             idle=self._idle.times([group.name for group in user.groups]) if self._idle else None,
             hub=getattr(user.spawner, "hub_name", ""),
             hub_urls=_hub_urls(user.spawner),
+            account_made=_account_made(self, user),
         )
         self.write(found.to_json())
 

@@ -26,11 +26,13 @@ class Refusal(Exception):
         What happened, then what to do; for the person who asked.
     field
         The part of the request that the message is about, such as `options.size`; empty for the whole of it.
+    said
+        The hub's own words, where it has refused.
     """
 
-    def __init__(self, status: int, message: str, field: str = "") -> None:
+    def __init__(self, status: int, message: str, field: str = "", *, said: str = "") -> None:
         super().__init__(message)
-        self.status, self.message, self.field = status, message, field
+        self.status, self.message, self.field, self.said = status, message, field, said
 
     def to_json(self) -> dict[str, str]:
         """Return the answer's body."""

@@ -47,7 +47,8 @@ async def empty(cluster):
     name = f"{cluster.namespace}-docs"
     await new_namespace(cluster.core, name)
     await kubectl("apply", "-f", "-", stdin=printed_crds())
-    await kubectl("wait", "--for=condition=Established", "crd/jupyternotebooks.squonk.it", "--timeout=60s")
+    kinds = ("crd/jupyternotebooks.squonk.it", "crd/jupyterservers.jhkube.dev")
+    await kubectl("wait", "--for=condition=Established", *kinds, "--timeout=60s")
     yield replace(cluster, namespace=name)
     await cluster.core.delete_namespace(name)
 

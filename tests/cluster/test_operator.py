@@ -3,28 +3,32 @@
 import asyncio
 import base64
 import json
-import os
 import signal
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 from kubernetes_asyncio import client, config
 
 from devcluster.settings import Settings
 from jhkube.operator.crds import custom_resource_definitions
 from tests.accounts import applied, asked_by, features, kubeconfig_of, kubectl, rendered, rules_of
+from tests.operators import Operator, define
 from tests.pods import in_pod, new_namespace
-from tests.ports import free_port
 
 GROUP, VERSION, PLURAL = "squonk.it", "v2", "jupyternotebooks"
 ACCOUNT = "jhkube-operator"
 CHART = {"operator": {"enabled": True, "image": {"name": "none"}}}
+
+NOTEBOOKS = {
+    "INGRESS_DOMAIN": "notebooks.example.org",
+    "INGRESS_TLS_SECRET": "notebooks-tls",
+    "JO_POD_NODE_SELECTOR_KEY": "",
+}
 
 DATA_MANAGER = [
     {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "data-manager"}},
@@ -49,44 +53,6 @@ DATA_MANAGER = [
 noted = pytest.mark.skipif(
     Settings.load().external, reason="what an account has asked for is read from our own API server's audit log"
 )
-
-
-class Operator:
-    """An operator's process."""
-
-    def __init__(self, namespace: str, kubeconfig: Path, folder: Path) -> None:
-        self.namespace, self.kubeconfig, self.folder = namespace, kubeconfig, folder
-        self.process: asyncio.subprocess.Process | None = None
-        self.runs = self.liveness = self.metrics = 0
-
-    @property
-    def log(self) -> str:
-        return "".join(file.read_text() for file in sorted(self.folder.glob("operator-*.log")))
-
-    async def start(self) -> None:
-        self.runs += 1
-        path = self.folder / f"operator-{self.runs}.log"
-        environ = {
-            **os.environ,
-            "KUBECONFIG": str(self.kubeconfig),
-            "INGRESS_DOMAIN": "notebooks.example.org",
-            "INGRESS_TLS_SECRET": "notebooks-tls",
-            "JO_POD_NODE_SELECTOR_KEY": "",
-        }
-        self.liveness, self.metrics = free_port(), free_port()
-        command = [sys.executable, "-m", "jhkube.cli", "operator", "--namespace", self.namespace]
-        command += [f"--liveness-port={self.liveness}", f"--metrics-port={self.metrics}"]
-        with path.open("w") as log:
-            self.process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=log, stderr=log)
-        async with asyncio.timeout(90):
-            while "Working in" not in path.read_text():
-                assert self.process.returncode is None, path.read_text()
-                await asyncio.sleep(0.1)
-
-    async def end(self, number: int = signal.SIGTERM) -> None:
-        if self.process is not None and self.process.returncode is None:
-            self.process.send_signal(number)
-            await self.process.wait()
 
 
 @dataclass
@@ -196,10 +162,11 @@ async def world(cluster, tmp_path_factory):
         for subject in each.get("subjects", ()):
             subject["namespace"] = namespace
     others = [each for each in roles if each not in definitions]
-    async with applied(definitions), applied([*others, *DATA_MANAGER]):
-        for each in definitions:
-            await kubectl("wait", "--for=condition=Established", f"crd/{each['metadata']['name']}", "--timeout=60s")
-        operator = Operator(namespace, await kubeconfig_of(cluster.core, ACCOUNT, namespace, folder), folder)
+    await define(definitions)
+    async with applied([*others, *DATA_MANAGER]):
+        operator = Operator(
+            namespace, await kubeconfig_of(cluster.core, ACCOUNT, namespace, folder), folder, **NOTEBOOKS
+        )
         await operator.start()
         # After its start: it begins in a namespace in which there is nothing yet.
         claim = {
@@ -221,7 +188,6 @@ async def world(cluster, tmp_path_factory):
         finally:
             await operator.end()
             await manager.close()
-            # Before the definitions' next use: what is left of this namespace goes with it.
             await cluster.core.delete_namespace(namespace)
 
 
@@ -473,6 +439,62 @@ async def test_what_the_api_server_refuses_is_tried_less_and_less_often(world):
     await world.delete("no-host")
 
 
+def refusing(namespace):
+    """Return a policy that refuses Deployments for user 4242 in a namespace."""
+    name = f"no-4242.{namespace}"
+    api = "admissionregistration.k8s.io/v1"
+    rule = {
+        "apiGroups": ["apps"],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["deployments"],
+    }
+    only = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    expression = "object.spec.template.spec.?securityContext.?runAsUser.orValue(0) != 4242"
+    policy = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": expression, "message": "nobody is 4242"}],
+    }
+    binding = {"policyName": name, "validationActions": ["Deny"], "matchResources": only}
+    return [
+        {"apiVersion": api, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": policy},
+        {"apiVersion": api, "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name}, "spec": binding},
+    ]
+
+
+async def test_a_change_that_is_refused_in_part_changes_nothing(world):
+    large = world.spec(resources={"limits": {"cpu": "5000"}, "requests": {"cpu": "5000"}})
+    await world.create("refusable", large)
+    await world.until_made("refusable", ALL)
+    pod = {"securityContext": {"runAsUser": 4242}, "containers": [{"name": "a", "image": "a"}]}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": pod}
+    trial = {"metadata": {"name": "trial"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}}
+    policy = yaml.safe_dump_all(refusing(world.namespace))
+    await kubectl("apply", "-f", "-", stdin=policy)
+    try:
+        async with asyncio.timeout(60):
+            refused = False
+            while not refused:
+                try:
+                    await world.apps.create_namespaced_deployment(world.namespace, trial, dry_run="All")
+                    await asyncio.sleep(0.2)
+                except client.ApiException as error:
+                    refused = "nobody is 4242" in error.body
+        await world.change("refusable", ingressDomain="other.example.org", securityContext={"runAsUser": 4242})
+        status = await world.reach("refusable", "Failed")
+        assert "4242" in json.dumps(status)
+        ingress = await world.networking.read_namespaced_ingress("refusable", world.namespace)
+        assert [each.host for each in ingress.spec.rules] == ["notebooks.example.org"]
+    finally:
+        await kubectl("delete", "-f", "-", stdin=policy)
+    async with asyncio.timeout(90):
+        while (await world.networking.read_namespaced_ingress("refusable", world.namespace)).spec.rules[
+            0
+        ].host != "other.example.org":
+            await asyncio.sleep(0.2)
+    await world.delete("refusable")
+
+
 async def test_an_older_version_is_refused_with_a_sentence(world):
     body = {"apiVersion": f"{GROUP}/v1alpha3", "kind": "JupyterNotebook", "metadata": {"name": "old"}, "spec": {}}
     with pytest.raises(client.ApiException) as refused:
@@ -543,7 +565,7 @@ async def test_an_operator_that_was_killed_goes_on_where_it_was(world):
 async def test_of_two_operators_the_newer_one_works_and_the_other_when_it_is_gone(world):
     folder = world.operator.folder / "second"
     folder.mkdir()
-    second = Operator(world.namespace, world.operator.kubeconfig, folder)
+    second = Operator(world.namespace, world.operator.kubeconfig, folder, **NOTEBOOKS)
     large = world.spec(resources={"limits": {"cpu": "5000"}, "requests": {"cpu": "5000"}})
     try:
         await second.start()
@@ -652,6 +674,9 @@ async def test_the_role_is_enough_and_no_more(world):
 
 async def test_the_definitions_are_structural(world):
     for each in custom_resource_definitions():
+        if each["spec"]["group"] == "jhkube.dev":
+            # Its own file of tests has it.
+            continue
         found = json.loads(await kubectl("get", "crd", each["metadata"]["name"], "-o", "json"))
         conditions = {one["type"]: one["status"] for one in found["status"]["conditions"]}
         assert conditions["Established"] == conditions["NamesAccepted"] == "True"

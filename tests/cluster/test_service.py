@@ -16,7 +16,7 @@ import yaml
 
 from devcluster.settings import Settings
 from jhkube.checks.cluster import Cluster
-from jhkube.checks.my_servers import my_servers_results
+from jhkube.checks.other_accounts import my_servers_results
 from jhkube.checks.result import Status
 from jhkube.service.routes import ROUTES
 from jhkube.service.validation import answer_problem

@@ -59,12 +59,14 @@ class RunningHub:
     python_settings: str = ""
     environ: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
+    host: str = "127.0.0.1"
+    """Where it listens: another address for what runs in a pod."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """The hub's address, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def log(self) -> str:

@@ -473,7 +473,10 @@ def test_an_operator_needs_a_cluster_and_no_configuration(kubeconfig_of, tmp_pat
     monkeypatch.chdir(tmp_path)
     assert main(["operator", "--crds"]) == 0
     names = [each["metadata"]["name"] for each in yaml.safe_load_all(capsys.readouterr().out)]
-    assert names == ["jupyternotebooks.squonk.it", "kopfpeerings.kopf.dev", "clusterkopfpeerings.kopf.dev"]
+    kinds = ["jupyternotebooks.squonk.it", "jupyterservers.jhkube.dev"]
+    assert names == [*kinds, "kopfpeerings.kopf.dev", "clusterkopfpeerings.kopf.dev"]
+    assert main(["operator", "--hub-url", "http://hub:8081/hub/api"]) == 2
+    assert "--hub-url and --hub-token-file go together" in capsys.readouterr().err
     kubeconfig_of(None)
     assert main(["operator"]) == 2
     assert capsys.readouterr().err.startswith("jhkube operator: no cluster is configured: there is no kubeconfig ")

@@ -108,6 +108,20 @@ def test_an_export_without_homes_on_nfs_is_refused(load):
         whole.check_together()
 
 
+def test_the_operators_token_is_for_some_groups_and_needs_a_secret(load):
+    assert "jhkube-operator" not in repr(load().JupyterHub.services.get_value([]))
+    config = load(JHKUBE_OPERATOR_GROUPS="astro-101 lab:imaging", JHKUBE_OPERATOR_TOKEN="1" * 64).JupyterHub
+    (role,) = [each for each in config.load_roles.get_value([]) if each["name"] == "jhkube-operator"]
+    assert role["services"] == ["jhkube-operator"]
+    assert role["scopes"] == [
+        *("servers!group=astro-101", "read:users!group=astro-101"),
+        *("servers!group=lab:imaging", "read:users!group=lab:imaging"),
+    ]
+    assert {"name": "jhkube-operator", "api_token": "1" * 64} in config.services.get_value([])
+    with pytest.raises(ConfigurationError, match="JHKUBE_OPERATOR_TOKEN is missing"):
+        load(JHKUBE_OPERATOR_GROUPS="astro-101", JHKUBE_OPERATOR_TOKEN="")
+
+
 @pytest.fixture
 def in_chart(monkeypatch):
     """Let the hub's configuration find the chart's values."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from jsonschema import Draft202012Validator
 
-from jhkube.operator import work
+from jhkube.operator import notebook_work, work
 from jhkube.operator.cluster import Cluster, event_of
 from jhkube.operator.conditions import Outcome, Phase, conditions_of
 from jhkube.operator.crds import CRD_FILES, crd_text, custom_resource_definitions
@@ -20,6 +20,7 @@ from jhkube.operator.notebook_spec import DEFAULT_IMAGE, NotebookDefaults, kept_
 from jhkube.operator.notebook_status import current_pod, notebook_outcome, notebook_status
 from jhkube.operator.seen_notebooks import SeenNotebooks
 from jhkube.operator.start_script import BASH_PROFILE, START
+from jhkube.operator.worker import Worker
 from jhkube.operator_models import ConfigError
 from tests.accounts import OWN
 from tests.unit.pod_security import restricted_violations
@@ -406,6 +407,22 @@ def test_what_a_late_watch_tells_does_not_take_the_place_of_what_is_newer():
     assert known.labelled("n") == known.values() == []
 
 
+def test_a_list_that_was_read_before_a_write_does_not_undo_it():
+    known = Known()
+    told = resource()
+    told["metadata"]["resourceVersion"] = "8"
+    told["status"] = {"jupyter": {"notebook": {"token": TOKEN}}}
+    again = {**resource(), "metadata": {**resource()["metadata"], "uid": "uid-2", "resourceVersion": "9"}}
+    known.put(told)
+    known.replace([resource()])
+    assert known.get("labs/study")["status"] == told["status"]
+    # Another resource of the name is another one, and what a list lacks is gone.
+    known.replace([again])
+    assert "status" not in known.get("labs/study")
+    known.replace([])
+    assert known.values() == []
+
+
 def test_events_are_kept_for_the_latest_pods_only():
     events = KnownEvents()
     for number in range(PODS_WITH_EVENTS + 5):
@@ -492,6 +509,75 @@ async def test_what_watches_tell_while_lists_are_read_is_not_lost():
     assert await notebooks.refresh() == {"labs/newer", "labs/study"}
     study = notebooks.known["JupyterNotebook"].get("labs/study")
     assert study["spec"]["imDataManager"]["image"] == "x:2"
+
+
+class Counting(Cluster):
+    """Lists without anything in them, counted."""
+
+    lists = 0
+
+    async def listed(self, *_, **__):
+        self.lists += 1
+        return []
+
+
+class Turns:
+    """Which of two operators works, as a test says, and how often that was asked."""
+
+    ours, asked = True, 0
+
+    async def is_ours(self):
+        self.asked += 1
+        return self.ours
+
+
+async def test_an_operator_that_is_paused_reads_nothing_until_it_works_again(monkeypatch):
+    monkeypatch.setattr(notebook_work, "REFRESH", 0.01)
+    monkeypatch.setattr(notebook_work, "SETTLING", 0.0)
+    cluster, turns = Counting(["labs"]), Turns()
+    own = notebook_work.NotebookWork(cluster, turns, DEFAULTS)
+    running = asyncio.create_task(own.run())
+    async with asyncio.timeout(30):
+        own.saw("Service", None, meta("other"))
+        while cluster.lists < 24:
+            await asyncio.sleep(0)
+        turns.ours, turns.asked = False, 0
+        while turns.asked < 1:
+            await asyncio.sleep(0)
+        paused = cluster.lists
+        while turns.asked < 10:
+            await asyncio.sleep(0)
+        assert cluster.lists == paused
+        # Watches tell of something again.
+        turns.ours = True
+        own.saw("Service", "MODIFIED", meta("other"))
+        while cluster.lists < paused + 6:
+            await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_what_waits_is_dropped_while_another_operator_works():
+    worked, turns, paused = [], Turns(), asyncio.Event()
+
+    async def work(key):
+        worked.append(key)
+
+    own = Worker("JupyterNotebook", Known(), turns, work, on_pause=paused.set)
+    running = asyncio.create_task(own.run(2))
+    turns.ours = False
+    own.add("labs/study")
+    async with asyncio.timeout(30):
+        await paused.wait()
+    assert worked == []
+    turns.ours = True
+    own.add("labs/study")
+    async with asyncio.timeout(30):
+        while not worked:
+            await asyncio.sleep(0)
+    assert worked == ["labs/study"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 def test_a_change_concerns_the_notebook_that_it_is_about():

@@ -35,6 +35,7 @@ PREPULLER = {
 }
 MY_SERVERS = {"enabled": True, "image": {"name": "registry.example.org/jhkube-hub"}, "tokenSecret": "my-servers"}
 OPERATOR = {"enabled": True, "image": {"name": "registry.example.org/jhkube-hub"}}
+HUB_SERVERS = {"enabled": True, "tokenSecret": "operator", "publicUrl": "https://hub.example.org"}
 NOTHING = {"roles": features()["roles"]}
 EVERYWHERE_ONLY = ("userNamespaces", "quotas", "rightsReviews")
 ALL_BUT_NAMESPACES = {
@@ -415,20 +416,26 @@ def test_the_services_roles_allow_what_it_asks_for_and_no_more(everywhere, disks
 
 
 @pytest.mark.parametrize(
-    ("where", "namespaces", "arguments"),
+    ("where", "namespaces", "arguments", "kinds"),
     [
-        ({}, ["labs"], ["--namespace=labs"]),
-        ({"namespaces": ["a", "b"]}, ["a", "b"], ["--namespace=a", "--namespace=b"]),
-        ({"allNamespaces": True}, [None], ["--all-namespaces"]),
+        ({}, ["labs"], ["--namespace=labs"], {}),
+        ({"namespaces": ["a", "b"]}, ["a", "b"], ["--namespace=a", "--namespace=b"], {}),
+        ({"allNamespaces": True, "servers": HUB_SERVERS}, [None], ["--all-namespaces"], {"servers": True}),
+        (
+            {"servers": HUB_SERVERS, "notebooks": {"enabled": False}},
+            ["labs"],
+            ["--namespace=labs"],
+            {"notebooks": False, "servers": True},
+        ),
     ],
-    ids=["its own namespace", "two namespaces", "all namespaces"],
+    ids=["its own namespace", "two namespaces", "all namespaces and servers", "servers alone"],
 )
-def test_the_operator_may_do_what_it_does_where_it_works_and_no_more(where, namespaces, arguments):
+def test_the_operator_may_do_what_it_does_where_it_works_and_no_more(where, namespaces, arguments, kinds):
     objects = rendered("labs", NOTHING | {"operator": OPERATOR | where})
     assert allowed(objects) == {
         (namespace, rule["apiGroups"][0], resource, ()): set(rule["verbs"])
         for namespace in namespaces
-        for rules in role_rules(operator_permissions(namespace)).values()
+        for rules in role_rules(operator_permissions(namespace, **kinds)).values()
         for rule in rules
         for resource in rule["resources"]
     }
@@ -437,14 +444,27 @@ def test_the_operator_may_do_what_it_does_where_it_works_and_no_more(where, name
     assert restricted_violations(deployment["spec"]["template"]) == []
     parser = command_line("operator")
     asked = parser.parse_args(container["args"][1:])
-    assert container["args"][2:-2] == arguments
+    assert container["args"][2 : 2 + len(arguments)] == arguments
     assert (asked.liveness_port, asked.metrics_port) == tuple(each["containerPort"] for each in container["ports"])
+    assert asked.no_notebooks is not kinds.get("notebooks", True)
+    mounts = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
+    if kinds.get("servers"):
+        assert (asked.hub_url, asked.public_url) == ("http://hub.labs:8081/hub/api", "https://hub.example.org")
+        volumes = {each["name"]: each for each in deployment["spec"]["template"]["spec"]["volumes"]}
+        secret = volumes[mounts[str(asked.hub_token_file.parent)]]["secret"]
+        assert secret == {"secretName": "operator", "items": [{"key": "token", "path": asked.hub_token_file.name}]}
+    else:
+        assert (asked.hub_url, asked.hub_token_file, set(mounts)) == ("", None, {"/tmp"})
     environ = {each["name"]: each.get("value", "") for each in container["env"]}
-    assert NotebookDefaults.from_environment(environ) == NotebookDefaults(node_selector=None)
+    if kinds.get("notebooks", True):
+        assert NotebookDefaults.from_environment(environ) == NotebookDefaults(node_selector=None)
+    else:
+        assert not any(name.startswith(("INGRESS_", "JO_")) for name in environ)
 
 
 def test_the_operators_definitions_stay_and_say_where_it_works():
-    objects = rendered("labs", NOTHING | {"operator": OPERATOR | {"namespaces": ["a", "b"]}})
+    both = {"namespaces": ["a", "b"], "servers": HUB_SERVERS}
+    objects = rendered("labs", NOTHING | {"operator": OPERATOR | both})
     found = {each["metadata"]["name"]: each for each in of_kind(objects, "CustomResourceDefinition")}
     assert found.keys() == {each["metadata"]["name"] for each in custom_resource_definitions()}
     for each in custom_resource_definitions():
@@ -455,6 +475,9 @@ def test_the_operators_definitions_stay_and_say_where_it_works():
     assert annotations[prefix] == "yes"
     assert annotations[f"{prefix}-namespaces"] == "a:b"
     assert annotations[f"{prefix}-url-location"] == "jupyter.notebook.url"
+    alone = rendered("labs", NOTHING | {"operator": OPERATOR | both | {"notebooks": {"enabled": False}}})
+    names = {each["metadata"]["name"] for each in of_kind(alone, "CustomResourceDefinition")}
+    assert names == found.keys() - {"jupyternotebooks.squonk.it"}
     without = {"operator": OPERATOR | {"customResourceDefinitions": False}}
     assert of_kind(rendered("labs", NOTHING | without), "CustomResourceDefinition") == []
 

@@ -11,18 +11,16 @@
 
 {{- /*
 What the operator may do where it works. A test compares it with jhkube/checks/permissions.py, which has the reason for
-each verb. Takes the resource by which operators agree on who works.
+each verb. Takes the values of the operator, and as `peerings` the resource by which operators agree on who works.
 */}}
 {{- define "jhkube.operatorRules" -}}
+{{- if .operator.notebooks.enabled }}
 - apiGroups: [squonk.it]
   resources: [jupyternotebooks]
   verbs: [list, watch]
 - apiGroups: [squonk.it]
   resources: [jupyternotebooks/status]
   verbs: [patch]
-- apiGroups: [kopf.dev]
-  resources: [{{ . }}]
-  verbs: [list, watch, create, patch]
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [list, watch, create, update]
@@ -39,7 +37,20 @@ each verb. Takes the resource by which operators agree on who works.
 - apiGroups: [""]
   resources: [pods, persistentvolumeclaims]
   verbs: [list, watch]
+{{- end }}
+{{- if .operator.servers.enabled }}
+# To patch them is to have a server stopped before its resource goes: a finalizer.
+- apiGroups: [jhkube.dev]
+  resources: [jupyterservers]
+  verbs: [list, watch, patch]
+- apiGroups: [jhkube.dev]
+  resources: [jupyterservers/status]
+  verbs: [patch]
+{{- end }}
+- apiGroups: [kopf.dev]
+  resources: [{{ .peerings }}]
+  verbs: [list, watch, create, patch]
 - apiGroups: [""]
   resources: [events]
-  verbs: [list, watch, create]
+  verbs: [{{ if .operator.notebooks.enabled }}list, watch, {{ end }}create]
 {{- end }}

@@ -1,0 +1,82 @@
+"""Which of several operators works: what kopf's peering objects say, for work that no watch has told of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from jhkube.operator.cluster import Cluster
+
+__all__ = ["Peering", "has_priority"]
+
+GOOD_FOR: Final = 5.0
+"""Seconds for which an answer is taken for true."""
+
+
+class Peering:
+    """Whether this operator is the one that works.
+
+    kopf tells of no changes while another operator works. Timers go on, and ask here.
+
+    Parameters
+    ----------
+    cluster
+        Requests to the API server.
+    name
+        The name of the peering objects; empty where there is no other operator.
+    priority
+        This operator's.
+    """
+
+    def __init__(self, cluster: Cluster, name: str, priority: int) -> None:
+        self._cluster = cluster
+        self._name = name
+        self._priority = priority
+        self._works = True
+        self._looked = time.monotonic()
+
+    def told(self) -> None:
+        """Note that kopf tells of changes, which it does for the one that works."""
+        self._works, self._looked = True, time.monotonic()
+
+    async def is_ours(self) -> bool:
+        """Return whether this operator works.
+
+        Raises
+        ------
+        ApiException
+            Where the API server refuses.
+        """
+        if self._name and time.monotonic() - self._looked > GOOD_FOR:
+            peerings = await self._cluster.peerings(self._name)
+            self._works = has_priority(peerings, self._priority, datetime.now(UTC))
+            self._looked = time.monotonic()
+        return self._works
+
+
+def has_priority(peerings: Iterable[Mapping[str, Any]], priority: int, now: datetime) -> bool:
+    """Return whether no other operator that lives comes before one of this priority; pure.
+
+    Parameters
+    ----------
+    peerings
+        The peering objects, as the API's JSON: each operator writes when it was last there, and for how long that is
+        true (https://docs.kopf.dev/en/stable/peering/).
+    priority
+        The operator's.
+    now
+        The time.
+    """
+    peers = [peer for each in peerings for peer in (each.get("status") or {}).values()]
+    return not any(_lives(peer, now) and int(peer.get("priority", 0)) > priority for peer in peers)
+
+
+def _lives(peer: Mapping[str, Any], now: datetime) -> bool:
+    try:
+        seen = datetime.fromisoformat(str(peer["lastseen"]))
+        lifetime = timedelta(seconds=float(peer.get("lifetime", 60)))
+    except (KeyError, ValueError):
+        return False
+    return (seen if seen.tzinfo else seen.replace(tzinfo=UTC)) + lifetime > now
