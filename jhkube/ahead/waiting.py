@@ -101,6 +101,9 @@ def preload() -> None:
             _import(name)
     for name in _extensions():
         _import(name)
+        # What an extension of the image does in advance.
+        with suppress(Exception, SystemExit):
+            sys.modules[name]._jhkube_prepare_start()
     # The server tells its platform, for which Python starts a program, once.
     platform.platform()
     read_authorities()

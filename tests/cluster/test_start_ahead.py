@@ -170,6 +170,24 @@ async def form(ahead_hub, someone, cluster) -> Callable[[str], Awaitable[Form]]:
     return opened
 
 
+PREPARED = """
+import sys
+sys.path.insert(0, "/etc/jhkube-ahead")
+import waiting
+waiting.preload()
+from jsonschema import SchemaError
+from jupyterlab_server.settings_utils import Validator, get_settings
+from jupyterlab.commands import get_app_dir
+known = set(Validator._right)
+get_settings(get_app_dir() + "/settings", get_app_dir() + "/schemas", "")
+print(len(known) > 50, Validator._right == known)
+try:
+    Validator.check_schema({"type": "none"})
+except SchemaError:
+    print("refused")
+"""
+
+
 @pytest.mark.hub_versions
 async def test_a_start_of_the_preselected_choice_takes_the_pod_that_waits(form, ahead_hub):
     guest = await form("guest-01")
@@ -190,6 +208,9 @@ async def test_a_start_of_the_preselected_choice_takes_the_pod_that_waits(form, 
     environment = {each.name for each in pod.spec.containers[0].env}
     assert "JUPYTERHUB_API_TOKEN" not in environment
     assert await in_pod(guest.cluster.namespace, pod.metadata.name, "id -un") == "guest-01\n"
+    # The schemas of JupyterLab's settings were checked while the pod waited.
+    prepared = await in_pod(guest.cluster.namespace, pod.metadata.name, f"python3 -c '{PREPARED}'")
+    assert prepared == "True True\nrefused\n"
     # What the hub has shown to the pod is taken out of it.
     async with asyncio.timeout(LONG):
         while await in_pod(guest.cluster.namespace, pod.metadata.name, "cat /etc/jhkube-ahead/key"):
