@@ -34,10 +34,6 @@ __all__ = ["Made", "WaitingSpawner"]
 class Made(Exception):
     """Ends KubeSpawner's start where the waiting pod is made, and nothing of a server is to come after it."""
 
-    def __init__(self, waiting: WaitingPod) -> None:
-        super().__init__(waiting.place)
-        self.waiting = waiting
-
 
 class WaitingSpawner(WatchedSpawner, OwningSpawner):
     """A spawner that has pods made in advance.
@@ -51,6 +47,9 @@ class WaitingSpawner(WatchedSpawner, OwningSpawner):
 
     _is_ahead = False
     """Whether this object makes a waiting pod and no server."""
+
+    _has_made: WaitingPod | None = None
+    """The waiting pod that this object has made."""
 
     _first_fingerprint = ""
     """Of the manifest that was made last, before `modify_pod_hook`."""
@@ -180,6 +179,16 @@ class WaitingSpawner(WatchedSpawner, OwningSpawner):
         spawner.clear_state()
         spawner.name_pod(f"{spawner.pod_name}--{secrets.token_hex(4)}")
         try:
+            return await self._made_by(spawner)
+        except BaseException:
+            # Who is cancelled right after the pod was made does not hear of it.
+            if spawner._has_made is not None:
+                remove_in_background(spawner.api, spawner._has_made.place, spawner._has_made.uid, self.log)
+            raise
+
+    async def _made_by(self, spawner: WaitingSpawner) -> WaitingPod:
+        """Have another object of this class make its pod."""
+        try:
             async with asyncio.timeout(self.start_ahead_seconds):
                 if self.authenticator:
                     await maybe_future(self.authenticator.pre_spawn_start(self.user, spawner))
@@ -188,8 +197,9 @@ class WaitingSpawner(WatchedSpawner, OwningSpawner):
                 await spawner._run_apply_user_options(spawner.user_options)
                 await maybe_future(spawner.run_pre_spawn_hook())
                 await spawner.start()
-        except Made as made:
-            return made.waiting
+        except Made:
+            assert spawner._has_made is not None
+            return spawner._has_made
         except HTTPError as refused:
             raise NotTaken("Refused", str(refused), str(getattr(refused, "jupyterhub_message", ""))) from None
         except CannotWait as error:
@@ -239,7 +249,7 @@ class WaitingSpawner(WatchedSpawner, OwningSpawner):
         except BaseException:
             remove_in_background(self.api, self._pod_key, uid, self.log)
             raise
-        waiting = WaitingPod(
+        self._has_made = WaitingPod(
             api=self.api,
             namespace=self.namespace,
             name=self.pod_name,
@@ -254,7 +264,7 @@ class WaitingSpawner(WatchedSpawner, OwningSpawner):
             seconds=self.start_ahead_seconds,
             cores=float(self.cpu_guarantee or self.cpu_limit or 0),
         )
-        raise Made(waiting)
+        raise Made(self._has_made.place)
 
     def _remove_made(self, making: asyncio.Future[tuple[str, str]]) -> None:
         if not making.cancelled() and making.exception() is None:

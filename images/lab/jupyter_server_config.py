@@ -2,6 +2,8 @@
 
 import os
 
+from lab_static import CompressedFiles
+
 c = get_config()  # noqa: F821
 
 # Completion and the aliases of a person's own ~/.profile need a login shell.
@@ -20,3 +22,6 @@ c.LanguageServerManager.autodetect = False
 # Where the start script has found the home to be full.
 if "LAB_SIGNATURES" in os.environ:
     c.NotebookNotary.db_file = os.environ["LAB_SIGNATURES"]
+
+# Scripts are sent compressed.
+c.ServerApp.tornado_settings = {"static_handler_class": CompressedFiles}

@@ -155,9 +155,14 @@ class Keeper:
                 self.log.warning("No pod is made in advance for %s:%s: %s", person, server, error_text(error))
                 return
             finally:
-                if self._making.get(person) is mine:
+                is_mine = self._making.get(person) is mine
+                if is_mine:
                     del self._making[person]
-            self._keep(person, waiting, reflector(), is_wanted)
+            if is_mine:
+                self._keep(person, waiting, reflector(), is_wanted)
+            else:
+                # Who drops it in the very tick in which it is made cancels nothing any more.
+                remove_in_background(waiting.api, waiting.place, waiting.uid, self.log)
 
         task = asyncio.create_task(making(), name=f"waiting pod of {person}")
         self._making[person] = _Making(server, options, task)

@@ -25,6 +25,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 PATH = "/jhkube/handover"
 LONGEST_HEAD = 16 * 1024
@@ -53,11 +54,18 @@ MODULES = (
     "tornado.platform.asyncio",
     "tornado.simple_httpclient",
     "IPython.core.interactiveshell",
+    "anyio._backends._asyncio",
+    "anyio.lowlevel",
+    "babel.dates",
+    "babel.numbers",
     "httpcore",
+    "ipykernel.kernelspec",
     "jinja2.ext",
     "sqlite3",
 )
-"""What a single-user server imports, as far as an image has it; its handlers and extensions are not listed.
+"""What a single-user server and its first page import, as far as an image has it.
+
+Its handlers and extensions are not listed.
 
 Not `jupyterlab.labhubapp`: its import changes Jupyter's handlers for a server that does not begin as jupyterhub's
 extension, and nobody could log in to one that does.
@@ -93,12 +101,38 @@ def preload() -> None:
             _import(name)
     for name in _extensions():
         _import(name)
+        # What an extension of the image does in advance.
+        with suppress(Exception, SystemExit):
+            sys.modules[name]._jhkube_prepare_start()
     # The server tells its platform, for which Python starts a program, once.
     platform.platform()
+    read_authorities()
     # What has been made by now stays, so that no later look for garbage walks it.
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+def read_authorities() -> None:
+    """Read the certificates of all authorities, which would take half of the time that is left for the start.
+
+    JupyterLab's extension manager makes a client with them when it begins. The first who asks for such a context gets
+    the one that is made here, and everybody after that their own.
+    """
+    with suppress(Exception):
+        # By name: not every image has them.
+        ssl: Any = importlib.import_module("ssl")
+        certifi: Any = importlib.import_module("certifi")
+        make, known = ssl.create_default_context, os.environ.get("SSL_CERT_FILE") or certifi.where()
+        context = make(cafile=known)
+
+        def made(purpose: object = ssl.Purpose.SERVER_AUTH, **sources: object) -> object:
+            if purpose is ssl.Purpose.SERVER_AUTH and sources == {"cafile": known}:
+                ssl.create_default_context = make
+                return context
+            return make(purpose, **sources)
+
+        ssl.create_default_context = made
 
 
 def _import(name: str) -> None:

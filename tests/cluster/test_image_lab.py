@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
@@ -157,6 +158,23 @@ async def test_in_a_home_that_is_fine_there_is_nothing_to_say(labs: dict[str, La
         await lab.run("ls -A ~/.lab* 2>/dev/null; tr '\\0' '\\n' < /proc/1/environ | grep ^HOME")
         == "HOME=/home/ada\n"
     )
+
+
+async def test_scripts_are_sent_compressed_to_who_reads_that(labs: dict[str, Lab]) -> None:
+    lab = labs["fine"]
+    script = re.search(r'src="(/static/lab/main[^"]+)"', await lab.ask("GET", "/lab"))
+    assert script
+    said = {}
+    for asked in ("gzip, deflate, br", "identity"):
+        async with aiohttp.request("GET", lab.url + script[1], headers={"Accept-Encoding": asked}) as answer:
+            fields = {name: answer.headers.get(name) for name in ("Content-Encoding", "Content-Type", "Vary")}
+            said[asked] = fields, answer.content_length, await answer.text()
+    (packed, packed_length, unpacked), (plain, length, content) = said.values()
+    assert unpacked == content
+    assert packed_length < length / 3
+    same = {"Content-Type": "application/javascript", "Vary": "Accept-Encoding"}
+    assert packed == {"Content-Encoding": "gzip", **same}
+    assert plain == {"Content-Encoding": None, **same}
 
 
 async def test_in_a_full_home_people_read_it_and_can_delete_something(labs: dict[str, Lab]) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
 import pytest
-from kubernetes_asyncio.client import V1Pod
+from kubernetes_asyncio.client import SchedulingV1Api, V1Pod
 
 from devcluster.settings import Settings
 from jhkube.checks import cluster as checks
@@ -92,15 +93,40 @@ class Form:
 
 EXTRA = """
 c.GitHubOrgAuthenticator.auth_refresh_age = 5
+# A hub that begins waits so long for the server of a pod that has not heard of its start.
+c.JHKubeSpawner.http_timeout = 10
 c.JHKubeSpawner.profile_list = [
     {"display_name": "Gone", "slug": "gone", "kubespawner_override": {"image": "REGISTRY/lab:w_2025_07"}}
 ]
 
-def slowly(spawner):
+def prepared(spawner):
     if spawner.name == "slow":
         spawner.init_containers = [{"name": "slow", "image": "REGISTRY/tiny:1.0", "command": ["sleep", "8"]}]
+    if spawner.name == "seated":
+        spawner.extra_resource_guarantees = spawner.extra_resource_limits = {"SEAT": "1"}
+        spawner.start_ahead_priority_class = "GIVES_WAY"
 
-c.JHKubeSpawner.pre_spawn_hook = slowly
+c.JHKubeSpawner.pre_spawn_hook = prepared
+
+import asyncio
+import functools
+
+from jhkube.spawner import JHKubeSpawner
+from jhkube.spawner_waiting import Made
+
+class Dropping(JHKubeSpawner):
+    async def _becomes_waiting(self, pod):
+        try:
+            return await super()._becomes_waiting(pod)
+        except Made:
+            drop = functools.partial(self.keeper.drop, self.user.name, "Logout")
+            if self.name == "dropped":
+                drop()
+            if self.name == "dropped-next":
+                asyncio.get_running_loop().call_soon(drop)
+            raise
+
+c.JupyterHub.spawner_class = Dropping
 """
 
 SIZES = [
@@ -110,11 +136,25 @@ SIZES = [
 """Many of them fit on the node."""
 
 
+SEAT = "jhkube.test/seat"
+"""Something of which the node has as many as a test says, and which nothing else asks for."""
+
+
 @pytest.fixture(scope="module")
-async def ahead_hub(new_hub, cluster) -> Hub:
+async def gives_way(cluster) -> AsyncIterator[str]:
+    """A class below that of pods that ask for none."""
+    scheduling = SchedulingV1Api(cluster.core.api_client)
+    name = f"waiting-{secrets.token_hex(3)}"
+    await scheduling.create_priority_class({"metadata": {"name": name}, "value": -5})
+    yield name
+    await scheduling.delete_priority_class(name)
+
+
+@pytest.fixture(scope="module")
+async def ahead_hub(new_hub, cluster, gives_way) -> Hub:
     return await new_hub(
         "ahead",
-        EXTRA.replace("REGISTRY", cluster.registry),
+        EXTRA.replace("REGISTRY", cluster.registry).replace("SEAT", SEAT).replace("GIVES_WAY", gives_way),
         JHKUBE_START_AHEAD="form-and-changes",
         JHKUBE_START_AHEAD_LIMIT="20",
         JHKUBE_START_AHEAD_SECONDS="600",
@@ -128,6 +168,24 @@ async def form(ahead_hub, someone, cluster) -> Callable[[str], Awaitable[Form]]:
         return Form(await someone(hub, name), cluster)
 
     return opened
+
+
+PREPARED = """
+import sys
+sys.path.insert(0, "/etc/jhkube-ahead")
+import waiting
+waiting.preload()
+from jsonschema import SchemaError
+from jupyterlab_server.settings_utils import Validator, get_settings
+from jupyterlab.commands import get_app_dir
+known = set(Validator._right)
+get_settings(get_app_dir() + "/settings", get_app_dir() + "/schemas", "")
+print(len(known) > 50, Validator._right == known)
+try:
+    Validator.check_schema({"type": "none"})
+except SchemaError:
+    print("refused")
+"""
 
 
 @pytest.mark.hub_versions
@@ -150,6 +208,9 @@ async def test_a_start_of_the_preselected_choice_takes_the_pod_that_waits(form, 
     environment = {each.name for each in pod.spec.containers[0].env}
     assert "JUPYTERHUB_API_TOKEN" not in environment
     assert await in_pod(guest.cluster.namespace, pod.metadata.name, "id -un") == "guest-01\n"
+    # The schemas of JupyterLab's settings were checked while the pod waited.
+    prepared = await in_pod(guest.cluster.namespace, pod.metadata.name, f"python3 -c '{PREPARED}'")
+    assert prepared == "True True\nrefused\n"
     # What the hub has shown to the pod is taken out of it.
     async with asyncio.timeout(LONG):
         while await in_pod(guest.cluster.namespace, pod.metadata.name, "cat /etc/jhkube-ahead/key"):
@@ -215,25 +276,104 @@ async def test_two_tabs_have_one_pod(form):
     await guest.answers()
 
 
-async def test_a_neighbour_that_knocks_learns_nothing_and_the_start_still_takes_the_pod(form):
-    guest = await form("guest-06")
-    await guest.open()
-    waiting = await guest.listening()
-    url = f"http://{waiting.status.pod_ip}:8888"
+KNOCKS = r"""
+import http.client, json, sys
+said = []
+for method, path, key, length in json.loads(sys.argv[2]):
+    try:
+        connection = http.client.HTTPConnection(sys.argv[1], 8888, timeout=60)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        connection.request(method, path, json.dumps({"A": "x" * length}) if length else None, headers)
+        answer = connection.getresponse()
+        said.append(f"{answer.status} {answer.read().decode()}")
+    except OSError as error:
+        # Who has more to say when they are refused may find the connection broken.
+        said.append("503 ")
+print(*said, sep="\n")
+"""
+
+
+async def test_a_neighbour_that_knocks_learns_nothing_and_the_start_still_takes_the_pod(form, cluster):
+    guest, neighbour = await form("guest-06"), await form("guest-05")
+    await asyncio.gather(guest.open(), neighbour.open())
+    waiting, other = await asyncio.gather(guest.listening(), neighbour.listening())
+
+    async def key_of(pod: V1Pod) -> str:
+        secret = await cluster.core.read_namespaced_secret(f"{pod.metadata.name}.jhkube", cluster.namespace)
+        return base64.b64decode(secret.data["ahead-key"]).decode()
+
+    async def knock(*knocks: tuple[str, str, str, int]) -> str:
+        words = f"python3 -c '{KNOCKS}' {waiting.status.pod_ip} '{json.dumps(knocks)}'"
+        return await in_pod(cluster.namespace, other.metadata.name, words)
+
+    key, theirs = await asyncio.gather(key_of(waiting), key_of(other))
+    assert len(key) == len(theirs) == 64
     knocks = [
-        ("GET", "/", {}),
-        ("GET", "/user/guest-06/api", {}),
-        ("POST", "/jhkube/handover", {"json": {"A": "b"}}),
-        ("POST", "/jhkube/handover", {"json": {}, "headers": {"Authorization": f"Bearer {secrets.token_hex(32)}"}}),
+        ("GET", "/", "", 0),
+        ("GET", "/user/guest-06/api", "", 0),
+        ("POST", "/jhkube/handover", "", 1),
+        ("POST", "/jhkube/handover", secrets.token_hex(32), 1),
+        ("POST", "/jhkube/handover", theirs, 1),
+        # Even from the hub it would be too much.
+        ("POST", "/jhkube/handover", key, 300_000),
     ]
-    async with aiohttp.ClientSession() as session:
-        for method, path, more in knocks:
-            async with session.request(method, url + path, **more) as answer:
-                assert (answer.status, await answer.read()) == (503, b"")
+    assert await knock(*knocks) == "503 \n" * len(knocks)
     await guest.person.started()
     (pod,) = await guest.pods()
     assert pod.metadata.uid == waiting.metadata.uid
     await guest.answers()
+    # The same secret again is as good as none: the server asks for its own.
+    assert (await knock(("POST", "/jhkube/handover", key, 1))).split()[0] in ("403", "404")
+    await guest.answers()
+
+
+@pytest.mark.parametrize("server", ["dropped", "dropped-next"])
+async def test_a_pod_that_is_dropped_while_it_is_made_is_removed(form, ahead_hub, server):
+    guest = await form("guest-03")
+    await guest.open(server)
+    pod = rf"Removed pod {guest.cluster.namespace}/jupyter-guest-03--{server}--[0-9a-f]{{8}} "
+    async with asyncio.timeout(LONG):
+        while not re.search(pod, ahead_hub.log):
+            await asyncio.sleep(0.1)
+    assert await guest.until(lambda pods: not pods) == []
+
+
+@pytest.fixture
+async def seat(cluster) -> AsyncIterator[None]:
+    """The cluster's first node has one seat."""
+    name = (await cluster.core.list_node()).items[0].metadata.name
+    paths = [f"/status/{which}/{SEAT.replace('/', '~1')}" for which in ("capacity", "allocatable")]
+    await cluster.core.patch_node_status(name, [{"op": "add", "path": path, "value": "1"} for path in paths])
+    yield
+    await cluster.core.patch_node_status(name, [{"op": "remove", "path": path} for path in paths])
+
+
+async def test_a_pod_that_is_preempted_while_it_waits_loses_no_start(form, ahead_hub, cluster, gives_way, seat):
+    guest = await form("guest-04")
+    await guest.open("seated")
+    waiting = await guest.listening()
+    assert (waiting.spec.priority_class_name, waiting.spec.priority) == (gives_way, -5)
+    container = {
+        "name": "sits",
+        "image": f"{cluster.registry}/tiny:1.0",
+        "command": ["sleep", "600"],
+        "resources": {"limits": {SEAT: "1"}},
+    }
+    body = {"metadata": {"name": "sits"}, "spec": {"containers": [container], "terminationGracePeriodSeconds": 0}}
+    await cluster.core.create_namespaced_pod(cluster.namespace, body)
+    try:
+        assert await guest.until(lambda pods: not pods) == []
+        async with asyncio.timeout(LONG):
+            while not (await cluster.core.read_namespaced_pod("sits", cluster.namespace)).spec.node_name:
+                await asyncio.sleep(0.1)
+    finally:
+        await cluster.core.delete_namespaced_pod("sits", cluster.namespace, grace_period_seconds=0)
+    # The start is an ordinary one, and has the servers' priority.
+    await guest.person.started("seated")
+    (pod,) = await guest.pods()
+    assert (pod.metadata.name, pod.spec.priority) == ("jupyter-guest-04--seated", 0)
+    assert "does not become a server: " in ahead_hub.log
+    await guest.answers("seated")
 
 
 async def test_a_hub_that_restarts_removes_what_it_cannot_hand_over(form, ahead_hub):
@@ -249,18 +389,13 @@ async def test_a_hub_that_restarts_removes_what_it_cannot_hand_over(form, ahead_
 
 async def test_a_hub_that_is_killed_at_the_handing_over_loses_no_pod(form, ahead_hub):
     guest = await form("guest-08")
-    await guest.open()
-    waiting = await guest.listening()
-    await guest.person.start()
+    await guest.open("slow")
+    await guest.until(bool)
+    await guest.person.start("slow")
+    # The pod is taken, and its init container keeps it from hearing of the start.
     await guest.until(lambda pods: pods[0].metadata.labels["jhkube/ahead"] == "taken")
     await ahead_hub.kill()
     await ahead_hub.start()
-    server = await guest.person.server()
-    if server is not None and server["ready"]:
-        (pod,) = await guest.pods()
-        assert pod.metadata.uid == waiting.metadata.uid
-        await guest.answers()
-        await guest.person.stop()
     assert await guest.until(lambda pods: not pods) == []
     # A hub that is killed later finds the server whose pod has waited.
     await guest.open()

@@ -7,15 +7,18 @@ import os
 import secrets
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import certifi
 import pytest
 
-from jhkube.ahead.waiting import LONGEST_BODY, LONGEST_HEAD, PATH
+from jhkube.ahead.waiting import LONGEST_BODY, LONGEST_HEAD, PATH, read_authorities
 from tests.ports import free_port
 
 KEY = secrets.token_hex(32)
@@ -169,6 +172,29 @@ def test_a_key_that_was_used_is_not_waited_with_again(tmp_path):
     pod.program("jupyterhub-singleuser", SERVER)
     process = pod.wait("jupyterhub-singleuser")
     assert (process.communicate(timeout=60), process.returncode) == (("", ""), 0)
+
+
+def test_the_certificates_of_authorities_are_read_once_for_the_first_who_asks(monkeypatch):
+    make, made = ssl.create_default_context, []
+
+    def counted(*purpose: Any, **sources: Any) -> ssl.SSLContext:
+        made.append(sources)
+        return make(*purpose, **sources)
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    known = {"cafile": certifi.where()}
+    read_authorities()
+    assert made == [known]
+    other = ssl.create_default_context()
+    assert made == [known, {}]
+    first = ssl.create_default_context(**known)
+    assert made == [known, {}]
+    assert first is not other
+    assert (first.verify_mode, first.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert len(first.get_ca_certs()) > 50
+    assert ssl.create_default_context(**known) is not first
+    assert ssl.create_default_context is counted
 
 
 def test_after_its_time_it_ends_as_if_it_were_done(pod):
