@@ -46,6 +46,8 @@ if settings["myServers.enabled"]:
     c.JHKubeSpawner.keep_failed_logs = True
     # People attach the secrets that they have made there.
     c.JHKubeSpawner.own_secrets = settings["myServers.secrets"]
+    # The same for disks.
+    c.JHKubeSpawner.own_disks = settings["myServers.ownDisks"] > 0
 
     # Who may use it. Where a role `user` of the operator's says that, it cannot be defined a second time.
     if settings["myServers.everybody"]:

@@ -217,6 +217,8 @@ def hub_facts(hub: ConfiguredHub) -> HubFacts:
         marks_ready=spawner.mark_ready_images,
         keeps_logs=spawner.keep_failed_logs,
         own_secrets=spawner.own_secrets,
+        mounts_own_disks=spawner.own_disks,
+        reads_pod_defaults=spawner.pod_defaults != "off",
         runs_my_servers=bool(commands),
         makes_own_disks=any(each.get("environment", {}).get(OWN_DISKS, "0") != "0" for each in commands),
         starts_ahead=spawner.start_ahead != "off",

@@ -235,6 +235,7 @@ BY_FACT = {
     "internalSsl": {"internal_ssl": True},
     "failedLogs": {"keeps_logs": True},
     "ownSecrets": {"own_secrets": True},
+    "podDefaults": {"reads_pod_defaults": True},
     "imageMarks": {"marks_ready": True},
     "registryAccount": {"pull_secret": "labs/registry-account"},
 }

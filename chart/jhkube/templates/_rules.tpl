@@ -47,6 +47,11 @@ ownSecrets:
     - apiGroups: [""]
       resources: [configmaps]
       verbs: [get, delete]
+podDefaults:
+  pods:
+    - apiGroups: [kubeflow.org]
+      resources: [poddefaults]
+      verbs: [list]
 imageMarks:
   cluster:
     - apiGroups: [""]

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -257,8 +258,29 @@ class KubeflowHandler(GatewayMixin, DoorHandler):
         if any(each["name"] == notebook.name for each in servers):
             raise Refusal(HTTPStatus.CONFLICT, f"You have a notebook “{notebook.name}” already. Choose another name.")
         options = user_options(notebook, await caller.do("options"))
-        await caller.do("put_server", {"name": notebook.name}, body={"options": options})
+        if notebook.volumes:
+            # Before a disk is made for a notebook that cannot be.
+            await self._actions.check_options(caller.person, options)
+        made: list[str] = []
+        try:
+            for volume in notebook.new_volumes:
+                made.append((await caller.do("make_claim", body=volume.new))["name"])
+            more = [volume.option(claim) for volume, claim in zip(notebook.new_volumes, made, strict=True)]
+            if more:
+                options["disks"] = [*options.get("disks", ()), *more]
+            await caller.do("put_server", {"name": notebook.name}, body={"options": options})
+        except Refusal as refusal:
+            # Nobody knows what a hub or a cluster has done that did not answer.
+            if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                await self._take_back(caller, made)
+            raise
         return {"message": "Notebook created successfully."}
+
+    async def _take_back(self, caller: Caller, claims: Sequence[str]) -> None:
+        """Delete the disks that were made for a notebook that is refused."""
+        for name in claims:
+            with suppress(Refusal):
+                await caller.do("remove_claim", {"name": name})
 
     async def _view(self, caller: Caller, request: Request) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Return a server, and the sizes."""
