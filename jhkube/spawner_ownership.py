@@ -272,6 +272,22 @@ class OwningSpawner(ChoosingSpawner):
                 " administrator of the cluster for a Role that allows it."
             )
 
+    async def lost_rights(self, auth_state: Mapping[str, Any]) -> str:
+        """Return the rights in the cluster that the person needs for a server and has no more; empty for none.
+
+        Raises
+        ------
+        ApiException
+            Where the API server does not say.
+        """
+        try:
+            account = cluster_account(self, auth_state)
+        except NoClusterAccount:
+            # Their next start says it.
+            return ""
+        lacking = await lacking_rights(account, self.namespace, STARTS) if account else []
+        return " and ".join(each.words for each in lacking)
+
     async def _check_namespace(self) -> None:
         """Refuse a namespace that was made for somebody else; have a new one say whose it is."""
         subject = self._subject(self.user_namespace_template)

@@ -34,6 +34,7 @@ if settings["myServers.enabled"]:
                 OWN_DISKS: str(settings["myServers.ownDisks"]),
                 "JHKUBE_MY_SERVERS_KUBEFLOW": str(settings["myServers.kubeflow"]).lower(),
                 "JHKUBE_MY_SERVERS_RENKU_FORGE": settings["myServers.renkuForge"],
+                "JHKUBE_GUESTS": str(settings["guests.enabled"]).lower(),
                 "JHKUBE_HOME_SIZE": settings["home.size"],
                 "JHKUBE_LOG_FORMAT": settings["log.format"],
             },
