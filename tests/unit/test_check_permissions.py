@@ -35,6 +35,7 @@ def test_nothing_is_asked_for_twice():
         ({"marks_ready": True}, {(verb, "nodes", None) for verb in ("list", "watch")}),
         ({"keeps_logs": True}, {("get", "pods/log", "labs")}),
         ({"own_secrets": True}, {("get", "configmaps", "labs"), ("delete", "configmaps", "labs")}),
+        ({"reads_pod_defaults": True}, {("list", "poddefaults", "labs")}),
         ({"runs_my_servers": True}, {("get", "pods/log", "labs"), ("list", "storageclasses", None)}),
         ({"reviews_rights": True}, {("create", "subjectaccessreviews", None)}),
         ({"quotas": True}, {(verb, "resourcequotas", "labs") for verb in ("create", "update", "delete")}),
@@ -43,6 +44,12 @@ def test_nothing_is_asked_for_twice():
 def test_what_is_configured_needs_more(facts, more):
     assert more <= allowed(**facts)
     assert not more & allowed()
+
+
+def test_a_hub_without_homes_on_claims_lists_claims_if_people_mount_their_disks():
+    listing = ("list", "persistentvolumeclaims", "labs")
+    assert listing in allowed(own_claims=False, mounts_own_disks=True)
+    assert listing not in allowed(own_claims=False)
 
 
 def test_a_pod_that_is_made_in_advance_is_given_to_its_server_with_a_patch():
