@@ -11,6 +11,7 @@ from kubernetes_asyncio.client.models import V1Container, V1VolumeMount
 from jhkube.options_form.choice import available_for, chosen, nearest_choice
 from jhkube.options_form.disks import read_disks
 from jhkube.options_form.form import options_from_form, render
+from jhkube.options_form.links import check_link
 from jhkube.options_form.option_values import OptionError
 from jhkube.own_disks import OwnDisk
 from jhkube.pod.mounts import own_disk_parts
@@ -104,6 +105,11 @@ def test_the_form_has_a_box_for_each_disk_and_keeps_its_place() -> None:
     sent = options_from_form({"profile": ["lab"], "disks": ["", "claim-ada:~/old"]})
     assert chosen(sent, AVAILABLE).disks == (OwnDisk("claim-ada", "~/old"),)
     assert 'name="disks"' not in render(available_for((), None, ()), None, now=0.0)
+
+
+def test_a_link_starts_no_server_with_a_disk() -> None:
+    with pytest.raises(OptionError, match="your disk claim-ada"):
+        check_link(chosen({"disks": ["claim-ada"]}, AVAILABLE), AVAILABLE)
 
 
 def test_a_disk_is_a_volume_and_a_mount() -> None:
