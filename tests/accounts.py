@@ -19,7 +19,7 @@ from devcluster.settings import Settings
 
 CHART = Path(__file__).parents[1] / "chart"
 OWN = CHART / "jhkube"
-CLUSTER_WIDE = ("ClusterRole", "ClusterRoleBinding", "PriorityClass", "CustomResourceDefinition")
+CLUSTER_WIDE = ("ClusterRole", "ClusterRoleBinding", "PriorityClass")
 
 
 def run_helm(*words: str | Path, values: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
