@@ -161,9 +161,7 @@ async def hub(
     binding = {**role, "kind": "ClusterRoleBinding", "roleRef": named, "subjects": [subject]}
     del binding["rules"]
     chart = rendered(namespace, features("userNamespaces", "growingHomes", "rightsReviews", "podDefaults"))
-    extra = (
-        f"c.KubeSpawner.user_namespace_template = '{namespace}-{{username}}'\nc.Authenticator.auth_refresh_age = 2\n"
-    )
+    extra = f"c.KubeSpawner.user_namespace_template = '{namespace}-{{username}}'"
     async with applied([*chart, role, binding]), defined(cluster.core.api_client):
         kubeconfig = await kubeconfig_of(cluster.core, "hub", namespace, tmp_path_factory.mktemp("own"))
         made = await new_hub(
@@ -187,6 +185,7 @@ async def hub(
             JHKUBE_MY_SERVERS_OWN_DISKS="1",
             JHKUBE_POD_DEFAULTS="all",
             JHKUBE_STOP_SERVERS_OF_LEAVERS="true",
+            JHKUBE_AUTH_REFRESH_AGE="2",
         )
         made.trusted = ssl.create_default_context(cafile=str(server.certificate))
         yield made, namespace
