@@ -11,10 +11,11 @@ from typing import Any
 
 from kubernetes_asyncio.client import ApiException, V1Pod, V1ResourceQuota, V1Secret
 from kubespawner.clients import shared_client
+from kubespawner.slugs import is_valid_label, safe_slug
 
 from jhkube.cluster_accounts import ClusterAccount, Right, access_review, is_allowed
 from jhkube.identity import made_for
-from jhkube.kube import API_ERRORS, FORBIDDEN, NOT_FOUND, plain_answer
+from jhkube.kube import API_ERRORS, FORBIDDEN, NOT_FOUND, plain_answer, plain_items
 from jhkube.pod.own_secrets import list_name, object_name, secrets_in
 from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
 from jhkube.pod.volume_claims import ClaimAction, ClaimPlan, claim_action, owner_patch
@@ -30,7 +31,9 @@ __all__ = [
     "grow_claim",
     "lacking_rights",
     "mark_claim",
+    "own_disks",
     "owner_of_namespace",
+    "pod_defaults",
     "read_claim",
     "read_list_of_secrets",
     "remove_quota",
@@ -221,6 +224,46 @@ async def read_claim(api: Any, namespace: str, name: str) -> dict[str, Any] | No
             raise
         return None
     return dict(json.loads(answer))
+
+
+async def own_disks(api: Any, namespace: str, user: str, subject: str, timeout: float) -> tuple[str, ...]:
+    """Return the names of the claims in a namespace that are a person's and are not being deleted.
+
+    Parameters
+    ----------
+    user
+        The hub's name of the person: their claims have it as a label.
+    subject
+        The provider's immutable id of them, which a claim has to have.
+    timeout
+        How long to wait for the API server, in seconds.
+    """
+    label = f"hub.jupyter.org/username={safe_slug(user, is_valid=is_valid_label)}"
+    async with asyncio.timeout(timeout):
+        claims = await plain_items(api.list_namespaced_persistent_volume_claim, namespace, label_selector=label)
+    theirs = [each["metadata"] for each in claims if made_for(each) == subject]
+    return tuple(sorted(each["name"] for each in theirs if "deletionTimestamp" not in each))
+
+
+async def pod_defaults(namespace: str, timeout: float) -> list[dict[str, Any]]:
+    """Return the PodDefaults of a namespace, sorted by name; none where the cluster has no such resource.
+
+    Parameters
+    ----------
+    timeout
+        How long to wait for the API server, in seconds.
+    """
+    api: Any = shared_client("CustomObjectsApi")
+    async with asyncio.timeout(timeout):
+        try:
+            found = await plain_items(
+                api.list_namespaced_custom_object, "kubeflow.org", "v1alpha1", namespace, "poddefaults"
+            )
+        except ApiException as error:
+            if error.status != NOT_FOUND:
+                raise
+            return []
+    return sorted(found, key=lambda each: str(each["metadata"]["name"]))
 
 
 async def read_list_of_secrets(api: Any, namespace: str, subject: str, timeout: float) -> dict[str, Any] | None:

@@ -23,11 +23,14 @@ from jhkube.objects import (
     set_quota,
 )
 from jhkube.operator_models import ConfigError
+from jhkube.options_form.presets import ClusterPreset
 from jhkube.options_form.profiles import LAB, Available, larger_size
 from jhkube.options_form.sizes import Size
 from jhkube.pod.build import ServerFacts, build_pod
 from jhkube.pod.home import HomeKind
 from jhkube.pod.limits import QUOTA_NAME, is_gpu, resource_quota
+from jhkube.pod.parts import ChoiceConflict
+from jhkube.pod.pod_defaults import with_pod_defaults
 from jhkube.pod.secret import quiet_secret, secret_manifest
 from jhkube.pod.volume_claims import ClaimAction
 from jhkube.spawner_leases import LeasingSpawner
@@ -197,12 +200,16 @@ class JHKubeSpawner(UnsavedMixin, LeasingSpawner):
     async def _built_manifest(self) -> V1Pod:
         try:
             pod: V1Pod = await super().get_pod_manifest()
-            if self._identity is None:
-                if self._choice is not None and self._choice.repository is not None:
-                    raise StartRefused(NO_CLONE)
+            if self._identity is not None:
+                build_pod(pod, self.pod_settings(), self._identity, self._facts(), claim_name=self.pvc_name)
+            elif self._choice is not None and self._choice.repository is not None:
+                raise StartRefused(NO_CLONE)
+            else:
                 self._pod_log.warning("no identity in auth_state, so the pod is KubeSpawner's own")
-                return pod
-            return build_pod(pod, self.pod_settings(), self._identity, self._facts(), claim_name=self.pvc_name)
+            presets = self._choice.presets if self._choice is not None else ()
+            return with_pod_defaults(pod, [each.content for each in presets if isinstance(each, ClusterPreset)])
+        except ChoiceConflict as error:
+            raise StartRefused(str(error)) from None
         except UNMAKEABLE:
             if self.pod_start is None:
                 raise
@@ -223,6 +230,7 @@ class JHKubeSpawner(UnsavedMixin, LeasingSpawner):
             hub_groups=groups,
             repository=choice.repository,
             secrets=choice.secrets,
+            disks=choice.disks,
             warning=choice.warning,
         )
 

@@ -269,6 +269,42 @@ class SpawnerConfig(AheadConfig, HomeConfig, HubsConfig, RepositoryConfig):
         """,
     ).tag(config=True)
 
+    own_disks = Bool(
+        False,
+        help="""
+        Whether people can mount disks of their own in a server: PersistentVolumeClaims that belong to them, such as
+        those that they have made in the service *My servers*. A disk is at the path that they choose, by default
+        `/disks/NAME`. The hub's account needs `list` on `persistentvolumeclaims`. See [the guide to My
+        servers](../howto/my-servers.md).
+
+        For example::
+
+            c.JHKubeSpawner.own_disks = True
+        """,
+    ).tag(config=True)
+
+    pod_defaults = Enum(
+        ["off", "safe", "all"],
+        default_value="off",
+        help="""
+        Whether people can choose the PodDefaults of Kubeflow (`kubeflow.org/v1alpha1`) that are in the namespace of
+        their servers. They are check boxes on the form, as presets are, and `configurations` of [Kubeflow's
+        API](../howto/kubeflow-api.md). With `cluster_accounts`, people see them if the cluster lets them `get`
+        PodDefaults there. The hub's account needs `list` on `poddefaults`.
+
+        `safe`: those that set variables, labels, annotations and tolerations, and mount ConfigMaps and empty volumes.
+
+        `all`: those too that name Secrets and claims. It needs `cluster_accounts`: whoever may create pods in a
+        namespace can use all Secrets of it anyway.
+
+        PodDefaults with containers, commands or service accounts are never offered.
+
+        For example::
+
+            c.JHKubeSpawner.pod_defaults = "safe"
+        """,
+    ).tag(config=True)
+
     presets: Any = List(
         help="""
         Check boxes on the form. Each one adds `environment`, `volumes` with `volume_mounts`, `labels` or
@@ -345,6 +381,11 @@ class SpawnerConfig(AheadConfig, HomeConfig, HubsConfig, RepositoryConfig):
             raise ConfigError(f"c.JHKubeSpawner.umask {NO_COMMAND}")
         if self.repository_image and not self.repository_hosts:
             raise ConfigError("c.JHKubeSpawner.repository_image needs repository_hosts: nobody can name a repository")
+        if self.pod_defaults == "all" and not self.cluster_accounts:
+            raise ConfigError(
+                "c.JHKubeSpawner.pod_defaults 'all' needs cluster_accounts: a PodDefault that names a Secret is for"
+                " people who may create pods in their namespace themselves; 'safe' takes the other PodDefaults"
+            )
         if self.cluster_accounts and not getattr(self, "enable_user_namespaces", False):
             raise ConfigError(
                 "c.JHKubeSpawner.cluster_accounts needs enable_user_namespaces: rights are those in the person's own"

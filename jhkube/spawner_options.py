@@ -18,6 +18,7 @@ from jhkube.images.entries import MenuEntry
 from jhkube.images.menu import ImageMenu, NoSuchImage
 from jhkube.options_form import form
 from jhkube.options_form.links import check_link
+from jhkube.options_form.presets import ClusterPreset, Preset
 from jhkube.options_form.profiles import (
     Available,
     Choice,
@@ -164,16 +165,31 @@ class ChoosingSpawner(CountedSpawner):
             groups,
             self.image_menu.offer_for(groups, prefer_named=self.is_guest),
             self.own_sizes(),
-            self._named_ours(self.parsed_presets()),
+            await self._presets_now(),
             [each for each in profiles if each.get("groups") or not self.is_guest],
             repositories=self.parsed_repositories(),
             variables=self._named_ours(self.parsed_variables()),
             secrets=await self.own_secret_names() if self.own_secrets and not self.is_guest else None,
+            disks=await self.own_disk_names() if self.own_disks and not self.is_guest else None,
             is_ready=self._ready_images.has if self._ready_images else lambda image: False,
         )
 
+    async def _presets_now(self) -> tuple[Preset, ...]:
+        """Return the operator's presets, and those of the cluster that have no name of one of them."""
+        ours = tuple(self._named_ours(self.parsed_presets()))
+        names = {each.name for each in ours}
+        return ours + tuple(each for each in await self.cluster_presets() if each.name not in names)
+
+    async def cluster_presets(self) -> tuple[ClusterPreset, ...]:
+        """Return what of the cluster the person may choose as a preset."""
+        return ()
+
     async def own_secret_names(self) -> tuple[str, ...]:
         """Return the names of the secrets that are surely the person's."""
+        return ()
+
+    async def own_disk_names(self) -> tuple[str, ...]:
+        """Return the names of the claims that are surely the person's."""
         return ()
 
     async def _profiles_now(self) -> tuple[dict[str, Any], ...]:

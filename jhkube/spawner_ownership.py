@@ -4,17 +4,30 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from jupyterhub.utils import maybe_future
 from kubernetes_asyncio.client import ApiException, V1PersistentVolumeClaim
 
-from jhkube.cluster_accounts import STARTS, ClusterAccount, NoClusterAccount
+from jhkube.cluster_accounts import STARTS, ClusterAccount, NoClusterAccount, Right
 from jhkube.identity import AUTH_STATE_KEY, SUBJECT_ANNOTATION, UserIdentity, made_for
 from jhkube.kube import API_ERRORS, FORBIDDEN, error_text
-from jhkube.objects import delete_own_secrets, lacking_rights, owner_of_namespace, read_claim, read_list_of_secrets
+from jhkube.objects import (
+    delete_own_secrets,
+    lacking_rights,
+    own_disks,
+    owner_of_namespace,
+    pod_defaults,
+    read_claim,
+    read_list_of_secrets,
+)
+from jhkube.operator_models import ConfigError, read_model
+from jhkube.options_form.presets import ClusterPreset
 from jhkube.pod.own_secrets import secrets_in
+from jhkube.pod.pod_defaults import read_pod_default
 from jhkube.pod.volume_claims import may_delete, names_a_person, refusal
 from jhkube.spawner_options import ChoosingSpawner, StartRefused
 from jhkube.watch.admission import is_momentary
@@ -23,6 +36,13 @@ __all__ = ["OwningSpawner", "cluster_account", "identity_in"]
 
 LIST_PAUSES = (0.2, 0.8)
 """Seconds before a person's list of secrets is asked for again, where the API server is busy and somebody waits."""
+
+
+GET_POD_DEFAULTS: Final = Right("get", "poddefaults", "kubeflow.org")
+"""What a person must be allowed to choose PodDefaults."""
+
+POD_DEFAULTS_KEPT: Final = 10.0
+"""Seconds for which they are taken to be the same."""
 
 
 def cluster_account(spawner: Any, auth_state: Mapping[str, Any]) -> ClusterAccount | None:
@@ -44,6 +64,18 @@ def identity_in(auth_state: Mapping[str, Any]) -> UserIdentity | None:
     return UserIdentity.from_dict(found) if found else None
 
 
+@dataclass(frozen=True, slots=True)
+class KeptPodDefaults:
+    """The PodDefaults that a person may choose, for a while: a page asks for the choices several times."""
+
+    known: tuple[str, str, ClusterAccount | None]
+    """The namespace, the person's immutable id, and who they are to the API server."""
+
+    presets: tuple[ClusterPreset, ...]
+    until: float
+    """By the monotonic clock."""
+
+
 class OwningSpawner(ChoosingSpawner):
     """Compares the claim and the namespace of a person's name with the person, by the provider's immutable id.
 
@@ -55,6 +87,7 @@ class OwningSpawner(ChoosingSpawner):
     _token = ""
     _account: ClusterAccount | NoClusterAccount | None = None
     """Who the person is to the API server, or why nobody knows; None where it is not asked for their rights."""
+    _kept_pod_defaults: KeptPodDefaults | None = None
 
     def _learn(self, auth_state: Mapping[str, Any]) -> None:
         self._identity = identity_in(auth_state)
@@ -117,11 +150,14 @@ class OwningSpawner(ChoosingSpawner):
 
     async def _subject_now(self) -> str:
         """Return the person's immutable id as auth_state has it now; empty where nobody knows it."""
+        identity = identity_in(await self._auth_state_now())
+        return identity.subject if identity else ""
+
+    async def _auth_state_now(self) -> Mapping[str, Any]:
         # Where there is no hub, a person may be no more than a name.
         ask = getattr(self.user, "get_auth_state", dict)
         auth_state = await maybe_future(ask())
-        identity = identity_in(auth_state if isinstance(auth_state, Mapping) else {})
-        return identity.subject if identity else ""
+        return auth_state if isinstance(auth_state, Mapping) else {}
 
     async def own_secret_names(self) -> tuple[str, ...]:
         """Return the names of the secrets that are surely the person's; none while the API server does not tell."""
@@ -141,6 +177,51 @@ class OwningSpawner(ChoosingSpawner):
                 return tuple(each.name for each in secrets_in(found, subject))
         return ()
 
+    async def own_disk_names(self) -> tuple[str, ...]:
+        """Return the names of the claims that are surely the person's; none while the API server does not tell."""
+        subject = await self._subject_now()
+        if not subject:
+            return ()
+        try:
+            return await own_disks(self.api, self.namespace, self.user.name, subject, self.k8s_api_request_timeout)
+        except API_ERRORS as error:
+            self.log.warning("%s: its person's disks are not known: %s", self._log_name, error_text(error))
+            return ()
+
+    async def cluster_presets(self) -> tuple[ClusterPreset, ...]:
+        """Return the PodDefaults that the person may choose; none while the API server does not tell."""
+        if self.pod_defaults == "off" or self.is_guest:
+            return ()
+        auth_state = await self._auth_state_now()
+        identity, kept = identity_in(auth_state), self._kept_pod_defaults
+        try:
+            account = cluster_account(self, auth_state)
+            known = (self.namespace, identity.subject if identity else "", account)
+            if kept is not None and time.monotonic() < kept.until and kept.known == known:
+                return kept.presets
+            lacking = await lacking_rights(account, self.namespace, [GET_POD_DEFAULTS]) if account else []
+            found = [] if lacking else await pod_defaults(self.namespace, self.k8s_api_request_timeout)
+        except NoClusterAccount:
+            return ()
+        except API_ERRORS as error:
+            self.log.warning("%s: no PodDefaults are known: %s", self._log_name, error_text(error))
+            return ()
+        presets = tuple(preset for each in found if (preset := self._pod_default(each)) is not None)
+        until = time.monotonic() + POD_DEFAULTS_KEPT
+        self._kept_pod_defaults = KeptPodDefaults(known, presets, until)
+        return presets
+
+    def _pod_default(self, found: Mapping[str, Any]) -> ClusterPreset | None:
+        """Return a PodDefault as a preset; None, and a line in the log, where it is not one to choose."""
+        name = str(found["metadata"]["name"])
+        try:
+            default = read_pod_default(found, with_secrets=self.pod_defaults == "all")
+            more = {"display_name": default.description, "labels_to_choose": default.labels, "content": default}
+            return read_model(ClusterPreset, "metadata", {"name": name, **more})
+        except ConfigError as error:
+            self.log.info("PodDefault %s/%s is not offered: %s", self.namespace, name, error)
+            return None
+
     async def delete_forever(self) -> None:
         """Delete what is the person's own, together with KubeSpawner's claim, when the person is deleted."""
         try:
@@ -158,10 +239,7 @@ class OwningSpawner(ChoosingSpawner):
         if self.is_guest:
             # A claim that has this name is not theirs: they have none.
             return True
-        # Where there is no hub, a person may be no more than a name.
-        ask = getattr(self.user, "get_auth_state", dict)
-        auth_state = await maybe_future(ask())
-        self._learn(auth_state if isinstance(auth_state, Mapping) else {})
+        self._learn(await self._auth_state_now())
         claim = await read_claim(self.api, self.namespace, pvc_name)
         subject = self._claims_subject
         if claim and not may_delete(claim, subject, known=not subject or self._has_used_claim):
@@ -203,6 +281,22 @@ class OwningSpawner(ChoosingSpawner):
                 f"You ({account.name}) may not {words} in the namespace {self.namespace} of this cluster. Ask an"
                 " administrator of the cluster for a Role that allows it."
             )
+
+    async def lost_rights(self, auth_state: Mapping[str, Any]) -> str:
+        """Return the rights in the cluster that the person needs for a server and has no more; empty for none.
+
+        Raises
+        ------
+        ApiException
+            Where the API server does not say.
+        """
+        try:
+            account = cluster_account(self, auth_state)
+        except NoClusterAccount:
+            # Their next start says it.
+            return ""
+        lacking = await lacking_rights(account, self.namespace, STARTS) if account else []
+        return " and ".join(each.words for each in lacking)
 
     async def _check_namespace(self) -> None:
         """Refuse a namespace that was made for somebody else; have a new one say whose it is."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import ssl
 import subprocess
@@ -151,6 +152,19 @@ class Hub:
             await session.close()
             raise
         return person
+
+    async def guest(self) -> Person:
+        """Press *Continue as a guest*, and return the guest with a token of the hub's."""
+        session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        async with session.get(f"{self.url}/hub/guest-login?next=%2Fhub%2Ftoken") as answer:
+            page = await answer.text()
+        form = re.search(r'<form class="jhkube-guest[^>]*action="([^"]+)".*?value="([^"]+)"', page, re.DOTALL)
+        assert form, page
+        async with session.post(f"{self.url}{form[1]}", data={"_xsrf": form[2]}) as answer:
+            names = set(re.findall(r"guest-[a-z2-7]{20}", await answer.text()))
+        guest = Person(self, names.pop(), session)
+        await guest.take_token()
+        return guest
 
 
 @dataclass

@@ -36,6 +36,9 @@ if settings["spawner.startAhead"] != "off":
     # The form asks what has become of the pod.
     c.JupyterHub.extra_handlers.extend(ahead_handlers())
 
+# Kubeflow's PodDefaults of the servers' namespace, as presets.
+c.JHKubeSpawner.pod_defaults = settings["spawner.podDefaults"]
+
 # Where homes are: a claim for every person, a folder of an NFS export, or a folder of one claim.
 c.JHKubeSpawner.home = settings["home.kind"]
 # Where the chart does not bring homes (`singleuser.storage.type: none`) it has no size of its own either.

@@ -34,6 +34,7 @@ if settings["myServers.enabled"]:
                 OWN_DISKS: str(settings["myServers.ownDisks"]),
                 "JHKUBE_MY_SERVERS_KUBEFLOW": str(settings["myServers.kubeflow"]).lower(),
                 "JHKUBE_MY_SERVERS_RENKU_FORGE": settings["myServers.renkuForge"],
+                "JHKUBE_GUESTS": str(settings["guests.enabled"]).lower(),
                 "JHKUBE_HOME_SIZE": settings["home.size"],
                 "JHKUBE_LOG_FORMAT": settings["log.format"],
             },
@@ -46,6 +47,8 @@ if settings["myServers.enabled"]:
     c.JHKubeSpawner.keep_failed_logs = True
     # People attach the secrets that they have made there.
     c.JHKubeSpawner.own_secrets = settings["myServers.secrets"]
+    # The same for disks.
+    c.JHKubeSpawner.own_disks = settings["myServers.ownDisks"] > 0
 
     # Who may use it. Where a role `user` of the operator's says that, it cannot be defined a second time.
     if settings["myServers.everybody"]:

@@ -220,6 +220,8 @@ def hub_facts(hub: ConfiguredHub) -> HubFacts:
         own_secrets=spawner.own_secrets,
         home_leases=spawner.home_lease,
         home_lease_namespace=spawner.home_lease_namespace,
+        mounts_own_disks=spawner.own_disks,
+        reads_pod_defaults=spawner.pod_defaults != "off",
         runs_my_servers=bool(commands),
         makes_own_disks=any(each.get("environment", {}).get(OWN_DISKS, "0") != "0" for each in commands),
         starts_ahead=spawner.start_ahead != "off",

@@ -69,6 +69,11 @@ class HubFacts:
 
     home_lease_namespace: str = ""
     """Where the Leases of homes are (`home_lease_namespace`); empty for where the pods run."""
+    mounts_own_disks: bool = False
+    """Whether people can mount disks of their own (`own_disks`)."""
+
+    reads_pod_defaults: bool = False
+    """Whether people can choose Kubeflow's PodDefaults (`pod_defaults`)."""
 
     runs_my_servers: bool = False
     """Whether the hub runs the service "My servers", which then has the hub's account (`JHKUBE_MY_SERVERS`)."""
@@ -361,6 +366,12 @@ def _table(facts: HubFacts) -> Iterator[Permission]:
         yield from each("configmaps", {"get": attaches}, needed=False)
         deletes = "delete the list of the secrets of a person who is deleted; without it the secrets stay"
         yield from each("configmaps", {"delete": deletes}, needed=False)
+    if facts.mounts_own_disks and not facts.own_claims:
+        knows = "know which disks a person has, to mount them in a server; without it none can be mounted"
+        yield from each("persistentvolumeclaims", {"list": knows}, needed=False)
+    if facts.reads_pod_defaults:
+        offers = "offer Kubeflow's PodDefaults; without it none is (pod_defaults)"
+        yield Permission("list", "poddefaults", where, offers, group="kubeflow.org", needed=False)
     if facts.marks_ready:
         for verb in ("list", "watch"):
             yield Permission(

@@ -37,7 +37,7 @@ LAST_NUMBER = 2**31 - 1
 PLACEHOLDER = 65533
 """A uid that is no person's, for who wants to see the rest of the manifest."""
 
-LISTS = ("presets", "secrets")
+LISTS = ("presets", "secrets", "disks")
 """Options that may be given more than once."""
 
 OBJECTS = ("environment",)

@@ -130,6 +130,7 @@ Provider = Annotated[
     Spelling("github, cilogon, oidc, or other for an authenticator that is configured elsewhere"),
 ]
 GitAccess = Annotated[Literal["none", "public", "all"], Spelling("none, public or all")]
+PodDefaults = Annotated[Literal["off", "safe", "all"], Spelling("off, safe or all")]
 StartAhead = Annotated[Literal["off", "form", "form-and-changes"], Spelling("off, form or form-and-changes")]
 AheadSeconds = Annotated[
     int, Field(ge=10, le=3600), Spelling("a whole number of seconds from 10 to 3600", json.loads)
@@ -311,6 +312,11 @@ class Spawner(Section):
         "JHKUBE_ENVIRONMENT_NAMES",
         [],
         "environment variables that people may set, as JHKubeSpawner.environment_names takes them",
+    )
+    pod_defaults: PodDefaults = setting(
+        "JHKUBE_POD_DEFAULTS",
+        "off",
+        "whether people can choose Kubeflow's PodDefaults: off; safe: without Secrets and claims; or all",
     )
     start_ahead: StartAhead = setting(
         "JHKUBE_START_AHEAD",

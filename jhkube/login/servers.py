@@ -43,7 +43,23 @@ class RunningServers:
         """
         for name, spawner in list(user.spawners.items()):
             if spawner.ready:
-                self._begin(self._stop(user, name, handler))
+                self._begin(self._stop(user, name, handler, "is no longer allowed on this hub"))
+
+    def check_rights(self, user: Any, auth_state: Mapping[str, Any], handler: Any, *, stops: bool) -> None:
+        """Look in the background whether the person may still make in the cluster what their servers are made of.
+
+        Parameters
+        ----------
+        user, handler
+            As `stop_leavers` takes them.
+        auth_state
+            What is known of the person now.
+        stops
+            Whether a server is stopped whose person may not; else it goes on, and the log says so.
+        """
+        for name, spawner in list(user.spawners.items()):
+            if spawner.ready and hasattr(spawner, "lost_rights"):
+                self._begin(self._check_rights(user, name, auth_state, handler, stops=stops))
 
     async def end(self, hub: Any, user: Any, spawner: Any, why: str = "was made for somebody else") -> None:
         """Stop a server, and return when it has ended or cannot be.
@@ -80,11 +96,23 @@ class RunningServers:
             POD_TOKEN_UPDATES.labels("failed").inc()
             self._log.warning("%s keeps its old token: %s: %s", spawner._log_name, type(error).__name__, error)
 
-    async def _stop(self, user: Any, name: str, handler: Any) -> None:
+    async def _check_rights(
+        self, user: Any, name: str, auth_state: Mapping[str, Any], handler: Any, *, stops: bool
+    ) -> None:
+        spawner = user.spawners[name]
+        try:
+            lost = await spawner.lost_rights(auth_state)
+        except Exception as error:
+            self._log.warning("%s goes on, its person's rights are not known: %s", spawner._log_name, error)
+            return
+        if lost and stops:
+            await self._stop(user, name, handler, f"may not {lost} in the cluster any more")
+        elif lost:
+            self._log.warning("%s goes on, but %s may not %s any more", spawner._log_name, user.name, lost)
+
+    async def _stop(self, user: Any, name: str, handler: Any, why: str) -> None:
         where = user.spawners[name]._log_name
-        self._log.warning(
-            "%s is stopped: %s is no longer allowed on this hub (stop_servers_of_leavers)", where, user.name
-        )
+        self._log.warning("%s is stopped: %s %s (stop_servers_of_leavers)", where, user.name, why)
         try:
             # The handler's way takes the route out of the proxy, too.
             await (user.stop(name) if handler is None else handler.stop_single_user(user, name))

@@ -203,6 +203,8 @@ class Sessions:
             model["auth_state"][KNOWN_KEY] = auth_state.get(KNOWN_KEY, int(time.time()))
         else:
             stamp(model["auth_state"], auth_state)
+        stops = self._limits.stop_servers_of_leavers
+        self._servers.check_rights(user, model["auth_state"], handler, stops=stops)
         is_known = _is_known(user, auth_state, model)
         self._count("unchanged" if is_known else "changed")
         return True if is_known and model["auth_state"] == auth_state else model

@@ -170,7 +170,8 @@ class LoginTraits(HasTraits):
         config=True,
         help="""
         Whether to stop the servers of people whose session ends because they are no longer allowed, because they are
-        denied, or because their token was revoked. Homes stay. By default servers continue until somebody or [a
+        denied, or because their token was revoked. With `cluster_accounts` also those of people who may no longer
+        create pods or claims in their namespace. Homes stay. By default servers continue until somebody or [a
         culler](../howto/idle-culler.md) stops them.
 
         The hub checks this when the person or their server next talks to it, after `auth_refresh_age`. JupyterLab

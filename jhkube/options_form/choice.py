@@ -10,8 +10,10 @@ from jhkube.images.entries import MenuEntry
 from jhkube.images.image_name import is_image
 from jhkube.images.offers import Offer
 from jhkube.images.tags import TagKind
+from jhkube.own_disks import OwnDisk
 from jhkube.repository import Repository
 
+from .disks import kept_disks, read_disks
 from .environment import Variable, kept_environment, read_environment, variables_for
 from .option_values import OptionError, flag_value, listed, profile_values, question, shown, text_value, there_are
 from .own_secrets import kept_secrets, read_secrets
@@ -37,7 +39,7 @@ LAB: Final = "lab"
 KEYS: Final = (
     *("profile", "image", "size", "presets"),
     *REPOSITORY_KEYS,
-    *("environment", "secrets", "reset_environment", "debug"),
+    *("environment", "secrets", "disks", "reset_environment", "debug"),
 )
 """The options of the computed profile."""
 
@@ -66,6 +68,9 @@ class Available:
 
     secrets: tuple[str, ...] | None = None
     """The names of the person's own secrets; None where the hub has none of anybody."""
+
+    disks: tuple[str, ...] | None = None
+    """The names of the person's own claims; None where none of them can be mounted on this hub."""
 
     reset_environment: bool = True
     """Whether the form has a box to start with a fresh environment."""
@@ -116,6 +121,9 @@ class Choice:
     secrets: tuple[str, ...] = ()
     """The names of the person's own secrets to attach."""
 
+    disks: tuple[OwnDisk, ...] = ()
+    """The person's own disks to mount."""
+
     reset_environment: bool = False
     """Whether the environment is to be fresh."""
 
@@ -145,6 +153,10 @@ class Choice:
             options["environment"] = dict(self.environment)
         if self.secrets:
             options["secrets"] = list(self.secrets)
+        if self.disks:
+            options["disks"] = [
+                {"name": each.claim, "path": each.path, "read_only": each.read_only} for each in self.disks
+            ]
         return options | {"reset_environment": self.reset_environment, "debug": self.debug}
 
 
@@ -158,6 +170,7 @@ def available_for(
     repositories: Repositories = NO_REPOSITORIES,
     variables: Sequence[Variable] = (),
     secrets: Sequence[str] | None = None,
+    disks: Sequence[str] | None = None,
     reset_environment: bool = True,
     debug: bool = True,
     is_ready: Callable[[str], bool] = lambda image: False,
@@ -172,6 +185,7 @@ def available_for(
         repositories=repositories,
         variables=variables_for(groups, variables),
         secrets=None if secrets is None else tuple(secrets),
+        disks=None if disks is None else tuple(disks),
         reset_environment=reset_environment,
         debug=debug,
         is_ready=is_ready,
@@ -217,6 +231,7 @@ def chosen(options: Any, available: Available) -> Choice:
         own_image=available.repositories.own_image(repository) if _leaves_image(options, available) else "",
         environment=read_environment(options, available.variables),
         secrets=read_secrets(options, available.secrets),
+        disks=read_disks(options, available.disks),
         reset_environment=_flag(options, "reset_environment", available.reset_environment),
         debug=_flag(options, "debug", available.debug),
     )
@@ -265,6 +280,9 @@ def nearest_choice(options: Any, available: Available) -> tuple[Choice, dict[str
     secrets, lost = kept_secrets(asked, available.secrets)
     if lost:
         gone["secrets"] = listed(lost)
+    disks, away = kept_disks(asked, available.disks)
+    if away:
+        gone["disks"] = listed(away)
     choice = Choice(
         image=image,
         entry=entry,
@@ -273,6 +291,7 @@ def nearest_choice(options: Any, available: Available) -> tuple[Choice, dict[str
         presets=kept("presets", lambda given: _presets(given, available.presets), ()),
         environment=environment,
         secrets=secrets,
+        disks=disks,
         reset_environment=kept(
             "reset_environment", lambda given: _flag(given, "reset_environment", available.reset_environment)
         ),

@@ -109,6 +109,8 @@ def options_from_form(formdata: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         options["presets"] = [name for name in formdata["presets"] if name]
     if "secrets" in formdata:
         options["secrets"] = [name for name in formdata["secrets"] if name]
+    if "disks" in formdata:
+        options["disks"] = [text for text in formdata["disks"] if text]
     for field in ("repository", "branch", "commit"):
         if text := (_last(formdata, field) or "").strip():
             options[field] = text

@@ -10,8 +10,10 @@ from typing import Any, Final
 from jhkube.images.entries import MenuEntry
 from jhkube.images.offers import Offer
 from jhkube.images.tags import TagKind
+from jhkube.own_disks import OwnDisk, default_path
 
 from .choice import Available, Choice, OptionError, entry_value, nearest_choice
+from .disks import disk_text
 from .repositories import REPOSITORY_KEYS
 from .tag_index import KIND_TITLES
 
@@ -94,6 +96,18 @@ class VariableField:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskField:
+    """The box of a disk."""
+
+    name: str
+    path: str
+    text: str
+    """What the box sends."""
+
+    is_checked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Freshness:
     """How old the list is."""
 
@@ -139,6 +153,9 @@ class FormView:
     """The names of the person's own secrets."""
 
     checked_secrets: frozenset[str]
+    disks: tuple[DiskField, ...]
+    """The person's own disks."""
+
     offers_reset: bool
     offers_debug: bool
     reset_environment: bool
@@ -185,6 +202,7 @@ def form_view(
         repository=repository,
         secrets=available.secrets or (),
         checked_secrets=frozenset(choice.secrets),
+        disks=_disks(available, choice),
         variables=_variables(available, choice, options if errors else None),
         offers_reset=available.reset_environment,
         offers_debug=available.debug,
@@ -340,9 +358,16 @@ def _notices(gone: Mapping[str, str], choice: Choice) -> dict[str, str]:
             notices[name] = f"Your last image{said} is not available any more; {now} is chosen."
         elif name == "size" and choice.size is not None:
             notices[name] = f"Your last size{said} is not available any more; {choice.size.display_name} is chosen."
-        elif name in ("profile", "presets", "environment", "secrets"):
+        elif name in ("profile", "presets", "environment", "secrets", "disks"):
             notices[name] = "Some of what you chose last time is not available any more."
     return notices
+
+
+def _disks(available: Available, choice: Choice) -> tuple[DiskField, ...]:
+    """Return the boxes of the person's disks; one of the last choice stays where it was mounted."""
+    chosen = {each.claim: each for each in choice.disks}
+    offered = {name: chosen.get(name) or OwnDisk(name, default_path(name)) for name in available.disks or ()}
+    return tuple(DiskField(name, each.path, disk_text(each), name in chosen) for name, each in offered.items())
 
 
 def _moving_names(entry: MenuEntry) -> list[str]:

@@ -75,6 +75,10 @@ def _asked(choice: Choice, available: Available) -> dict[str, str]:
         )
     if choice.secrets:
         asked["secrets"] = f"your secret{'s' if len(choice.secrets) > 1 else ''} {listed(choice.secrets)}"
+    if choice.disks:
+        asked["disks"] = (
+            f"your disk{'s' if len(choice.disks) > 1 else ''} {listed(each.claim for each in choice.disks)}"
+        )
     if choice.reset_environment:
         asked["reset_environment"] = "a fresh environment, which sets your own packages and settings aside"
     return asked

@@ -11,7 +11,7 @@ from jhkube.operator_errors import not_wanted
 from jhkube.operator_models import ChoosableModel, ConfigError, read_named
 from jhkube.operator_types import Environment, KubernetesObjects, Texts
 
-__all__ = ["ConfigError", "Preset", "parse_presets", "presets_for"]
+__all__ = ["ClusterPreset", "ConfigError", "Preset", "parse_presets", "presets_for"]
 
 
 class Preset(ChoosableModel):
@@ -50,6 +50,16 @@ class Preset(ChoosableModel):
         if not all(mount["mountPath"].startswith("/") for mount in mounts):
             raise not_wanted("a list of mounts whose mountPath begins with '/'", secret=True)
         return mounts
+
+
+class ClusterPreset(Preset):
+    """A preset that is an object of the cluster, and not of the configuration: a PodDefault of Kubeflow."""
+
+    labels_to_choose: tuple[str, ...] = ()
+    """The labels by which Kubeflow's web app chooses it."""
+
+    content: Any = None
+    """What it adds to the pod; the form does not look into it."""
 
 
 def parse_presets(config: Any) -> tuple[Preset, ...]:

@@ -12,10 +12,11 @@ from kubespawner.slugs import is_valid_label, safe_slug
 
 from jhkube.identity import SUBJECT_ANNOTATION, UserIdentity
 from jhkube.operator_models import ConfigError
+from jhkube.own_disks import OwnDisk
 from jhkube.pod.accounts import Accounts, account_files, account_parts
 from jhkube.pod.git import GitSettings, git_files, git_parts
 from jhkube.pod.home import FolderMaker, Home, HomeKind, home_parts, home_path
-from jhkube.pod.mounts import Mount, mount_parts, mounts_for
+from jhkube.pod.mounts import Mount, mount_parts, mounts_for, own_disk_parts
 from jhkube.pod.own_secrets import own_secret_parts
 from jhkube.pod.parts import PodParts, apply_parts, user_container
 from jhkube.pod.repository import CloneSettings, clone_parts
@@ -73,6 +74,9 @@ class ServerFacts:
     secrets: tuple[str, ...] = ()
     """The names of the person's own secrets that it gets."""
 
+    disks: tuple[OwnDisk, ...] = ()
+    """The person's own disks that it mounts."""
+
     warning: str = ""
     """What is not as it was asked for, in a sentence for the person."""
 
@@ -129,6 +133,8 @@ def build_pod(
 
     Raises
     ------
+    ChoiceConflict
+        Where a disk of the person's own is to be mounted where something else is.
     ValueError
         Where the user's name, the configuration and KubeSpawner's pod do not go together.
     """
@@ -150,6 +156,8 @@ def build_pod(
     )
     if facts.repository is not None:
         apply_parts(pod, clone_parts(settings.clones, facts.repository, home, pod_name=name, container=container))
+    # Last, so that a path that is taken already is known.
+    apply_parts(pod, own_disk_parts(facts.disks, home, container))
     if shares:
         without_fs_group(pod)
     return with_umask(pod, settings.umask)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any
 
 from kubernetes_asyncio.client.models import (
+    V1Container,
     V1HostPathVolumeSource,
     V1NFSVolumeSource,
     V1PersistentVolumeClaimVolumeSource,
@@ -17,10 +18,11 @@ from pydantic import BeforeValidator, model_validator
 from jhkube.identity import UserIdentity
 from jhkube.operator_models import ConfigError, OperatorModel, read_list
 from jhkube.operator_types import Flag, Groups, ObjectName
-from jhkube.pod.parts import PodParts
+from jhkube.own_disks import HOME, OwnDisk
+from jhkube.pod.parts import ChoiceConflict, PodParts, mount_path_of
 from jhkube.pod.volumes import AbsoluteTemplate, HostPath, NFSExport, RelativeTemplate, fill_template
 
-__all__ = ["Mount", "claim_in_use", "mount_parts", "mounts_for", "parse_mounts"]
+__all__ = ["Mount", "claim_in_use", "mount_parts", "mounts_for", "own_disk_parts", "parse_mounts"]
 
 
 def _of_path(value: Any) -> Any:
@@ -126,6 +128,38 @@ def mount_parts(mounts: Iterable[Mount], identity: UserIdentity) -> PodParts:
             )
         )
     return PodParts(volumes=tuple(volumes.values()), volume_mounts=tuple(volume_mounts))
+
+
+def own_disk_parts(disks: Iterable[OwnDisk], home: str, container: V1Container) -> PodParts:
+    """Return the volumes and mounts of a person's own disks.
+
+    Parameters
+    ----------
+    disks
+        Which ones, and where.
+    home
+        The home's path, which a `~` stands for.
+    container
+        What the server runs in, with all other mounts.
+
+    Raises
+    ------
+    ChoiceConflict
+        Where something else is mounted at a disk's path.
+    """
+    taken = {"/" + home.strip("/"), *map(mount_path_of, container.volume_mounts or ())}
+    volumes, volume_mounts = [], []
+    for number, disk in enumerate(disks):
+        path = home.rstrip("/") + disk.path.removeprefix(HOME) if disk.path.startswith(HOME) else disk.path
+        if path in taken:
+            raise ChoiceConflict(
+                f"Your disk {disk.claim} cannot be mounted at {path}: something else is there. Choose another path."
+            )
+        name = f"jhkube-disk-{number}"
+        claim = V1PersistentVolumeClaimVolumeSource(claim_name=disk.claim, read_only=disk.read_only or None)
+        volumes.append(V1Volume(name=name, persistent_volume_claim=claim))
+        volume_mounts.append(V1VolumeMount(name=name, mount_path=path, read_only=disk.read_only or None))
+    return PodParts(volumes=tuple(volumes), volume_mounts=tuple(volume_mounts))
 
 
 def claim_in_use(

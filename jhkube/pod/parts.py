@@ -20,6 +20,7 @@ from kubernetes_asyncio.client.models import (
 )
 
 __all__ = [
+    "ChoiceConflict",
     "InitStep",
     "PartsConflict",
     "PodParts",
@@ -47,6 +48,10 @@ fail() { # told to whoever reads the pod's status
 
 class PartsConflict(ValueError):
     """Two parts of a pod, or a part and the operator's own configuration, ask for the same place."""
+
+
+class ChoiceConflict(ValueError):
+    """Something that a person chose has no place in the pod; the message is a sentence for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def _doors(settings: Settings, prefix: str, actions: Actions) -> list[Any]:
     if forge := settings["myServers.renkuForge"]:
         from jhkube.service.renku.handlers import renku_handlers
 
-        rules += renku_handlers(prefix, actions, forge)
+        rules += renku_handlers(prefix, actions, forge, has_guests=settings["guests.enabled"])
     return rules
 
 

@@ -22,6 +22,7 @@ from tornado import web
 from jhkube.cluster_accounts import ClusterAccount, NoClusterAccount
 from jhkube.deployment.idle import IdleTimes, Removal
 from jhkube.options_form.choice import Available, OptionError, chosen, entry_value
+from jhkube.options_form.presets import ClusterPreset
 from jhkube.options_form.sizes import default_size
 from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
 from jhkube.service.hub_choices import Choices
@@ -160,6 +161,7 @@ def _choices(available: Available) -> dict[str, Any]:
                 "display_name": preset.display_name,
                 "description": preset.description,
                 "default": preset.is_default,
+                "labels": list(preset.labels_to_choose) if isinstance(preset, ClusterPreset) else [],
             }
             for preset in available.presets
         ],
@@ -180,6 +182,7 @@ def _choices(available: Available) -> dict[str, Any]:
             for each in available.variables
         ],
         "secrets": list(available.secrets or ()),
+        "disks": None if available.disks is None else list(available.disks),
         "reset_environment": available.reset_environment,
         "debug": available.debug,
         "errors": list(images.errors) if images else [],

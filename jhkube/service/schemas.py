@@ -280,6 +280,11 @@ CHOICE_PRESET: Final = _object(
         "display_name": _text("The name that people see."),
         "description": _text("What it does; often empty."),
         "default": FLAG,
+        "labels": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "The labels of the PodDefault that it is; empty for a preset of the hub's configuration.",
+        },
     }
 )
 CHOICE_PROFILE: Final = _object(
@@ -329,6 +334,11 @@ OPTIONS: Final = _object(
             "type": "array",
             "items": {"type": "string"},
             "description": "My own secrets, which the option secrets can attach.",
+        },
+        "disks": {
+            "type": ["array", "null"],
+            "items": {"type": "string"},
+            "description": "My own disks, which the option disks can mount; null if the hub does not allow it.",
         },
         "reset_environment": FLAG,
         "debug": FLAG,

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import aiohttp
 import pytest
+from kubernetes_asyncio import client
 
 from devcluster.components import components
 from devcluster.settings import Settings
@@ -23,7 +24,8 @@ from tests.accounts import applied, features, kubeconfig_of, rendered
 from tests.conftest import Cluster, NewHub
 from tests.hub.oidc_server import CLIENT_ID, CLIENT_SECRET, OIDCServer
 from tests.hubs import Hub
-from tests.pods import new_namespace
+from tests.pod_defaults import defined, make_pod_default
+from tests.pods import new_namespace, pod_of
 from tests.ports import free_port
 
 ACCOUNTS = {"username_claim": "sub", "groups_claim": "groups", "groups_prefix": "oidc:"}
@@ -158,9 +160,9 @@ async def hub(
     }
     binding = {**role, "kind": "ClusterRoleBinding", "roleRef": named, "subjects": [subject]}
     del binding["rules"]
-    chart = rendered(namespace, features("userNamespaces", "growingHomes", "rightsReviews"))
+    chart = rendered(namespace, features("userNamespaces", "growingHomes", "rightsReviews", "podDefaults"))
     extra = f"c.KubeSpawner.user_namespace_template = '{namespace}-{{username}}'"
-    async with applied([*chart, role, binding]):
+    async with applied([*chart, role, binding]), defined(cluster.core.api_client):
         kubeconfig = await kubeconfig_of(cluster.core, "hub", namespace, tmp_path_factory.mktemp("own"))
         made = await new_hub(
             "own",
@@ -181,6 +183,9 @@ async def hub(
             JHKUBE_MY_SERVERS_PORT=str(free_port()),
             JHKUBE_MY_SERVERS_KUBEFLOW="true",
             JHKUBE_MY_SERVERS_OWN_DISKS="1",
+            JHKUBE_POD_DEFAULTS="all",
+            JHKUBE_STOP_SERVERS_OF_LEAVERS="true",
+            JHKUBE_AUTH_REFRESH_AGE="2",
         )
         made.trusted = ssl.create_default_context(cafile=str(server.certificate))
         yield made, namespace
@@ -234,3 +239,60 @@ async def test_kubeflows_api_asks_the_cluster_about_the_person(
     assert (status, "#unlucky” is not authorized to create persistentvolumeclaims" in said) == (403, True), said
     claim = await cluster.core.read_namespaced_persistent_volume_claim("data", f"{namespace}-allowed")
     assert claim.metadata.annotations["jhkube/subject"].endswith("#allowed")
+
+
+async def test_a_pod_default_is_offered_to_whoever_may_get_it_and_then_gives_a_secret_of_the_namespace(
+    hub: tuple[Hub, str], cluster: Cluster, someone: Any
+) -> None:
+    made, namespace = hub
+    person, own = await someone(made, "allowed"), f"{namespace}-allowed"
+    await person.started()
+    await person.stop()
+    secret = client.V1Secret(metadata=client.V1ObjectMeta(name="archive"), string_data={"key": "battery staple"})
+    await cluster.core.create_namespaced_secret(own, secret)
+    await make_pod_default(
+        cluster.core.api_client, own, "archive", "use-archive", {"envFrom": [{"secretRef": {"name": "archive"}}]}
+    )
+
+    status, body = await person.start(presets=["archive"])
+    assert (status, "There is no preset 'archive'" in str(body["message"])) == (400, True), body
+    kind = "rbac.authorization.k8s.io"
+    role = {
+        "apiVersion": f"{kind}/v1",
+        "kind": "Role",
+        "metadata": {"name": "pod-defaults", "namespace": own},
+        "rules": [{"apiGroups": ["kubeflow.org"], "resources": ["poddefaults"], "verbs": ["get"]}],
+    }
+    binding = {
+        **role,
+        "kind": "RoleBinding",
+        "roleRef": {"apiGroup": kind, "kind": "Role", "name": "pod-defaults"},
+        "subjects": [{"apiGroup": kind, "kind": "Group", "name": f"oidc:{GROUP}"}],
+    }
+    del binding["rules"]
+    async with applied([role, binding]):
+        async with asyncio.timeout(60):
+            while (await person.start(presets=["archive"]))[0] == 400:
+                await asyncio.sleep(0.3)
+        events = await person.progress()
+    assert events[-1].get("ready"), events
+    pod = await pod_of(cluster.core, own, "allowed")
+    assert pod.spec.containers[0].env_from[0].secret_ref.name == "archive"
+
+
+async def test_a_server_is_stopped_whose_person_may_make_it_no_more(
+    hub: tuple[Hub, str], cluster: Cluster, someone: Any
+) -> None:
+    made, namespace = hub
+    person = await someone(made, "allowed")
+    await person.started()
+    rights = client.RbacAuthorizationV1Api(cluster.core.api_client)
+    await rights.patch_cluster_role_binding(f"{namespace}-notebooks", {"subjects": []})
+    async with asyncio.timeout(60):
+        # Each question of theirs is a refresh, when the last one is old enough.
+        while await person.server() is not None:
+            await asyncio.sleep(0.5)
+    assert "may not create pods and create persistentvolumeclaims in the cluster any more" in made.log
+    async with asyncio.timeout(60):
+        while await pod_of(cluster.core, f"{namespace}-allowed", "allowed") is not None:
+            await asyncio.sleep(0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ import pytest
 from jhkube.service.kubeflow.routes import ROUTES as KUBEFLOW
 from jhkube.service.renku.routes import ROUTES as RENKU
 from tests.hubs import Hub, Person
-from tests.pods import new_namespace
+from tests.pod_defaults import defined, make_pod_default
+from tests.pods import new_namespace, pod_of
 from tests.ports import free_port
 
 pytestmark = pytest.mark.hub_versions
@@ -29,6 +31,12 @@ SIZES = [
     {"name": "large", "cores": 0.2, "memory": "96M"},
     {"name": "nowhere", "cores": 0.3, "memory": "96M", "node_selector": {"no": "where"}},
 ]
+SURVEY = {
+    "desc": "The survey's data",
+    "env": [{"name": "SURVEY", "value": "deep"}],
+    "volumes": [{"name": "scratch", "emptyDir": {}}],
+    "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+}
 EXTRA = """
 c.JHKubeSpawner.start_patience = {"unschedulable": 1}
 c.JHKubeSpawner.repository_git_image = "REGISTRY/lab:recommended"
@@ -74,6 +82,15 @@ class Doors:
 async def doors(cluster, new_hub, git_server) -> AsyncIterator[Doors]:
     namespace = f"{cluster.namespace}-doors"
     await new_namespace(cluster.core, namespace)
+    api = cluster.core.api_client
+    async with defined(api):
+        await make_pod_default(api, namespace, "survey", "use-survey", SURVEY)
+        await make_pod_default(api, namespace, "secret", "use-secret", {"envFrom": [{"secretRef": {"name": "x"}}]})
+        yield await _doors(cluster, new_hub, git_server, namespace)
+    await cluster.core.delete_namespace(namespace)
+
+
+async def _doors(cluster: Any, new_hub: Any, git_server: Any, namespace: str) -> Doors:
     hub = await new_hub(
         "doors",
         EXTRA.replace("REGISTRY", cluster.registry),
@@ -84,7 +101,11 @@ async def doors(cluster, new_hub, git_server) -> AsyncIterator[Doors]:
         JHKUBE_MY_SERVERS="true",
         JHKUBE_MY_SERVERS_PORT=str(free_port()),
         JHKUBE_MY_SERVERS_KUBEFLOW="true",
-        JHKUBE_MY_SERVERS_OWN_DISKS="1",
+        JHKUBE_MY_SERVERS_OWN_DISKS="2",
+        JHKUBE_POD_DEFAULTS="safe",
+        JHKUBE_GUESTS="true",
+        JHKUBE_GUEST_HOME_SIZE="10Mi",
+        JHKUBE_CUSTOM_IMAGES=rf"{re.escape(cluster.registry)}/handbook:.+",
         JHKUBE_MY_SERVERS_RENKU_FORGE=git_server.url,
         JHKUBE_REPOSITORY_HOSTS=git_server.url,
         JHKUBE_REPOSITORY_IMAGE=f"{cluster.registry}/{{name}}:{{commit:7}}",
@@ -99,12 +120,11 @@ async def doors(cluster, new_hub, git_server) -> AsyncIterator[Doors]:
             except (aiohttp.ClientError, AttributeError):
                 pass
             await asyncio.sleep(0.3)
-    yield made
-    await cluster.core.delete_namespace(namespace)
+    return made
 
 
 @pytest.fixture(scope="module")
-async def kubeflow(doors: Doors) -> dict[str, Any]:
+async def kubeflow(doors: Doors, cluster: Any) -> dict[str, Any]:
     """Each of Kubeflow's routes in the life of one notebook, as what was answered by name."""
     person, stranger = await doors.hub.login("guest-16"), await doors.hub.login("guest-17")
     root, space = "kubeflow/api", f"kubeflow/api/namespaces/{person.name}"
@@ -125,13 +145,36 @@ async def kubeflow(doors: Doors) -> dict[str, Any]:
     await ask("poddefaults", "GET", f"{space}/poddefaults")
     image = told["config"][1]["config"]["image"]["value"]
     body = {"name": "study", "namespace": person.name, "image": image, "cpu": "0.2", "memory": "0.05Gi"}
+    disk = {"name": "data", "size": "5Mi", "class": "$empty", "mode": "ReadWriteOnce", "type": "empty"}
+    await ask("large pvc", "POST", f"{space}/pvcs", disk | {"size": 1})
+    await ask("snapshot", "POST", f"{space}/pvcs", disk | {"type": "snapshot"})
+    await ask("new pvc", "POST", f"{space}/pvcs", disk)
+    told["strange disk"] = await doors.ask(
+        stranger, "GET", f"kubeflow/api/namespaces/{stranger.name}/pvcs/disk-{person.name}--data"
+    )
+    old = {
+        "mount": "/home/jovyan/data",
+        "existingSource": {"persistentVolumeClaim": {"claimName": f"disk-{person.name}--data", "readOnly": True}},
+    }
+    made = {"metadata": {"name": "{notebook-name}-more"}, "spec": {"resources": {"requests": {"storage": "5Mi"}}}}
+    volumes = {"datavols": [old, {"mount": "/mnt/more", "newPvc": made}], "configurations": ["use-survey"]}
+    told["strange disk mounted"] = await doors.ask(
+        stranger, "POST", f"kubeflow/api/namespaces/{stranger.name}/notebooks", {"name": "x", "datavols": [old]}
+    )
+    # The two places are compared by the hub, when the disk has been made.
+    at_one_place = {"datavols": [old, {"mount": old["mount"], "newPvc": made}]}
+    await ask("refused with a disk", "POST", f"{space}/notebooks", body | at_one_place)
+    await ask("pvcs after that", "GET", f"{space}/pvcs")
+    await ask("unknown configuration", "POST", f"{space}/notebooks", body | {"configurations": ["use-secret"]})
     await ask("too much", "POST", f"{space}/notebooks", body | {"cpu": "9"})
     await ask("other image", "POST", f"{space}/notebooks", body | {"image": "elsewhere.example.org/x:1"})
-    await ask("made", "POST", f"{space}/notebooks", body)
+    await ask("made", "POST", f"{space}/notebooks", body | volumes)
     await ask("made again", "POST", f"{space}/notebooks", body)
     await doors.reach(person, f"{space}/notebooks/study", "notebook", "processed_status", "phase", value="ready")
     await ask("notebooks", "GET", f"{space}/notebooks")
     await ask("notebook", "GET", f"{space}/notebooks/study")
+    pod_of_it = await pod_of(cluster.core, f"{cluster.namespace}-doors", person.name, "study")
+    told["manifest"] = cluster.core.api_client.sanitize_for_serialization(pod_of_it)
     pod = (await ask("pod", "GET", f"{space}/notebooks/study/pod"))["pod"]["metadata"]["name"]
     await ask("logs", "GET", f"{space}/notebooks/study/pod/{pod}/logs")
     await ask("other logs", "GET", f"{space}/notebooks/study/pod/other/logs")
@@ -141,16 +184,9 @@ async def kubeflow(doors: Doors) -> dict[str, Any]:
     await ask("pvc pods", "GET", f"{space}/pvcs/{claim}/pods")
     await ask("pvc events", "GET", f"{space}/pvcs/{claim}/events")
     await ask("pvc in use", "DELETE", f"{space}/pvcs/{claim}")
-    disk = {"name": "data", "size": "5Mi", "class": "$empty", "mode": "ReadWriteOnce", "type": "empty"}
-    await ask("large pvc", "POST", f"{space}/pvcs", disk | {"size": 1})
-    await ask("snapshot", "POST", f"{space}/pvcs", disk | {"type": "snapshot"})
-    await ask("new pvc", "POST", f"{space}/pvcs", disk)
-    await ask("one more pvc", "POST", f"{space}/pvcs", disk | {"name": "more"})
+    await ask("mounted pvc", "DELETE", f"{space}/pvcs/disk-{person.name}--data")
+    await ask("one more pvc", "POST", f"{space}/pvcs", disk | {"name": "one-more"})
     await ask("pvcs with it", "GET", f"{space}/pvcs")
-    told["strange disk"] = await doors.ask(
-        stranger, "GET", f"kubeflow/api/namespaces/{stranger.name}/pvcs/disk-{person.name}--data"
-    )
-    await ask("new pvc deleted", "DELETE", f"{space}/pvcs/disk-{person.name}--data")
     told["strangers"] = {
         f"{method} {path}": (await doors.ask(stranger, method, f"{space}{path}", *more))[0]
         for method, path, *more in (
@@ -170,6 +206,7 @@ async def kubeflow(doors: Doors) -> dict[str, Any]:
     await ask("removed", "DELETE", f"{space}/notebooks/study")
     await ask("gone", "GET", f"{space}/notebooks/study")
     await ask("pvc deleted", "DELETE", f"{space}/pvcs/{claim}")
+    await ask("new pvc deleted", "DELETE", f"{space}/pvcs/disk-{person.name}--data")
     for each in (person, stranger):
         await each.close()
     return told
@@ -191,7 +228,13 @@ async def test_the_form_is_made_of_menu_and_sizes(kubeflow):
     )
     assert kubeflow["namespaces"][1]["namespaces"] == ["guest-16"]
     assert kubeflow["namespace"][1]["namespace"]["metadata"]["name"] == "guest-16"
-    assert kubeflow["poddefaults"][1]["poddefaults"] == []
+    (survey,) = kubeflow["poddefaults"][1]["poddefaults"]
+    assert (survey["metadata"]["name"], survey["label"], survey["desc"]) == (
+        "survey",
+        "use-survey",
+        "The survey's data",
+    )
+    assert config["dataVolumes"] == {"value": [], "readOnly": False}
 
 
 async def test_a_notebook_lives_from_post_to_delete(kubeflow):
@@ -214,16 +257,46 @@ async def test_a_disk_without_a_notebook_is_a_persons_own_and_there_are_as_many_
         "one more pvc": 409,
         "new pvc deleted": 200,
     }
-    (row,) = [each for each in kubeflow["pvcs with it"][1]["pvcs"] if each["name"] == "disk-guest-16--data"]
+    rows = {each["name"]: each for each in kubeflow["pvcs after that"][1]["pvcs"]}
+    row = rows["disk-guest-16--data"]
     assert (row["capacity"], row["modes"], row["notebooks"]) == ("5Mi", ["ReadWriteOnce"], [])
     assert kubeflow["strange disk"][0] == 404
+
+
+async def test_a_notebook_mounts_disks_of_the_persons_own_and_makes_new_ones(kubeflow):
+    assert statuses(kubeflow, "strange disk mounted", "refused with a disk", "mounted pvc") == {
+        "strange disk mounted": 400,
+        "refused with a disk": 400,
+        "mounted pvc": 409,
+    }
+    assert "You have no disk" in kubeflow["strange disk mounted"][1]["log"]
+    # What was made for the notebook that is refused is gone, or on its way.
+    assert "disk-guest-16--study-more" not in [
+        each["name"] for each in kubeflow["pvcs after that"][1]["pvcs"] if each["status"]["phase"] != "terminating"
+    ]
+    used = {each["name"]: each["notebooks"] for each in kubeflow["pvcs with it"][1]["pvcs"]}
+    assert used["disk-guest-16--data"] == used["disk-guest-16--study-more"] == ["study"]
+    container = kubeflow["manifest"]["spec"]["containers"][0]
+    mounts = {each["mountPath"]: each.get("readOnly", False) for each in container["volumeMounts"]}
+    assert (mounts["/home/guest-16/data"], mounts["/mnt/more"]) == (True, False)
+
+
+async def test_a_configuration_is_a_pod_default_of_the_namespace(kubeflow):
+    assert kubeflow["unknown configuration"][0] == 400
+    manifest = kubeflow["manifest"]
+    container = manifest["spec"]["containers"][0]
+    assert {"name": "SURVEY", "value": "deep"} in container["env"]
+    assert "/scratch" in [each["mountPath"] for each in container["volumeMounts"]]
+    assert "poddefault.admission.kubeflow.org/poddefault-survey" in manifest["metadata"]["annotations"]
 
 
 async def test_the_row_says_what_runs(kubeflow):
     (row,) = [each for each in kubeflow["notebooks"][1]["notebooks"] if each["name"] == "study"]
     assert (row["cpu"], row["memory"], row["status"]["phase"]) == ("0.2", "96Mi", "ready")
     assert row["shortImage"].startswith("tiny")
-    assert row["volumes"] == [kubeflow["pvcs"][1]["pvcs"][0]["name"]]
+    names = [each["name"] for each in kubeflow["pvcs"][1]["pvcs"]]
+    assert names == ["claim-guest-16--study", "disk-guest-16--data", "disk-guest-16--study-more"]
+    assert sorted(row["volumes"]) == names
 
 
 async def test_its_pod_its_log_and_its_events_are_told_without_secrets(kubeflow):
@@ -356,6 +429,49 @@ async def test_the_request_of_renkus_readme_starts_a_session_of_that_commit(door
     status, answer = await doors.ask(person, "POST", servers, launch | {"project": "../x"})
     assert (status, answer["error"]["code"]) == (422, 1422)
     assert (await doors.ask(person, "DELETE", f"{servers}/{made['name']}"))[0] == 204
+    await person.close()
+
+
+async def push_image_of(registry: str, name: str, tag: str) -> None:
+    """Have the tiny image at another name of the registry too."""
+    base = f"http://{registry}/v2"
+    accepted = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{base}/tiny/tags/list") as answer:
+            first = (await answer.json())["tags"][0]
+        async with session.get(f"{base}/tiny/manifests/{first}", headers={"Accept": accepted}) as answer:
+            kind, manifest = answer.content_type, await answer.read()
+        parsed = json.loads(manifest)
+        for blob in (parsed["config"], *parsed["layers"]):
+            query = f"mount={blob['digest']}&from=tiny"
+            async with session.post(f"{base}/{name}/blobs/uploads/?{query}") as answer:
+                assert answer.status == 201, await answer.text()
+        async with session.put(
+            f"{base}/{name}/manifests/{tag}", data=manifest, headers={"Content-Type": kind}
+        ) as answer:
+            assert answer.status == 201, await answer.text()
+
+
+async def test_a_guest_starts_a_session_with_the_image_of_its_commit(doors: Doors, git_server, cluster):
+    folder = await git_server.create_repository("observatory", "handbook")
+    commit = (Path(folder) / "refs" / "heads" / "main").read_text().strip()
+    await push_image_of(cluster.registry, "handbook", commit[:7])
+    version = (await doors.ask(None, "GET", "renku/notebooks/version"))[1]["versions"][0]["data"]
+    assert version["anonymousSessionsEnabled"] is True
+    guest = await doors.hub.guest()
+    servers = "renku/notebooks/servers"
+    launch = {"namespace": "observatory", "project": "handbook", "commit_sha": commit}
+    status, made = await doors.ask(guest, "POST", servers, launch)
+    assert status == 201, made
+    session = await doors.reach(guest, f"{servers}/{made['name']}", "status", "state", value="running")
+    assert session["image"] == f"{cluster.registry}/handbook:{commit[:7]}"
+    assert session["annotations"]["renku.io/default_image_used"] == "False"
+    assert session["status"]["warnings"] == []
+    # It is theirs alone, and gone with them.
+    person = await doors.hub.login("guest-15")
+    assert (await doors.ask(person, "GET", f"{servers}/{made['name']}"))[0] == 404
+    assert (await doors.ask(guest, "DELETE", f"{servers}/{made['name']}"))[0] == 204
+    await guest.close()
     await person.close()
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 
-import aiohttp
 import pytest
 
 from tests.conftest import Cluster, NewHub
-from tests.hubs import Person
 from tests.pods import in_pod, pod_of
 
 pytestmark = pytest.mark.hub_versions
@@ -39,15 +36,7 @@ async def test_a_guest_works_in_a_pod_of_their_own_and_all_of_it_goes(cluster: C
         JHKUBE_GUEST_IDLE_TIMEOUT="40",
         JHKUBE_GUEST_HOME_SIZE="20Mi",
     )
-    session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
-    async with session.get(f"{hub.url}/hub/guest-login?next=%2Fhub%2Ftoken") as answer:
-        page = await answer.text()
-    form = re.search(r'<form class="jhkube-guest[^>]*action="([^"]+)".*?value="([^"]+)"', page, re.DOTALL)
-    assert form, page
-    async with session.post(f"{hub.url}{form[1]}", data={"_xsrf": form[2]}) as answer:
-        names = set(re.findall(r"guest-[a-z2-7]{20}", await answer.text()))
-    guest = Person(hub, names.pop(), session)
-    await guest.take_token()
+    guest = await hub.guest()
     assert (await guest.start(size="large"))[0] == 400
     await guest.started(size="small")
     pod = await pod_of(cluster.core, cluster.namespace, guest.name)

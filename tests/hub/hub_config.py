@@ -40,6 +40,9 @@ class TinySpawner(Spawner):
     def made_for(self):
         return Path("made-for").read_text() if Path("made-for").exists() else ""
 
+    async def lost_rights(self, auth_state):
+        return Path("lost-rights").read_text() if Path("lost-rights").exists() else ""
+
     async def start(self):
         self._listener = await asyncio.start_server(self.serve, "127.0.0.1", 0)
         self.note("start", await self.user.get_auth_state())

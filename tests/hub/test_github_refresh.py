@@ -223,14 +223,22 @@ async def test_the_servers_of_who_has_left_go_on_unless_a_trait_stops_them(
     github.heal()
     github.world.leave("lab", left.login)
     assert not await left.refreshed()
-    runs = True
-    for _ in range(100 if stops else 10):
-        runs = bool((await hub.api("GET", f"/users/{left.login}"))[1]["servers"])
-        if not runs:
-            break
-        await asyncio.sleep(0.1)
-    assert runs is not stops
+    looks = 100 if stops else 10
+    assert await runs_on(hub, left, looks) is not stops
     assert (await hub.api("GET", f"/users/{stayed.login}"))[1]["servers"]
+    # The same for somebody who may stay here, and may not make servers in the cluster any more.
+    (hub.folder / "lost-rights").write_text("create pods")
+    assert await stayed.refreshed()
+    assert await runs_on(hub, stayed, looks) is not stops
+
+
+async def runs_on(hub, browser, looks):
+    """Say whether somebody's server still runs after so many looks."""
+    for _ in range(looks):
+        if not (await hub.api("GET", f"/users/{browser.login}"))[1]["servers"]:
+            return False
+        await asyncio.sleep(0.1)
+    return True
 
 
 async def test_an_organization_that_is_hidden_at_a_refresh_ends_no_session_and_stops_no_server(

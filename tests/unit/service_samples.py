@@ -33,9 +33,10 @@ AVAILABLE: dict[str, Any] = {
     "custom_images": False,
     "sizes": SIZES,
     "presets": [
-        {"value": "fast-disk", "display_name": "Fast disk", "description": "", "default": True},
-        {"value": "data", "display_name": "Shared data", "description": "", "default": False},
+        {"value": "fast-disk", "display_name": "Fast disk", "description": "", "default": True, "labels": []},
+        {"value": "data", "display_name": "Shared data", "description": "", "default": False, "labels": []},
     ],
+    "disks": ["disk-ada--data"],
 }
 
 

@@ -72,6 +72,7 @@ def test_a_plain_hub_and_the_service_need_this_and_no_more():
         ({"marks_ready": True}, {(verb, "nodes", None) for verb in ("list", "watch")}),
         ({"keeps_logs": True}, {("get", "pods/log", "labs")}),
         ({"own_secrets": True}, {("get", "configmaps", "labs"), ("delete", "configmaps", "labs")}),
+        ({"reads_pod_defaults": True}, {("list", "poddefaults", "labs")}),
         ({"runs_my_servers": True}, {("get", "pods/log", "labs"), ("list", "storageclasses", None)}),
         ({"home_leases": True}, {(verb, "leases", "labs") for verb in ("get", "create", "update")}),
         ({"home_leases": True, "home_lease_namespace": "homes"}, {("get", "leases", "homes")}),
@@ -82,6 +83,12 @@ def test_a_plain_hub_and_the_service_need_this_and_no_more():
 def test_what_is_configured_needs_more(facts, more):
     assert more <= allowed(**facts)
     assert not more & allowed()
+
+
+def test_a_hub_without_homes_on_claims_lists_claims_if_people_mount_their_disks():
+    listing = ("list", "persistentvolumeclaims", "labs")
+    assert listing in allowed(own_claims=False, mounts_own_disks=True)
+    assert listing not in allowed(own_claims=False)
 
 
 def test_a_pod_that_is_made_in_advance_is_given_to_its_server_with_a_patch():

@@ -14,7 +14,7 @@ from tornado.web import Application, HTTPError
 
 from jhkube.options_form.choice import OptionError
 from jhkube.service.door_views import is_shown
-from jhkube.service.kubeflow.form import gpu_resources, pod_defaults, spawner_form
+from jhkube.service.kubeflow.form import MOUNT, gpu_resources, pod_defaults, spawner_form
 from jhkube.service.kubeflow.handlers import KubeflowHandler
 from jhkube.service.kubeflow.new_notebook import check_same_namespace, claim_body, read_notebook, user_options
 from jhkube.service.kubeflow.routes import RIGHTS, ROUTES
@@ -30,6 +30,25 @@ from jhkube.service.kubeflow.views import (
 from jhkube.service.refusals import Refusal
 from jhkube.service.validation import read_request, route_named
 from tests.unit.service_samples import AVAILABLE, SIZES, claim, server
+
+
+def volume(*sources, mount="/data"):
+    """Return a data volume as the form sends it."""
+    return {"mount": mount, **{name: value for each in sources for name, value in each.items()}}
+
+
+def old(name, **more):
+    return {"existingSource": {"persistentVolumeClaim": {"claimName": name, **more}}}
+
+
+def new(name, **metadata):
+    spec = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "5Gi"}},
+        "storageClassName": metadata.pop("storage_class", ""),
+    }
+    return {"newPvc": {"metadata": {"name": name, **metadata}, "spec": spec}}
+
 
 MAKE = next(route for route in ROUTES if route.name == "kubeflow.make_notebook")
 NOTHING = {"profile": "lab"}
@@ -125,7 +144,16 @@ def test_each_field_of_a_notebook_becomes_an_option(body, options):
         ({"affinityConfig": "small", "cpu": "4"}, "affinityConfig", "has less than 4 cores"),
         ({"noWorkspace": True}, "noWorkspace", "Each notebook has a workspace"),
         ({"workspace": {"existingSource": {"a": 1}}}, "workspace", "its own disk"),
-        ({"datavols": [{"mount": "/data"}]}, "datavols", "The operator of this hub sets datavols"),
+        ({"datavols": [{"mount": "/data"}]}, "datavols", "either newPvc or existingSource"),
+        ({"datavols": [volume(new("data"), old("data"))]}, "datavols", "either newPvc or existingSource"),
+        ({"datavols": [volume(old("data"), mount="/etc")]}, "datavols", "'/etc' cannot be the place of a disk"),
+        ({"datavols": [volume(old("data"), mount=MOUNT)]}, "datavols", "cannot be the place of a disk"),
+        (
+            {"datavols": [volume({"existingSource": {"secret": {"secretName": "x"}}})]},
+            "datavols",
+            "Only a persistent",
+        ),
+        ({"datavols": [volume(new("data", namespace="eve"))]}, "datavols", "Leave its namespace out"),
         ({"shm": True}, "shm", "sets shm"),
         ({"prob": True}, "prob", "sets prob"),
         ({"environment": {"A": "b"}}, "environment", "sets environment"),
@@ -151,6 +179,68 @@ def test_a_body_says_which_namespace_it_means():
     check_same_namespace(read_notebook({"name": "study"}).namespace, "ada")
 
 
+@pytest.mark.parametrize(
+    ("asked", "option"),
+    [
+        (volume(old("disk-ada--data")), {"name": "disk-ada--data", "path": "/data", "read_only": False}),
+        (volume(old("d", readOnly=True)), {"name": "d", "path": "/data", "read_only": True}),
+        (volume(old("d"), mount=f"{MOUNT}/data/"), {"name": "d", "path": "~/data", "read_only": False}),
+        (volume(old("d", readOnly=None), {"newPvc": None}), {"name": "d", "path": "/data", "read_only": False}),
+    ],
+)
+def test_an_existing_data_volume_becomes_a_disk(asked, option):
+    assert read({"datavols": [asked]}) == NOTHING | {"disks": [option]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "made"),
+    [
+        (new("data"), {"name": "data", "size": "5Gi", "access_mode": "ReadWriteOnce"}),
+        (
+            new("{notebook-name}-data", storage_class="fast"),
+            {"name": "study-data", "size": "5Gi", "access_mode": "ReadWriteOnce", "storage_class": "fast"},
+        ),
+    ],
+)
+def test_a_new_data_volume_is_made_before_the_notebook(asked, made):
+    body = {"name": "study", "datavols": [volume(asked, mount=f"{MOUNT}/vol-1")]}
+    notebook = read_notebook(read_request(MAKE, {"namespace": "ada"}, {}, json.dumps(body).encode()).body)
+    (found,) = notebook.new_volumes
+    assert (found.path, found.new) == ("~/vol-1", made)
+    assert user_options(notebook, AVAILABLE) == NOTHING
+    read_request(route_named("make_claim"), {}, {}, json.dumps(found.new).encode())
+
+
+def test_data_volumes_are_refused_where_no_disk_can_be_mounted():
+    notebook = read_notebook({"name": "study", "datavols": [volume(old("data"))]})
+    with pytest.raises(OptionError, match="The operator of this hub sets datavols for all notebooks"):
+        user_options(notebook, AVAILABLE | {"disks": None})
+
+
+@pytest.mark.parametrize(
+    ("configurations", "presets"),
+    [
+        (["data"], ["data"]),
+        (["use-survey"], ["survey"]),
+        (["use-survey", "data"], ["data", "survey"]),
+        # A PodDefault that wants two labels is chosen by both.
+        (["fast"], []),
+        (["fast", "use-survey"], ["survey", "both"]),
+        (["unknown"], ["unknown"]),
+    ],
+)
+def test_configurations_are_labels_of_pod_defaults_and_names_of_presets(configurations, presets):
+    more = [{**each, "default": False, "description": ""} for each in POD_DEFAULTS]
+    notebook = read_notebook({"name": "study", "configurations": configurations})
+    options = user_options(notebook, AVAILABLE | {"presets": AVAILABLE["presets"] + more})
+    assert options["presets"] == presets
+
+
+POD_DEFAULTS = [
+    {"value": "survey", "display_name": "The survey", "labels": ["use-survey"]},
+    {"value": "both", "display_name": "Both", "labels": ["use-survey", "fast"]},
+]
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -169,7 +259,7 @@ def test_any_json_is_options_or_a_sentence(body):
     else:
         said = "Done."
     assert said.endswith(".")
-    assert set(options) <= {"profile", "image", "size", "presets"}
+    assert set(options) <= {"profile", "image", "size", "presets", "disks"}
 
 
 DISK = {"name": "data", "size": 5}
@@ -368,12 +458,20 @@ def test_the_form_is_made_of_menu_sizes_and_presets():
     assert [each["configKey"] for each in form["affinityConfig"]["options"]] == ["large", "small", "gpu"]
     assert form["workspaceVolume"]["value"]["newPvc"]["spec"]["resources"]["requests"]["storage"] == "10Gi"
     assert gpu_resources(SIZES) == ["nvidia.com/gpu"]
+    assert form["dataVolumes"] == {"value": [], "readOnly": False}
 
 
 def test_what_the_form_fixes_is_taken_back():
-    form = spawner_form(AVAILABLE, "10Gi")
+    form = spawner_form(AVAILABLE | {"disks": None}, "10Gi")
     fixed = {name: each["value"] for name, each in form.items() if isinstance(each, dict) and each.get("readOnly")}
-    assert set(fixed) >= {"imagePullPolicy", "shm", "tolerationGroup", "environment", "workspaceVolume"}
+    assert set(fixed) >= {
+        "imagePullPolicy",
+        "shm",
+        "tolerationGroup",
+        "environment",
+        "workspaceVolume",
+        "dataVolumes",
+    }
     assert read(fixed | {"datavols": fixed.pop("dataVolumes")}) == NOTHING
 
 
@@ -389,6 +487,9 @@ def test_presets_are_pod_defaults():
     (first, _) = pod_defaults(AVAILABLE["presets"], "ada")
     assert (first["label"], first["desc"]) == ("fast-disk", "Fast disk")
     assert first["spec"]["selector"]["matchLabels"] == {"fast-disk": "true"}
+    (_, both) = pod_defaults(POD_DEFAULTS, "ada")
+    assert (both["metadata"]["name"], both["label"]) == ("both", "use-survey")
+    assert both["spec"]["selector"]["matchLabels"] == {"use-survey": "true", "fast": "true"}
 
 
 class Connection:

@@ -237,6 +237,7 @@ BY_FACT = {
     "failedLogs": {"keeps_logs": True},
     "ownSecrets": {"own_secrets": True},
     "homeLeases": {"home_leases": True},
+    "podDefaults": {"reads_pod_defaults": True},
     "imageMarks": {"marks_ready": True},
     "registryAccount": {"pull_secret": "labs/registry-account"},
 }

@@ -167,7 +167,7 @@ def test_the_same_choice_comes_back_from_its_own_options() -> None:
             {"zzz": 1},
             "",
             "There is no option 'zzz'. There are profile, image, size, presets, repository, branch, commit, "
-            "submodules, lfs, environment, secrets, reset_environment, debug.",
+            "submodules, lfs, environment, secrets, disks, reset_environment, debug.",
         ),
         ({"profile": "labb"}, "profile", "There is no profile 'labb' to choose; there is lab."),
         ({"profile": ["lab"]}, "profile", "The option 'profile' should be a text, not ['lab']."),

@@ -254,7 +254,8 @@ def test_stopped_servers_with_unsaved_work_are_autosaves():
 
 
 def test_the_version_has_renkus_shape():
-    told = version_view("1.2.3")
+    told = version_view("1.2.3", has_guests=True)
+    assert told["versions"][0]["data"]["anonymousSessionsEnabled"] is True
     assert (told["name"], told["versions"][0]["version"]) == ("renku-notebooks", "1.2.3")
 
 

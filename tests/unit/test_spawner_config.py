@@ -151,6 +151,7 @@ NFS = {"server": "files.example.org", "path": "/export/home"}
         ({"login_shell": "bash"}, "login_shell: should be an absolute path, not 'bash'"),
         ({"umask": "007"}, "umask needs the command: set c.KubeSpawner.cmd"),
         ({"cluster_accounts": {"username_claim": "sub"}}, "cluster_accounts needs enable_user_namespaces"),
+        ({"pod_defaults": "all"}, "pod_defaults 'all' needs cluster_accounts"),
         ({"start_ahead": "form"}, "start_ahead needs the command: set c.KubeSpawner.cmd"),
     ],
 )

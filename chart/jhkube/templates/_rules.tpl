@@ -52,6 +52,11 @@ homeLeases:
     - apiGroups: [coordination.k8s.io]
       resources: [leases]
       verbs: [get, create, update]
+podDefaults:
+  pods:
+    - apiGroups: [kubeflow.org]
+      resources: [poddefaults]
+      verbs: [list]
 imageMarks:
   cluster:
     - apiGroups: [""]

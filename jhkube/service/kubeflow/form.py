@@ -45,14 +45,14 @@ def spawner_form(available: View, disk: str) -> dict[str, Any]:
         "cpu": _amount(size["cores"] if size else 0, not sizes),
         "memory": _amount(size["memory"] / 1024**3 if size else 0, not sizes),
         "workspaceVolume": {"value": _workspace(disk), "readOnly": True},
-        "dataVolumes": {"value": [], "readOnly": True},
+        "dataVolumes": {"value": [], "readOnly": available["disks"] is None},
         "gpus": {
             "value": {"num": "none", "vendors": _vendors(sizes), "vendor": next(iter(gpu_resources(sizes)), "")},
             "readOnly": not gpu_resources(sizes),
         },
         "shm": {"value": False, "readOnly": True},
         "configurations": {
-            "value": [each["value"] for each in available["presets"] if each["default"]],
+            "value": [_label(each) for each in available["presets"] if each["default"]],
             "readOnly": not available["presets"],
         },
         "affinityConfig": {
@@ -90,15 +90,23 @@ def _vendors(sizes: Sequence[View]) -> list[dict[str, str]]:
     return [{"limitsKey": each, "uiName": each.partition(".")[0].upper()} for each in gpu_resources(sizes)]
 
 
+def _label(preset: View) -> str:
+    """Return the label by which the form chooses a preset: its own name, if it is none of the cluster's."""
+    return str(next(iter(preset["labels"]), preset["value"]))
+
+
 def pod_defaults(presets: Sequence[View], namespace: str) -> list[dict[str, Any]]:
-    """Return presets as PodDefaults: what the form shows under *Configurations*."""
+    """Return presets as PodDefaults, those of the cluster among them: what the form shows under *Configurations*."""
     return [
         {
             "apiVersion": "kubeflow.org/v1alpha1",
             "kind": "PodDefault",
             "metadata": {"name": each["value"], "namespace": namespace},
-            "spec": {"selector": {"matchLabels": {each["value"]: "true"}}, "desc": each["display_name"]},
-            "label": each["value"],
+            "spec": {
+                "selector": {"matchLabels": dict.fromkeys(each["labels"] or [each["value"]], "true")},
+                "desc": each["display_name"],
+            },
+            "label": _label(each),
             "desc": each["display_name"],
         }
         for each in presets

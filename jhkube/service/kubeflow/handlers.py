@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from jhkube.service.actions import Actions
+from jhkube.service.actions import Actions, Person
 from jhkube.service.caller import Caller
 from jhkube.service.door_views import is_shown, path_name, pod_name
 from jhkube.service.doors import LOG_LINES, DoorHandler, door_rules
@@ -37,11 +40,13 @@ __all__ = ["kubeflow_handlers"]
 USER_HEADER: Final = "kubeflow-userid"
 """The header by which a gateway says for whom it asks."""
 
-TRIES: Final = 4
-"""How often a question is asked of a hub or a cluster that is away: a 503 stops the web app's polling for good."""
+Answer = TypeVar("Answer")
+
+TRIED_FOR: Final = 8.0
+"""Seconds for which a question is asked again of a hub or a cluster that is away, as one that restarts."""
 
 TRIED_EVERY: Final = 2.0
-"""Seconds between two of them."""
+"""Seconds between two tries."""
 
 
 def kubeflow_handlers(prefix: str, actions: Actions, disk: str) -> list[Any]:
@@ -185,23 +190,37 @@ class KubeflowHandler(GatewayMixin, DoorHandler):
         if self.caller is None:
             self.write_json(HTTPStatus.OK, self._frame(HTTPStatus.OK))
             return
-        do, right = self.doing(request), RIGHTS.get(request.route.name)
-        is_question = request.route.method in SAFE_METHODS
-        for left in reversed(range(TRIES if is_question else 1)):
-            try:
-                if "namespace" in request.parts:
-                    await _check_namespace(self._actions, self.caller, request.parts["namespace"])
-                if right is not None:
-                    await self._actions.check_right(self.caller.person, right)
-                fields = await do(self.caller, request)
-                break
-            except Refusal as refusal:
-                if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE or not left:
-                    raise
-                await asyncio.sleep(TRIED_EVERY)
-        if is_question:
+        fields = await self._tried(partial(self._fields, self.caller, request))
+        if request.route.method in SAFE_METHODS:
             self._give_xsrf_cookie()
         self.write_json(HTTPStatus.OK, {**self._frame(HTTPStatus.OK), **fields})
+
+    async def _fields(self, caller: Caller, request: Request) -> dict[str, Any]:
+        """Return what an answer has beside the frame."""
+        if "namespace" in request.parts:
+            await _check_namespace(self._actions, caller, request.parts["namespace"])
+        if (right := RIGHTS.get(request.route.name)) is not None:
+            await self._actions.check_right(caller.person, right)
+        fields: dict[str, Any] = await self.doing(request)(caller, request)
+        return fields
+
+    async def identify(self) -> Person | None:
+        """Return who asks, as `Identified` does it, and asks again where the hub does not answer."""
+        return await self._tried(super().identify)
+
+    async def _tried(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Return an answer; a request that only reads is tried again for a while where nothing answers.
+
+        The web app's list stops asking for good where it reads a 503.
+        """
+        until = time.monotonic() + (TRIED_FOR if self.request.method in SAFE_METHODS else 0.0)
+        while True:
+            try:
+                return await ask()
+            except Refusal as refusal:
+                if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > until - TRIED_EVERY:
+                    raise
+            await asyncio.sleep(TRIED_EVERY)
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer with the frame, and the sentence as its log."""
@@ -257,8 +276,29 @@ class KubeflowHandler(GatewayMixin, DoorHandler):
         if any(each["name"] == notebook.name for each in servers):
             raise Refusal(HTTPStatus.CONFLICT, f"You have a notebook “{notebook.name}” already. Choose another name.")
         options = user_options(notebook, await caller.do("options"))
-        await caller.do("put_server", {"name": notebook.name}, body={"options": options})
+        if notebook.volumes:
+            # Before a disk is made for a notebook that cannot be.
+            await self._actions.check_options(caller.person, options)
+        made: list[str] = []
+        try:
+            for volume in notebook.new_volumes:
+                made.append((await caller.do("make_claim", body=volume.new))["name"])
+            more = [volume.option(claim) for volume, claim in zip(notebook.new_volumes, made, strict=True)]
+            if more:
+                options["disks"] = [*options.get("disks", ()), *more]
+            await caller.do("put_server", {"name": notebook.name}, body={"options": options})
+        except Refusal as refusal:
+            # Nobody knows what a hub or a cluster has done that did not answer.
+            if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                await self._take_back(caller, made)
+            raise
         return {"message": "Notebook created successfully."}
+
+    async def _take_back(self, caller: Caller, claims: Sequence[str]) -> None:
+        """Delete the disks that were made for a notebook that is refused."""
+        for name in claims:
+            with suppress(Refusal):
+                await caller.do("remove_claim", {"name": name})
 
     async def _view(self, caller: Caller, request: Request) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Return a server, and the sizes."""

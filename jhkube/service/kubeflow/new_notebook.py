@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from jhkube.options_form.option_values import OptionError, shown
+from jhkube.own_disks import HOME, disk_path
+from jhkube.service.kubeflow.form import MOUNT
 from jhkube.service.size_choice import Asked, count_value, holds, quantity_value, smallest_size
 
 __all__ = ["NewNotebook", "check_same_namespace", "claim_body", "read_notebook", "user_options"]
@@ -23,8 +25,28 @@ NONE: Final = ("", "none", None)
 NO_CLASS: Final = ("", None, "{none}", "{empty}", "$empty")
 """What stands for the cluster's default storage class."""
 
+NAME_TEMPLATE: Final = "{notebook-name}"
+"""What stands for the notebook's name in that of a new disk."""
+
 NOTHING: Final = Asked()
 """What somebody asks for who leaves all amounts out."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataVolume:
+    """A disk that a notebook mounts."""
+
+    path: str
+    """Where, as the option `disks` has it."""
+    claim: str = ""
+    """An existing claim; empty for a new one."""
+    new: Mapping[str, Any] | None = None
+    """What the service's route takes that makes the claim."""
+    read_only: bool = False
+
+    def option(self, claim: str) -> dict[str, Any]:
+        """Return what the option `disks` has for it, with the claim's name."""
+        return {"name": claim, "path": self.path, "read_only": self.read_only}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +64,13 @@ class NewNotebook:
     """The size that was chosen as an affinity; empty for none."""
     presets: tuple[str, ...] | None = None
     """The configurations; None for the default ones."""
+    volumes: tuple[DataVolume, ...] = ()
+    """The data volumes."""
+
+    @property
+    def new_volumes(self) -> tuple[DataVolume, ...]:
+        """The data volumes whose claims are to be made."""
+        return tuple(each for each in self.volumes if each.new is not None)
 
 
 def read_notebook(body: Mapping[str, Any]) -> NewNotebook:
@@ -68,7 +97,36 @@ def read_notebook(body: Mapping[str, Any]) -> NewNotebook:
         ),
         size="" if affinity in NONE else str(affinity),
         presets=None if presets is None else tuple(presets),
+        volumes=tuple(_volume(each, body["name"]) for each in body.get("datavols") or ()),
     )
+
+
+def _volume(asked: Mapping[str, Any], notebook: str) -> DataVolume:
+    mount, made, existing = asked["mount"], asked.get("newPvc"), asked.get("existingSource")
+    if bool(made) == bool(existing):
+        raise OptionError("datavols", "A data volume has either newPvc or existingSource. Give one of them.")
+    # The form is told that the home is here, wherever it is.
+    path = f"{HOME}{mount.removeprefix(MOUNT)}" if f"{mount}/".startswith(f"{MOUNT}/") else mount
+    try:
+        path = disk_path(path)
+    except ValueError as error:
+        raise OptionError("datavols", f"{shown(mount)} cannot be the place of a disk: {error}.") from None
+    if existing:
+        claim = existing.get("persistentVolumeClaim")
+        if not claim or len(existing) > 1:
+            raise OptionError("datavols", "Only a persistentVolumeClaim can be an existing volume on this hub.")
+        return DataVolume(path, claim=claim["claimName"], read_only=bool(claim.get("readOnly")))
+    assert made is not None
+    metadata, spec = made["metadata"], made["spec"]
+    if metadata.get("namespace"):
+        raise OptionError("datavols", "A new disk is in the notebook's namespace. Leave its namespace out.")
+    asked_claim = {
+        "name": metadata["name"].replace(NAME_TEMPLATE, notebook),
+        "size": spec["resources"]["requests"]["storage"],
+        "class": spec.get("storageClassName"),
+        "mode": next(iter(spec.get("accessModes") or ()), None),
+    }
+    return DataVolume(path, new=claim_body(asked_claim, ""))
 
 
 def _image(body: Mapping[str, Any]) -> str:
@@ -98,7 +156,6 @@ def _check_operators_own(body: Mapping[str, Any]) -> None:
             "A notebook's workspace is its own disk on this hub, so no other can be chosen. Leave workspace out.",
         )
     fixed = {
-        "datavols": body.get("datavols"),
         "shm": body.get("shm"),
         "prob": body.get("prob"),
         "environment": body.get("environment") not in ("{}", "", None, {}),
@@ -106,7 +163,11 @@ def _check_operators_own(body: Mapping[str, Any]) -> None:
     }
     for field, is_given in fixed.items():
         if is_given:
-            raise OptionError(field, f"The operator of this hub sets {field} for all notebooks. Leave it out.")
+            raise _operators_own(field)
+
+
+def _operators_own(field: str) -> OptionError:
+    return OptionError(field, f"The operator of this hub sets {field} for all notebooks. Leave it out.")
 
 
 def check_same_namespace(given: str, namespace: str) -> None:
@@ -150,14 +211,27 @@ def user_options(notebook: NewNotebook, available: Mapping[str, Any]) -> dict[st
     OptionError
         Where no size holds what is asked for.
     """
+    if notebook.volumes and available["disks"] is None:
+        raise _operators_own("datavols")
     options: dict[str, Any] = {"profile": "lab"}
     if notebook.image:
         options["image"] = _listed_value(notebook.image, available["images"])
     if size := _size(notebook, available["sizes"]):
         options["size"] = size
     if notebook.presets is not None:
-        options["presets"] = list(notebook.presets)
+        options["presets"] = _presets(notebook.presets, available["presets"])
+    if old := [each.option(each.claim) for each in notebook.volumes if each.claim]:
+        options["disks"] = old
     return options
+
+
+def _presets(configurations: Sequence[str], presets: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the presets that configurations stand for: those are labels, and a PodDefault may want several."""
+    labels = {str(each["value"]): set(each["labels"] or [each["value"]]) for each in presets}
+    chosen = [value for value, wanted in labels.items() if wanted <= set(configurations)]
+    known = set().union(*labels.values())
+    # The hub says of the others that there is no such preset.
+    return [*chosen, *(each for each in configurations if each not in known)]
 
 
 def _listed_value(image: str, images: Sequence[Mapping[str, Any]]) -> str:

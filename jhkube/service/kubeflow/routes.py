@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from jhkube.cluster_accounts import Right
+from jhkube.own_disks import MOST_DISKS
 from jhkube.service.routes import Route
 from jhkube.service.schemas import CLAIM_NAME, SERVER_NAME
 
@@ -26,6 +27,50 @@ NAME: Final = {
 _TEXT: Final = {"type": ["string", "null"], "maxLength": 512}
 _AMOUNT: Final = {"type": ["string", "number", "null"]}
 _FLAG: Final = {"type": ["boolean", "null"]}
+
+_CLAIM_SOURCE: Final = {
+    "type": "object",
+    "required": ["claimName"],
+    "properties": {"claimName": {"type": "string"}, "readOnly": _FLAG},
+}
+NEW_PVC: Final = {
+    "type": "object",
+    "required": ["metadata", "spec"],
+    "properties": {
+        "metadata": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
+        "spec": {
+            "type": "object",
+            "required": ["resources"],
+            "properties": {
+                "accessModes": {"type": ["array", "null"], "items": {"type": "string"}, "maxItems": 4},
+                "resources": {
+                    "type": "object",
+                    "required": ["requests"],
+                    "properties": {
+                        "requests": {
+                            "type": "object",
+                            "required": ["storage"],
+                            "properties": {"storage": {"type": "string"}},
+                        },
+                    },
+                },
+                "storageClassName": _TEXT,
+            },
+        },
+    },
+}
+DATA_VOLUME: Final = {
+    "type": "object",
+    "required": ["mount"],
+    "properties": {
+        "mount": {"type": "string", "maxLength": 512},
+        "newPvc": {"anyOf": [NEW_PVC, {"type": "null"}]},
+        "existingSource": {
+            "type": ["object", "null"],
+            "properties": {"persistentVolumeClaim": {"anyOf": [_CLAIM_SOURCE, {"type": "null"}]}},
+        },
+    },
+}
 
 NEW_NOTEBOOK: Final = {
     "type": "object",
@@ -52,7 +97,7 @@ NEW_NOTEBOOK: Final = {
         "noWorkspace": _FLAG,
         "workspace": {"type": ["object", "null"]},
         "workspaceVolume": {"type": ["object", "null"]},
-        "datavols": {"type": ["array", "null"]},
+        "datavols": {"type": ["array", "null"], "items": DATA_VOLUME, "maxItems": MOST_DISKS},
         "shm": _FLAG,
         "configurations": {"type": ["array", "null"], "items": {"type": "string"}, "maxItems": 100},
         "environment": {"type": ["object", "string", "null"]},

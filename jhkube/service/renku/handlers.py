@@ -33,7 +33,7 @@ __all__ = ["renku_handlers"]
 ALIVE = ("running", "starting")
 
 
-def renku_handlers(prefix: str, actions: Actions, forge: str) -> list[Any]:
+def renku_handlers(prefix: str, actions: Actions, forge: str, *, has_guests: bool = False) -> list[Any]:
     """Return tornado's rules for the door.
 
     Parameters
@@ -44,8 +44,10 @@ def renku_handlers(prefix: str, actions: Actions, forge: str) -> list[Any]:
         What does the routes.
     forge
         The URL of the git host that has the projects.
+    has_guests
+        Whether the hub has guests, which Renku calls anonymous sessions.
     """
-    return door_rules(f"{prefix}renku/", ROUTES, RenkuHandler, actions, forge=forge)
+    return door_rules(f"{prefix}renku/", ROUTES, RenkuHandler, actions, forge=forge, has_guests=has_guests)
 
 
 class RenkuHandler(DoorHandler):
@@ -59,14 +61,18 @@ class RenkuHandler(DoorHandler):
         What does the service's routes.
     forge
         The URL of the git host that has the projects.
+    has_guests
+        Whether the hub has guests.
     """
 
     open_routes = frozenset({"renku.health", "renku.version"})
 
-    def initialize(self, routes: Mapping[str, Route], actions: Actions, forge: str = "") -> None:
+    def initialize(
+        self, routes: Mapping[str, Route], actions: Actions, forge: str = "", *, has_guests: bool = False
+    ) -> None:
         """Keep what the rule gives."""
         super().initialize(routes, actions)
-        self._forge = forge
+        self._forge, self._has_guests = forge, has_guests
 
     async def answer(self, request: Request) -> None:
         """Answer as Renku does."""
@@ -90,7 +96,7 @@ class RenkuHandler(DoorHandler):
     def _tell(self, name: str) -> None:
         """Answer a route that says nothing of anybody."""
         if name == "renku.version":
-            self.write_json(HTTPStatus.OK, version_view(__version__))
+            self.write_json(HTTPStatus.OK, version_view(__version__, has_guests=self._has_guests))
         else:
             self.set_header("Content-Type", "text/plain; charset=utf-8")
             self.write(f"service running under {self.hub_auth.base_url}renku/notebooks")

@@ -222,11 +222,11 @@ def autosave_views(servers: Iterable[View], namespace: str, project: str, forge:
     return {"pvsSupport": True, "autosaves": autosaves}
 
 
-def version_view(version: str) -> dict[str, Any]:
-    """Return what is built, by Renku's schema."""
+def version_view(version: str, *, has_guests: bool) -> dict[str, Any]:
+    """Return what is built, and whether the hub has guests, by Renku's schema."""
     never = {"idle": 0, "hibernation": 0}
     data = {
-        "anonymousSessionsEnabled": False,
+        "anonymousSessionsEnabled": has_guests,
         "cloudstorageEnabled": False,
         "sshEnabled": False,
         "defaultCullingThresholds": {"registered": never, "anonymous": never},
