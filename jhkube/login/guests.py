@@ -220,7 +220,13 @@ class Guests:
         user
             Anybody, as the hub knows them.
         """
-        return is_guest_name(user.name) and self._is_due(user.orm_user) and is_guest(await user.get_auth_state())
+        if not is_guest_name(user.name) or not self._is_due(user.orm_user):
+            return False
+        auth_state = await user.get_auth_state()
+        if auth_state is None:
+            # Encrypted with a key that is lost. Nobody else with such a name has an auth_state: a login is refused.
+            return user.orm_user.encrypted_auth_state is not None
+        return is_guest(auth_state)
 
     async def _removed(self, app: Any, user: Any) -> bool:
         """Remove a guest who is due, with everything of theirs; return whether they are gone."""
@@ -333,7 +339,7 @@ class GuestLoginHandler(BaseHandler):
 
     async def get(self) -> None:
         """Show the button: a link, or a browser that looks ahead, makes nobody a guest."""
-        if user := self.get_current_user_cookie():
+        if user := self.current_user:
             self.redirect(self.get_next_url(user))
             return
         page = {
@@ -347,7 +353,8 @@ class GuestLoginHandler(BaseHandler):
 
     async def post(self) -> None:
         """Log a new guest in."""
-        user = self.get_current_user_cookie()
+        # None for somebody whose session has ended, although their cookie is still good: they may be a guest now.
+        user = self.current_user
         if user is None:
             user = await self.login_user()
             self._jupyterhub_user = user
