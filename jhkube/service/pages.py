@@ -14,11 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from jupyterhub.services.auth import HubOAuth
 from tornado.web import StaticFileHandler
 
+from jhkube.identity import is_guest_name
 from jhkube.pod.limits import memory_text
 from jhkube.service.actions import Actions, Person
 from jhkube.service.caller import Caller
 from jhkube.service.identification import Identified
-from jhkube.service.refusals import Refusal
+from jhkube.service.refusals import Refusal, no_secret
 from jhkube.service.schemas import DEFAULT_SERVER
 from jhkube.watch.steps import STEP_TITLES
 
@@ -43,7 +44,7 @@ def page_handlers(prefix: str, actions: Actions) -> list[Any]:
         (f"{prefix}disks/(?P<name>[^/]+)/grow", GrowDisk, more),
         (f"{prefix}disks/(?P<name>[^/]+)/delete", DeleteDiskPage, more),
         (f"{prefix}secrets", SecretsPage, more),
-        (f"{prefix}secrets/(?P<name>[^/]+)/delete", DeleteSecret, more),
+        (f"{prefix}secrets/(?P<name>[^/]+)/delete", DeleteSecretPage, more),
         (f"{prefix}static/(.*)", StaticFileHandler, {"path": str(Path(__file__).with_name("static"))}),
     ]
 
@@ -130,14 +131,16 @@ class Page(Identified):
 
     def render_page(self, template: str, **values: Any) -> None:
         """Write a page."""
+        user = self._person.name if self._person else ""
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.write(
             self._templates.get_template(template).render(
                 prefix=self.hub_auth.base_url,
                 hub=self.hub_auth.hub_prefix,
-                user=self._person.name if self._person else "",
+                user=user,
+                path=self.request.path,
                 xsrf=self.xsrf_token.decode(),
-                has_secrets=self._actions.has_secrets,
+                has_secrets=self._actions.has_secrets and not is_guest_name(user),
                 **values,
             )
         )
@@ -277,10 +280,17 @@ class SecretsPage(Page):
         self.back("secrets")
 
 
-class DeleteSecret(Page):
-    """The button that deletes a secret."""
+class DeleteSecretPage(Page):
+    """Asks whether a secret is to be deleted."""
+
+    async def show(self, **parts: str) -> None:
+        """Ask."""
+        secrets = (await self.act("secrets", {}))["secrets"]
+        if parts["name"] not in [each["name"] for each in secrets]:
+            raise no_secret(parts["name"])
+        self.render_page("delete_secret.html", name=parts["name"])
 
     async def do(self, **parts: str) -> None:
-        """Do it, and show the table."""
+        """Delete it."""
         await self.act("remove_secret", {"name": parts["name"]})
         self.back("secrets")

@@ -132,6 +132,10 @@ async def test_a_secret_is_made_and_deleted_and_its_value_is_never_shown(reader:
     assert (status, path) == (200, f"{HOME}secrets"), page
     assert "/secrets/registry/token" in page
     assert PASSWORD not in page
-    status, page, _ = await reader.press(page, "secrets/registry/delete")
-    assert status == 200
+    question = await reader.page("secrets/registry/delete")
+    assert "Delete the secret registry?" in question
+    assert "/secrets/registry/token" in await reader.page("secrets")
+    status, page, path = await reader.press(question, f"{HOME}secrets/registry/delete")
+    assert (status, path) == (200, f"{HOME}secrets")
+    assert (await reader.browser.open(f"{HOME}secrets/registry/delete"))[0] == 404
     assert "You have no secrets." in page
