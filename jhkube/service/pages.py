@@ -193,6 +193,8 @@ class ServerPage(Page):
 def _heading(server: Mapping[str, Any]) -> str:
     """Return what a server's page begins with: what has happened, where something has."""
     called = f"Your server “{server['display_name']}”" if server["name"] else "Your server"
+    if server["larger_size"]:
+        return f"{called} ran out of memory"
     if server["state"] == "failed":
         return f"{called} did not start"
     if server["state"] == "stopped" and server["failure"]:
@@ -239,7 +241,8 @@ class DisksPage(Page):
 
     async def show(self, **parts: str) -> None:
         """Show it."""
-        self.render_page("disks.html", claims=(await self.act("claims", {}))["claims"])
+        claims = (await self.act("claims", {}))["claims"]
+        self.render_page("disks.html", claims=claims, can_grow=self._actions.can_disks_grow)
 
 
 class GrowDisk(Page):

@@ -137,6 +137,7 @@ async def test_after_out_of_memory_a_larger_size_is_one_press_away(
     await in_pod(namespace, pod.metadata.name, EAT)
     # The page says it without being reloaded.
     await expect(page.get_by_text("used more memory than its size allows")).to_be_visible(timeout=60_000)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Your server ran out of memory")
     await expect(page.get_by_text("The next larger size is Medium")).to_be_visible()
     await look(page, "out-of-memory")
     await page.goto(f"{hub.url}{HOME}")
