@@ -139,6 +139,7 @@ async def test_one_address_makes_so_many_guests_and_no_more(guest_hub):
                 statuses.append(answer.status)
                 if answer.status == 429:
                     assert "Too many guests came from your address." in text
+                    assert 'href="/hub/oauth_login?next=' in text
                     assert int(answer.headers["Retry-After"]) > 3000
         return statuses
 
