@@ -16,6 +16,7 @@ from devcluster.github import GitHubStandIn
 from devcluster.standin_tls import certificate_file, server_context
 from jhkube.service.hub_answers import HubServer
 from jhkube.service.server_views import server_view
+from tests.cluster.prepull_images import Repository
 from tests.conftest import Cluster, NewHub
 from tests.hubs import Hub, Person
 from tests.pods import in_pod, pod_of
@@ -70,11 +71,13 @@ async def repository_hub(new_hub: NewHub, cluster: Cluster, git_server: GitServe
     hosts = f"{git_server.url} {secure_server.url}"
     return await new_hub(
         "repository",
-        f"c.JHKubeSpawner.environment_names = {VARIABLES!r}\n{CERTIFICATES}{SMALL_HOME}",
+        f"c.JHKubeSpawner.environment_names = {VARIABLES!r}\n{CERTIFICATES}{SMALL_HOME}"
+        # The repository's own image has no git.
+        f"c.JHKubeSpawner.repository_git_image = '{cluster.registry}/lab:recommended'",
         JHKUBE_GIT_HOSTS=hosts,
         JHKUBE_REPOSITORY_HOSTS=hosts,
         JHKUBE_REPOSITORY_IMAGE=f"{cluster.registry}/{{name}}:{{commit:7}}",
-        JHKUBE_CUSTOM_IMAGES=rf"{re.escape(cluster.registry)}/notes:.+",
+        JHKUBE_CUSTOM_IMAGES=rf"{re.escape(cluster.registry)}/(notes|handbook):.+",
     )
 
 
@@ -182,6 +185,19 @@ async def test_a_private_repository_comes_by_https_with_submodules_and_large_fil
     pushed(work, "A submodule that is not there")
     said = f"A submodule of the repository {url} cannot be cloned. Start without submodules."
     assert said in await failed(person, repository=url, submodules=True)
+
+
+async def test_the_repositorys_own_image_is_started(
+    person: Person, inside: Any, git_server: GitServer, cluster: Cluster
+) -> None:
+    commit = git(Path(await git_server.create_repository("observatory", "handbook")), "rev-parse", "main")
+    digest = await Repository(cluster.registry, "handbook").push_tiny(commit[:7])
+    await person.started(repository=f"{git_server.url}/observatory/handbook", commit=commit)
+    pod = await pod_of(cluster.core, cluster.namespace, NAME)
+    assert pod.spec.containers[0].image == f"{cluster.registry}/handbook@{digest}"
+    view = server_view(HubServer(NAME, NAME, is_ready=True), cluster.core.api_client.sanitize_for_serialization(pod))
+    assert view["warnings"] == []
+    assert "handbook" in await inside("cat ~/handbook/README.md; rm -r ~/handbook")
 
 
 async def test_a_home_without_room_is_told(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from urllib.parse import quote
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.cluster.service_world import LINES, PASSWORD, TOKEN, World, service_world
 from tests.hub.service_hub import ServiceBrowser, identity
@@ -13,6 +16,11 @@ from tests.hub.service_hub import ServiceBrowser, identity
 pytestmark = pytest.mark.hub_versions
 
 HOME = "/services/jhkube/"
+ADDRESSES = [
+    *("", "disks", "secrets", "disks/{}/grow", "disks/{}/delete", "secrets/{}/delete"),
+    *(f"servers/{{}}{action}" for action in ("", "/start", "/stop", "/remove")),
+]
+FIELDS = ("name", "file", "text", "size", "claims", "asked", "container", "log")
 
 
 class Reader:
@@ -145,3 +153,22 @@ async def test_a_secret_is_made_and_deleted_and_its_value_is_never_shown(reader:
     assert (status, path) == (200, f"{HOME}secrets")
     assert (await reader.browser.open(f"{HOME}secrets/registry/delete"))[0] == 404
     assert "You have no secrets." in page
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    address=st.sampled_from(ADDRESSES),
+    name=st.text(min_size=1, max_size=20) | st.just("~"),
+    fields=st.dictionaries(st.sampled_from(FIELDS), st.text(max_size=20)),
+    is_form=st.booleans(),
+)
+async def test_no_address_and_no_form_is_an_error_of_the_service(
+    reader: Reader, address: str, name: str, fields: dict[str, str], is_form: bool
+) -> None:
+    path = HOME + address.format(quote(name, safe=""))
+    if is_form:
+        status, page, _ = await reader.send(await reader.page("disks"), path, **fields)
+    else:
+        status, page, _ = await reader.browser.open(path, params=fields)
+    assert status < 500, page
+    assert "<h1>" in page or status == 404, page
