@@ -116,7 +116,11 @@ class Page(Identified):
                 ) from None
         except Refusal as refusal:
             self.set_status(refusal.status)
-            self.render_page("refused.html", message=refusal.message)
+            self.render_page("refused.html", message=refusal.message, form=self.form_after(refusal, parts))
+
+    def form_after(self, refusal: Refusal, parts: Mapping[str, str]) -> str:
+        """Return the address of the form that helps after a refusal; empty where none does."""
+        return ""
 
     async def act(
         self, name: str, parts: Mapping[str, str], query: Mapping[str, str] | None = None, body: Any = None
@@ -132,6 +136,7 @@ class Page(Identified):
     def render_page(self, template: str, **values: Any) -> None:
         """Write a page."""
         user = self._person.name if self._person else ""
+        is_guest = is_guest_name(user)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.write(
             self._templates.get_template(template).render(
@@ -140,7 +145,8 @@ class Page(Identified):
                 user=user,
                 path=self.request.path,
                 xsrf=self.xsrf_token.decode(),
-                has_secrets=self._actions.has_secrets and not is_guest_name(user),
+                has_secrets=self._actions.has_secrets and not is_guest,
+                is_guest=is_guest,
                 **values,
             )
         )
@@ -212,14 +218,22 @@ class ServerAction(Page):
         if action == "stop" or size:
             server = await self.act("server", {"name": parts["name"]})
             is_unsaved = (server["unsaved"] or {}).get("state") == "some"
-            if server["state"] == "running" and is_unsaved and not self.get_body_argument("asked", ""):
-                words = "Stop" if action == "stop" else "Restart"
-                self.render_page("stop_server.html", server=server, action=action, size=size, words=words)
+            is_lost = is_unsaved or (self._person is not None and is_guest_name(self._person.name))
+            if server["state"] == "running" and is_lost and not self.get_body_argument("asked", ""):
+                values = {"action": action, "size": size, "words": "Stop" if action == "stop" else "Restart"}
+                self.render_page("stop_server.html", server=server, is_unsaved=is_unsaved, **values)
                 return
             if action == "start" and size:
                 body = {"options": {**server["options"], "size": size}}
         await self.act(f"{action}_server", {"name": parts["name"]}, body=body)
         self.back(f"servers/{quote(parts['name'], safe='~')}")
+
+    def form_after(self, refusal: Refusal, parts: Mapping[str, str]) -> str:
+        """Return the form of the server's start, where the options of the last start cannot be taken any more."""
+        if parts["action"] != "start" or refusal.status != HTTPStatus.BAD_REQUEST or self._person is None:
+            return ""
+        server = "" if parts["name"] == DEFAULT_SERVER else f"/{quote(parts['name'], safe='')}"
+        return f"{self.hub_auth.hub_prefix}spawn/{quote(self._person.name)}{server}"
 
 
 class RemoveServerPage(Page):

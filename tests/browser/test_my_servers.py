@@ -270,7 +270,8 @@ async def test_a_secret_is_made_attached_and_deleted_and_never_shown(
     await keep("secrets")
     assert await page.get_by_label("Value").input_value() == ""
     api = f"{hub.url}{HOME}api/secrets"
-    seen.append(await page.evaluate("url => fetch(url).then((answer) => answer.text())", api))
+    ask = "url => fetch(url, {headers: headers()}).then((answer) => answer.text())"
+    seen.append(await page.evaluate(ask, api))
     assert "/secrets/archive" in seen[-1]
 
     await page.goto(f"{hub.url}/hub/spawn/guest-18")
@@ -296,8 +297,10 @@ async def test_a_secret_is_made_attached_and_deleted_and_never_shown(
     await page.get_by_role("button", name="Stop default server").click()
     await expect(page.locator("[data-focus]")).to_contain_text("Your server is stopped", timeout=60_000)
     await page.get_by_role("button", name="Start default server", exact=True).click()
-    await expect(page.get_by_role("alert")).to_contain_text("archive")
+    await expect(page.get_by_role("alert")).to_contain_text("You have no secret 'archive'.")
     await look(page, "start-without-secret")
+    await page.get_by_role("link", name="Start with other options").click()
+    await expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
     await context.close()
 
 
@@ -331,12 +334,15 @@ async def test_a_guest_comes_in_starts_and_leaves(
     assert pod.metadata.labels["jhkube/size"] == "visit"
 
     await page.goto(f"{hub.url}{HOME}disks")
-    await expect(page.get_by_text("You have no disks")).to_be_visible(timeout=60_000)
+    await expect(page.get_by_text("Guests have no disks")).to_be_visible(timeout=60_000)
     await expect(page.get_by_role("link", name="My secrets")).to_have_count(0)
     await seen("disks")
     await page.get_by_role("link", name="My servers").click()
     await page.get_by_role("button", name="Stop default server").click()
-    await expect(page.locator("[data-focus]")).to_contain_text("Your server is stopped", timeout=60_000)
+    await expect(page.get_by_text("Files of guests are not kept: a stop deletes them.")).to_be_visible()
+    await seen("stop")
+    await page.get_by_role("button", name="Stop", exact=True).click()
+    await expect(page.locator("[data-focus]")).to_contain_text("Your server is stopped. Files of", timeout=60_000)
     await page.goto(f"{hub.url}/hub/logout")
     await page.goto(f"{hub.url}/hub/home")
     await expect(page.get_by_role("button", name="Continue as a guest")).to_be_visible()
