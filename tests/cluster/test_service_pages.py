@@ -155,7 +155,7 @@ async def test_a_secret_is_made_and_deleted_and_its_value_is_never_shown(reader:
     assert "You have no secrets." in page
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     address=st.sampled_from(ADDRESSES),
     name=st.text(min_size=1, max_size=20) | st.just("~"),
