@@ -90,6 +90,14 @@ async def test_other_options_restart_a_server_and_wrong_ones_leave_it_alone(besi
     assert (found["options"]["size"], found["started"] != before) == ("large", True)
 
 
+async def test_a_start_without_options_has_those_of_the_last(beside: ServiceHub) -> None:
+    await running(beside, "eve", size="medium")
+    assert (await beside.ask("eve", "POST", "servers/~/stop"))[0] == 202
+    await beside.reach("eve", "~", "stopped")
+    await running(beside, "eve")
+    assert (await beside.ask("eve", "GET", "servers/~"))[1]["options"] == {"size": "medium"}
+
+
 async def test_a_start_that_failed_says_why(beside: ServiceHub) -> None:
     await beside.ask("kay", "PUT", "servers/broken", {"options": {"debug": True}})
     found = await beside.reach("kay", "broken", "failed")
