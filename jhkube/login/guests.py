@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from jinja2 import Template
 from jupyterhub import orm
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.utils import maybe_future, url_path_join
 from sqlalchemy.exc import SQLAlchemyError
 from tornado.escape import url_escape
+from tornado.httputil import url_concat
 
 from jhkube.identity import AUTH_STATE_KEY, GUEST_PREFIX, GUEST_SUBJECT, UserIdentity, is_guest_name
 from jhkube.login.errors import TooManyGuests
@@ -220,7 +222,13 @@ class Guests:
         user
             Anybody, as the hub knows them.
         """
-        return is_guest_name(user.name) and self._is_due(user.orm_user) and is_guest(await user.get_auth_state())
+        if not is_guest_name(user.name) or not self._is_due(user.orm_user):
+            return False
+        auth_state = await user.get_auth_state()
+        if auth_state is None:
+            # Encrypted with a key that is lost. Nobody else with such a name has an auth_state: a login is refused.
+            return user.orm_user.encrypted_auth_state is not None
+        return is_guest(auth_state)
 
     async def _removed(self, app: Any, user: Any) -> bool:
         """Remove a guest who is due, with everything of theirs; return whether they are gone."""
@@ -305,9 +313,12 @@ _GUEST_FORM: Final = """
 
 _SIGN_IN: Final = """
 <div class="service-login">
-  <a role="button" class="btn btn-jupyter btn-lg" href="{{{{ authenticator_login_url }}}}">Sign in with {provider}</a>
+  <a role="button" class="btn btn-primary btn-lg" href="{{{{ authenticator_login_url }}}}">Sign in with {provider}</a>
 </div>
 """
+# btn-primary, although the hub's own page has btn-jupyter: white on its orange is hard to read.
+
+_REFUSED: Final = '<p class="jhkube-refused alert alert-warning mt-3" role="alert">{message}</p>'
 
 
 def login_page(base_url: str, provider: str) -> str:
@@ -320,9 +331,12 @@ def login_page(base_url: str, provider: str) -> str:
     provider
         The provider's name.
     """
-    named = html.escape(provider).replace("{", "&#123;")
     action = html.escape(url_path_join(base_url, "guest-login"))
-    return _SIGN_IN.format(provider=named) + _GUEST_FORM.format(action=action)
+    return _sign_in(provider) + _GUEST_FORM.format(action=action)
+
+
+def _sign_in(provider: str) -> str:
+    return _SIGN_IN.format(provider=html.escape(provider).replace("{", "&#123;"))
 
 
 class GuestLoginHandler(BaseHandler):
@@ -333,25 +347,38 @@ class GuestLoginHandler(BaseHandler):
 
     async def get(self) -> None:
         """Show the button: a link, or a browser that looks ahead, makes nobody a guest."""
-        if user := self.get_current_user_cookie():
+        if user := self.current_user:
             self.redirect(self.get_next_url(user))
             return
-        page = {
-            "next": url_escape(self.get_argument("next", default="")),
-            "xsrf": self.xsrf_token.decode("ascii"),
-        }
-        form = _GUEST_FORM.format(action=html.escape(self.request.path))
-        for name, value in page.items():
-            form = form.replace(f"{{{{ {name} }}}}", value)
-        self.finish(await self.render_template("login.html", custom_html=form, authenticator=self.authenticator))
+        await self._show(_GUEST_FORM.format(action=html.escape(self.request.path)))
 
     async def post(self) -> None:
-        """Log a new guest in."""
-        user = self.get_current_user_cookie()
+        """Log a new guest in; who cannot be one now reads why, and can log in instead."""
+        # None for somebody whose session has ended, although their cookie is still good: they may be a guest now.
+        user = self.current_user
         if user is None:
-            user = await self.login_user()
+            try:
+                user = await self.login_user()
+            except TooManyGuests as refusal:
+                self.set_status(refusal.status)
+                for name, value in refusal.headers.items():
+                    self.set_header(name, value)
+                said = _REFUSED.format(message=html.escape(refusal.jupyterhub_message))
+                await self._show(said + _sign_in(self.authenticator.login_service))
+                return
             self._jupyterhub_user = user
         self.redirect(self.get_next_url(user))
+
+    async def _show(self, text: str) -> None:
+        """Show the login page with a text, which is a Jinja template as the authenticator's `custom_html` is."""
+        target = self.get_argument("next", default="")
+        login_url = url_concat(self.authenticator.login_url(self.hub.base_url), {"next": target})
+        page = Template(text).render(
+            next=url_escape(target),
+            xsrf=self.xsrf_token.decode("ascii"),
+            authenticator_login_url=html.escape(login_url),
+        )
+        self.finish(await self.render_template("login.html", custom_html=page, authenticator=self.authenticator))
 
     async def authenticate(self, data: Any) -> dict[str, Any]:
         """Return a new guest, where JupyterHub would ask the authenticator who somebody is."""

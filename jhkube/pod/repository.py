@@ -26,7 +26,8 @@ REPOSITORY_ANNOTATION: Final = "jhkube/repository"
 CLONE_SECONDS: Final = 240
 """How long a repository may take by default."""
 
-_PROXY = re.compile(r"(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)|CURL_CA_BUNDLE|GIT_SSL_CAINFO", re.IGNORECASE)
+_PROXY = re.compile(r"(?:https?|all|no)_proxy", re.IGNORECASE)
+_CERTIFICATES = re.compile(r"SSL_CERT_(?:FILE|DIR)|CURL_CA_BUNDLE|GIT_SSL_CAINFO")
 """Variables of the server by which git reaches hosts; no other is handed on, since the server's token is one."""
 
 
@@ -81,8 +82,8 @@ def clone_parts(
     pod_name
         The pod's name, which keeps two servers of one person apart.
     container
-        The person's container, which has its mounts already: the clone sees the home, the accounts and git's
-        configuration as the server does, and nothing else.
+        The person's container, which has its mounts already: the clone sees the home, the accounts, git's
+        configuration and certificates as the server does, and nothing else.
     """
     env = {
         "HOME": home,
@@ -129,15 +130,27 @@ def clone_parts(
 
 
 def _proxies(container: V1Container) -> Iterator[Any]:
-    return (variable for variable in container.env or () if _PROXY.fullmatch(name_of(variable)))
+    names = (_PROXY, _CERTIFICATES)
+    return (each for each in container.env or () if any(name.fullmatch(name_of(each)) for name in names))
 
 
 def _mounts(container: V1Container, home: str) -> Iterator[V1VolumeMount]:
     ours = (home, SECRET_PATH, "/etc/passwd", "/etc/group", "/etc/gitconfig")
+    certificates = list(_certificates(container))
     for mount in container.volume_mounts or ():
         path = mount_path_of(mount)
-        if path in (place.rstrip("/") for place in ours) or name_of(mount) == SECRET_VOLUME:
+        has_certificates = any(each == path or each.startswith(f"{path}/") for each in certificates)
+        if path in (place.rstrip("/") for place in ours) or name_of(mount) == SECRET_VOLUME or has_certificates:
             yield mount
+
+
+def _certificates(container: V1Container) -> Iterator[str]:
+    """Yield the files and folders of certificates that variables name."""
+    for variable in container.env or ():
+        if _CERTIFICATES.fullmatch(name_of(variable)):
+            value = variable.get("value") if isinstance(variable, dict) else variable.value
+            # As PATH, a variable of folders can have several.
+            yield from str(value or "").split(":")
 
 
 CLONE: Final = f"""\

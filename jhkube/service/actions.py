@@ -102,6 +102,11 @@ class Actions:
         """Whether people can have secrets of their own."""
         return self._secrets.is_on
 
+    @property
+    def can_disks_grow(self) -> bool:
+        """Whether people may let their disks grow, as far as the operator is asked."""
+        return bool(self._disks.largest)
+
     async def options(self, person: Person, request: Request) -> Any:
         """Return what may be chosen."""
         return dict(await self._hub.options(person.token, person.name))

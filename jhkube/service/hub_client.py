@@ -114,7 +114,8 @@ class HubClient:
         self, token: str, user: str, server: str, options: Mapping[str, Any] | None, display_name: str, version: str
     ) -> None:
         """Ask for a start, with the remembered options where none are given."""
-        body: dict[str, Any] = dict(options or {})
+        # jupyterhub 5 takes an empty object for a choice of nothing; it remembers where there is no body.
+        body: dict[str, Any] | None = dict(options) if options else None
         if is_new(version):
             body = {"user_options": dict(options) if options else None}
             if display_name and server:

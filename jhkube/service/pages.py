@@ -14,11 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from jupyterhub.services.auth import HubOAuth
 from tornado.web import StaticFileHandler
 
+from jhkube.identity import is_guest_name
 from jhkube.pod.limits import memory_text
 from jhkube.service.actions import Actions, Person
 from jhkube.service.caller import Caller
 from jhkube.service.identification import Identified
-from jhkube.service.refusals import Refusal
+from jhkube.service.refusals import Refusal, no_secret
 from jhkube.service.schemas import DEFAULT_SERVER
 from jhkube.watch.steps import STEP_TITLES
 
@@ -43,7 +44,7 @@ def page_handlers(prefix: str, actions: Actions) -> list[Any]:
         (f"{prefix}disks/(?P<name>[^/]+)/grow", GrowDisk, more),
         (f"{prefix}disks/(?P<name>[^/]+)/delete", DeleteDiskPage, more),
         (f"{prefix}secrets", SecretsPage, more),
-        (f"{prefix}secrets/(?P<name>[^/]+)/delete", DeleteSecret, more),
+        (f"{prefix}secrets/(?P<name>[^/]+)/delete", DeleteSecretPage, more),
         (f"{prefix}static/(.*)", StaticFileHandler, {"path": str(Path(__file__).with_name("static"))}),
     ]
 
@@ -115,7 +116,11 @@ class Page(Identified):
                 ) from None
         except Refusal as refusal:
             self.set_status(refusal.status)
-            self.render_page("refused.html", message=refusal.message)
+            self.render_page("refused.html", message=refusal.message, form=self.form_after(refusal, parts))
+
+    def form_after(self, refusal: Refusal, parts: Mapping[str, str]) -> str:
+        """Return the address of the form that helps after a refusal; empty where none does."""
+        return ""
 
     async def act(
         self, name: str, parts: Mapping[str, str], query: Mapping[str, str] | None = None, body: Any = None
@@ -130,14 +135,18 @@ class Page(Identified):
 
     def render_page(self, template: str, **values: Any) -> None:
         """Write a page."""
+        user = self._person.name if self._person else ""
+        is_guest = is_guest_name(user)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.write(
             self._templates.get_template(template).render(
                 prefix=self.hub_auth.base_url,
                 hub=self.hub_auth.hub_prefix,
-                user=self._person.name if self._person else "",
+                user=user,
+                path=self.request.path,
                 xsrf=self.xsrf_token.decode(),
-                has_secrets=self._actions.has_secrets,
+                has_secrets=self._actions.has_secrets and not is_guest,
+                is_guest=is_guest,
                 **values,
             )
         )
@@ -191,6 +200,8 @@ class ServerPage(Page):
 def _heading(server: Mapping[str, Any]) -> str:
     """Return what a server's page begins with: what has happened, where something has."""
     called = f"Your server “{server['display_name']}”" if server["name"] else "Your server"
+    if server["larger_size"]:
+        return f"{called} ran out of memory"
     if server["state"] == "failed":
         return f"{called} did not start"
     if server["state"] == "stopped" and server["failure"]:
@@ -208,14 +219,22 @@ class ServerAction(Page):
         if action == "stop" or size:
             server = await self.act("server", {"name": parts["name"]})
             is_unsaved = (server["unsaved"] or {}).get("state") == "some"
-            if server["state"] == "running" and is_unsaved and not self.get_body_argument("asked", ""):
-                words = "Stop" if action == "stop" else "Restart"
-                self.render_page("stop_server.html", server=server, action=action, size=size, words=words)
+            is_lost = is_unsaved or (self._person is not None and is_guest_name(self._person.name))
+            if server["state"] == "running" and is_lost and not self.get_body_argument("asked", ""):
+                values = {"action": action, "size": size, "words": "Stop" if action == "stop" else "Restart"}
+                self.render_page("stop_server.html", server=server, is_unsaved=is_unsaved, **values)
                 return
             if action == "start" and size:
                 body = {"options": {**server["options"], "size": size}}
         await self.act(f"{action}_server", {"name": parts["name"]}, body=body)
         self.back(f"servers/{quote(parts['name'], safe='~')}")
+
+    def form_after(self, refusal: Refusal, parts: Mapping[str, str]) -> str:
+        """Return the form of the server's start, where the options of the last start cannot be taken any more."""
+        if parts["action"] != "start" or refusal.status != HTTPStatus.BAD_REQUEST or self._person is None:
+            return ""
+        server = "" if parts["name"] == DEFAULT_SERVER else f"/{quote(parts['name'], safe='')}"
+        return f"{self.hub_auth.hub_prefix}spawn/{quote(self._person.name)}{server}"
 
 
 class RemoveServerPage(Page):
@@ -237,7 +256,8 @@ class DisksPage(Page):
 
     async def show(self, **parts: str) -> None:
         """Show it."""
-        self.render_page("disks.html", claims=(await self.act("claims", {}))["claims"])
+        claims = (await self.act("claims", {}))["claims"]
+        self.render_page("disks.html", claims=claims, can_grow=self._actions.can_disks_grow)
 
 
 class GrowDisk(Page):
@@ -278,10 +298,17 @@ class SecretsPage(Page):
         self.back("secrets")
 
 
-class DeleteSecret(Page):
-    """The button that deletes a secret."""
+class DeleteSecretPage(Page):
+    """Asks whether a secret is to be deleted."""
+
+    async def show(self, **parts: str) -> None:
+        """Ask."""
+        secrets = (await self.act("secrets", {}))["secrets"]
+        if parts["name"] not in [each["name"] for each in secrets]:
+            raise no_secret(parts["name"])
+        self.render_page("delete_secret.html", name=parts["name"])
 
     async def do(self, **parts: str) -> None:
-        """Do it, and show the table."""
+        """Delete it."""
         await self.act("remove_secret", {"name": parts["name"]})
         self.back("secrets")

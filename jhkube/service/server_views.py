@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from jhkube.identity import is_guest_name
 from jhkube.pod.build import WARNING_ANNOTATION, label_value
 from jhkube.service.hub_answers import HubServer
 from jhkube.service.ownership import Object, hub_of_pod, is_over, mounted_claims, server_of
@@ -32,6 +33,8 @@ SAID: Final = {
     "stopping": "Your server is stopping.",
     "stopped": "Your server is stopped. Its disk stays.",
 }
+
+GUEST_STOPPED: Final = "Your server is stopped. Files of guests are not kept."
 
 MEMORY_WARNING: Final = (
     "Your server used more memory than its size allows. It was ended and started again: what was in memory is lost,"
@@ -63,6 +66,8 @@ def _sentence(server: HubServer, state: str) -> str:
         return server.failure.message
     if state == "stopped" and server.ended:
         return server.ended.message
+    if state == "stopped" and is_guest_name(server.user):
+        return GUEST_STOPPED
     if state == "starting":
         return server.waiting_for or NEXT_SENTENCES[server.phases[-1][0] if server.phases else ""]
     return SAID[state]

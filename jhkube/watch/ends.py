@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from jhkube.identity import GUEST_SUBJECT, made_for
 from jhkube.watch.containers import MAIN_CONTAINER
 from jhkube.watch.failure import Failure
 from jhkube.watch.failures import pod_failure
@@ -22,6 +23,11 @@ MEMORY_SENTENCE: Final = (
     " still there."
 )
 
+GUESTS_MEMORY_SENTENCE: Final = (
+    "Your server used more memory than its size allows and was ended. Files of guests are not kept. Start it with a"
+    " larger size."
+)
+
 
 def end_of(pod: Mapping[str, Any]) -> Failure | None:
     """Return why a pod that ran has ended; None where it ended as servers do, or says nothing.
@@ -36,7 +42,8 @@ def end_of(pod: Mapping[str, Any]) -> Failure | None:
         ended = (each.get("state") or {}).get("terminated") or {}
         if each.get("name") == MAIN_CONTAINER and ended.get("reason") == OUT_OF_MEMORY:
             said = f"container {MAIN_CONTAINER}: exit code {ended.get('exitCode')}"
-            return Failure(OUT_OF_MEMORY, MEMORY_SENTENCE, said)
+            is_guest = made_for(pod).startswith(GUEST_SUBJECT)
+            return Failure(OUT_OF_MEMORY, GUESTS_MEMORY_SENTENCE if is_guest else MEMORY_SENTENCE, said)
     # A reason of the pod as a whole: evicted, its node lost.
     return pod_failure(pod) if status.get("phase") == "Failed" and status.get("reason") else None
 

@@ -25,7 +25,9 @@ PHONE = {"width": 390, "height": 760}
 SIZES = [
     {"name": "small", "display_name": "Small", "cores": 0.1, "memory": "64M", "default": True},
     {"name": "medium", "display_name": "Medium", "cores": 0.1, "memory": "128M"},
+    {"name": "visit", "display_name": "Visit", "cores": 0.1, "memory": "64M", "groups": ["guests"]},
 ]
+PASSWORD = "correct horse battery staple"
 WORDS = "tiny: the disk is on fire"
 PRESETS = [
     {
@@ -62,7 +64,9 @@ async def hub(new_hub, cluster, namespace: str) -> Hub:
         JHKUBE_HOME_SIZE="10Mi",
         JHKUBE_SIZES=json.dumps(SIZES),
         JHKUBE_MY_SERVERS="true",
+        JHKUBE_MY_SERVERS_SECRETS="true",
         JHKUBE_MY_SERVERS_PORT=str(free_port()),
+        JHKUBE_GUESTS="true",
     )
 
 
@@ -133,6 +137,7 @@ async def test_after_out_of_memory_a_larger_size_is_one_press_away(
     await in_pod(namespace, pod.metadata.name, EAT)
     # The page says it without being reloaded.
     await expect(page.get_by_text("used more memory than its size allows")).to_be_visible(timeout=60_000)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Your server ran out of memory")
     await expect(page.get_by_text("The next larger size is Medium")).to_be_visible()
     await look(page, "out-of-memory")
     await page.goto(f"{hub.url}{HOME}")
@@ -235,4 +240,110 @@ async def test_a_start_that_failed_leads_to_its_log_and_to_the_form(browser: Bro
     await page.wait_for_url("**/hub/home")
     await page.get_by_role("button", name="My servers: state, logs and disks").click()
     await expect(page.get_by_role("heading", name="My servers")).to_be_visible()
+    await context.close()
+
+
+async def test_a_secret_is_made_attached_and_deleted_and_never_shown(
+    browser: Browser, hub: Hub, cluster: Any, namespace: str
+) -> None:
+    context, page = await logged_in(browser, hub, "guest-18")
+    seen: list[str] = []
+
+    async def keep(name: str) -> None:
+        await look(page, name)
+        seen.append(await page.content())
+
+    await page.get_by_role("link", name="My secrets").click()
+    await look(page, "no-secrets")
+    await page.get_by_label("Name").fill("Archive")
+    await page.get_by_label("Value").fill(PASSWORD)
+    await page.get_by_role("button", name="Make").click()
+    # The browser says what a name has; nothing was sent.
+    await expect(page.get_by_label("Name")).to_be_focused()
+    # With the keyboard alone: the name, the file's name, the value, the button.
+    await page.keyboard.press("Control+a")
+    await page.keyboard.type("archive")
+    for _ in range(3):
+        await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("rowheader")).to_have_text("archive")
+    await keep("secrets")
+    assert await page.get_by_label("Value").input_value() == ""
+    api = f"{hub.url}{HOME}api/secrets"
+    ask = "url => fetch(url, {headers: headers()}).then((answer) => answer.text())"
+    seen.append(await page.evaluate(ask, api))
+    assert "/secrets/archive" in seen[-1]
+
+    await page.goto(f"{hub.url}/hub/spawn/guest-18")
+    await page.get_by_label("archive").check()
+    await keep("form-with-secret")
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await page.wait_for_url("**/user/guest-18/**", timeout=90_000)
+    pod = await pod_of(cluster.core, namespace, "guest-18")
+    assert await in_pod(namespace, pod.metadata.name, "cat /secrets/archive/token") == PASSWORD
+    await page.goto(f"{hub.url}{HOME}servers/~")
+    await expect(page.locator("[data-log]")).to_contain_text("listening")
+    seen.append(await page.content())
+
+    await page.goto(f"{hub.url}{HOME}secrets")
+    await page.get_by_role("link", name="Delete archive").click()
+    await keep("delete-secret")
+    await page.get_by_role("button", name="Delete").click()
+    await expect(page.get_by_text("You have no secrets.")).to_be_visible()
+    assert not [each for each in seen if PASSWORD in each]
+    assert PASSWORD not in hub.log
+    # The next start with the same choice says which secret is gone.
+    await page.goto(f"{hub.url}{HOME}servers/~")
+    await page.get_by_role("button", name="Stop default server").click()
+    await expect(page.locator("[data-focus]")).to_contain_text("Your server is stopped", timeout=60_000)
+    await page.get_by_role("button", name="Start default server", exact=True).click()
+    await expect(page.get_by_role("alert")).to_contain_text("You have no secret 'archive'.")
+    await look(page, "start-without-secret")
+    await page.get_by_role("link", name="Start with other options").click()
+    await expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
+    await context.close()
+
+
+@pytest.mark.parametrize("has_script", [True, False], ids=["script", "no script"])
+async def test_a_guest_comes_in_starts_and_leaves(
+    browser: Browser, hub: Hub, cluster: Any, namespace: str, has_script: bool
+) -> None:
+    context = await browser.new_context(viewport=PHONE, locale="en-GB", java_script_enabled=has_script)  # type: ignore[arg-type]
+    page = await context.new_page()
+    page.set_default_timeout(30_000)
+
+    async def seen(name: str) -> None:
+        if has_script:
+            await look(page, f"guest-{name}")
+
+    await page.goto(f"{hub.url}/hub/spawn")
+    await expect(page.get_by_role("button", name="Sign in with GitHub")).to_be_visible()
+    await seen("login")
+    await page.get_by_role("button", name="Continue as a guest").focus()
+    await page.keyboard.press("Enter")
+    # The form of the guests' group, and of nobody else.
+    await expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
+    await expect(page.get_by_label("Visit")).to_be_checked()
+    for other in ("Small", "Medium", "Broken", "archive"):
+        await expect(page.get_by_label(other)).to_have_count(0)
+    await seen("form")
+    await page.get_by_role("button", name="Start", exact=True).click()
+    await page.wait_for_url("**/user/guest-*/**", timeout=90_000)
+    name = page.url.partition("/user/")[2].partition("/")[0]
+    pod = await pod_of(cluster.core, namespace, name)
+    assert pod.metadata.labels["jhkube/size"] == "visit"
+
+    await page.goto(f"{hub.url}{HOME}disks")
+    await expect(page.get_by_text("Guests have no disks")).to_be_visible(timeout=60_000)
+    await expect(page.get_by_role("link", name="My secrets")).to_have_count(0)
+    await seen("disks")
+    await page.get_by_role("link", name="My servers").click()
+    await page.get_by_role("button", name="Stop default server").click()
+    await expect(page.get_by_text("Files of guests are not kept: a stop deletes them.")).to_be_visible()
+    await seen("stop")
+    await page.get_by_role("button", name="Stop", exact=True).click()
+    await expect(page.locator("[data-focus]")).to_contain_text("Your server is stopped. Files of", timeout=60_000)
+    await page.goto(f"{hub.url}/hub/logout")
+    await page.goto(f"{hub.url}/hub/home")
+    await expect(page.get_by_role("button", name="Continue as a guest")).to_be_visible()
     await context.close()

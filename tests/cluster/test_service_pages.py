@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from urllib.parse import quote
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.cluster.service_world import LINES, PASSWORD, TOKEN, World, service_world
 from tests.hub.service_hub import ServiceBrowser, identity
@@ -13,6 +16,11 @@ from tests.hub.service_hub import ServiceBrowser, identity
 pytestmark = pytest.mark.hub_versions
 
 HOME = "/services/jhkube/"
+ADDRESSES = [
+    *("", "disks", "secrets", "disks/{}/grow", "disks/{}/delete", "secrets/{}/delete"),
+    *(f"servers/{{}}{action}" for action in ("", "/start", "/stop", "/remove")),
+]
+FIELDS = ("name", "file", "text", "size", "claims", "asked", "container", "log")
 
 
 class Reader:
@@ -35,9 +43,13 @@ class Reader:
         """Send the form of a page whose address ends so; return status, page and path at the end."""
         found = re.search(rf'<form method="post"(?: action="([^"]*{re.escape(action)})")?', page)
         assert found, f"no form for {action}: {page}"
-        xsrf = re.search(r'name="_xsrf" value="([^"]+)"', page)
+        return await self.send(page, found[1] or action, **fields)
+
+    async def send(self, page: str, path: str, **fields: str) -> tuple[int, str, str]:
+        """Send fields to an address as a form of a page would, which may have none; return as `press` does."""
+        xsrf = re.search(r'name="xsrf" content="([^"]+)"', page)
         assert xsrf
-        return await self.browser.open(found[1] or action, method="POST", data={"_xsrf": xsrf[1], **fields})
+        return await self.browser.open(path, method="POST", data={"_xsrf": xsrf[1], **fields})
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +93,9 @@ async def test_the_disks_say_what_uses_them(reader: Reader) -> None:
 
 
 async def test_a_refusal_is_a_page_with_its_sentence(reader: Reader) -> None:
-    status, page, _ = await reader.press(await reader.page("disks"), "disks/claim-ada/grow", size="20Gi")
+    page = await reader.page("disks")
+    assert "/grow" not in page
+    status, page, _ = await reader.send(page, f"{HOME}disks/claim-ada/grow", size="20Gi")
     assert status == 403
     assert "Disks cannot be made larger here" in page
     status, page, _ = await reader.browser.open(f"{HOME}servers/nothing")
@@ -132,6 +146,29 @@ async def test_a_secret_is_made_and_deleted_and_its_value_is_never_shown(reader:
     assert (status, path) == (200, f"{HOME}secrets"), page
     assert "/secrets/registry/token" in page
     assert PASSWORD not in page
-    status, page, _ = await reader.press(page, "secrets/registry/delete")
-    assert status == 200
+    question = await reader.page("secrets/registry/delete")
+    assert "Delete the secret registry?" in question
+    assert "/secrets/registry/token" in await reader.page("secrets")
+    status, page, path = await reader.press(question, f"{HOME}secrets/registry/delete")
+    assert (status, path) == (200, f"{HOME}secrets")
+    assert (await reader.browser.open(f"{HOME}secrets/registry/delete"))[0] == 404
     assert "You have no secrets." in page
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    address=st.sampled_from(ADDRESSES),
+    name=st.text(min_size=1, max_size=20) | st.just("~"),
+    fields=st.dictionaries(st.sampled_from(FIELDS), st.text(max_size=20)),
+    is_form=st.booleans(),
+)
+async def test_no_address_and_no_form_is_an_error_of_the_service(
+    reader: Reader, address: str, name: str, fields: dict[str, str], is_form: bool
+) -> None:
+    path = HOME + address.format(quote(name, safe=""))
+    if is_form:
+        status, page, _ = await reader.send(await reader.page("disks"), path, **fields)
+    else:
+        status, page, _ = await reader.browser.open(path, params=fields)
+    assert status < 500, page
+    assert "<h1>" in page or status == 404, page

@@ -139,6 +139,7 @@ async def test_one_address_makes_so_many_guests_and_no_more(guest_hub):
                 statuses.append(answer.status)
                 if answer.status == 429:
                     assert "Too many guests came from your address." in text
+                    assert 'href="/hub/oauth_login?next=' in text
                     assert int(answer.headers["Retry-After"]) > 3000
         return statuses
 
@@ -183,6 +184,23 @@ async def test_a_guest_who_logs_in_is_somebody_else_from_then_on(guest_hub, add_
         assert (await guest_hub.inspect(name))["groups"] == ["guests"]
 
 
+async def test_somebody_whose_session_has_ended_can_be_a_guest(guest_hub, shared_github, add_person, browse):
+    async with Visitor(guest_hub, "192.0.2.10") as visitor:
+        login = add_person("lab")
+        browser = browse(guest_hub, login)
+        await browser.session.close()
+        browser.session = visitor.session
+        assert (await browser.log_in()).status == 200
+        # While it lasts, they are who they are.
+        assert "Continue as a guest" not in (await visitor.get("/hub/guest-login")).text
+        shared_github.world.leave("lab", login)
+        await guest_hub.forget_refresh(login)
+        answer, _ = await visitor.become_guest("/hub/guest-login?next=%2Fhub%2Fhome")
+        assert (answer.status, answer.headers["Location"]) == (302, "/hub/home")
+        assert is_guest_name(name := await visitor.name())
+        assert (await guest_hub.inspect(name))["groups"] == ["guests"]
+
+
 async def test_idle_guests_go_with_all_that_is_theirs_and_a_limit_holds_until_then(
     shared_github, start_hub, add_person, browse
 ):
@@ -210,6 +228,8 @@ async def test_idle_guests_go_with_all_that_is_theirs_and_a_limit_holds_until_th
         left = await other.name()
     assert await hub.inspect(login)
     # Without guests those who are left go, too; somebody with such a name whom an administrator has made stays.
+    # A state that no key opens makes nobody stay.
+    await hub.lose_key(left)
     made = "guest-" + "b3" * 10
     assert (await hub.api("POST", f"/users/{made}"))[0] == 201
     await hub.stop()

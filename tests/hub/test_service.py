@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import time
 from collections.abc import AsyncIterator, Callable
@@ -89,6 +90,14 @@ async def test_other_options_restart_a_server_and_wrong_ones_leave_it_alone(besi
     assert (found["options"]["size"], found["started"] != before) == ("large", True)
 
 
+async def test_a_start_without_options_has_those_of_the_last(beside: ServiceHub) -> None:
+    await running(beside, "eve", size="medium")
+    assert (await beside.ask("eve", "POST", "servers/~/stop"))[0] == 202
+    await beside.reach("eve", "~", "stopped")
+    await running(beside, "eve")
+    assert (await beside.ask("eve", "GET", "servers/~"))[1]["options"] == {"size": "medium"}
+
+
 async def test_a_start_that_failed_says_why(beside: ServiceHub) -> None:
     await beside.ask("kay", "PUT", "servers/broken", {"options": {"debug": True}})
     found = await beside.reach("kay", "broken", "failed")
@@ -155,6 +164,29 @@ async def test_a_browser_logs_in_at_the_hub_and_needs_the_xsrf_token(beside: Ser
         headers = {"X-XSRFToken": cookies["_xsrf"].value}
         answer = await browser.session.post(url, json={}, headers=headers)
         assert answer.status == 202, await answer.text()
+
+
+async def test_a_guest_is_asked_before_a_stop_and_a_refused_start_leads_to_the_form(beside: ServiceHub) -> None:
+    guest, home = "guest-" + "a2" * 10, "/services/jhkube/"
+    await beside.add(guest)
+    async with ServiceBrowser(beside, guest) as browser:
+        _, page, _ = await browser.open(home)
+
+        async def press(action: str, **fields: str) -> tuple[int, str]:
+            xsrf = re.search(r'name="xsrf" content="([^"]+)"', page)
+            assert xsrf
+            data = {"_xsrf": xsrf[1], **fields}
+            return (await browser.open(f"{home}servers/~/{action}", method="POST", data=data))[:2]
+
+        status, refused = await press("start", size="huge")
+        assert (status, f'href="/hub/spawn/{guest}">Start with other options' in refused) == (400, True)
+        assert (await press("start"))[0] == 200
+        await beside.reach(guest, "~", "running")
+        assert "Files of guests are not kept: a stop deletes them." in (await press("stop"))[1]
+        await beside.reach(guest, "~", "running")
+        await press("stop", asked="yes")
+        found = await beside.reach(guest, "~", "stopped")
+        assert found["message"] == "Your server is stopped. Files of guests are not kept."
 
 
 # What nobody expects.

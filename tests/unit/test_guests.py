@@ -204,8 +204,30 @@ async def test_an_error_of_the_database_keeps_no_other_guest_and_ends_nothing(ca
     assert db.query(orm.User).count() == 3
 
 
+def long_ago(**more):
+    """Return the hub's record of somebody who came two days ago."""
+    return SimpleNamespace(created=utcnow(with_tz=False) - timedelta(days=2), last_activity=None, **more)
+
+
+async def test_a_guest_whose_state_no_key_opens_goes_too_and_nobody_else():
+    guests = Guests(GuestLimits("guests", 900, 86_400, 10, 2, 3, range(1000, 2000)), RunningServers(LOG), LOG)
+
+    async def is_over(name, *, kept, read):
+        async def auth_state():
+            return read
+
+        user = SimpleNamespace(name=name, orm_user=long_ago(encrypted_auth_state=kept), get_auth_state=auth_state)
+        return await guests.is_over(user)
+
+    assert await is_over(GUEST, kept=b"by a lost key", read=None)
+    # One whom an administrator has made, and people.
+    assert not await is_over(GUEST, kept=None, read=None)
+    assert not await is_over(GUEST, kept=b"x", read={AUTH_STATE_KEY: {"subject": "github:1"}})
+    assert not await is_over("ada", kept=b"by a lost key", read=None)
+
+
 async def test_a_server_that_is_pending_does_not_protect_the_others():
-    old = SimpleNamespace(created=utcnow(with_tz=False) - timedelta(days=2), last_activity=None)
+    old = long_ago()
     ended = []
 
     class Servers(RunningServers):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import os
 import signal
 import socket
@@ -15,7 +14,6 @@ from typing import Any
 
 import pytest
 import yaml
-from aiohttp import web
 from kubernetes_asyncio.client import V1EnvVar
 from kubespawner.objects import make_pod
 
@@ -30,20 +28,8 @@ from jhkube.pod.parts import script_of
 from jhkube.pod.repository import CLONE, CLONE_CONTAINER, CloneEnd, CloneSettings
 from jhkube.repository import Repository
 from tests.hubs import CACHE
-from tests.ports import free_port
+from tests.repositories import PLAIN_GIT, add_submodule, git, large_files, pushed
 from tests.unit.pod_security import serialized
-
-GIT = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
-WHO = {f"GIT_{role}_{key}": "ada@example.org" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """Return what git says in a folder."""
-    environment = {"PATH": os.environ["PATH"], **GIT, **WHO}
-    run = subprocess.run(
-        ["git", "-C", str(folder), *arguments], env=environment, capture_output=True, text=True, check=True
-    )
-    return run.stdout.strip()
 
 
 @pytest.fixture
@@ -87,7 +73,7 @@ class Home:
         helper = f"!f() {{ echo username=grace; echo password={self.server.token}; }}; f"  # type: ignore[attr-defined]
         env = {
             "PATH": os.environ["PATH"],
-            **GIT,
+            **PLAIN_GIT,
             "HOME": str(self.path),
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": f"credential.{self.server.url}.helper",
@@ -176,45 +162,18 @@ async def test_a_host_is_cloned_from_by_https_if_its_certificate_is_trusted(secu
 
 async def test_large_files_are_fetched_by_git_lfs(secure_home: Home, git_lfs: Path, tmp_path: Path) -> None:
     content = b"a large picture of the sky"
-    oid = hashlib.sha256(content).hexdigest()
-    url = f"https://localhost:{(port := free_port())}"
-    asked = []
-
-    async def batch(request: web.Request) -> web.Response:
-        asked.append((await request.json())["operation"])
-        found = {"oid": oid, "size": len(content), "actions": {"download": {"href": f"{url}/{oid}"}}}
-        answer = {"transfer": "basic", "objects": [found]}
-        return web.json_response(answer, content_type="application/vnd.git-lfs+json")
-
-    async def download(_: web.Request) -> web.Response:
-        return web.Response(body=content)
-
-    app = web.Application()
-    app.router.add_post("/objects/batch", batch)
-    app.router.add_get(f"/{oid}", download)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=server_context(tmp_path / "certificate.pem")).start()
     bare, work = await secure_home.server.create_repository("observatory", "notes"), tmp_path / "work"
     git(tmp_path, "clone", "--quiet", str(bare), str(work))
-    (work / ".lfsconfig").write_text(f"[lfs]\n  url = {url}\n")
-    (work / ".gitattributes").write_text("*.fits filter=lfs diff=lfs merge=lfs -text\n")
-    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {len(content)}\n"
-    (work / "sky.fits").write_text(pointer)
-    git(work, "add", ".")
-    git(work, "commit", "--quiet", "-m", "A picture")
-    git(work, "push", "--quiet", "origin", "HEAD")
-    try:
+    async with large_files(content, tmp_path / "certificate.pem") as served:
+        pushed(work, "A picture", served.files)
         assert await secure_home.clone() == 0, secure_home.log.read_text()
-        assert (secure_home.path / "notes" / "sky.fits").read_text() == pointer
-        assert asked == []
+        assert (secure_home.path / "notes" / "sky.fits").read_text() == served.pointer
+        assert served.asked == []
         (secure_home.path / "notes").rename(secure_home.path / "first")
         secure_home.environment["PATH"] = f"{git_lfs}:{os.environ['PATH']}"
         assert await secure_home.clone(lfs="yes") == 0, secure_home.log.read_text()
         assert (secure_home.path / "notes" / "sky.fits").read_bytes() == content
-        assert asked == ["download"]
-    finally:
-        await runner.cleanup()
+        assert served.asked == ["download"]
     # A server of large files that is away is told apart from the repository's.
     (secure_home.path / "notes").rename(secure_home.path / "second")
     assert await secure_home.clone(lfs="yes") == CloneEnd.LFS
@@ -307,11 +266,8 @@ async def test_neither_a_submodule_nor_a_redirect_leads_to_another_protocol(home
     bare = Path(await home.server.create_repository("observatory", "notes"))
     work = tmp_path / "again"
     git(tmp_path, "clone", "--quiet", str(bare), str(work))
-    (work / ".gitmodules").write_text(f'[submodule "x"]\n\tpath = x\n\turl = file://{bare}\n')
-    git(work, "update-index", "--add", "--cacheinfo", f"160000,{git(work, 'rev-parse', 'HEAD')},x")
-    git(work, "add", ".gitmodules")
-    git(work, "commit", "--quiet", "-m", "A submodule")
-    git(work, "push", "--quiet")
+    add_submodule(work, "x", f"file://{bare}", git(work, "rev-parse", "HEAD"))
+    pushed(work, "A submodule")
     assert await home.clone(submodules="yes") == CloneEnd.SUBMODULES, home.log.read_text()
     assert home.entries == []
     assert await home.clone() == 0
@@ -324,11 +280,8 @@ async def test_submodules_are_cloned_where_they_are_asked_for(home: Home, tmp_pa
     work = tmp_path / "again"
     git(tmp_path, "clone", "--quiet", str(bare), str(work))
     other = git(Path(await home.server.create_repository("observatory", "handbook")), "rev-parse", "main")
-    (work / ".gitmodules").write_text('[submodule "handbook"]\n\tpath = tools\n\turl = ../handbook\n')
-    git(work, "update-index", "--add", "--cacheinfo", f"160000,{other},tools")
-    git(work, "add", ".gitmodules")
-    git(work, "commit", "--quiet", "-m", "A submodule")
-    git(work, "push", "--quiet")
+    add_submodule(work, "tools", "../handbook", other)
+    pushed(work, "A submodule")
     assert await home.clone(submodules="yes") == 0, home.log.read_text()
     assert (home.path / "notes" / "tools" / "README.md").exists()
 
@@ -410,6 +363,25 @@ def test_the_clone_runs_as_the_person_and_sees_no_more_than_it_needs() -> None:
     assert (env["GIT_TERMINAL_PROMPT"], env["GIT_LFS_SKIP_SMUDGE"], env["LC_ALL"]) == ("0", "1", "C")
     assert container["workingDir"] == "/"
     assert (env["JHKUBE_SUBMODULES"], env["JHKUBE_LFS"], env["JHKUBE_SECONDS"]) == ("yes", "", "90")
+
+
+def test_the_clone_has_the_certificates_that_the_server_has() -> None:
+    pod = make_pod(
+        **{"name": "jupyter-ada", "cmd": ["sh"], "port": 8888, "image": "registry.example/lab:1"},
+        env={"GIT_SSL_CAINFO": "/etc/ours/ca.pem", "SSL_CERT_DIR": "/etc/ssl/certs:/var/certs"},
+        volumes=[{"name": name, "emptyDir": {}} for name in ("ours", "more", "data")],
+        volume_mounts=[
+            {"name": "ours", "mountPath": "/etc/ours/"},
+            {"name": "more", "mountPath": "/var/certs"},
+            {"name": "data", "mountPath": "/etc/our"},
+        ],
+    )
+    made = build_pod(pod, PodSettings(home=parse_home("pvc")), ADA, ServerFacts(repository=NOTES), claim_name="x")
+    container = clone_container(serialized(made))
+    assert {each["name"] for each in container["env"]} >= {"GIT_SSL_CAINFO", "SSL_CERT_DIR"}
+    names = [each["name"] for each in container["volumeMounts"]]
+    assert {"ours", "more"} <= set(names)
+    assert "data" not in names
 
 
 def test_another_image_can_clone() -> None:

@@ -59,6 +59,12 @@ def test_a_servers_state_is_one_of_five(facts, state):
     assert answer_problem(BY_NAME["group_servers"], {"servers": [group_server_view(server(**facts))]}) == ""
 
 
+def test_a_server_of_a_guest_that_is_stopped_does_not_say_that_its_disk_stays():
+    guest = HubServer(name="", user="guest-" + "a2" * 10)
+    assert server_view(guest, None)["message"] == "Your server is stopped. Files of guests are not kept."
+    assert server_view(server(), None)["message"] == "Your server is stopped. Its disk stays."
+
+
 def test_a_failed_server_says_what_to_do_and_keeps_the_clusters_words():
     view = server_view(server(failure=FAILURE), None)
     assert view["message"] == FAILURE.message

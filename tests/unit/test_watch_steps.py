@@ -36,10 +36,11 @@ def test_a_start_has_the_steps_behind_it_and_the_one_under_way():
     assert start_view({}, 0, "lab", "No node has room; waiting.").message == "No node has room; waiting."
 
 
-def pod(reason):
+def pod(reason, subject="github:1"):
     ended = {"reason": reason, "exitCode": 137}
     return {
-        "status": {"phase": "Running", "containerStatuses": [{"name": "notebook", "state": {"terminated": ended}}]}
+        "metadata": {"annotations": {"jhkube/subject": subject}},
+        "status": {"phase": "Running", "containerStatuses": [{"name": "notebook", "state": {"terminated": ended}}]},
     }
 
 
@@ -47,6 +48,8 @@ def test_an_end_for_memory_is_remembered_until_it_is_forgotten():
     end = end_of(pod("OOMKilled"))
     assert end is not None
     assert end.reason == "OOMKilled"
+    assert "your files are still there" in end.message
+    assert "Files of guests are not kept" in end_of(pod("OOMKilled", "guest:00ff")).message
     assert end_of(pod("Completed")) is None
     ends = Ends()
     ends.note(1, "gpu", end, "github:1")
