@@ -43,7 +43,7 @@ async def new_namespace(core: Any, name: str) -> None:
     """Create a namespace, and return when it takes pods: its service account comes a moment after it."""
     await core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
     probe = {"metadata": {"name": "probe"}, "spec": {"containers": [{"name": "probe", "image": "probe"}]}}
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             try:
                 await core.create_namespaced_pod(name, probe, dry_run="All")

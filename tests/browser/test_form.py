@@ -16,7 +16,7 @@ from .accessibility import fits, violations
 from .chromium import launched
 from .form_hub import REPOSITORY, FormHub, usual_world
 
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=180_000)
 
 pytestmark = pytest.mark.hub_versions
 

@@ -47,7 +47,7 @@ async def test_the_warning_comes_at_its_time_and_can_be_closed(browser):
     await expect(warning).to_be_hidden()
     assert "lab-stop 0s linear 6300s forwards" in later
     await page.set_content(page_of(JHKUBE_STOPS_AFTER="902", JHKUBE_STOP_WARNING="900"))
-    await expect(warning).to_be_visible(timeout=60_000)
+    await expect(warning).to_be_visible(timeout=180_000)
     await expect(warning).to_contain_text("because it has run for the longest time allowed. Save your work.")
     await warning.get_by_role("button", name="Close").click()
     await expect(warning).to_be_hidden()

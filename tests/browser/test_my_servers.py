@@ -112,7 +112,7 @@ async def test_it_works_without_javascript_on_a_phone(browser: Browser, hub: Hub
     context, page = await logged_in(browser, hub, "guest-17", java_script_enabled=False, viewport=PHONE)
     await page.get_by_role("button", name="Start default server", exact=True).click()
     # While it starts, the page loads itself again.
-    await expect(page.locator("[data-focus]")).to_contain_text("Your server is running", timeout=60_000)
+    await expect(page.locator("[data-focus]")).to_contain_text("Your server is running", timeout=180_000)
     assert await page.get_by_role("button", name="Follow").count() == 0
     await page.goto(f"{hub.url}{HOME}disks")
     await expect(page.get_by_role("rowheader")).to_contain_text("claim-guest-17")
@@ -132,18 +132,18 @@ async def test_after_out_of_memory_a_larger_size_is_one_press_away(
     await page.get_by_role("button", name="Start default server", exact=True).focus()
     await page.keyboard.press("Enter")
     state = page.locator("[data-focus]")
-    await expect(state).to_contain_text("Your server is running", timeout=60_000)
+    await expect(state).to_contain_text("Your server is running", timeout=180_000)
     pod = await pod_of(cluster.core, namespace, "guest-14")
     await in_pod(namespace, pod.metadata.name, EAT)
     # The page says it without being reloaded.
-    await expect(page.get_by_text("used more memory than its size allows")).to_be_visible(timeout=60_000)
+    await expect(page.get_by_text("used more memory than its size allows")).to_be_visible(timeout=180_000)
     await expect(page.get_by_role("heading", level=1)).to_have_text("Your server ran out of memory")
     await expect(page.get_by_text("The next larger size is Medium")).to_be_visible()
     await look(page, "out-of-memory")
     await page.goto(f"{hub.url}{HOME}")
     await look(page, "list-out-of-memory")
     await page.get_by_role("button", name="Restart with Medium: default server").click()
-    await expect(page.locator("[data-focus]")).to_contain_text("Your server is running", timeout=60_000)
+    await expect(page.locator("[data-focus]")).to_contain_text("Your server is running", timeout=180_000)
     pod = await pod_of(cluster.core, namespace, "guest-14")
     assert pod.metadata.labels["jhkube/size"] == "medium"
     await page.goto(f"{hub.url}{HOME}disks")
@@ -159,14 +159,14 @@ async def test_a_page_follows_what_happens_and_says_when_it_cannot(
     context, page = await logged_in(browser, hub, "guest-15")
     await page.get_by_role("button", name="Start default server", exact=True).click()
     state, log = page.locator("[data-focus]"), page.locator("[data-log]")
-    await expect(state).to_contain_text("Your server is running", timeout=60_000)
-    await expect(page.get_by_role("button", name="Stop following")).to_be_visible(timeout=30_000)
+    await expect(state).to_contain_text("Your server is running", timeout=180_000)
+    await expect(page.get_by_role("button", name="Stop following")).to_be_visible(timeout=180_000)
     # What is unfolded and where the focus is stays over the updates.
     await page.locator("li details summary").first.click()
     await page.get_by_role("button", name="Stop default server").focus()
     pod = (await pod_of(cluster.core, namespace, "guest-15")).metadata.name
     await in_pod(namespace, pod, "echo written tonight > /proc/1/fd/1")
-    await expect(log).to_contain_text("written tonight", timeout=20_000)
+    await expect(log).to_contain_text("written tonight", timeout=180_000)
     async with page.expect_response(lambda answer: answer.url.endswith("?log=no")):
         pass
     await expect(page.locator("li details").first).to_have_attribute("open", "")
@@ -175,10 +175,10 @@ async def test_a_page_follows_what_happens_and_says_when_it_cannot(
     stale = page.locator("[data-stale]")
     await expect(stale).to_be_hidden()
     await page.route("**/servers/*", lambda route: route.abort())
-    await expect(stale).to_contain_text("Not up to date since", timeout=30_000)
+    await expect(stale).to_contain_text("Not up to date since", timeout=180_000)
     assert await violations(page) == []
     await page.unroute("**/servers/*")
-    await expect(stale).to_be_hidden(timeout=60_000)
+    await expect(stale).to_be_hidden(timeout=180_000)
 
     await page.get_by_role("button", name="Stop following").click()
     await expect(page.get_by_text("This is the log as it was")).to_be_visible()
@@ -200,7 +200,7 @@ async def test_a_page_follows_what_happens_and_says_when_it_cannot(
     await page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
     await expect(page.get_by_role("button", name="Stop following")).to_be_visible()
     await page.get_by_role("button", name="Stop default server").click()
-    await expect(state).to_contain_text("Your server is stopped", timeout=60_000)
+    await expect(state).to_contain_text("Your server is stopped", timeout=180_000)
     await context.close()
 
 
@@ -211,7 +211,7 @@ async def test_a_start_that_failed_leads_to_its_log_and_to_the_form(browser: Bro
     await page.get_by_role("button", name="Start", exact=True).click()
     await expect(page.locator("#jhkube-heading")).to_have_text("Your server is starting")
     await look(page, "starting")
-    await expect(page.locator("#jhkube-heading")).to_have_text("Your server did not start", timeout=90_000)
+    await expect(page.locator("#jhkube-heading")).to_have_text("Your server did not start", timeout=180_000)
     await look(page, "failed-start")
     await page.reload()
     await look(page, "failed-start-again")
@@ -233,7 +233,7 @@ async def test_a_start_that_failed_leads_to_its_log_and_to_the_form(browser: Bro
     stop = page.get_by_role("button", name="Stop the start")
     await stop.click()
     await expect(page.locator("#jhkube-trouble")).to_contain_text("could not be stopped")
-    await expect(page.locator("#progress-message")).to_contain_text(re.compile("program|answer"), timeout=30_000)
+    await expect(page.locator("#progress-message")).to_contain_text(re.compile("program|answer"), timeout=180_000)
     await expect(page.locator("#jhkube-trouble")).to_be_visible()
     await page.unroute("**/api/users/guest-16/server")
     await stop.click()
@@ -278,7 +278,7 @@ async def test_a_secret_is_made_attached_and_deleted_and_never_shown(
     await page.get_by_label("archive").check()
     await keep("form-with-secret")
     await page.get_by_role("button", name="Start", exact=True).click()
-    await page.wait_for_url("**/user/guest-18/**", timeout=90_000)
+    await page.wait_for_url("**/user/guest-18/**", timeout=180_000)
     pod = await pod_of(cluster.core, namespace, "guest-18")
     assert await in_pod(namespace, pod.metadata.name, "cat /secrets/archive/token") == PASSWORD
     await page.goto(f"{hub.url}{HOME}servers/~")
@@ -295,7 +295,7 @@ async def test_a_secret_is_made_attached_and_deleted_and_never_shown(
     # The next start with the same choice says which secret is gone.
     await page.goto(f"{hub.url}{HOME}servers/~")
     await page.get_by_role("button", name="Stop default server").click()
-    await expect(page.locator("[data-focus]")).to_contain_text("Your server is stopped", timeout=60_000)
+    await expect(page.locator("[data-focus]")).to_contain_text("Your server is stopped", timeout=180_000)
     await page.get_by_role("button", name="Start default server", exact=True).click()
     await expect(page.get_by_role("alert")).to_contain_text("You have no secret 'archive'.")
     await look(page, "start-without-secret")
@@ -328,13 +328,13 @@ async def test_a_guest_comes_in_starts_and_leaves(
         await expect(page.get_by_label(other)).to_have_count(0)
     await seen("form")
     await page.get_by_role("button", name="Start", exact=True).click()
-    await page.wait_for_url("**/user/guest-*/**", timeout=90_000)
+    await page.wait_for_url("**/user/guest-*/**", timeout=180_000)
     name = page.url.partition("/user/")[2].partition("/")[0]
     pod = await pod_of(cluster.core, namespace, name)
     assert pod.metadata.labels["jhkube/size"] == "visit"
 
     await page.goto(f"{hub.url}{HOME}disks")
-    await expect(page.get_by_text("Guests have no disks")).to_be_visible(timeout=60_000)
+    await expect(page.get_by_text("Guests have no disks")).to_be_visible(timeout=180_000)
     await expect(page.get_by_role("link", name="My secrets")).to_have_count(0)
     await seen("disks")
     await page.get_by_role("link", name="My servers").click()
@@ -342,7 +342,7 @@ async def test_a_guest_comes_in_starts_and_leaves(
     await expect(page.get_by_text("Files of guests are not kept: a stop deletes them.")).to_be_visible()
     await seen("stop")
     await page.get_by_role("button", name="Stop", exact=True).click()
-    await expect(page.locator("[data-focus]")).to_contain_text("Your server is stopped. Files of", timeout=60_000)
+    await expect(page.locator("[data-focus]")).to_contain_text("Your server is stopped. Files of", timeout=180_000)
     await page.goto(f"{hub.url}/hub/logout")
     await page.goto(f"{hub.url}/hub/home")
     await expect(page.get_by_role("button", name="Continue as a guest")).to_be_visible()

@@ -66,18 +66,18 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
 
     # What is happening is told in words while it starts.
     await expect(page.locator("#progress-message, #progress-log").first).to_contain_text(
-        re.compile("place was found|image|started|ready", re.IGNORECASE), timeout=60_000
+        re.compile("place was found|image|started|ready", re.IGNORECASE), timeout=180_000
     )
     await picture(page, "starting", height=420)
     await page.wait_for_url("**/user/grace/lab**", timeout=180_000)
-    await expect(page.locator("#jp-main-dock-panel")).to_be_visible(timeout=60_000)
+    await expect(page.locator("#jp-main-dock-panel")).to_be_visible(timeout=180_000)
 
     await page.locator(".jp-LauncherCard", has_text="Terminal").click()
     terminal = page.locator(".jp-Terminal")
-    await expect(terminal.locator(".xterm-screen")).to_be_visible(timeout=30_000)
+    await expect(terminal.locator(".xterm-screen")).to_be_visible(timeout=180_000)
     pod = await pod_of(cluster.core, cluster.namespace, "grace")
     # What is typed before the shell reads is lost.
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not await in_pod(cluster.namespace, pod.metadata.name, "ls /tmp/reads 2>/dev/null || true"):
             await terminal.click()
             await page.keyboard.type("touch /tmp/reads")
@@ -86,7 +86,7 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
     for line in WORK.format(url=git_server.url).strip().splitlines():
         await page.keyboard.type(line)
         await page.keyboard.press("Enter")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not (
             pushed := await in_pod(cluster.namespace, pod.metadata.name, "cat ~/pushed.txt 2>/dev/null || true")
         ):
@@ -109,7 +109,7 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
         .click()
     )
     grace = await hub.login("grace")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while await grace.server():
             await asyncio.sleep(0.5)
     await grace.close()
@@ -131,7 +131,7 @@ async def test_a_start_that_fails_says_why_and_what_to_do(page, new_hub, cluster
     await page.get_by_text("Grace Example").click()
     await page.get_by_role("button", name="Start").click()
     failed = page.locator("#jhkube-failed-message")
-    await expect(failed).to_contain_text("does not exist in its registry", timeout=60_000)
+    await expect(failed).to_contain_text("does not exist in its registry", timeout=180_000)
     await expect(page.locator("#jhkube-heading")).to_have_text("Your server did not start")
     await expect(page.get_by_role("button", name="Choose something else")).to_be_visible()
     await picture(page, "failed", words="#jhkube-heading", height=480)

@@ -131,7 +131,7 @@ async def account(cluster):
             "resourceAttributes": {"verb": "list", "resource": "pods", "namespace": namespace},
         }
         reviews = client.AuthorizationV1Api(cluster.core.api_client)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(180):
             while not (await reviews.create_subject_access_review({"spec": question})).status.allowed:
                 await asyncio.sleep(0.1)
         return made.status.token

@@ -123,7 +123,7 @@ async def test_the_api_server_forms_the_same_names_from_the_same_login(
     state = {"jhkube_identity": {"subject": f"oidc:{server.issuer}#allowed"}, "oauth_user": claims}
     account = accounts.account(state)
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    async with api_server(tmp_path, *flags) as url, aiohttp.ClientSession() as session, asyncio.timeout(60):
+    async with api_server(tmp_path, *flags) as url, aiohttp.ClientSession() as session, asyncio.timeout(180):
         headers = {"Authorization": f"Bearer {token}"}
         while True:
             # The API server asks for the issuer's keys in the background when it starts.
@@ -222,7 +222,7 @@ async def test_kubeflows_api_asks_the_cluster_about_the_person(
     async def ask(name: str, method: str, path: str, body: Any = None) -> tuple[int, str]:
         url = f"{made.url}/services/jhkube/kubeflow/api/namespaces/{name}/{path}"
         headers = {"Authorization": f"token {people[name].token}"}
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while True:
                 async with aiohttp.request(method, url, json=body, headers=headers) as answer:
                     # While the service is loaded it answers 503.
@@ -271,7 +271,7 @@ async def test_a_pod_default_is_offered_to_whoever_may_get_it_and_then_gives_a_s
     }
     del binding["rules"]
     async with applied([role, binding]):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while (await person.start(presets=["archive"]))[0] == 400:
                 await asyncio.sleep(0.3)
         events = await person.progress()
@@ -288,11 +288,11 @@ async def test_a_server_is_stopped_whose_person_may_make_it_no_more(
     await person.started()
     rights = client.RbacAuthorizationV1Api(cluster.core.api_client)
     await rights.patch_cluster_role_binding(f"{namespace}-notebooks", {"subjects": []})
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         # Each question of theirs is a refresh, when the last one is old enough.
         while await person.server() is not None:
             await asyncio.sleep(0.5)
     assert "may not create pods and create persistentvolumeclaims in the cluster any more" in made.log
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while await pod_of(cluster.core, f"{namespace}-allowed", "allowed") is not None:
             await asyncio.sleep(0.5)

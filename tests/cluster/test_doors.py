@@ -67,7 +67,7 @@ class Doors:
 
     async def reach(self, who: Person, path: str, *keys: str, value: str) -> dict[str, Any]:
         """Return an answer once it has this value at these keys."""
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(180):
             while True:
                 status, answer = await self.ask(who, "GET", path)
                 found = answer

@@ -58,7 +58,7 @@ async def test_a_guest_works_in_a_pod_of_their_own_and_all_of_it_goes(cluster: C
             await asyncio.sleep(0.5)
     claims = (await cluster.core.list_namespaced_persistent_volume_claim(cluster.namespace)).items
     assert not [each.metadata.name for each in claims if guest.name in each.metadata.name]
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while f"{pod.metadata.name}.jhkube" in [
             each.metadata.name for each in (await cluster.core.list_namespaced_secret(cluster.namespace)).items
         ]:

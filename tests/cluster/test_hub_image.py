@@ -329,6 +329,6 @@ async def test_the_prepuller_runs_from_the_same_image_as_the_chart_has_it(prepul
     (made,) = (await apps.list_namespaced_daemon_set(hub.namespace)).items
     assert [owner.name for owner in made.metadata.owner_references] == [prepuller]
     await apps.delete_namespaced_deployment(prepuller, hub.namespace)
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):
         while (await apps.list_namespaced_daemon_set(hub.namespace)).items:
             await asyncio.sleep(0.3)

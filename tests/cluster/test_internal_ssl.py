@@ -67,7 +67,7 @@ async def test_hub_proxy_and_pod_trust_each_others_certificates_alone(new_hub, s
         pod.metadata.uid
     ] * 2
     await person.stop()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while any(each.metadata.name == name for each in await certificates(cluster)):
             await asyncio.sleep(0.5)
 

@@ -131,7 +131,7 @@ class World:
         return {kind for kind, names in found.items() if (secret if kind == "Secret" else name) in names}
 
     async def until_made(self, name: str, kinds: set[str]) -> None:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(180):
             while await self.made_for(name) != kinds:
                 await asyncio.sleep(0.2)
 
@@ -399,7 +399,7 @@ async def test_what_cannot_be_is_told_and_nothing_of_it_is_made(world):
         assert said in status["message"], name
         (failed,) = [each for each in status["conditions"] if each["type"] == "Failed"]
         assert (failed["status"], failed["reason"]) == ("True", reason), name
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(180):
             while ("Warning", reason, status["message"]) not in await world.events_of(name):
                 await asyncio.sleep(0.2)
     assert await world.objects() == {
@@ -472,7 +472,7 @@ async def test_a_change_that_is_refused_in_part_changes_nothing(world):
     policy = yaml.safe_dump_all(refusing(world.namespace))
     await kubectl("apply", "-f", "-", stdin=policy)
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             refused = False
             while not refused:
                 try:
@@ -487,7 +487,7 @@ async def test_a_change_that_is_refused_in_part_changes_nothing(world):
         assert [each.host for each in ingress.spec.rules] == ["notebooks.example.org"]
     finally:
         await kubectl("delete", "-f", "-", stdin=policy)
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):
         while (await world.networking.read_namespaced_ingress("refusable", world.namespace)).spec.rules[
             0
         ].host != "other.example.org":
@@ -534,7 +534,7 @@ async def test_an_operator_that_was_killed_goes_on_where_it_was(world):
     large = world.spec(resources={"limits": {"cpu": "5000"}, "requests": {"cpu": "5000"}})
     # In the middle of its work: some objects of some notebooks are there.
     making = asyncio.gather(*(world.create(name, large) for name in names))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not (await world.objects())["Secret"]:
             await asyncio.sleep(0)
     await world.operator.end(signal.SIGKILL)
@@ -552,7 +552,7 @@ async def test_an_operator_that_was_killed_goes_on_where_it_was(world):
     await world.change("killed-0", labels=["example.org/late=yes"])
     await world.delete(*names[1:])
     await world.operator.start()
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):
         while "example.org/late" not in (
             (await world.apps.read_namespaced_deployment("killed-0", world.namespace)).spec.template.metadata.labels
         ):
@@ -569,7 +569,7 @@ async def test_of_two_operators_the_newer_one_works_and_the_other_when_it_is_gon
     large = world.spec(resources={"limits": {"cpu": "5000"}, "requests": {"cpu": "5000"}})
     try:
         await second.start()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while "Pausing operations" not in world.operator.log:
                 await asyncio.sleep(0.1)
         await world.create("by-second", large)
@@ -648,7 +648,7 @@ async def test_the_role_is_enough_and_no_more(world):
     older = {"metadata": {"annotations": {"jhkube.dev/hash": "older"}}}
     await world.core.patch_namespaced_service("older", world.namespace, older)
     await world.change("older", ingressProxyBodySize="2g", securityContext={"runAsUser": 1001})
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not await is_up_to_date(world, "older"):
             await asyncio.sleep(0.2)
     await world.delete("older")
@@ -657,7 +657,7 @@ async def test_the_role_is_enough_and_no_more(world):
         world.namespace,
         {"metadata": {"name": "none"}, "spec": {"hard": {"count/deployments.apps": "0"}}},
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(180):
         while not (await world.core.read_namespaced_resource_quota("none", world.namespace)).status.hard:
             await asyncio.sleep(0.1)
     await world.create("refused", world.spec())

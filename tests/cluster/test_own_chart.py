@@ -74,7 +74,7 @@ def known(cluster):
     async def known(answer, hub, verb, resource, where=None, group=""):
         attributes = {"verb": verb, "resource": resource, "group": group} | ({"namespace": where} if where else {})
         account = {"user": f"system:serviceaccount:{hub}:hub", "resourceAttributes": attributes}
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(180):
             while (await reviews.create_subject_access_review({"spec": account})).status.allowed is not answer:
                 await asyncio.sleep(0.1)
 

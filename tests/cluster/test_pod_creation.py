@@ -140,7 +140,7 @@ async def test_a_pod_whose_making_is_told_in_the_turn_of_the_cancellation_is_rem
     with pytest.raises(asyncio.CancelledError):
         await starting
     assert made
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while await pods(cluster):
             await asyncio.sleep(0.02)
 
@@ -173,7 +173,7 @@ async def test_a_start_that_is_cancelled_at_any_moment_of_the_creation_leaves_no
             starting.cancel()
             with contextlib.suppress(asyncio.CancelledError, StartFailed):
                 await starting
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(180):
                 while await pods(cluster):
                     await asyncio.sleep(0.02)
         # One that is made after it was cancelled has had its time now.

@@ -158,7 +158,7 @@ async def test_nfs_with_mount_options_is_a_bound_claim(pods: Pods, volumes: list
     await pods.core.create_persistent_volume(volume)
     volumes.append(volume.metadata.name)
     await pods.core.create_namespaced_persistent_volume_claim(pods.namespace, nfs_claim)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             bound = await pods.core.read_namespaced_persistent_volume_claim(home.claim, pods.namespace)
             if bound.status.phase == "Bound":

@@ -28,7 +28,7 @@ async def own_namespace(pods: Pods) -> AsyncIterator[Pods]:
     await new_namespace(pods.core, name)
     ceiling = Ceiling(cores=1, memory=1 << 30, gpus=0, servers=2)
     await pods.core.create_namespaced_resource_quota(name, resource_quota(ceiling))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not (await pods.core.read_namespaced_resource_quota("jhkube-ceiling", name)).status.hard:
             await asyncio.sleep(0.1)
         while not (await pods.core.list_namespaced_service_account(name)).items:

@@ -197,7 +197,7 @@ async def test_what_is_newly_recommended_is_on_the_node_and_marked_and_starts_wi
     pushed = asyncio.get_running_loop().time()
     assert not await marked()
     await until_status(lambda rows: rows.get("w_2026_46", {}).get("state") == "present")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not await marked():
             await asyncio.sleep(0.2)
     print(f"on the node and marked {asyncio.get_running_loop().time() - pushed:.1f} s after it was pushed")
@@ -221,7 +221,7 @@ async def test_a_missing_image_is_left_out_for_a_while_and_holds_nothing_up(prep
     status, rows = await until_status(are(w_2026_46="present", w_2026_48="present", w_2026_47="failed"))
     assert status == 1
     assert "not found" in rows["w_2026_47"]["why"]
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         # now and then it is tried again
         while not re.search(r"^\S+:w_2026_47 +\S+ +failed +.*tried again", (await prepull.status())[1], re.MULTILINE):
             await asyncio.sleep(0.2)
@@ -235,7 +235,7 @@ async def test_a_missing_image_is_left_out_for_a_while_and_holds_nothing_up(prep
 async def test_a_daemon_set_that_somebody_deletes_is_made_anew(prepull, until_status, apps, cluster):
     before = await apps.read_namespaced_daemon_set("jhkube-prepull", cluster.namespace)
     await apps.delete_namespaced_daemon_set("jhkube-prepull", cluster.namespace)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             found = await apps.list_namespaced_daemon_set(cluster.namespace)
             if found.items and found.items[0].metadata.uid != before.metadata.uid:
@@ -306,7 +306,7 @@ async def test_what_was_killed_goes_with_its_deployment(prepull, until_status, a
     assert set(helper.binary_data) == {"amd64", "arm64"}
     assert [each.name for each in helper.metadata.owner_references] == [owner]
     await apps.delete_namespaced_deployment(owner, cluster.namespace)
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):
         while (await apps.list_namespaced_daemon_set(cluster.namespace)).items or "jhkube-prepull" in {
             each.metadata.name for each in (await cluster.core.list_namespaced_config_map(cluster.namespace)).items
         }:
@@ -321,7 +321,7 @@ async def test_pods_that_are_not_let_in_are_said_in_the_log(repository, cluster,
     config.Prepuller = Config(name="not-let-in", pause_image=pause, priority_class_name="there-is-none")
     stop = asyncio.Event()
     running = asyncio.create_task(Prepuller(config=config, log=logging.getLogger("prepuller")).run(stop))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while "describe daemonset not-let-in" not in caplog.text:
             await asyncio.sleep(0.1)
     stop.set()

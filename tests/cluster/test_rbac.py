@@ -40,7 +40,7 @@ def refused(namespace):
 
 async def removed(core, namespace, name):
     """Return when a claim is gone."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while name in [each.metadata.name for each in (await claims(core, namespace))]:
             await asyncio.sleep(0.2)
 
@@ -105,7 +105,7 @@ async def used(account, cluster, new_hub, github):
     # A Secret was left over.
     name = f"{(await pod_of(core, namespace, 'guest-12')).metadata.name}.jhkube"
     await person.stop()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while name in [each.metadata.name for each in (await core.list_namespaced_secret(namespace)).items]:
             await asyncio.sleep(0.2)
     await core.create_namespaced_secret(namespace, {"metadata": {"name": name}})
@@ -126,7 +126,7 @@ async def used(account, cluster, new_hub, github):
     # A home is refused by a quota.
     quota = {"metadata": {"name": "no-more"}, "spec": {"hard": {"persistentvolumeclaims": "1"}}}
     await core.create_namespaced_resource_quota(namespace, quota)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(180):
         while not (await core.read_namespaced_resource_quota("no-more", namespace)).status.hard:
             await asyncio.sleep(0.1)
     status, body = await unlucky.start()

@@ -47,7 +47,7 @@ async def people(own_hub, someone, cluster):
     """Six people, each with a server at their step but for whom a start is to be asked for."""
     people = {step: await someone(own_hub, name) for name, step in PEOPLE.items()}
     await asyncio.gather(people["ready"].started(), people["stopping"].started())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         starting = [asyncio.create_task(people[step].start()) for step in ("preparing", "running")]
         for step in ("preparing", "running", "made"):
             if step == "made":
@@ -95,7 +95,7 @@ async def works_and_leaves_nothing(person, own_hub, cluster):
     async with person.session.get(f"{own_hub.url}/user/{person.name}/api") as answer:
         assert answer.status == 200
     await person.stop(timeout=120)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while await objects_of(person, cluster):
             await asyncio.sleep(0.3)
     claims = await cluster.core.list_namespaced_persistent_volume_claim(cluster.namespace)

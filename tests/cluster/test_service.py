@@ -75,7 +75,7 @@ class Apart:
 
     async def reach(self, who: Person, server: str, state: str) -> dict[str, Any]:
         """Return a server once it is in this state."""
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(180):
             while True:
                 status, found = await self.ask(who, "GET", f"servers/{server}")
                 if status == 200 and found["state"] == state:
@@ -195,7 +195,7 @@ async def lived(apart: Apart) -> dict[str, Any]:
         [each.metadata.name for each in (await apart.core.list_namespaced_secret(apart.namespace)).items],
     ]
     told["removed"] = await apart.ask(person, "DELETE", "servers/study?claims=delete")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while claim in [each["name"] for each in (await apart.ask(person, "GET", "claims"))[1]["claims"]]:
             await asyncio.sleep(0.3)
     told["left"] = [each["name"] for each in (await apart.ask(person, "GET", "servers"))[1]["servers"]]

@@ -371,7 +371,7 @@ async def test_a_log_that_is_followed_ends_with_its_pod(beside: World) -> None:
         assert await answer.content.readline() == f"{LINES[0]}\n".encode()
         await beside.core.delete_namespaced_pod("jupyter-ada--leaving", beside.namespace, grace_period_seconds=0)
         assert LINES[1].encode() in await answer.content.read()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while (await beside.ask("ada", "GET", "servers/leaving/logs"))[0] == 200:
             await asyncio.sleep(0.1)
     status, found = await beside.ask("ada", "GET", "servers/leaving/logs")
@@ -425,7 +425,7 @@ async def test_many_logs_that_are_followed_leave_room_for_other_requests(beside:
         answers = [await stack.enter_async_context(following(beside, "~")) for _ in range(MOST_FOLLOWED_BY_ONE + 1)]
         assert [each.status for each in answers] == [200] * MOST_FOLLOWED_BY_ONE + [429]
     # Who goes makes room for the next.
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(180):
         while True:
             async with following(beside, "~") as answer:
                 if answer.status == 200:

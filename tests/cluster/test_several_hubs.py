@@ -103,7 +103,7 @@ async def hubs(new_hub: NewHub, cluster: Cluster, github: GitHubStandIn, tmp_pat
     )
     try:
         route = {"target": f"http://127.0.0.1:{b.port}"}
-        async with aiohttp.ClientSession(headers={"Authorization": "token front"}) as session, asyncio.timeout(60):
+        async with aiohttp.ClientSession(headers={"Authorization": "token front"}) as session, asyncio.timeout(180):
             while True:
                 try:
                     async with session.post(f"http://127.0.0.1:{api}/api/routes/b", json=route) as answer:
@@ -119,7 +119,7 @@ async def hubs(new_hub: NewHub, cluster: Cluster, github: GitHubStandIn, tmp_pat
 
 async def wait_for_pod(cluster: Cluster, name: str, wanted) -> None:
     """Return once a person's pod is as it is wanted."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not wanted(await pod_of(cluster.core, cluster.namespace, name)):
             await asyncio.sleep(0.1)
 
@@ -175,7 +175,7 @@ async def test_a_home_is_used_at_one_hub_at_a_time(hubs: Several, someone, clust
     stopping = asyncio.create_task(at_a.stop())
     await wait_for_pod(cluster, name, lambda pod: pod is None or pod.metadata.deletion_timestamp)
     starting = asyncio.create_task(at_b.start())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not await at_b.server():
             await asyncio.sleep(0.05)
     events = await at_b.progress()
@@ -201,7 +201,7 @@ async def test_a_hub_that_is_too_slow_with_its_pod_never_runs_it(hubs: Several, 
     held.touch()
     try:
         starting = asyncio.create_task(at_a.start())
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while not (leases := await leases_of(cluster, name)):
                 await asyncio.sleep(0.1)
         assert "is starting with your home. Stop it there, or try again in" in await refusal_of(at_b)
@@ -216,7 +216,7 @@ async def test_a_hub_that_is_too_slow_with_its_pod_never_runs_it(hubs: Several, 
     assert "Your home is in use by your server at the hub b" in said
     # It was made, and is gone without kubelet having started a container of it.
     pod = f"jupyter-a-{name}"
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while f"Removed pod {cluster.namespace}/{pod} " not in hubs.a.log:
             await asyncio.sleep(0.1)
     seen = await cluster.core.list_namespaced_event(cluster.namespace, field_selector=f"involvedObject.name={pod}")
@@ -263,7 +263,7 @@ async def test_who_moves_finds_their_home_and_it_outlives_the_account_at_the_old
     # The account there is deleted, and with it what was its own.
     status, _ = await admin.api("DELETE", f"/users/{name}")
     assert status == 204
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while "so it stays" not in hubs.a.log:
             await asyncio.sleep(0.1)
     await at_b.started()

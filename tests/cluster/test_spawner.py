@@ -121,7 +121,7 @@ async def test_a_claim_that_was_deleted_outside_is_made_again_and_the_person_is_
     name = next(volume.persistent_volume_claim.claim_name for volume in claim if volume.persistent_volume_claim)
     await person.stop()
     await cluster.core.delete_namespaced_persistent_volume_claim(name, cluster.namespace)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(180):
         while True:
             try:
                 await cluster.core.read_namespaced_persistent_volume_claim(name, cluster.namespace)
@@ -129,7 +129,7 @@ async def test_a_claim_that_was_deleted_outside_is_made_again_and_the_person_is_
                 break
             await asyncio.sleep(0.2)
     starting = asyncio.create_task(person.start())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not await person.server():
             await asyncio.sleep(0.05)
     events = await person.progress()
@@ -217,7 +217,7 @@ async def test_a_pod_and_a_secret_that_were_left_over_do_not_stand_in_the_way(hu
 async def test_a_start_that_is_stopped_in_the_middle_can_be_started_again(hub, someone, after):
     person = await someone(hub, "guest-10")
     starting = asyncio.create_task(person.start())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not await person.server():
             await asyncio.sleep(0.02)
     await asyncio.sleep(after)
@@ -253,7 +253,7 @@ async def test_a_new_token_reaches_the_running_pod(new_hub, github, someone, clu
     # Any page of the hub: that is when the hub looks whether the login is still good.
     async with person.session.get(f"{hub.url}/hub/home") as answer:
         assert answer.status == 200
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while (after := await in_pod(cluster.namespace, pod.metadata.name, read)) == before:
             await asyncio.sleep(0.5)
     assert after.startswith("ghu_")
@@ -287,7 +287,7 @@ async def test_a_claim_smaller_than_configured_grows_where_its_class_allows_it(n
         )
         claim = await cluster.core.read_namespaced_persistent_volume_claim(name, cluster.namespace)
         assert claim.spec.resources.requests["storage"] == "20Mi"
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while claim.status.capacity["storage"] != "20Mi":
                 await asyncio.sleep(0.2)
                 claim = await cluster.core.read_namespaced_persistent_volume_claim(name, cluster.namespace)

@@ -93,7 +93,7 @@ async def starting(spawner: Any) -> AsyncIterator[asyncio.Future[str]]:
 
 async def running(proxied: Proxied, name: str) -> Any:
     """The pod, once the API server says that it runs."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while True:
             with suppress(ApiException):
                 pod = await proxied.core.read_namespaced_pod(name, proxied.namespace)
@@ -105,7 +105,7 @@ async def running(proxied: Proxied, name: str) -> Any:
 async def answering(proxied: Proxied, name: str) -> Any:
     """The pod, as soon as its server answers."""
     pod = await running(proxied, name)
-    async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+    async with asyncio.timeout(180), aiohttp.ClientSession() as session:
         while True:
             with suppress(aiohttp.ClientError):
                 async with session.get(address(pod)):

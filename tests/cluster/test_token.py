@@ -111,7 +111,7 @@ async def test_the_secret_goes_with_the_pod(hub, someone, cluster):
     pod = await pod_of(cluster.core, cluster.namespace, "guest-03")
     await person.stop()
     name = f"{pod.metadata.name}.jhkube"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(180):
         while name in {
             each.metadata.name for each in (await cluster.core.list_namespaced_secret(cluster.namespace)).items
         }:

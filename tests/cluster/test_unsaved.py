@@ -21,7 +21,7 @@ ASKED = "/jhkube/unsaved"
 async def view(hub: Hub, person: Person, *states: str) -> dict[str, Any]:
     """Return what the service says of the person's server, once it is in one of these states."""
     headers = {"Authorization": f"token {person.token}"}
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):
         while True:
             try:
                 url = f"{hub.url}/services/jhkube/api/servers/~"
@@ -48,7 +48,7 @@ async def test_a_lab_tells_what_is_unsaved_while_it_runs_and_after_it_stopped(ne
         " echo '* filter=x' > .git/info/attributes",
     )
     unsaved = (await view(hub, person, "running"))["unsaved"]
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):
         # A small server may need longer than an answer waits.
         while unsaved["state"] != "some":
             await asyncio.sleep(1)

@@ -168,7 +168,7 @@ async def test_a_quota_is_told_in_numbers(cluster: Cluster, hub: WatchHub) -> No
     )
     try:
         # the quota's controller has to count first, and the pods of the tests before have to be gone
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while True:
                 quota = await cluster.core.read_namespaced_resource_quota("few", cluster.namespace)
                 if quota.status.used and quota.status.used["limits.memory"] == "0":

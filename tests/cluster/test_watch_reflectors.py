@@ -260,7 +260,7 @@ async def test_a_first_list_that_fails_is_said_and_tried_again(
     with pytest.raises(aiohttp.ClientError):
         await pods.loaded()
     wire.mend()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not pods.is_loaded:
             with contextlib.suppress(aiohttp.ClientError):
                 await pods.loaded()

@@ -47,7 +47,7 @@ async def mended(wire: Wire) -> AsyncIterator[None]:
 
 async def running_pod(cluster: Cluster, user: str, phase: str = "Running") -> str:
     """The name of the user's pod, once it is in this phase."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(180):
         while True:
             pods = await pods_of(cluster.core, cluster.namespace, user)
             if pods and pods[0].status.phase == phase:
@@ -57,7 +57,7 @@ async def running_pod(cluster: Cluster, user: str, phase: str = "Running") -> st
 
 async def made(cluster: Cluster, user: str) -> str:
     """The uid of the user's pod, once the API server has it."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(180):
         while not (pods := await pods_of(cluster.core, cluster.namespace, user)):
             await asyncio.sleep(0.02)
     return str(pods[0].metadata.uid)
@@ -235,7 +235,7 @@ async def test_a_hub_that_is_killed_during_a_start_finds_or_removes_the_pod(
         await running_pod(cluster, "survivor")
         await hub.end(signal.SIGKILL)
         await hub.start()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while True:
                 server = (await hub.servers("survivor")).get("")
                 if server is None or server["ready"]:

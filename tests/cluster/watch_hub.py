@@ -259,7 +259,7 @@ class WatchHub:
     async def stopped(self, user: str, server: str = "") -> None:
         status, body = await self.api("DELETE", path(user, server))
         assert status in (202, 204, 404), body
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while (await self.servers(user)).get(server):
                 await asyncio.sleep(0.1)
 

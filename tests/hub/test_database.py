@@ -77,11 +77,11 @@ async def test_a_hub_on_postgresql_outlives_itself_its_database_and_its_key(
     # A database that dies, and comes back.
     process = hub.process
     database.kill()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while await answers(browser):
             await asyncio.sleep(0.1)
     database.start()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not await answers(browser):
             await asyncio.sleep(0.1)
     assert hub.process is process

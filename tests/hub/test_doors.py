@@ -69,7 +69,7 @@ async def test_a_notebook_is_made_stopped_started_and_removed(service: ServiceHu
 
 
 async def test_strangers_and_an_absent_cluster_are_answered_within_the_frame(service: ServiceHub):
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         (kubeflow, answer), (renku, _) = await asyncio.gather(
             ask(service, "GET", f"{SPACE}/pvcs"), ask(service, "DELETE", "renku/notebooks/servers/none")
         )

@@ -259,7 +259,7 @@ async def test_an_organization_that_is_hidden_at_a_refresh_ends_no_session_and_s
     assert not hub.warnings("the session ends")
 
     assert not await leaver.refreshed()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while (await hub.api("GET", f"/users/{leaver.login}"))[1]["servers"]:
             await asyncio.sleep(0.1)
     assert (await hub.api("GET", f"/users/{member.login}"))[1]["servers"][""]["ready"]

@@ -235,7 +235,7 @@ async def test_idle_guests_go_with_all_that_is_theirs_and_a_limit_holds_until_th
     await hub.stop()
     hub.settings["GitHubOrgAuthenticator"]["guest_login"] = False
     await hub.start()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while await hub.inspect(left):
             await asyncio.sleep(0.1)
     assert (await hub.api("GET", f"/users/{made}"))[0] == 200

@@ -49,7 +49,7 @@ async def stopped(hub: RunningHub, *servers: str) -> None:
         name, _, own = server.partition("/")
         await start_server(hub, server)
         assert (await hub.api("DELETE", f"/users/{name}/servers/{own}"))[0] in (202, 204)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while any([not (await models(hub, "ada"))[server.partition("/")[2]]["stopped"] for server in servers]):
             await asyncio.sleep(0.1)
 
@@ -91,11 +91,11 @@ async def test_a_removal_is_told_first_and_nobody_else_can_order_one(start_hub: 
         assert status == 200, found
         return " ".join(found["warnings"])
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while "It is removed, with its disk, on 20" not in await warnings("saved"):
             await asyncio.sleep(0.2)
     assert "so it is kept for longer" not in await warnings("saved")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while "It may have unsaved work, so it is kept for longer." not in await warnings("unknown"):
             await asyncio.sleep(0.2)
     await service.reach("ada", "~", "running")
