@@ -64,7 +64,7 @@ async def open_form(hub: FormHub, browser: Browser, request: pytest.FixtureReque
         )
         contexts.append(context)
         page = await context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(120_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
         await page.goto(f"{hub.url}/hub/login?next=%2Fhub%2Fspawn")

@@ -83,7 +83,7 @@ async def logged_in(browser: Browser, hub: Hub, name: str, **context: Any) -> tu
     context = {"viewport": WIDE, "locale": "en-GB", **context}
     made = await browser.new_context(**context)
     page = await made.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(120_000)
     person = await hub.login(name)
     cookies = [
         {"name": each.key, "value": each.value, "domain": "127.0.0.1", "path": each["path"] or "/"}
@@ -310,7 +310,7 @@ async def test_a_guest_comes_in_starts_and_leaves(
 ) -> None:
     context = await browser.new_context(viewport=PHONE, locale="en-GB", java_script_enabled=has_script)  # type: ignore[arg-type]
     page = await context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(120_000)
 
     async def seen(name: str) -> None:
         if has_script:

@@ -21,7 +21,7 @@ async def page():
     async with async_playwright() as playwright:
         browser = await launched(playwright)
         page = await browser.new_page(viewport={"width": 1200, "height": 900}, locale="en-GB")
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         yield page
         await browser.close()
 

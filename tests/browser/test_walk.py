@@ -33,7 +33,7 @@ async def page():
         browser = await launched(playwright)
         context = await browser.new_context(viewport={"width": 1200, "height": 900}, locale="en-GB")
         page = await context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(120_000)
         yield page
         await page.screenshot(path=TAKEN / "walk-end.png")
         await browser.close()
