@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, Strict, field_validator
 
+from jhkube.identity import is_guest_name
 from jhkube.operator_errors import not_wanted
 from jhkube.operator_models import ConfigError, NamedModel, read_named
 from jhkube.operator_types import Groups, Line, Wanted
@@ -146,7 +147,9 @@ def first_page(hubs: Sequence[Hub], here: str, otherwise: Any = "") -> Callable[
 
     def url(handler: Any) -> str:
         user = handler.current_user
-        hub = hub_of(hubs, user.name, [group.name for group in user.groups]) if user else None
+        # A guest has an account at this hub alone.
+        is_known = user is not None and not is_guest_name(user.name)
+        hub = hub_of(hubs, user.name, [group.name for group in user.groups]) if is_known else None
         if hub is None or hub.name == here:
             return str(otherwise(handler) if callable(otherwise) else otherwise)
         # A page that is not the other hub's first one: hubs whose lists differ would send people back and forth.

@@ -1,4 +1,4 @@
-"""`jhkube operator`: servers by custom resource."""
+"""`jhkube operator`: notebooks and servers by custom resource."""
 
 from __future__ import annotations
 

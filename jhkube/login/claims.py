@@ -158,7 +158,7 @@ def text_claim(claims: Mapping[str, Any], name: str) -> str:
         raise ClaimError(f"the claim {name} is a {type(value).__name__}, and not one text")
     if re.search("[\ud800-\udfff]", str(value)):
         # JSON may have halves of characters in it, of which no number can be derived.
-        raise ClaimError(f"the claim {name} has what is not a character")
+        raise ClaimError(f"the claim {name} has an incomplete Unicode character")
     return str(value)
 
 

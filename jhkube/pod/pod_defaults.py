@@ -160,8 +160,8 @@ def read_pod_default(found: Mapping[str, Any], *, with_secrets: bool) -> PodDefa
         raise ConfigError(f"spec.selector.matchLabels: nobody can choose it: each label should be '{CHOSEN}'")
     if read.has_secrets and not with_secrets:
         raise ConfigError(
-            "spec: names Secrets or claims, which needs c.JHKubeSpawner.pod_defaults = 'all' and namespaces of"
-            " people's own"
+            "spec: names Secrets or claims; to offer it, set c.JHKubeSpawner.pod_defaults to 'all', which needs"
+            " cluster_accounts"
         )
     assert isinstance(spec, Mapping)
     version = str(found["metadata"].get("resourceVersion", ""))

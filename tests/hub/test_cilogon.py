@@ -173,7 +173,7 @@ ODD_CLAIMS = [
     ({"idp": [LABORATORY]}, "the claim idp is a list, and not one text"),
     ({"uidNumber": "9" * 5000}, "the claim uidNumber is no number"),
     ({"isMemberOf": 7}, "the claim isMemberOf cannot be read"),
-    ({"idp": "\ud800"}, "the claim idp has what is not a character"),
+    ({"idp": "\ud800"}, "the claim idp has an incomplete Unicode character"),
 ]
 
 

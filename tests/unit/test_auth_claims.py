@@ -132,7 +132,7 @@ def test_a_name_is_made_of_one_text_or_number(value):
         (True, "is a bool, and not one text"),
         (1.5, "is a float, and not one text"),
         (["ada"], "is a list, and not one text"),
-        ("ada\udc00", "has what is not a character"),
+        ("ada\udc00", "has an incomplete Unicode character"),
     ],
 )
 def test_no_name_is_made_of_anything_else(value, says):

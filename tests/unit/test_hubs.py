@@ -97,6 +97,8 @@ def test_people_who_open_another_hub_get_to_a_page_of_their_own_that_sends_nobod
     # Nobody has logged in yet; JupyterHub then asks for that.
     assert opened(None) == ""
     assert opened(SimpleNamespace(name="maryam", groups=[])) == ""
+    # A guest's account is at this hub alone, whatever the hash says.
+    assert opened(SimpleNamespace(name="guest-k3v5w2hq7m4n6b2xz5tr", groups=physics)) == ""
 
 
 @pytest.mark.usefixtures("kubeconfig")
