@@ -21,6 +21,7 @@ __all__ = [
     "Right",
     "access_review",
     "is_allowed",
+    "is_denied",
     "parse_cluster_accounts",
 ]
 
@@ -193,6 +194,17 @@ def access_review(account: ClusterAccount, namespace: str, right: Right) -> dict
             "resourceAttributes": {name: value for name, value in attributes.items() if value},
         },
     }
+
+
+def is_denied(answer: bytes) -> bool:
+    """Say whether a review was answered with a sure no: one that the cluster could not evaluate is none."""
+    try:
+        review = json.loads(answer)
+        status = review["status"]
+        is_sure = status["allowed"] is False and not status.get("evaluationError")
+        return bool(review["kind"] == "SubjectAccessReview" and is_sure)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
 
 
 def is_allowed(answer: bytes) -> bool:

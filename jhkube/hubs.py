@@ -75,6 +75,11 @@ def parse_hubs(config: Any) -> tuple[Hub, ...]:
         Where an entry cannot be used, two have one name, or a person or group is named by two of them.
     """
     hubs = read_named(Hub, "hubs", config, "hub")
+    for one in hubs:
+        for other in hubs:
+            # Pods of both would have the same names: gpu-ada's at the one and ada's at the other.
+            if other.name.startswith(f"{one.name}-"):
+                raise ConfigError(f"hubs: the name {other.name!r} begins with that of {one.name!r}: choose another")
     for field in ("users", "groups"):
         seen: dict[str, str] = {}
         for hub in hubs:

@@ -13,12 +13,12 @@ from kubernetes_asyncio.client import ApiException, V1Pod, V1ResourceQuota, V1Se
 from kubespawner.clients import shared_client
 from kubespawner.slugs import is_valid_label, safe_slug
 
-from jhkube.cluster_accounts import ClusterAccount, Right, access_review, is_allowed
+from jhkube.cluster_accounts import ClusterAccount, Right, access_review, is_allowed, is_denied
 from jhkube.identity import made_for
 from jhkube.kube import API_ERRORS, FORBIDDEN, NOT_FOUND, plain_answer, plain_items
 from jhkube.pod.own_secrets import list_name, object_name, secrets_in
 from jhkube.pod.secret import SecretFiles, secret_manifest, secret_name, secret_patch
-from jhkube.pod.volume_claims import ClaimAction, ClaimPlan, claim_action, owner_patch
+from jhkube.pod.volume_claims import ALONE_ANNOTATION, ClaimAction, ClaimPlan, claim_action, owner_patch
 from jhkube.watch.admission import exists_already, is_momentary
 
 __all__ = [
@@ -142,8 +142,21 @@ async def renew_secret(api: Any, pod: V1Pod, files: SecretFiles) -> None:
             raise
 
 
-async def lacking_rights(account: ClusterAccount, namespace: str, rights: Iterable[Right]) -> list[Right]:
+async def lacking_rights(
+    account: ClusterAccount, namespace: str, rights: Iterable[Right], *, surely: bool = False
+) -> list[Right]:
     """Return those rights that the cluster does not give to a person themselves in a namespace.
+
+    Parameters
+    ----------
+    account
+        Who the person is to the cluster.
+    namespace
+        Where they need the rights.
+    rights
+        What they need.
+    surely
+        Whether only a sure no counts, as where it ends something. By default whatever is no clear yes is a no.
 
     Raises
     ------
@@ -155,7 +168,11 @@ async def lacking_rights(account: ClusterAccount, namespace: str, rights: Iterab
     answers = await asyncio.gather(
         *(plain_answer(api.create_subject_access_review, access_review(account, namespace, each)) for each in rights)
     )
-    return [right for right, answer in zip(rights, answers, strict=True) if not is_allowed(answer)]
+    return [
+        right
+        for right, answer in zip(rights, answers, strict=True)
+        if (is_denied(answer) if surely else not is_allowed(answer))
+    ]
 
 
 async def claim_plan(
@@ -226,7 +243,9 @@ async def read_claim(api: Any, namespace: str, name: str) -> dict[str, Any] | No
     return dict(json.loads(answer))
 
 
-async def own_disks(api: Any, namespace: str, user: str, subject: str, timeout: float) -> tuple[str, ...]:
+async def own_disks(
+    api: Any, namespace: str, user: str, subject: str, timeout: float, *, made_alone: bool = False
+) -> tuple[str, ...]:
     """Return the names of the claims in a namespace that are a person's and are not being deleted.
 
     Parameters
@@ -237,12 +256,20 @@ async def own_disks(api: Any, namespace: str, user: str, subject: str, timeout: 
         The provider's immutable id of them, which a claim has to have.
     timeout
         How long to wait for the API server, in seconds.
+    made_alone
+        Whether only those count that were made without a server, which are nobody's home.
     """
     label = f"hub.jupyter.org/username={safe_slug(user, is_valid=is_valid_label)}"
     async with asyncio.timeout(timeout):
         claims = await plain_items(api.list_namespaced_persistent_volume_claim, namespace, label_selector=label)
     theirs = [each["metadata"] for each in claims if made_for(each) == subject]
-    return tuple(sorted(each["name"] for each in theirs if "deletionTimestamp" not in each))
+    return tuple(
+        sorted(
+            each["name"]
+            for each in theirs
+            if "deletionTimestamp" not in each and (not made_alone or ALONE_ANNOTATION in each["annotations"])
+        )
+    )
 
 
 async def pod_defaults(namespace: str, timeout: float) -> list[dict[str, Any]]:

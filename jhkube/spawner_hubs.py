@@ -99,6 +99,11 @@ class HubsConfig(Configurable):
             raise ConfigError("c.JHKubeSpawner.home_lease needs hub_name: a Lease names the hub that uses the home")
         if self.hubs and self.hub_name not in {hub.name for hub in self.parsed_hubs()}:
             raise ConfigError(f"c.JHKubeSpawner.hubs needs hub_name, the name of one of them, not {self.hub_name!r}")
+        if self.home_lease and getattr(self, "enable_user_namespaces", False) and not self.home_lease_namespace:
+            raise ConfigError(
+                "c.JHKubeSpawner.home_lease needs home_lease_namespace where each person has a namespace: a home is"
+                " taken before its person's namespace is made"
+            )
         if self.home_lease and getattr(self, "start_ahead", "off") != "off":
             raise ConfigError(
                 "c.JHKubeSpawner.home_lease does not go with start_ahead: a pod that waits for a start would have the"

@@ -187,7 +187,13 @@ class LeasingSpawner(AheadSpawner):
     # What is deleted with a person.
 
     async def _is_elsewhere(self) -> bool:
-        """Whether another hub was the last to use the home: its person has moved there, and what is theirs stays."""
+        """Whether the person belongs to another hub, or used the home there last: what is theirs stays then."""
+        if self.is_guest:
+            return False
+        hub = hub_of(self.parsed_hubs(), self.user.name, self._groups) if self.hubs else None
+        if hub is not None and hub.name != self.hub_name:
+            self.log.info("%s: its person's home belongs to the hub %s now, so it stays", self._log_name, hub.name)
+            return True
         if not self._leases_home:
             return False
         identity = identity_in(await self.user.get_auth_state() or {})
@@ -195,10 +201,10 @@ class LeasingSpawner(AheadSpawner):
             self.log.warning("%s: nobody knows whose home it is, so the home stays", self._log_name)
             return True
         key = home_key(self.pod_settings().home, identity, self.namespace, self.pvc_name)
-        hub = await last_hub(self._lease_namespace, lease_name(key))
-        if hub not in ("", self.hub_name):
-            self.log.info("%s: its person's home was last used at the hub %s, so it stays", self._log_name, hub)
-        return hub not in ("", self.hub_name)
+        last = await last_hub(self._lease_namespace, lease_name(key))
+        if last not in ("", self.hub_name):
+            self.log.info("%s: its person's home was last used at the hub %s, so it stays", self._log_name, last)
+        return last not in ("", self.hub_name)
 
     async def _make_delete_pvc_request(self, pvc_name: str, request_timeout: float) -> bool:
         """Delete the claim of a person who is deleted, but not that of one who has moved to another hub."""

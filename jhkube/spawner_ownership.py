@@ -178,12 +178,19 @@ class OwningSpawner(ChoosingSpawner):
         return ()
 
     async def own_disk_names(self) -> tuple[str, ...]:
-        """Return the names of the claims that are surely the person's; none while the API server does not tell."""
+        """Return the names of the claims that are surely the person's; none while the API server does not tell.
+
+        This server's home is none of them. Where hubs share homes, no home is: one may be in use at another hub.
+        """
         subject = await self._subject_now()
         if not subject:
             return ()
+        timeout = self.k8s_api_request_timeout
         try:
-            return await own_disks(self.api, self.namespace, self.user.name, subject, self.k8s_api_request_timeout)
+            found = await own_disks(
+                self.api, self.namespace, self.user.name, subject, timeout, made_alone=self.home_lease
+            )
+            return tuple(name for name in found if name != self.pvc_name)
         except API_ERRORS as error:
             self.log.warning("%s: its person's disks are not known: %s", self._log_name, error_text(error))
             return ()
@@ -295,7 +302,7 @@ class OwningSpawner(ChoosingSpawner):
         except NoClusterAccount:
             # Their next start says it.
             return ""
-        lacking = await lacking_rights(account, self.namespace, STARTS) if account else []
+        lacking = await lacking_rights(account, self.namespace, STARTS, surely=True) if account else []
         return " and ".join(each.words for each in lacking)
 
     async def _check_namespace(self) -> None:

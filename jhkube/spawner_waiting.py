@@ -70,7 +70,7 @@ class WaitingSpawner(WatchedSpawner, OwningSpawner):
         except API_ERRORS as error:
             self.log.warning("Pods that wait for a start are not looked for: %s", error_text(error))
             return
-        self._running_keeper().sweep(self.api, self.pod_reflector)
+        self._running_keeper().sweep(self.api, self.pod_reflector, self.hub_name)
 
     def _running_keeper(self) -> Keeper:
         if WaitingSpawner.keeper is None:

@@ -13,6 +13,7 @@ from jhkube.ahead.manifest import AHEAD_LABEL, WAITING
 from jhkube.ahead.pods import NotTaken, WaitingPod, delete_pod
 from jhkube.kube import API_ERRORS, error_text
 from jhkube.metrics import AHEAD_CORE_SECONDS, AHEAD_MADE, AHEAD_NOT_TAKEN, AHEAD_SECONDS, AHEAD_WAITING
+from jhkube.pod.build import HUB_ANNOTATION
 from jhkube.watch.failures import pod_failure
 from jhkube.watch.patience import Patience
 from jhkube.watch.pods import cancel, remove_in_background
@@ -305,8 +306,18 @@ class Keeper:
         if oldest is not None:
             self.drop(oldest, "Room")
 
-    def sweep(self, api: Any, reflector: Any) -> None:
-        """Remove what waits in the cluster and is not known here: an earlier process of this hub has made it."""
+    def sweep(self, api: Any, reflector: Any, hub: str) -> None:
+        """Remove what waits in the cluster and is not known here: an earlier process of this hub has made it.
+
+        Parameters
+        ----------
+        api
+            Kubernetes' API.
+        reflector
+            The hub's copy of the pods.
+        hub
+            The hub's name, if it is one of several: pods of the others stay.
+        """
         known = {waiting.uid for waiting in self._waiting.values()}
         for key in list(reflector.pods):
             # Read only those whose name says that they may wait; there can be thousands of others.
@@ -314,6 +325,8 @@ class Keeper:
                 continue
             with suppress(KeyError):
                 metadata = reflector.pods[key]["metadata"]
+                if (metadata.get("annotations") or {}).get(HUB_ANNOTATION, "") != hub:
+                    continue
                 if (metadata.get("labels") or {}).get(AHEAD_LABEL) == WAITING and metadata["uid"] not in known:
                     self.log.info("Removing pod %s, which waits for a start that this hub does not know", key)
                     remove_in_background(api, key, metadata["uid"], self.log)

@@ -69,6 +69,7 @@ class HubFacts:
 
     home_lease_namespace: str = ""
     """Where the Leases of homes are (`home_lease_namespace`); empty for where the pods run."""
+
     mounts_own_disks: bool = False
     """Whether people can mount disks of their own (`own_disks`)."""
 

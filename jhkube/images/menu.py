@@ -316,6 +316,8 @@ class ImageMenu(ImageMenuConfig):
         """Take over what another hub has written since this one last read or wrote the file; false where none has."""
         if not self.shared_cache or self._file is None or not await asyncio.to_thread(self._file.is_changed):
             return False
+        # This hub asks for typed images itself.
+        await self._read_credentials()
         kept = await asyncio.to_thread(self._kept)
         for source, listing in kept.items():
             await source.take_over(listing)

@@ -16,7 +16,7 @@ from jhkube.operator.conditions import Outcome, Phase
 from jhkube.operator.hub import Hub, HubAway, HubRefusal
 from jhkube.operator.known import Known
 from jhkube.operator.server_spec import AskedServer, read_server
-from jhkube.operator.server_status import SLOW, Action, Memory, Step, next_step, server_status
+from jhkube.operator.server_status import CHANGED, SLOW, Action, Memory, Step, next_step, server_status
 from jhkube.operator.told import tell
 from jhkube.operator.work import TryAgain
 from jhkube.service.hub_answers import HubServer, HubServers
@@ -126,6 +126,9 @@ class Servers:
         step = next_step(asked, memory, generation, server, now)
         if step.action is Action.START:
             return await self._start(body, asked, memory, found, step)
+        if step.outcome is CHANGED and asked.options is not None:
+            # A server is not stopped for options with which the hub would not start it again.
+            await self._hub.check(asked.user, asked.options)
         if step.outcome.phase is Phase.RUNNING and server is not None:
             memory = memory.running(asked, server, now)
             body = await self._hold(body)

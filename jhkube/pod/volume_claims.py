@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from string import Formatter
-from typing import Any
+from typing import Any, Final
 
 from jhkube.identity import SUBJECT_ANNOTATION, made_for
 from jhkube.pod.limits import memory_text, parse_quantity
 
 __all__ = [
+    "ALONE_ANNOTATION",
     "ClaimAction",
     "ClaimPlan",
     "claim_action",
@@ -21,6 +22,9 @@ __all__ = [
     "owner_patch",
     "refusal",
 ]
+
+ALONE_ANNOTATION: Final = "jhkube/own-disk"
+"""The annotation of a claim that was made alone, and not with a server."""
 
 _STAYS = {
     False: "its storage class does not let it grow",

@@ -248,7 +248,8 @@ class Actions:
         claim = next((each for each in claims if each["metadata"]["name"] == own), None)
         if claim is not None:
             pods = await self._cluster.all_pods(namespace)
-            mine = pod_of(pods, hub.subject, person.name, server.name)
+            here = [each for each in pods if hub_of_pod(each) in ("", hub.hub)]
+            mine = pod_of(here, hub.subject, person.name, server.name)
             check_unused(claim, [each for each in pods if each is not mine], _without(hub, server.name))
         return claim
 

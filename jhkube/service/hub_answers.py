@@ -173,6 +173,7 @@ class HubServers:
 
     hub_urls: Mapping[str, str] = field(default_factory=dict)
     """Where these hubs are, by name."""
+
     account_made: str = ""
     """When the hub's account was made: a name that comes back has another one. Empty for those who may not know."""
 
@@ -204,9 +205,10 @@ class HubServers:
             hub_version=data["hub_version"],
             named_servers=data["named_servers"],
             idle=IdleTimes(**data["idle"]) if data["idle"] else None,
-            hub=data["hub"],
-            hub_urls=data["hub_urls"],
-            account_made=data["account_made"],
+            # A hub that is a little older does not tell these.
+            hub=data.get("hub", ""),
+            hub_urls=data.get("hub_urls", {}),
+            account_made=data.get("account_made", ""),
         )
 
     def named(self, name: str) -> HubServer | None:

@@ -11,7 +11,8 @@ from kubespawner.slugs import is_valid_label, safe_slug
 
 from jhkube.identity import SUBJECT_ANNOTATION
 from jhkube.pod.limits import memory_text, parse_quantity
-from jhkube.service.ownership import ALONE_ANNOTATION, Object, is_made_alone
+from jhkube.pod.volume_claims import ALONE_ANNOTATION
+from jhkube.service.ownership import Object, is_made_alone
 from jhkube.service.refusals import Refusal
 
 __all__ = ["check_new_claim", "claim_name", "new_claim", "user_label"]

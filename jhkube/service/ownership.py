@@ -7,9 +7,9 @@ from typing import Any
 
 from jhkube.identity import made_for
 from jhkube.pod.build import HUB_ANNOTATION
+from jhkube.pod.volume_claims import ALONE_ANNOTATION
 
 __all__ = [
-    "ALONE_ANNOTATION",
     "claims_of",
     "hub_of_pod",
     "is_made_alone",
@@ -22,9 +22,6 @@ __all__ = [
 
 Object = Mapping[str, Any]
 """An object of Kubernetes as the API's JSON."""
-
-ALONE_ANNOTATION = "jhkube/own-disk"
-"""The annotation of a claim that was made alone, and not with a server."""
 
 
 def is_made_alone(claim: Object) -> bool:

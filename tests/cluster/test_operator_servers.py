@@ -192,6 +192,14 @@ async def test_a_change_restarts_it_and_says_so(world):
             await asyncio.sleep(0.1)
     assert resource["status"]["phase"] == "Running"
     assert (await world.servers())["changed"]["started"] == server["started"]
+    # Nothing is stopped for what the hub would not start.
+    await world.change("changed", options={"size": "gigantic"})
+    status = await world.reach("changed", "Failed")
+    assert "gigantic" in status["message"]
+    assert (await world.servers())["changed"]["started"] == server["started"]
+    await world.change("changed", options={"size": "medium"})
+    await world.reach("changed", "Running")
+    assert (await world.servers())["changed"]["started"] == server["started"]
 
 
 async def test_it_is_stopped_and_started_as_the_resource_says(world):

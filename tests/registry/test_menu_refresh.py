@@ -124,6 +124,24 @@ async def test_a_hub_that_cannot_reach_the_registry_leaves_the_shared_file_to_ot
     assert (texts(cut_off.current), cut_off.current.errors) == (texts(other.current), ())
 
 
+async def test_a_hub_that_takes_over_the_menu_reads_its_own_accounts(
+    open_registry: RealRegistry, repository: str, make_menu: MakeMenu, tmp_path: Path
+) -> None:
+    open_registry.seed(repository, weeklies(45, 46))
+    read: list[str] = []
+
+    async def load() -> dict[str, object]:
+        read.append("")
+        return {}
+
+    shared = {"cache_file": str(tmp_path / "menu.json"), "shared_cache": True}
+    name = f"{open_registry.host}/{repository}"
+    one, other = make_menu(name, **shared), make_menu(name, credentials_loader=load, **shared)
+    await one.refresh()
+    assert await other._takes_over()
+    assert read
+
+
 async def test_an_unchanged_repository_of_10_000_tags_costs_its_pages_alone(
     open_registry: RealRegistry, make_menu: MakeMenu
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from jhkube.ahead import keeper as module
 from jhkube.ahead.keeper import AheadView, Keeper
+from jhkube.ahead.manifest import AHEAD_LABEL, WAITING
 from jhkube.ahead.pods import NotTaken
 
 LONG = 60.0
@@ -68,6 +69,20 @@ async def test_what_a_start_would_be_refused_for_is_said_until_something_else_is
     assert keeper.view("ada", "", {}) == AheadView("waiting")
     keeper.drop("ada", "Logout")
     assert keeper.view("ada", "", {}) == AheadView("none")
+
+
+async def test_a_hub_removes_what_an_earlier_process_of_its_own_left_and_nothing_of_another_hub(keeper, monkeypatch):
+    def waiting(hub: str, uid: str) -> dict[str, Any]:
+        annotations = {"jhkube/hub": hub} if hub else {}
+        return {"metadata": {"uid": uid, "labels": {AHEAD_LABEL: WAITING}, "annotations": annotations}}
+
+    pods = {"labs/jupyter-a-ada--1": waiting("a", "1"), "labs/jupyter-b-ada--2": waiting("b", "2")}
+    pods["labs/jupyter-ada--3"] = waiting("", "3")
+    removed: list[str] = []
+    monkeypatch.setattr(module, "remove_in_background", lambda api, key, uid, log: removed.append(uid))
+    for hub in ("a", "b", ""):
+        keeper.sweep(None, SimpleNamespace(pods=pods), hub)
+    assert removed == ["1", "2", "3"]
 
 
 async def test_of_choices_in_quick_succession_the_first_and_the_last_are_made(keeper, monkeypatch):

@@ -13,6 +13,7 @@ from jhkube.cluster_accounts import (
     Right,
     access_review,
     is_allowed,
+    is_denied,
     parse_cluster_accounts,
 )
 from jhkube.operator_models import ConfigError
@@ -98,6 +99,17 @@ YES = {"kind": "SubjectAccessReview", "status": {"allowed": True}}
 def test_what_is_no_clear_yes_is_a_no(answer):
     assert is_allowed(json.dumps(YES).encode())
     assert not is_allowed(json.dumps(answer).encode())
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, [], {"status": 7}, YES, YES | {"kind": "Status", "status": {"allowed": False}}]
+)
+def test_what_is_no_clear_no_ends_nothing(answer):
+    no = YES | {"status": {"allowed": False, "reason": ""}}
+    assert is_denied(json.dumps(no).encode())
+    assert not is_denied(json.dumps(answer).encode())
+    unsure = no | {"status": {"allowed": False, "evaluationError": "the webhook does not answer"}}
+    assert not is_denied(json.dumps(unsure).encode())
 
 
 @given(st.binary(max_size=30))

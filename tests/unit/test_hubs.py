@@ -61,6 +61,7 @@ def test_people_are_spread_by_the_shares_and_stay_where_they_are():
         ([A, A], "hubs[1].name: 'a' is the name of a hub before it"),
         ([A | {"users": ["ada"]}, B | {"users": ["ada"]}], "hubs: 'ada' is among the users of both 'a' and 'b'"),
         ([A | {"weight": 2}], "hubs[0]: there is no field 'weight'"),
+        ([A | {"name": "ml"}, B | {"name": "ml-gpu"}], "hubs: the name 'ml-gpu' begins with that of 'ml'"),
     ],
 )
 def test_a_list_that_cannot_be_is_refused_by_the_field(hubs, said):
@@ -81,6 +82,20 @@ def test_settings_that_do_not_go_together_are_refused(settings, said):
     with pytest.raises(ConfigError, match=said):
         SpawnerConfig(**settings).check_together()
     SpawnerConfig(hub_name="a", hubs=[A, B], home_lease=True).check_together()
+
+
+@pytest.mark.usefixtures("kubeconfig")
+async def test_a_home_that_is_taken_before_its_namespace_is_made_needs_another_for_its_lease():
+    more = {"hub_name": "a", "home_lease": True, "enable_user_namespaces": True}
+    with pytest.raises(ConfigError, match="home_lease needs home_lease_namespace where each person has a namespace"):
+        spawner_of(ADA, **more).check_together()
+    spawner_of(ADA, home_lease_namespace="homes", **more).check_together()
+
+
+@pytest.mark.usefixtures("kubeconfig")
+async def test_what_is_of_somebody_who_belongs_to_another_hub_is_not_deleted():
+    assert await spawner_of(ADA, hub_name="a", hubs=[A, B | {"users": ["ada"]}])._is_elsewhere()
+    assert not await spawner_of(ADA, hub_name="b", hubs=[A, B | {"users": ["ada"]}])._is_elsewhere()
 
 
 def test_people_who_open_another_hub_get_to_a_page_of_their_own_that_sends_nobody_on():
