@@ -564,8 +564,13 @@ def test_a_hub_in_another_namespace_is_named_by_the_policies():
     assert (servers["metadata"]["namespace"], hub["metadata"]["namespace"]) == ("labs", "hubs")
     assert servers["spec"]["ingress"][0]["from"][0]["namespaceSelector"] == in_hubs
     assert servers["spec"]["egress"][1]["to"][0]["namespaceSelector"] == in_hubs
-    servers_of, proxy, metrics = hub["spec"]["ingress"][0]["from"]
-    assert servers_of["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "labs"}}
+    servers_of, proxy, ours, metrics = hub["spec"]["ingress"][0]["from"]
+    in_labs = {"matchLabels": {"kubernetes.io/metadata.name": "labs"}}
+    assert servers_of["namespaceSelector"] == in_labs
+    assert ours == {
+        "podSelector": {"matchLabels": {"hub.jupyter.org/network-access-hub": "true"}},
+        "namespaceSelector": in_labs,
+    }
     assert "namespaceSelector" not in proxy
     assert metrics == {"namespaceSelector": {"matchLabels": {"example.org/metrics": "yes"}}}
 
