@@ -126,7 +126,7 @@ class Servers:
         step = next_step(asked, memory, generation, server, now)
         if step.action is Action.START:
             return await self._start(body, asked, memory, found, step)
-        if step.outcome is CHANGED and asked.options is not None:
+        if step.action is Action.STOP and step.outcome is CHANGED and asked.options is not None:
             # A server is not stopped for options with which the hub would not start it again.
             await self._hub.check(asked.user, asked.options)
         if step.outcome.phase is Phase.RUNNING and server is not None:
