@@ -243,6 +243,8 @@ def _kubelet(settings: Settings) -> dict[str, Any]:
         "imageGCHighThresholdPercent": 100,
         # A node that has just started is ready at its next status, for which it would otherwise wait 10 s.
         "nodeStatusUpdateFrequency": "2s",
+        # Many test runs leave more than the 50 images that a node names unless told otherwise, and these are small.
+        "nodeStatusMaxImages": -1,
         "maxPods": 500,
         "serializeImagePulls": False,
         "registryPullQPS": 0,
