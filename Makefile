@@ -3,8 +3,6 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 CLUSTER := $(PYTHON) -m devcluster
-# A file of tests stays in one process, with the hub that they share; most of their time is waiting for pods.
-TWO_AT_A_TIME := -n 2 --dist loadfile
 WITH_CLUSTER := set -e; exports=$$($(CLUSTER) env); eval "$$exports";
 export PYTHONUNBUFFERED := 1
 .DEFAULT_GOAL := help
@@ -20,23 +18,7 @@ demo: check setup tools up images ## Start everything and print a URL; Ctrl-C en
 
 .PHONY: test
 test: check setup lint tools helm browser up images room hub5 ## Run all checks: lint, types, layers, and all tests
-	@mkdir -p .run/logs
-	@$(WITH_CLUSTER) set +e; \
-	echo "The tests that need no pods run at the same time as the others; their output follows at the end."; \
-	( $(BIN)/pytest -p no:cacheprovider tests/hub tests/registry ) > .run/logs/hub.txt 2>&1 & hub=$$!; \
-	( $(BIN)/pytest -p no:cacheprovider tests/unit tests/contract; first=$$?; \
-	  .venv-hub5/bin/pytest -p no:cacheprovider tests/contract; second=$$?; \
-	  .venv-hub5/bin/pytest -p no:cacheprovider -m hub_versions tests/hub; again=$$?; \
-	  [ $$first$$second$$again = 000 ] ) > .run/logs/unit.txt 2>&1 & unit=$$!; \
-	$(BIN)/pytest $(TWO_AT_A_TIME) -m "not alone" tests/cluster tests/browser; first=$$?; \
-	.venv-hub5/bin/pytest $(TWO_AT_A_TIME) -m hub_versions tests/cluster tests/browser; second=$$?; \
-	wait $$hub; third=$$?; wait $$unit; fourth=$$?; cat .run/logs/hub.txt .run/logs/unit.txt; \
-	$(BIN)/pytest -m alone tests/cluster; fifth=$$?; \
-	word() { [ $$1 = 0 ] && echo passed || echo "failed ($$1)"; }; \
-	echo "make test: cluster and browser tests $$(word $$first), with jupyterhub 5 $$(word $$second);" \
-	  "hub and registry tests $$(word $$third); unit and contract tests, and jupyterhub 5's hub tests, $$(word $$fourth);" \
-	  "tests that need the cluster to themselves $$(word $$fifth)"; \
-	[ $$first$$second$$third$$fourth$$fifth = 00000 ]
+	@$(WITH_CLUSTER) $(BIN)/python -m tests
 
 .PHONY: lint
 lint: setup ## Check style, format, types and import layers

@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import ssl
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 import aiohttp
 
-from tests.hub_command import HUB
+from tests.hub_fork import HubProcess, fork_hub
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +52,7 @@ class Hub:
     port: int = 0
     hub_port: int = 0
     proxy_port: int = 0
-    process: subprocess.Popen[bytes] | None = None
+    process: HubProcess | None = None
     base: str = ""
     """The path below which it is, without a slash at the end: `/a`."""
     trusted: ssl.SSLContext | bool = True
@@ -95,14 +94,8 @@ class Hub:
     async def start(self, timeout: float = 240) -> None:
         """Start the hub and return when it answers; raise with its log's end where it does not."""
         with self.lines.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*HUB, "--debug", "-f", str(self.config)],
-                cwd=self.folder,
-                env=self.process_environ,
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
+            self.process = fork_hub(
+                ["--debug", "-f", self.config], cwd=self.folder, env=self.process_environ, log=log
             )
         until = time.monotonic() + timeout
         async with aiohttp.ClientSession() as session:

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -19,7 +18,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from tests.conftest import RUN
-from tests.hub_command import HUB
+from tests.hub_fork import HubProcess, fork_hub
 from tests.hubs import CACHE, end_rest
 from tests.ports import free_port
 
@@ -147,7 +146,7 @@ class WatchHub:
     def __post_init__(self) -> None:
         self.port, self.hub_port, self.proxy_port = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: HubProcess | None = None
         self.session = aiohttp.ClientSession(
             headers={"Authorization": f"token {TOKEN}"}, connector=aiohttp.TCPConnector(limit=0)
         )
@@ -177,15 +176,7 @@ class WatchHub:
             **self.environ,
         }
         with (self.folder / "hub.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*HUB, "-f", str(CONFIG)],
-                cwd=self.folder,
-                env=environ,
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            self.process = fork_hub(["-f", CONFIG], cwd=self.folder, env=environ, log=log)
         until = time.monotonic() + 240
         while time.monotonic() < until:
             if self.process.poll() is not None:

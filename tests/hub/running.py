@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
-from tests.hub_command import HUB
+from tests.hub_fork import HubProcess, fork_hub
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +60,7 @@ class RunningHub:
     port: int = field(default_factory=free_port)
     host: str = "127.0.0.1"
     """Where it listens: another address for what runs in a pod."""
-    process: subprocess.Popen[bytes] | None = None
+    process: HubProcess | None = None
 
     @property
     def url(self) -> str:
@@ -95,20 +94,13 @@ class RunningHub:
             **self.environ,
         }
 
-    def launch(self) -> subprocess.Popen[bytes]:
+    def launch(self) -> HubProcess:
         """Start the process, and do not wait for it."""
         (self.folder / "settings.json").write_text(json.dumps(self.settings))
         if self.python_settings:
             (self.folder / "settings.py").write_text(self.python_settings)
         with (self.folder / "hub.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*HUB, "-f", str(CONFIG)],
-                cwd=self.folder,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-            )
+            self.process = fork_hub(["-f", CONFIG], cwd=self.folder, env=self.environment, log=log)
         return self.process
 
     async def start(self, timeout: float = 240) -> None:

@@ -1,0 +1,127 @@
+"""Run all tests: `python -m tests`, on a cluster that is up.
+
+Strands run at the same time, since most of a test's time is waiting: those with pods, two at a time; those with hubs;
+and those with neither. Then come the tests that need the cluster to themselves.
+
+A few tests that failed run once more, file by file, when nothing runs beside them. A test that passes then has met a
+busy machine: it is named in the last lines, so that it is mended, and does not fail the run. More than a few are no
+accident.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RUN = ROOT / ".run"
+
+HUB5 = ROOT / ".venv-hub5" / "bin" / "python"
+"""The Python of the environment with jupyterhub 5."""
+
+# A file of tests stays in one process, with the hub that they share.
+TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile")
+
+FEW = 4
+"""At most so many tests run once more."""
+
+FAILED = 1
+"""The exit status of pytest where tests failed; others say that it could not run them."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One run of pytest."""
+
+    name: str
+    paths: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    marker: str = ""
+    python: Path = Path(sys.executable)
+
+    @property
+    def cache(self) -> Path:
+        """Where pytest notes what failed."""
+        return RUN / "pytest" / self.name.replace(" ", "-")
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The tests that failed."""
+        noted = self.cache / "v" / "cache" / "lastfailed"
+        return tuple(json.loads(noted.read_text())) if noted.exists() else ()
+
+    async def run(self, log: Path | None, again: Sequence[str] = ()) -> int:
+        """Return pytest's exit status; `again` are files, which run one after the other."""
+        command = [self.python, "-m", "pytest", "-o", f"cache_dir={self.cache}"]
+        command += ["-m", self.marker] if self.marker else []
+        command += again or [*self.options, *self.paths]
+        with log.open("ab") if log else open(1, "wb", closefd=False) as output:
+            process = await asyncio.create_subprocess_exec(*map(str, command), cwd=ROOT, stdout=output, stderr=output)
+            return await process.wait()
+
+
+STRANDS = (
+    (
+        Step("cluster and browser", ("tests/cluster", "tests/browser"), TWO_AT_A_TIME, "not alone"),
+        Step(
+            "cluster and browser with jupyterhub 5",
+            ("tests/cluster", "tests/browser"),
+            TWO_AT_A_TIME,
+            "hub_versions",
+            HUB5,
+        ),
+    ),
+    (Step("hub and registry", ("tests/hub", "tests/registry")),),
+    (
+        Step("unit and contract", ("tests/unit", "tests/contract")),
+        Step("contract with jupyterhub 5", ("tests/contract",), python=HUB5),
+        Step("hub with jupyterhub 5", ("tests/hub",), marker="hub_versions", python=HUB5),
+    ),
+)
+ALONE = Step("alone", ("tests/cluster",), marker="alone")
+
+
+async def strand(steps: Sequence[Step], log: Path | None) -> dict[Step, int]:
+    """Run the steps one after the other, whatever becomes of them; return their exit statuses."""
+    return {step: await step.run(log) for step in steps}
+
+
+async def main() -> int:
+    """Run everything, say what became of it, and return the exit status."""
+    shutil.rmtree(RUN / "pytest", ignore_errors=True)
+    logs = [None, *(RUN / "logs" / f"tests-{number}.txt" for number in range(1, len(STRANDS)))]
+    for log in filter(None, logs):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)
+    print(
+        "The tests that need no pods run at the same time as the others; their output follows at the end.", flush=True
+    )
+    ended: dict[Step, int] = {}
+    for statuses in await asyncio.gather(*map(strand, STRANDS, logs)):
+        ended |= statuses
+    for log in filter(None, logs):
+        print(log.read_text(errors="replace"), flush=True)
+    ended |= await strand([ALONE], None)
+
+    failed = [test for step in ended for test in step.failed]
+    passed_alone: list[str] = []
+    if 0 < len(failed) <= FEW:
+        print("Once more, with nothing beside them:", *failed, sep="\n  ", flush=True)
+        for step in [step for step, status in ended.items() if status == FAILED]:
+            tests = step.failed
+            ended[step] = await step.run(None, list(dict.fromkeys(test.partition("::")[0] for test in tests)))
+            passed_alone += tests if ended[step] == 0 else ()
+    for step, status in ended.items():
+        print(f"{step.name}: {'passed' if status == 0 else f'failed ({status})'}")
+    for test in failed:
+        print(f"{test}: failed" + (" beside others and passed alone; mend it" if test in passed_alone else ""))
+    return int(any(ended.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
