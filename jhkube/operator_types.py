@@ -15,6 +15,7 @@ from pydantic import (
     Strict,
     ValidationError,
     WithJsonSchema,
+    WrapValidator,
 )
 from pydantic_core import CoreSchema, core_schema
 
@@ -24,12 +25,14 @@ __all__ = [
     "Bytes",
     "Cores",
     "Count",
+    "EnoughMemory",
     "Environment",
     "Flag",
     "Groups",
     "HostAndPort",
     "KubernetesObjects",
     "Line",
+    "Memory",
     "Name",
     "ObjectName",
     "Regex",
@@ -46,6 +49,9 @@ OBJECT_NAME: Final = r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?"
 # "4G", "4Gi", "512 MB", "0.5T": a number and a binary unit, as JupyterHub's `mem_limit` reads it.
 BYTES: Final = r"(\d+(?:\.\d+)?)\s*(?:([KMGTPkmgtp])[iI]?)?[Bb]?"
 UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
+
+LEAST_MEMORY: Final = 16 * 2**20
+"""Bytes that any container of a server needs: a limit below is a number whose unit was forgotten."""
 
 # A lower-case name or address, and a port.
 HOST: Final = r"(?=.{1,200}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*(:[1-9][0-9]{0,4})?"
@@ -100,6 +106,17 @@ def _bytes(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < 2**60:
         raise ValueError
     return int(value)
+
+
+def _enough_memory(value: Any, validate: Callable[[Any], Any]) -> Any:
+    """Refuse a limit that no container runs with; 0, where it is allowed, stands for none at all."""
+    amount = validate(value)
+    if 0 < amount < LEAST_MEMORY:
+        meant = ""
+        if re.fullmatch(r"\d+(\.\d+)?", number := str(value).strip()):
+            meant = f" (a plain number is bytes: did you mean '{number}{'G' if amount < 512 else 'M'}'?)"
+        raise not_wanted(f"at least 16M{meant}")
+    return amount
 
 
 def _whole(pattern: str) -> Callable[[str], str]:
@@ -196,6 +213,18 @@ Bytes = Annotated[
     ),
 ]
 """An amount in bytes; `4G` and `4Gi` are both 4 × 1024³, as in JupyterHub's `mem_limit`."""
+
+EnoughMemory: Final = WrapValidator(_enough_memory)
+"""For a limit of memory in bytes: refuses less than `LEAST_MEMORY`, and asks which unit was meant."""
+
+Memory = Annotated[
+    Bytes,
+    EnoughMemory,
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": LEAST_MEMORY}, {"type": "string", "pattern": f"^{BYTES}$"}]}
+    ),
+]
+"""A limit of memory in bytes, written as `Bytes` are."""
 
 Count = Annotated[int, Strict(), Field(ge=0, lt=10_000), Wanted("a whole number, such as 1")]
 """A whole number of at least 0."""

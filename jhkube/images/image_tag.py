@@ -55,14 +55,14 @@ ARCHITECTURES: Final = {
     "x86_64": "amd64",
     "arm64": "arm64",
     "aarch64": "arm64",
-    "armv7": "armv7",
-    "armhf": "armv7",
+    "armv7": "arm/v7",
+    "armhf": "arm/v7",
     "i386": "386",
     "ppc64le": "ppc64le",
     "riscv64": "riscv64",
     "s390x": "s390x",
 }
-"""The architectures a tag may name, each with the name that OCI image indexes use for it."""
+"""The architectures a tag may name, each as OCI image indexes call it, and after a slash its variant."""
 
 _GENERIC: Final = 1
 """The rank of an image for every architecture: above each of the others, so that it is shown before them."""
@@ -142,7 +142,7 @@ class ImageTag:
     """The first day of the time that the tag names: a day itself, a week's Monday, a month's first."""
 
     architecture: str = ""
-    """`amd64`, `arm64`, … as OCI names them; empty for an image of any or unknown architecture."""
+    """`amd64`, `arm64`, `arm/v7`, … as in `ARCHITECTURES`; empty for an image of any or unknown architecture."""
 
     extra: str = ""
     """The free rest of the tag: a stamp, a build's metadata, a variant such as `slim`."""

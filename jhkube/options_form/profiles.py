@@ -148,7 +148,9 @@ def parse_profiles(config: Any) -> tuple[dict[str, Any], ...]:
     for index, profile in enumerate(read_list(StaticProfile, "profile_list", config)):
         name = " ".join(profile.display_name.split())
         slug = profile.slug or slugify(name)
-        if not slug or slug == LAB or slug in [each["slug"] for each in profiles]:
+        if not slug:
+            raise ConfigError(f"profile_list[{index}].slug: should be given: {name!r} has no letters to make one of")
+        if slug == LAB or slug in [each["slug"] for each in profiles]:
             raise ConfigError(f"profile_list[{index}].slug: {slug!r} is the slug of another profile already")
         profiles.append(
             {

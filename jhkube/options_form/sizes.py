@@ -9,7 +9,7 @@ from pydantic import Field, PlainValidator, Strict, ValidationInfo, field_valida
 
 from jhkube.operator_errors import not_wanted
 from jhkube.operator_models import ChoosableModel, ConfigError, OperatorModel, read_named
-from jhkube.operator_types import Bytes, Cores, Count, Line, Texts, Wanted
+from jhkube.operator_types import Bytes, Cores, Count, Line, Memory, Texts, Wanted
 
 __all__ = [
     "DEFAULT_SIZES",
@@ -94,7 +94,7 @@ class Size(ChoosableModel):
     cores: Cores
     """The CPU limit, in cores."""
 
-    memory: Bytes
+    memory: Memory
     """The memory limit, in bytes."""
 
     guarantee_ratio: Ratio = GUARANTEE_RATIO

@@ -13,7 +13,7 @@ from kubernetes_asyncio.client.models import V1ObjectMeta, V1ResourceQuota, V1Re
 from pydantic import BeforeValidator, Field, Strict
 
 from jhkube.operator_models import OperatorModel, read_model
-from jhkube.operator_types import Wanted
+from jhkube.operator_types import EnoughMemory, Wanted
 
 __all__ = [
     "GPU_RESOURCES",
@@ -142,7 +142,11 @@ class Ceiling(OperatorModel):
     """Cores."""
 
     memory: Annotated[
-        int | None, BeforeValidator(parse_memory), Field(ge=0), Wanted("an amount of memory, such as '16G'")
+        int | None,
+        BeforeValidator(parse_memory),
+        Field(ge=0),
+        Wanted("an amount of memory, such as '16G'"),
+        EnoughMemory,
     ] = None
     """Bytes."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from kubernetes_asyncio.client import ApiException
 from kubespawner.clients import shared_client
@@ -14,6 +14,10 @@ from jhkube.pod.nodes import Placement
 from jhkube.watch.reflector import WatchReflector
 
 __all__ = ["ReadyImages", "images_of"]
+
+_SOONEST: Final = 5.0
+_RAREST: Final = 600.0
+"""After how many seconds an account that may not watch nodes asks again: at first, and at most."""
 
 
 def images_of(node: Mapping[str, Any]) -> frozenset[str]:
@@ -52,15 +56,18 @@ class ReadyImages(WatchReflector):
         self._beginning = asyncio.get_running_loop().create_task(self._begin())
 
     async def _begin(self) -> None:
-        """Start to watch; say so once where the account may not, and leave all images unmarked."""
-        forbidden = [verb for verb in ("list", "watch") if not await self._may(verb)]
-        if forbidden:
-            self.log.warning(
-                "Images that are ready are not marked in the form: the hub's account may not %s nodes. A ClusterRole"
-                " allows it, or c.JHKubeSpawner.mark_ready_images = False does without.",
-                " or ".join(forbidden),
-            )
-            return
+        """Start to watch. While the account may not, say so once, leave all images unmarked and ask again."""
+        wait = _SOONEST
+        while forbidden := [verb for verb in ("list", "watch") if not await self._may(verb)]:
+            if wait == _SOONEST:
+                self.log.warning(
+                    "Images that are ready are not marked in the form: the hub's account may not %s nodes. A"
+                    " ClusterRole allows it, and the hub finds out within ten minutes; or"
+                    " c.JHKubeSpawner.mark_ready_images = False does without.",
+                    " or ".join(forbidden),
+                )
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, _RAREST)
         await self.start()
 
     async def _may(self, verb: str) -> bool:

@@ -161,6 +161,10 @@ def test_a_group_that_nothing_is_said_about_has_the_default() -> None:
         ),
         ({"default": {"cores": -1}}, "ceilings.default.cores: should be a number of cores"),
         ({"default": {"memory": "-1G"}}, "ceilings.default.memory: should be an amount of memory"),
+        (
+            {"default": {"memory": 16}},
+            "ceilings.default.memory: should be at least 16M (a plain number is bytes: did you mean '16G'?)",
+        ),
         ({"default": 4}, "ceilings.default: should be a dict of fields, not a number"),
         ({"groups": ["astro"]}, "ceilings.groups: should be a dict of ceilings by hub group"),
         ({"users": {"bob": None}}, "ceilings.users.bob: should be a dict of fields, not nothing"),

@@ -18,6 +18,7 @@ from kubespawner import KubeSpawner
 from jhkube.images.entries import Menu
 from jhkube.images.offer_rules import parse_offers
 from jhkube.images.offers import offer_for
+from jhkube.options_form.environment import parse_environment_names
 from jhkube.options_form.presets import parse_presets
 from jhkube.options_form.profiles import (
     FRESH_ENVIRONMENT,
@@ -339,6 +340,7 @@ def test_static_profiles_of_a_group_are_for_its_members() -> None:
     ("profile", "message"),
     [
         ({}, "profile_list[0].display_name: should be a text"),
+        ({"display_name": "!!!"}, "profile_list[0].slug: should be given: '!!!' has no letters"),
         ({"display_name": "Lab"}, "profile_list[0].slug: 'lab' is the slug of another profile already"),
         ({"display_name": "A", "profile_option": {}}, "did you mean 'profile_options'?"),
         ({"display_name": "A", "profile_options": {"b": {}}}, "profile_options.b: needs choices"),
@@ -356,6 +358,32 @@ def test_a_static_profile_that_cannot_be_is_refused_at_the_start(profile: Any, m
     with pytest.raises(ConfigError) as error:
         parse_profiles([profile])
     assert message in str(error.value)
+
+
+def test_static_profiles_of_a_dict_are_in_the_order_of_its_keys_and_have_defaults() -> None:
+    options = {
+        "named": {"display_name": "Week", "choices": {"one": {}, "two": {"default": True}}},
+        "plain": {"choices": {"one": {}, "two": {}}},
+        "typed": {"unlisted_choice": {"enabled": True}},
+        "both": {"choices": {"one": {}}, "unlisted_choice": {"enabled": False}},
+    }
+    second = {"display_name": " A\n course ", "profile_options": options, "groups": ["staff", "astro"]}
+    profiles = parse_profiles({"b": second, "a": {"display_name": "Z", "slug": "first"}})
+    assert [each["slug"] for each in profiles] == ["first", "a-course"]
+    assert profiles[0]["profile_options"] == {}
+    course = profiles[1]
+    assert (course["display_name"], course["groups"]) == ("A course", ["astro", "staff"])
+    assert course["profile_options"] == {
+        "named": {"display_name": "Week", "choices": {"one": {}, "two": {"default": True}}},
+        "plain": {"display_name": "plain", "choices": {"one": {"default": True}, "two": {}}},
+        "typed": {"display_name": "typed", "choices": {}, "unlisted_choice": {"enabled": True}},
+        "both": {
+            **{"display_name": "both", "choices": {"one": {"default": True}}},
+            "unlisted_choice": {"enabled": False},
+        },
+    }
+    with pytest.raises(ConfigError, match=r"profile_list\[1\].slug: 'z' is the slug of another profile already"):
+        parse_profiles([{"display_name": "Z"}, {"display_name": "Another", "slug": "z"}])
 
 
 @pytest.mark.parametrize(
@@ -466,6 +494,95 @@ def test_only_what_is_offered_is_in_the_list_however_many_tags_there_are() -> No
     assert list(option["choices"]) == ["recommended", "r27_0_0", "w_2026_45"]
     assert option["unlisted_choice"]["enabled"]
     assert [key for key, value in option["choices"].items() if value["default"]] == ["recommended"]
+
+
+def size_choice(name: str, summary: str, default: bool, **override: Any) -> dict[str, Any]:
+    return {"display_name": f"{name}: {summary}", "default": default, "kubespawner_override": override}
+
+
+def test_the_list_is_whole_and_has_nothing_that_nobody_asked_for() -> None:
+    offers = [{"kinds": {"release": 1, "alias": None}, "default": ["r27_0_0"]}]
+    offered = available("staff", offers=offers, static=STATIC[1:])
+    staff = {"display_name": "Staff", "slug": "staff", "profile_options": {}}
+    release = {
+        **{"display_name": "Release 27.0.0", "default": True},
+        "kubespawner_override": {"image": f"{LAB}@{digest('c')}"},
+    }
+    recommended = {
+        **{"display_name": "Recommended (Weekly 2026, week 46 (9–15 Nov))", "default": False},
+        "kubespawner_override": {"image": f"{LAB}@{digest('a')}"},
+    }
+    limits = [
+        {"cpu_limit": cores, "cpu_guarantee": cores / 4, "mem_limit": memory, "mem_guarantee": memory // 4}
+        for cores, memory in ((1.0, 2 * GIB), (2.0, 4 * GIB))
+    ]
+    small, medium = "1 core, 2 GiB memory", "2 cores, 4 GiB memory"
+    lab: dict[str, Any] = {
+        "slug": "lab",
+        "display_name": "Lab",
+        "description": "Choose the image and the size yourself.",
+        "default": True,
+        "kubespawner_override": {},
+        "profile_options": {
+            "image": {"display_name": "Image", "choices": {"recommended": recommended, "r27_0_0": release}},
+            "size": {
+                "display_name": "Size",
+                "choices": {
+                    "small": size_choice("Small", small, True, **limits[0]),
+                    "medium": size_choice("Medium", medium, False, **limits[1]),
+                },
+            },
+        },
+    }
+    assert profile_list(offered) == [lab, staff]
+    # A choice is the default, whichever it is, and what is typed then has no place.
+    listed = profile_list(offered, chosen({"image": "recommended", "size": "medium", "presets": []}, offered))
+    images, sizes = (listed[0]["profile_options"][name]["choices"] for name in ("image", "size"))
+    assert (images, listed[0]["kubespawner_override"]) == (
+        {"recommended": recommended | {"default": True}, "r27_0_0": release | {"default": False}},
+        {},
+    )
+    assert [name for name, size in sizes.items() if size["default"]] == ["medium"]
+    # Of another profile nothing is chosen here.
+    assert profile_list(offered, chosen({"profile": "staff"}, offered)) == [lab, staff]
+    # Where nothing can be chosen there is no option.
+    assert profile_list(Available())[0]["profile_options"] == {}
+
+
+def test_an_image_that_is_not_listed_can_be_typed_where_any_rule_says_so() -> None:
+    typed = {
+        "enabled": True,
+        "display_name": "Image",
+        "display_name_in_choices": "Another image…",
+        "kubespawner_override": {"image": "{value}"},
+    }
+    custom = [{"kinds": {"alias": None}, "custom_images": ["quay.io/.+"]}]
+    for offers in (OFFERS, custom):
+        assert profile_list(available(offers=offers))[0]["profile_options"]["image"]["unlisted_choice"] == typed
+    offered = available(offers=custom)
+    listed = profile_list(offered, chosen({"image": "quay.io/lab:1"}, offered))[0]["profile_options"]["image"]
+    assert listed["choices"]["quay.io/lab:1"] == {
+        **{"display_name": "quay.io/lab:1", "default": True},
+        "kubespawner_override": {"image": "quay.io/lab:1"},
+    }
+    assert "unlisted_choice" not in listed
+
+
+async def test_of_presets_a_later_one_wins_and_what_two_have_is_there_once() -> None:
+    data = {"name": "data", "emptyDir": {}}
+    mount = {"name": "data", "mountPath": "/data"}
+    presets = parse_presets(
+        [
+            {"name": "a", "environment": {"A": "1", "B": "1"}, "volumes": [data], "volume_mounts": [mount]},
+            {"name": "b", "environment": {"B": "2"}, "volumes": [data], "annotations": {"note": "{x}"}},
+        ]
+    )
+    offered = Available(presets=presets, variables=parse_environment_names(["A"]))
+    spawner = await applied({"presets": ["a", "b"], "environment": {"A": "{mine}"}, "debug": True}, offered)
+    assert spawner._expand_env(spawner.environment) == {"A": "{mine}", "B": "2"}
+    assert (spawner.volumes, spawner.volume_mounts, spawner.debug) == ([data], [mount], True)
+    assert spawner._expand_all(spawner.extra_annotations) == {"note": "{x}"}
+    assert spawner.extra_labels == {}
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def test_there_are_three_sizes_where_the_operator_says_nothing() -> None:
         ("1073741824", GIB),
         (1073741824, GIB),
         (1.5 * GIB, 3 * GIB // 2),
+        ("16M", 16 * 2**20),
     ],
 )
 def test_memory_is_read_as_jupyterhub_reads_mem_limit(memory: Any, expected: int) -> None:
@@ -89,6 +90,12 @@ def test_a_quarter_is_guaranteed_unless_the_operator_says_otherwise() -> None:
         ({"memory": [4]}, "sizes[0] (one).memory"),
         ({"memory": 0}, "sizes[0] (one).memory"),
         ({"memory": 0.5}, "sizes[0] (one).memory"),
+        (
+            {"memory": 4},
+            "sizes[0] (one).memory: should be at least 16M (a plain number is bytes: did you mean '4G'?), not 4",
+        ),
+        ({"memory": " 4096 "}, "bytes: did you mean '4096M'?), not ' 4096 '"),
+        ({"memory": "15.9M"}, "sizes[0] (one).memory: should be at least 16M, not '15.9M'"),
         ({"cores": 2**60}, "sizes[0] (one).cores"),
         ({"guarantee_ratio": 2}, "sizes[0] (one).guarantee_ratio"),
         ({"cores_guarantee": 2}, "sizes[0] (one).cores_guarantee: should be a number of cores of at most 1"),
@@ -192,6 +199,9 @@ def test_memory_reads_well(amount: int, text: str) -> None:
         ({"tolerations": [{"kee": "gpu"}]}, False),
         ({"cores_guarantee": "two"}, False),
         ({"memmory": "1G"}, False),
+        ({"memory": 16 * 2**20}, True),
+        ({"memory": 4}, False),
+        ({"memory_guarantee": 4}, True),
     ],
 )
 def test_the_schema_knows_what_a_size_is(fields: dict[str, Any], valid: bool) -> None:
@@ -201,6 +211,7 @@ def test_the_schema_knows_what_a_size_is(fields: dict[str, Any], valid: bool) ->
 
 
 def test_a_guarantee_may_be_all_of_a_size_and_not_more() -> None:
+    assert size(memory_guarantee=1).memory_guarantee == 1
     assert size(cores=2, cores_guarantee=2).cores_guarantee == 2
     assert size(memory="2G", memory_guarantee="2G").memory_guarantee == 2 * GIB
     with pytest.raises(ConfigError, match="cores_guarantee: should be a number of cores of at most 2"):

@@ -353,8 +353,8 @@ def test_architectures_have_the_names_of_image_indexes() -> None:
     assert [parse_tag(tag).architecture for tag in tags] == [
         *("amd64", "amd64", "arm64", "arm64", "amd64", "ppc64le", "")
     ]
-    more = ("1.2-riscv64", "1.2-s390x", "1.2-i386")
-    assert [parse_tag(tag).architecture for tag in more] == ["riscv64", "s390x", "386"]
+    more = ("1.2-riscv64", "1.2-s390x", "1.2-i386", "1.2-armv7", "armhf-1.2")
+    assert [parse_tag(tag).architecture for tag in more] == ["riscv64", "s390x", "386", "arm/v7", "arm/v7"]
 
 
 def test_kinds_are_texts() -> None:

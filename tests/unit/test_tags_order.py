@@ -196,3 +196,19 @@ def test_tags_that_are_read_in_runs_are_in_the_order_of_one_sort() -> None:
     assert list(later.order) == sort_tags(map(parse_tag, [*new, *texts[100:]]))
     assert later.tags[texts[100]] is first.tags[texts[100]]
     assert set(later.moving) == {"latest", *(text for text in later.tags if text[:-1] == "build_")}
+
+
+def test_what_was_read_is_kept_and_what_is_gone_or_is_no_image_is_not() -> None:
+    signature = f"sha256-{'ab' * 32}.sig"
+    first = read_tags(["w_2026_45", signature, "sha-abc1234", "latest"], KnownTags(), DEFAULT_SCHEMES)
+    assert list(first.tags) == ["w_2026_45", "sha-abc1234", "latest"]
+    assert [str(tag) for tag in first.order] == ["latest", "w_2026_45", "sha-abc1234"]
+    assert (list(first.moving), list(first.new)) == (["latest"], ["w_2026_45", "sha-abc1234", "latest"])
+    same = read_tags(["latest", "sha-abc1234", "w_2026_45"], first, DEFAULT_SCHEMES)
+    assert same == KnownTags(first.tags, first.order, first.moving, ())
+    less = read_tags(["w_2026_45", "latest"], first, DEFAULT_SCHEMES, ["w_*_45"])
+    assert [str(tag) for tag in less.order] == ["latest", "w_2026_45"]
+    assert (list(less.moving), list(less.new)) == (["latest", "w_2026_45"], [])
+    other = read_tags(["w_2026_46", "latest"], less, DEFAULT_SCHEMES)
+    assert [str(tag) for tag in other.order] == ["latest", "w_2026_46"]
+    assert list(other.new) == ["w_2026_46"]
