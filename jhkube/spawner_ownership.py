@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from jupyterhub.utils import maybe_future
 from kubernetes_asyncio.client import ApiException, V1PersistentVolumeClaim
@@ -35,8 +36,9 @@ from jhkube.watch.admission import is_momentary
 __all__ = ["OwningSpawner", "cluster_account", "identity_in"]
 
 LIST_PAUSES = (0.2, 0.8)
-"""Seconds before a person's list of secrets is asked for again, where the API server is busy and somebody waits."""
+"""Seconds before what is a person's own is asked for again, where the API server is busy and somebody waits."""
 
+_T = TypeVar("_T")
 
 GET_POD_DEFAULTS: Final = Right("get", "poddefaults", "kubeflow.org")
 """What a person must be allowed to choose PodDefaults."""
@@ -164,18 +166,13 @@ class OwningSpawner(ChoosingSpawner):
         subject = await self._subject_now()
         if not subject:
             return ()
-        timeout = self.k8s_api_request_timeout
-        for pause in (*LIST_PAUSES, None):
-            try:
-                found = await read_list_of_secrets(self.api, self.namespace, subject, timeout)
-            except API_ERRORS as error:
-                if pause is None or not (isinstance(error, ApiException) and is_momentary(error)):
-                    self.log.warning("%s: its person's secrets are not known: %s", self._log_name, error_text(error))
-                    break
-                await asyncio.sleep(pause)
-            else:
-                return tuple(each.name for each in secrets_in(found, subject))
-        return ()
+        request = partial(read_list_of_secrets, self.api, self.namespace, subject, self.k8s_api_request_timeout)
+        try:
+            found = await self._asked_again(request)
+        except API_ERRORS as error:
+            self.log.warning("%s: its person's secrets are not known: %s", self._log_name, error_text(error))
+            return ()
+        return tuple(each.name for each in secrets_in(found, subject))
 
     async def own_disk_names(self) -> tuple[str, ...]:
         """Return the names of the claims that are surely the person's; none while the API server does not tell.
@@ -186,14 +183,24 @@ class OwningSpawner(ChoosingSpawner):
         if not subject:
             return ()
         timeout = self.k8s_api_request_timeout
+        request = partial(own_disks, self.api, self.namespace, self.user.name, subject, timeout)
         try:
-            found = await own_disks(
-                self.api, self.namespace, self.user.name, subject, timeout, made_alone=self.home_lease
-            )
-            return tuple(name for name in found if name != self.pvc_name)
+            found = await self._asked_again(partial(request, made_alone=self.home_lease))
         except API_ERRORS as error:
             self.log.warning("%s: its person's disks are not known: %s", self._log_name, error_text(error))
             return ()
+        return tuple(name for name in found if name != self.pvc_name)
+
+    async def _asked_again(self, request: Callable[[], Awaitable[_T]]) -> _T:
+        """Return the answer of the API server, which is asked twice more while it is busy; raises as the request."""
+        for pause in LIST_PAUSES:
+            try:
+                return await request()
+            except ApiException as error:
+                if not is_momentary(error):
+                    raise
+            await asyncio.sleep(pause)
+        return await request()
 
     async def cluster_presets(self) -> tuple[ClusterPreset, ...]:
         """Return the PodDefaults that the person may choose; none while the API server does not tell."""
@@ -206,8 +213,11 @@ class OwningSpawner(ChoosingSpawner):
             known = (self.namespace, identity.subject if identity else "", account)
             if kept is not None and time.monotonic() < kept.until and kept.known == known:
                 return kept.presets
-            lacking = await lacking_rights(account, self.namespace, [GET_POD_DEFAULTS]) if account else []
-            found = [] if lacking else await pod_defaults(self.namespace, self.k8s_api_request_timeout)
+            rights = [GET_POD_DEFAULTS]
+            asking = partial(lacking_rights, account, self.namespace, rights) if account else None
+            lacking = await self._asked_again(asking) if asking else []
+            listing = partial(pod_defaults, self.namespace, self.k8s_api_request_timeout)
+            found = [] if lacking else await self._asked_again(listing)
         except NoClusterAccount:
             return ()
         except API_ERRORS as error:

@@ -21,6 +21,7 @@ from traitlets.config import Config
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.objects import create_secret, remove_quota
 from jhkube.pod.own_secrets import OwnSecret, list_manifest, list_name
+from jhkube.pod.volume_claims import owner_patch
 from jhkube.spawner import JHKubeSpawner
 from jhkube.watch.patience import Patience
 from jhkube.watch.start import Start
@@ -165,6 +166,24 @@ async def test_a_list_of_ones_own_secrets_is_asked_for_again(proxied: Proxied, s
     proxied.proxy.fail("GET", name, *[MOMENTARY[fault]] * 3)
     assert await spawner.own_secret_names() == ()
     assert len(proxied.proxy.asked) == 6
+
+
+@pytest.mark.parametrize("fault", ["busy", "database", "slow"])
+async def test_a_list_of_ones_own_disks_is_asked_for_again(proxied: Proxied, spawner: Any, fault: str) -> None:
+    subject, name = f"github:{spawner.user.name}", f"disk-{spawner.user.name}"
+    person = {AUTH_STATE_KEY: UserIdentity(name="ada", uid=70_001, gid=70_001, subject=subject).to_dict()}
+    spawner.user.get_auth_state = lambda: person
+    labels = {"hub.jupyter.org/username": spawner.user.name}
+    claim = {
+        "metadata": {"name": name, "labels": labels} | owner_patch(subject)["metadata"],
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
+    }
+    await proxied.core.create_namespaced_persistent_volume_claim(proxied.namespace, claim)
+    proxied.proxy.fail("GET", "persistentvolumeclaims", MOMENTARY[fault], MOMENTARY[fault])
+    assert await spawner.own_disk_names() == (name,)
+    proxied.proxy.fail("GET", "persistentvolumeclaims", *[MOMENTARY[fault]] * 3)
+    assert await spawner.own_disk_names() == ()
+    assert await spawner.own_disk_names() == (name,)
 
 
 async def test_a_namespace_that_never_gets_ready_ends_the_start_with_its_sentence(
