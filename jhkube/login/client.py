@@ -25,6 +25,9 @@ CONNECTIONS = 32
 LONGEST_LIFE = 10 * 365 * 24 * 3600
 """Seconds: a token that is said to live longer is taken for one that does not end."""
 
+LARGEST_ANSWER = 2 * 2**20
+"""Bytes of JSON that are read, on the event loop: a page of GitHub's teams has some hundred thousand."""
+
 ENDED = frozenset({"bad_refresh_token", "bad_verification_code", "invalid_grant", "redirect_uri_mismatch"})
 """Errors of a token endpoint that say that a grant is over; others are the operator's, not the person's."""
 
@@ -101,8 +104,11 @@ class ProviderClient:
         ------
         ProviderUnavailable
             Where it is something else. What is no JSON is an outage, such as a page of a proxy in between; JSON of
-            another kind is an odd answer about one person.
+            another kind, or more of it than anybody's, is an odd answer about one person.
         """
+        if len(response.body or b"") > LARGEST_ANSWER:
+            size = f"{len(response.body)} bytes, more than {LARGEST_ANSWER}"
+            raise ProviderUnavailable(self._provider, f"{_path_of(response.request.url)}: {size}")
         reason = f"{_path_of(response.request.url)}: {response.code} without the JSON that belongs to it"
         try:
             value = json.loads(response.body or b"")

@@ -9,7 +9,7 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.httputil import HTTPHeaders
 
-from jhkube.login.client import Outage, ProviderClient, asked_wait, is_rate_limit
+from jhkube.login.client import LARGEST_ANSWER, Outage, ProviderClient, asked_wait, is_rate_limit
 from jhkube.login.errors import ProviderUnavailable
 
 
@@ -105,3 +105,13 @@ async def test_an_address_that_cannot_be_asked_is_no_answer(url):
     client = ProviderClient("an idp", AsyncHTTPClient, {}, logging.getLogger("outages"))
     with pytest.raises(ProviderUnavailable):
         await client.json_at(url)
+
+
+def test_an_answer_with_more_than_there_can_be_is_not_read_and_is_no_outage(caplog):
+    client = ProviderClient("an idp", AsyncHTTPClient, {}, logging.getLogger("outages"))
+    padding = b" " * (LARGEST_ANSWER - 2)
+    assert client.read_json(response(200, b"[]" + padding), list) == []
+    with pytest.raises(ProviderUnavailable) as refused:
+        client.read_json(response(200, b"[] " + padding), list)
+    assert refused.value.what.endswith(": 2097153 bytes, more than 2097152")
+    assert not caplog.records
