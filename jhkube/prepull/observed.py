@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from jhkube.images.image_name import full_name
 from jhkube.prepull.manifests import PLAN_ANNOTATION, placement_in
@@ -18,6 +18,9 @@ __all__ = ["ImageOnNode", "images_on_nodes", "observed"]
 
 _TOO_MANY = 429
 """The status code of failures that are the node's or the moment's: no room on the disk, too many requests."""
+
+_REPORTED: Final = 50
+"""How many images a node reports, its largest, unless kubelet's `nodeStatusMaxImages` says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,9 @@ def images_on_nodes(
     """
     plan = Plan.from_json((daemon_set["metadata"].get("annotations") or {}).get(PLAN_ANNOTATION) or "{}")
     placement = placement_in(daemon_set)
-    has = {node["metadata"]["name"]: images_of(node) for node in nodes if placement.matches(node)}
+    places = {each["metadata"]["name"]: each for each in nodes if placement.matches(each)}
+    has = {name: images_of(each) for name, each in places.items()}
+    full = {name for name, each in places.items() if len(each.get("status", {}).get("images") or ()) == _REPORTED}
     says: dict[str, dict[str, Observed]] = {}
     for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp"))):
         node = _node_of(pod)
@@ -114,12 +119,15 @@ def images_on_nodes(
     skipped = {image.image: backoff for image, backoff in plan.skipped}
     rows = []
     for image in (*plan.images, *(image for image, _ in plan.skipped)):
-        for node in sorted({*has, *says}):
-            seen = says.get(node, {}).get(image.image, Observed(ImageState.WAITING))
+        for name in sorted({*has, *says}):
+            seen = says.get(name, {}).get(image.image, Observed(ImageState.WAITING))
             state, why = seen.state, seen.why
-            if full_name(image.image) in has.get(node, ()):
+            if full_name(image.image) in has.get(name, ()):
                 state, why = ImageState.PRESENT, ""
             elif (backoff := skipped.get(image.image)) is not None and state is not ImageState.PRESENT:
                 state, why = ImageState.FAILED, f"{backoff.why}; tried again at {backoff.until_text}"
-            rows.append(ImageOnNode(image.image, image.reference, node, state, why))
+            elif state is ImageState.WAITING and name in full and (why or name not in says):
+                # Its pod, which would tell, was evicted or has not begun.
+                why = "; ".join(filter(None, [why, f"it may be there: the node reports only {_REPORTED} images"]))
+            rows.append(ImageOnNode(image.image, image.reference, name, state, why))
     return tuple(rows)

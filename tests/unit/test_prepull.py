@@ -336,6 +336,19 @@ def test_the_table_has_each_image_on_each_node():
     }
 
 
+def test_an_image_that_a_node_with_many_does_not_report_may_be_there_until_its_pod_tells():
+    full = node(images=[f"{LAB}:{number}" for number in range(50)])
+    told = "it may be there: the node reports only 50 images"
+    assert rows(Plan((A,)), [], [full]) == {("a", "node1"): ("waiting", told)}
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    held_up = pod(images=[A])
+    held_up["status"] = {"conditions": [condition]}
+    assert rows(Plan((A,)), [held_up], [full]) == {("a", "node1"): ("waiting", f"Unschedulable: 0/1 nodes; {told}")}
+    assert rows(Plan((A,)), [held_up], [node()]) == {("a", "node1"): ("waiting", "Unschedulable: 0/1 nodes")}
+    pulling = pod({"waiting": {"reason": "PodInitializing"}})
+    assert rows(Plan((A, B)), [pulling], [full]) == {("a", "node1"): ("pulling", ""), ("b", "node1"): ("waiting", "")}
+
+
 def test_of_two_pods_of_a_node_the_newer_counts_and_one_that_goes_does_not():
     bad, done = {"waiting": {"reason": "ErrImagePull", "message": "x"}}, {"terminated": {"exitCode": 0}}
     newer = {"creationTimestamp": "2026-11-20T11:00:00Z"}
