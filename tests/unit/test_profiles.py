@@ -22,6 +22,7 @@ from jhkube.options_form.environment import parse_environment_names
 from jhkube.options_form.presets import parse_presets
 from jhkube.options_form.profiles import (
     FRESH_ENVIRONMENT,
+    TEMPLATE_FIELDS,
     Appended,
     Available,
     Choice,
@@ -382,7 +383,7 @@ def test_static_profiles_of_a_dict_are_in_the_order_of_its_keys_and_have_default
             "unlisted_choice": {"enabled": False},
         },
     }
-    with pytest.raises(ConfigError, match=r"profile_list\[1\].slug: 'z' is the slug of another profile already"):
+    with pytest.raises(ConfigError, match=r"^profile_list\[1\].slug: 'z' is the slug of another profile already"):
         parse_profiles([{"display_name": "Z"}, {"display_name": "Another", "slug": "z"}])
 
 
@@ -446,6 +447,7 @@ async def test_presets_and_boxes_reach_the_pod_as_they_were_written() -> None:
     own = {"name": "own", "emptyDir": {}}
     spawner = await applied(options, available(), volumes=[own], environment={"OWN": "1"})
     assert spawner.debug is True
+    assert FRESH_ENVIRONMENT["JHKUBE_RESET_ENVIRONMENT"] == "true", "which the start scripts of images read"
     assert spawner._expand_env(spawner.environment) == {
         "OWN": "1",
         "SCRATCH": f"/scratch/{spawner._expand_user_properties('{username}')}",
@@ -559,6 +561,8 @@ def test_an_image_that_is_not_listed_can_be_typed_where_any_rule_says_so() -> No
     custom = [{"kinds": {"alias": None}, "custom_images": ["quay.io/.+"]}]
     for offers in (OFFERS, custom):
         assert profile_list(available(offers=offers))[0]["profile_options"]["image"]["unlisted_choice"] == typed
+    alone = profile_list(available(offers=[{"custom_images": ["quay.io/.+"]}]))[0]["profile_options"]["image"]
+    assert alone == {"display_name": "Image", "choices": {}, "unlisted_choice": typed}
     offered = available(offers=custom)
     listed = profile_list(offered, chosen({"image": "quay.io/lab:1"}, offered))[0]["profile_options"]["image"]
     assert listed["choices"]["quay.io/lab:1"] == {
@@ -599,6 +603,11 @@ async def test_of_presets_a_later_one_wins_and_what_two_have_is_there_once() -> 
 def test_braces_are_text_except_around_kubespawners_own_fields(text: str, template: str) -> None:
     assert without_templates(text) == template
     assert without_templates({"k": [text]}) == {"k": [template]}
+
+
+async def test_a_field_that_stays_is_one_that_kubespawner_fills_in() -> None:
+    spawner = KubeSpawner(_mock=True)
+    assert {field: spawner._expand_user_properties(field) for field in TEMPLATE_FIELDS}.keys() == TEMPLATE_FIELDS
 
 
 @given(st.text(alphabet="{}ab_ ") | st.text())
