@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from jhkube.images.details import (
-    LARGEST,
     MAX_TEXT,
     ImageDetails,
     described_config,
@@ -17,6 +16,7 @@ from jhkube.images.details import (
     read_details,
 )
 
+LARGEST = 2**63 - 1  # int64, as the OCI specification says of sizes
 LABEL = "org.opencontainers.image."
 
 

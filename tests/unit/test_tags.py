@@ -19,7 +19,14 @@ ALIASES = {
     "latest_weekly": "Latest weekly",
     "latest_daily": "Latest daily",
     "latest_release": "Latest release",
+    "latest_candidate": "Latest candidate",
+    "latest_experimental": "Latest experimental",
     "main": "Main",
+    "master": "Master",
+    "dev": "Dev",
+    "edge": "Edge",
+    "lts": "Lts",
+    "nightly": "Nightly",
     "latest-amd64": "Latest · amd64",
     "latest_arm64": "Latest · arm64",
     "x86_64-latest": "Latest · amd64",
@@ -78,6 +85,14 @@ RELEASES = {
     "x86_64-python-3.12": "Python 3.12 · amd64",
     "aarch64-ubuntu-24.04": "Ubuntu 24.04 · arm64",
     "hadoop-3": "Hadoop 3",
+    "cuda-12": "CUDA 12",
+    "java-21": "Java 21",
+    "julia-1": "Julia 1",
+    "pytorch-2": "PyTorch 2",
+    "r-4": "R 4",
+    "scala-3": "Scala 3",
+    "spark-4": "Spark 4",
+    "tensorflow-2": "TensorFlow 2",
     "r-4.4.1": "R 4.4.1",
     "cuda12-python-3.12": "cuda12 Python 3.12",
     "mylab-2.1": "mylab 2.1",
@@ -162,6 +177,7 @@ EXPERIMENTALS = {
     "exp_ajt_test": "Experimental ajt_test",
     "exp-ajt-test": "Experimental ajt-test",
     "exp_exp_x": "Experimental exp_x",
+    "exp_python-3.12": "Experimental python-3.12",
     "exp_random-arm64": "Experimental random · arm64",
     "e20171113": "Experimental Daily Mon 13 Nov 2017",
     "e201742_foo": "Experimental Weekly 2017, week 42 (16–22 Oct) · foo",
@@ -344,6 +360,18 @@ def test_a_tag_has_the_first_day_of_what_it_names(text: str, date: tuple[int, in
     assert parse_tag(text).date == (datetime.date(*date) if date else None)
 
 
+def test_days_and_months_are_called_by_their_names() -> None:
+    dailies = [parse_tag(f"d_2026_{month:02}_01").display_name for month in range(1, 13)]
+    months = [parse_tag(f"2026.{month:02}").display_name for month in range(1, 13)]
+    assert [name.split()[3] for name in dailies] == [name.partition("(")[2][:3] for name in months]
+    assert [name.partition("(")[2] for name in months] == [
+        *("January 2026)", "February 2026)", "March 2026)", "April 2026)", "May 2026)", "June 2026)"),
+        *("July 2026)", "August 2026)", "September 2026)", "October 2026)", "November 2026)", "December 2026)"),
+    ]
+    week = [parse_tag(f"d_2026_11_{day:02}").display_name.split()[1] for day in range(9, 16)]
+    assert week == ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+
+
 def test_the_optional_parts_are_kept_apart() -> None:
     tag = parse_tag("r27_0_0_rc1_c0045.003_rsp19_foo_bar-arm64")
     assert (tag.cycle, tag.rsp_build, tag.extra, tag.architecture) == ((45, 3), 19, "foo_bar", "arm64")
@@ -354,8 +382,8 @@ def test_architectures_have_the_names_of_image_indexes() -> None:
     assert [parse_tag(tag).architecture for tag in tags] == [
         *("amd64", "amd64", "arm64", "arm64", "amd64", "ppc64le", "")
     ]
-    more = ("1.2-riscv64", "1.2-s390x", "1.2-i386", "1.2-armv7", "armhf-1.2")
-    assert [parse_tag(tag).architecture for tag in more] == ["riscv64", "s390x", "386", "arm/v7", "arm/v7"]
+    more = ("1.2-riscv64", "1.2-s390x", "1.2-i386", "1.2-armv7", "armhf-1.2", "latest")
+    assert [parse_tag(tag).architecture for tag in more] == ["riscv64", "s390x", "386", "arm/v7", "arm/v7", ""]
 
 
 def test_kinds_are_texts() -> None:

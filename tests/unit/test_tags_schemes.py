@@ -92,6 +92,15 @@ def test_a_custom_scheme_knows_the_calendar() -> None:
     assert parse_tag("nightly-00000101", schemes).kind is TagKind.OTHER
 
 
+def test_a_custom_scheme_may_name_no_more_than_a_year_or_a_month() -> None:
+    school = {"name": "school", "kind": "release", "pattern": r"school-(?P<year>\d{4})(?:-(?P<month>\d\d))?"}
+    schemes = schemes_from_config(custom=[school])
+    year, month, none = (parse_tag(text, schemes) for text in ("school-2026", "school-2026-07", "school-2026-13"))
+    assert (str(year.date), year.version) == ("2026-01-01", (2026,))
+    assert (str(month.date), month.version) == ("2026-07-01", (2026, 7))
+    assert none.kind is TagKind.OTHER
+
+
 def test_a_custom_scheme_is_matched_against_the_whole_tag() -> None:
     schemes = schemes_from_config(custom=[NIGHTLY])
     assert parse_tag("nightly-20261120x", schemes).kind is TagKind.OTHER
