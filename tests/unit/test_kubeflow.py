@@ -114,6 +114,7 @@ def test_what_statcans_form_sends_becomes_options():
         ({"cpu": "500m"}, {"size": "small"}),
         ({"cpu": "600m"}, {"size": "large"}),
         ({"cpu": "0.1", "cpuLimit": "3"}, {"size": "large"}),
+        ({"memory": "2048Mi"}, {"size": "small"}),
         ({"memory": "2049Mi"}, {"size": "large"}),
         ({"gpus": {"num": "none"}}, {}),
         ({"gpus": {"num": 1, "vendor": ""}}, {"size": "gpu"}),
