@@ -23,8 +23,9 @@ from jhkube.objects import (
     set_quota,
 )
 from jhkube.operator_models import ConfigError
+from jhkube.options_form.choice import LAB, Available
+from jhkube.options_form.chosen import larger_size
 from jhkube.options_form.presets import ClusterPreset
-from jhkube.options_form.profiles import LAB, Available, larger_size
 from jhkube.options_form.sizes import Size
 from jhkube.pod.build import ServerFacts, build_pod
 from jhkube.pod.home import HomeKind

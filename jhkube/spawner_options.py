@@ -16,19 +16,14 @@ from traitlets import TraitError, default
 
 from jhkube.images.entries import MenuEntry
 from jhkube.images.menu import ImageMenu, NoSuchImage
+from jhkube.operator_models import ConfigError
 from jhkube.options_form import form
+from jhkube.options_form.choice import Available, Choice, available_for
+from jhkube.options_form.chosen import chosen
 from jhkube.options_form.links import check_link
+from jhkube.options_form.option_values import OptionError
 from jhkube.options_form.presets import ClusterPreset, Preset
-from jhkube.options_form.profiles import (
-    Available,
-    Choice,
-    ConfigError,
-    OptionError,
-    available_for,
-    chosen,
-    parse_profiles,
-    profile_list,
-)
+from jhkube.options_form.profiles import parse_profiles, profile_list
 from jhkube.pod.nodes import Placement, placement_of
 from jhkube.spawner_room import CountedSpawner
 from jhkube.watch.nodes import ReadyImages

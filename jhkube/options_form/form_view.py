@@ -12,8 +12,10 @@ from jhkube.images.offers import Offer
 from jhkube.images.tags import TagKind
 from jhkube.own_disks import OwnDisk, default_path
 
-from .choice import Available, Choice, OptionError, entry_value, nearest_choice
+from .choice import Available, Choice
+from .chosen import entry_value, nearest_choice
 from .disks import disk_text
+from .option_values import OptionError
 from .repositories import REPOSITORY_KEYS
 from .tag_index import KIND_TITLES
 

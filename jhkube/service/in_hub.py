@@ -21,7 +21,9 @@ from tornado import web
 
 from jhkube.cluster_accounts import ClusterAccount, NoClusterAccount
 from jhkube.deployment.idle import IdleTimes, Removal
-from jhkube.options_form.choice import Available, OptionError, chosen, entry_value
+from jhkube.options_form.choice import Available
+from jhkube.options_form.chosen import chosen, entry_value
+from jhkube.options_form.option_values import OptionError
 from jhkube.options_form.presets import ClusterPreset
 from jhkube.options_form.sizes import default_size
 from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
