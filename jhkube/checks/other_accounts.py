@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from kubernetes_asyncio.client import ApiClient, ApiException, Configuration
 
+from jhkube.checks.account_permissions import operator_permissions, service_permissions
 from jhkube.checks.cluster import Cluster, account_of, may, permission_results
-from jhkube.checks.permissions import Permission, operator_permissions, service_permissions
 from jhkube.checks.result import Result, Subject
+from jhkube.checks.roles import Permission
 from jhkube.kube import FORBIDDEN, UNAUTHORIZED
 from jhkube.service.hub_config import OPERATOR_SERVICE, SERVICE_NAME
 

@@ -14,8 +14,9 @@ import pytest
 import yaml
 from kubernetes_asyncio import client
 
-from jhkube.checks.permissions import HubFacts, permissions, role_rules
+from jhkube.checks.permissions import HubFacts, permissions
 from jhkube.checks.result import Status
+from jhkube.checks.roles import role_rules
 from tests.cluster.check_faults import CILOGON, FAULTS, ISSUER
 from tests.cluster.check_fixtures import cilogon, command, configured, failed, looked, looked_by_command, places
 

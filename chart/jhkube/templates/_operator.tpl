@@ -10,7 +10,7 @@
 {{- end }}
 
 {{- /*
-What the operator may do where it works. A test compares it with jhkube/checks/permissions.py, which has the reason for
+What the operator may do where it works. A test compares it with jhkube/checks/account_permissions.py, which has the reason for
 each verb. Takes the values of the operator, and as `peerings` the resource by which operators agree on who works.
 */}}
 {{- define "jhkube.operatorRules" -}}
