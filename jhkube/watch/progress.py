@@ -152,7 +152,7 @@ class _Reporter:
     def new_messages(self, start: Any) -> list[dict[str, Any]]:
         """The messages that are due now."""
         messages: list[dict[str, Any]] = []
-        for event in start.events:
+        for event in start.watched.events:
             uid = event["metadata"].get("uid", "")
             if uid in self._reported:
                 continue
@@ -160,7 +160,7 @@ class _Reporter:
             step, sentence = sentence_of(event)
             messages += self._message(step, sentence, raw_event=_without_secrets(event))
             self._note(event, sentence)
-        for step, sentence in sentences_of_status(start.pod):
+        for step, sentence in sentences_of_status(start.watched.pod):
             messages += self._message(step, sentence)
         meanwhile = start.finding.meanwhile if start.finding else ""
         if meanwhile and meanwhile != self._meanwhile:
