@@ -15,20 +15,13 @@ from kubernetes_asyncio.client import ApiException, V1PersistentVolumeClaim
 from jhkube.cluster_accounts import STARTS, ClusterAccount, NoClusterAccount, Right
 from jhkube.identity import AUTH_STATE_KEY, SUBJECT_ANNOTATION, UserIdentity, made_for
 from jhkube.kube import API_ERRORS, FORBIDDEN, error_text
-from jhkube.objects import (
-    delete_own_secrets,
-    lacking_rights,
-    own_disks,
-    owner_of_namespace,
-    pod_defaults,
-    read_claim,
-    read_list_of_secrets,
-)
+from jhkube.objects import lacking_rights, own_disks, owner_of_namespace, pod_defaults, read_claim
 from jhkube.operator_models import ConfigError, read_model
 from jhkube.options_form.presets import ClusterPreset
 from jhkube.pod.own_secrets import secrets_in
 from jhkube.pod.pod_defaults import read_pod_default
 from jhkube.pod.volume_claims import may_delete, names_a_person, refusal
+from jhkube.secret_objects import delete_own_secrets, read_list_of_secrets
 from jhkube.spawner_options import ChoosingSpawner, StartRefused
 from jhkube.watch.admission import is_momentary
 
