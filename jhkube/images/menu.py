@@ -21,14 +21,8 @@ from .menu_config import ImageMenuConfig
 from .menu_source import MenuSource, SourceSettings
 from .offer_rules import OfferRule, parse_offers
 from .offers import Offer, offer_for
-from .registry.client import (
-    RegistryCredentials,
-    RegistryDenied,
-    RegistryError,
-    RegistryGarbled,
-    RegistryNotFound,
-    RegistryUnreachable,
-)
+from .registry.credentials import RegistryCredentials
+from .registry.errors import RegistryDenied, RegistryError, RegistryGarbled, RegistryNotFound, RegistryUnreachable
 from .tags import ImageTag, TagKind, parse_tag, schemes_from_config
 
 __all__ = ["ImageMenu", "Menu", "MenuEntry", "NoSuchImage"]
