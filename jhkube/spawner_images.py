@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from jhkube.images.entries import MenuEntry
-from jhkube.images.menu import ImageMenu, NoSuchImage
+from jhkube.images.image_name import NoSuchImage
+from jhkube.images.menu import ImageMenu
 from jhkube.images.offers import Offer
 from jhkube.options_form.choice import Choice
 from jhkube.options_form.option_values import OptionError

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from jhkube.images.menu import ImageMenu, NoSuchImage
+from jhkube.images.image_name import NoSuchImage
+from jhkube.images.menu import ImageMenu
 from tests.ports import free_port
 from tests.waiting import until
 

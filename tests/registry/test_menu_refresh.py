@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from jhkube.images.menu import Menu
+from jhkube.images.entries import Menu
 from jhkube.images.menu_cache import Missing
 from jhkube.images.tags import TagKind
 from jhkube.prepull.plan import wanted_images
