@@ -148,7 +148,7 @@ async def grow_claim(api: Any, namespace: str, name: str, patch: Mapping[str, An
     except ApiException as error:
         if error.status != FORBIDDEN:
             raise
-        return "It stays as large as it is: the hub is not allowed to change claims."
+        return "It keeps its size: the hub is not allowed to change claims."
     return ""
 
 

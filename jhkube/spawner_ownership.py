@@ -262,8 +262,8 @@ class OwningSpawner(ChoosingSpawner):
         """Refuse a start of somebody who may not make themselves what is about to be made for them."""
         account = self._account
         if not isinstance(account, ClusterAccount):
-            why = account or "Nothing is known of your login."
-            raise StartRefused(f"{why} Log in again; tell your administrator if it stays so.")
+            why = account or "This hub has no information about your login."
+            raise StartRefused(f"{why} Log in again; tell your administrator if it happens again.")
         try:
             lacking = await lacking_rights(account, self.namespace, STARTS)
         except ApiException as error:
@@ -271,8 +271,8 @@ class OwningSpawner(ChoosingSpawner):
                 raise
             self.log.error("%s: the hub's account may not create subjectaccessreviews", self._log_name)
             raise StartRefused(
-                "This hub may not ask the cluster what you may do in it. Tell your administrator: the hub's account"
-                " needs create on subjectaccessreviews."
+                "This hub is not allowed to ask the cluster what you may do there. Tell your administrator: the hub's"
+                " account needs create on subjectaccessreviews."
             ) from None
         if lacking:
             words = " and ".join(each.words for each in lacking)

@@ -40,8 +40,8 @@ def service_permissions(
     keeps = "know which secrets people have, without reading any"
     secrets = (
         *(Permission(verb, "configmaps", where, keeps) for verb in ("get", "create", "update")),
-        Permission("create", "secrets", where, "make a secret for the person whose it is"),
-        Permission("delete", "secrets", where, "delete a secret for the person whose it is"),
+        Permission("create", "secrets", where, "make a secret for its owner"),
+        Permission("delete", "secrets", where, "delete a secret for its owner"),
     )
     return (
         *(secrets if own_secrets else ()),
@@ -51,7 +51,7 @@ def service_permissions(
         Permission("list", "events", where, "tell people what the cluster says of their server"),
         Permission("list", claims, where, "show people their disks"),
         Permission("patch", claims, where, "let a disk grow"),
-        Permission("delete", claims, where, "delete a disk for the person whose it is"),
+        Permission("delete", claims, where, "delete a disk for its owner"),
         Permission("list", "storageclasses", None, "know which disks can grow", group=STORAGE),
         *([Permission("create", claims, where, "make a disk without a server (ownDisks)")] if own_disks else ()),
         *([REVIEW] if reviews_rights else ()),

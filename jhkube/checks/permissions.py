@@ -164,7 +164,7 @@ def _table(facts: HubFacts) -> Iterator[Permission]:
         yield from each("secrets", {"get": "see that an old one with certificates is gone"})
     if facts.user_namespaces:
         yield Permission("create", "namespaces", None, "give a person a namespace of their own")
-        compares = "see whose a namespace is; without it, one that has a person's name is taken for theirs"
+        compares = "see who owns a namespace; without it, a namespace with a person's name counts as theirs"
         yield Permission("get", "namespaces", None, compares, needed=False)
     if facts.reviews_rights:
         yield REVIEW
@@ -210,10 +210,11 @@ def _claims(facts: HubFacts, where: str | None) -> Iterator[Permission]:
     yield Permission("list", claims, where, "see which homes there are")
     yield Permission("watch", claims, where, "see when a home is being deleted")
     yield Permission("create", claims, where, "make a person's home")
-    yield Permission("get", claims, where, "see whose a home is that is there already, or that a quota has refused")
+    owns = "see who owns a home that exists already, also where a quota refused to make it"
+    yield Permission("get", claims, where, owns)
     if facts.deletes_claims:
         yield Permission("delete", claims, where, "delete the home of a person who is deleted (delete_pvc)")
-    grows = "let a home grow, write on an old one whose it is; without it, it stays as large as it is"
+    grows = "let a home grow, and write its owner on an old one; without it, a home keeps its size"
     yield Permission("patch", claims, where, grows, needed=False)
-    reads = "know whether a home can grow; without it, it stays as large as it is"
+    reads = "know whether a home can grow; without it, a home keeps its size"
     yield Permission("get", "storageclasses", None, reads, group=STORAGE, needed=False)

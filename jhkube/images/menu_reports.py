@@ -29,7 +29,7 @@ def refresh_sentence(source: MenuSource) -> str:
             reason = "Its registry says that there is no such repository"
         case _:
             reason = "Its registry gives no usable answer"
-    kept = "; the images listed are those of before" if source.part.entries else ""
+    kept = "; the list shows the images that it had before" if source.part.entries else ""
     return f"{source.name}: {reason}{kept}."
 
 

@@ -435,5 +435,5 @@ def _failure(spawner: Any) -> HubFailure | None:
     if found is not None:
         return HubFailure(found.message, found.reason, found.detail)
     said = str(getattr(error, "jupyterhub_message", "") or "")
-    fallback = "Your server did not start. Try again; tell your administrator if it stays so."
+    fallback = "Your server did not start. Try again; tell your administrator if it happens again."
     return HubFailure(redacted(said) or fallback)
