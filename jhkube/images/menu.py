@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from .entries import Menu, MenuEntry
 from .image_name import NoSuchImage, is_digest, split_image
+from .image_tag import ImageTag, TagKind
 from .menu_cache import Listing, MenuFile
 from .menu_clients import MenuClients, configured_accounts, new_registry
 from .menu_config import ImageMenuConfig
@@ -20,7 +21,8 @@ from .offer_rules import OfferRule, parse_offers
 from .offers import Offer, offer_for
 from .registry.credentials import RegistryCredentials
 from .registry.errors import RegistryDenied, RegistryError, RegistryGarbled, RegistryNotFound
-from .tags import ImageTag, TagKind, parse_tag, schemes_from_config
+from .scheme_config import schemes_from_config
+from .tags import parse_tag
 
 __all__ = ["ImageMenu"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from jhkube.images.entries import MenuEntry
 from jhkube.images.image_name import is_image
+from jhkube.images.image_tag import TagKind
 from jhkube.images.offers import Offer
-from jhkube.images.tags import TagKind
 
 from .choice import KEYS, LAB, Available, Choice
 from .disks import kept_disks, read_disks

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from jhkube.images.entries import MenuEntry
+from jhkube.images.image_tag import TagKind
 from jhkube.images.offers import Offer
-from jhkube.images.tags import TagKind
 
 from .choice import Available
 from .chosen import entry_value

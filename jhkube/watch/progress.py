@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from jhkube.metrics import START_PHASE_SECONDS
+from jhkube.pod.repository import CLONE_CONTAINER
 from jhkube.watch.containers import MAIN_CONTAINER, MAIN_FIELD
 from jhkube.watch.failure import redacted
 from jhkube.watch.probe import set_within
-from jhkube.watch.repository import CLONE_CONTAINER, repository_notice
+from jhkube.watch.repository import repository_notice
 
 __all__ = ["PHASES", "PhaseTimes", "phase_of", "progress", "sentence_of", "sentences_of_status"]
 

@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 
 from jhkube.images.entries import Menu
+from jhkube.images.image_tag import TagKind
 from jhkube.images.menu_cache import Missing
-from jhkube.images.tags import TagKind
 from jhkube.prepull.plan import wanted_images
 from tests.waiting import until
 
