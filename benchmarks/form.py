@@ -19,8 +19,10 @@ from jhkube.images.offer_rules import DEFAULT_OFFERS, parse_offers
 from jhkube.images.offers import offer_for
 from jhkube.images.tags import parse_tag, sort_tags
 from jhkube.options_form import tag_index
+from jhkube.options_form.choice import Available, available_for
+from jhkube.options_form.chosen import chosen
 from jhkube.options_form.form import render
-from jhkube.options_form.profiles import Available, available_for, chosen, profile_list
+from jhkube.options_form.profiles import profile_list
 from jhkube.options_form.sizes import DEFAULT_SIZES, parse_sizes
 
 from .rows import Row, Target, emit

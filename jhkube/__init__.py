@@ -8,6 +8,7 @@ These are the names that a configuration, or another package, may rely on. Every
 ``jhkube.spawner.begin_menu_with_hub``         reads the image menu when the hub starts, not at the first form
 ``jhkube.auth.GitHubOrgAuthenticator``         lets members of GitHub organizations and teams in: ``"jhkube-github"``
 ``jhkube.auth.CILogonGroupAuthenticator``      lets people of research institutions in: ``"jhkube-cilogon"``
+``jhkube.auth.OIDCOrgAuthenticator``           lets people of any OpenID Connect provider in: ``"jhkube-oidc"``
 ``jhkube.images.menu.ImageMenu``               the images that can be chosen, with the settings ``c.ImageMenu``
 ``jhkube.options_form.tags.parse_tag``         what an image's tag says: its kind, its date, the words for it
 ``jhkube.prepull.prepuller.Prepuller``         keeps images on the nodes, with the settings ``c.Prepuller``

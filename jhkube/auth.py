@@ -16,6 +16,7 @@ from jhkube.identity import AUTH_STATE_KEY
 from jhkube.login.authenticator import MEMORY_KEY, ProviderAuthenticator
 from jhkube.login.claims import ClaimError, name_claim, text_claim
 from jhkube.login.errors import ListHidden, ListWithheld, Refused, denied_text, not_admitted_text, unknown_idp_text
+from jhkube.login.findings import Finding
 from jhkube.login.github_account import Hidden, any_of, may_hide, name_of
 from jhkube.login.github_api import GitHubApi, account_at
 from jhkube.login.github_traits import ORGANIZATION_SCOPES, GitHubTraits
@@ -23,7 +24,6 @@ from jhkube.login.numbers import IdError
 from jhkube.login.oidc import OIDCOrgAuthenticator
 from jhkube.login.openid import NonceLoginHandler, OpenIDAuthenticator
 from jhkube.login.sessions import STALE_KEY
-from jhkube.login.traits import Finding
 
 __all__ = ["CILogonGroupAuthenticator", "GitHubOrgAuthenticator", "OIDCOrgAuthenticator"]
 

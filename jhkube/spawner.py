@@ -12,19 +12,11 @@ from kubernetes_asyncio.client import ApiException, V1ObjectMeta, V1OwnerReferen
 from traitlets import TraitError
 
 from jhkube.identity import made_for
-from jhkube.objects import (
-    HomeRefused,
-    claim_plan,
-    create_secret,
-    grow_claim,
-    mark_claim,
-    remove_quota,
-    renew_secret,
-    set_quota,
-)
+from jhkube.objects import HomeRefused, claim_plan, grow_claim, mark_claim, remove_quota, set_quota
 from jhkube.operator_models import ConfigError
+from jhkube.options_form.choice import LAB, Available
+from jhkube.options_form.chosen import larger_size
 from jhkube.options_form.presets import ClusterPreset
-from jhkube.options_form.profiles import LAB, Available, larger_size
 from jhkube.options_form.sizes import Size
 from jhkube.pod.build import ServerFacts, build_pod
 from jhkube.pod.home import HomeKind
@@ -33,6 +25,7 @@ from jhkube.pod.parts import ChoiceConflict
 from jhkube.pod.pod_defaults import with_pod_defaults
 from jhkube.pod.secret import quiet_secret, secret_manifest
 from jhkube.pod.volume_claims import ClaimAction
+from jhkube.secret_objects import create_secret, renew_secret
 from jhkube.spawner_leases import LeasingSpawner
 from jhkube.spawner_options import NO_SERVER, UNMAKEABLE, StartRefused
 from jhkube.spawner_ownership import identity_in

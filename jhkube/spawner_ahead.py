@@ -13,8 +13,8 @@ from jhkube.ahead.manifest import AHEAD_LABEL, CannotWait, ahead_files, handed_o
 from jhkube.ahead.pods import NotTaken, WaitingPod, label_as_taken
 from jhkube.kube import API_ERRORS, FORBIDDEN, error_text
 from jhkube.metrics import AHEAD_SAVED, AHEAD_SECONDS
-from jhkube.objects import renew_secret
 from jhkube.pod.secret import SecretFiles
+from jhkube.secret_objects import renew_secret
 from jhkube.spawner_waiting import WaitingSpawner
 from jhkube.spawner_watch import WatchedSpawner
 from jhkube.watch.failure import Failure

@@ -13,9 +13,9 @@ from traitlets import default
 from jhkube.home_leases import HomeInUse, drop_reservation, last_hub, take_home
 from jhkube.hubs import hub_of
 from jhkube.kube import API_ERRORS, FORBIDDEN, error_text
-from jhkube.objects import delete_secret
 from jhkube.pod.home_lease import HomeLease, HomePod, home_key, lease_name
 from jhkube.pod.secret import secret_name
+from jhkube.secret_objects import delete_secret
 from jhkube.spawner_ahead import AheadSpawner
 from jhkube.spawner_options import StartRefused
 from jhkube.spawner_ownership import identity_in

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from jupyterhub.utils import maybe_future
@@ -14,22 +14,18 @@ from kubespawner import KubeSpawner
 from tornado.web import HTTPError
 from traitlets import TraitError, default
 
-from jhkube.images.entries import MenuEntry
-from jhkube.images.menu import ImageMenu, NoSuchImage
+from jhkube.images.menu import ImageMenu
+from jhkube.images.offers import Offer
+from jhkube.operator_models import ConfigError
 from jhkube.options_form import form
+from jhkube.options_form.choice import Available, Choice, available_for
+from jhkube.options_form.chosen import chosen
 from jhkube.options_form.links import check_link
+from jhkube.options_form.option_values import OptionError
 from jhkube.options_form.presets import ClusterPreset, Preset
-from jhkube.options_form.profiles import (
-    Available,
-    Choice,
-    ConfigError,
-    OptionError,
-    available_for,
-    chosen,
-    parse_profiles,
-    profile_list,
-)
+from jhkube.options_form.profiles import parse_profiles, profile_list
 from jhkube.pod.nodes import Placement, placement_of
+from jhkube.spawner_images import FOUND_FOR, FoundImage, looked_up
 from jhkube.spawner_room import CountedSpawner
 from jhkube.watch.nodes import ReadyImages
 
@@ -37,9 +33,6 @@ __all__ = ["NO_SERVER", "UNMAKEABLE", "ChoosingSpawner", "StartRefused"]
 
 FIRST_MENU_TIMEOUT = 5.0
 """Seconds that somebody waits for the very first menu of a hub that never had one."""
-
-FOUND_FOR = 60.0
-"""Seconds for which a start takes what a form has just found out about its image."""
 
 NO_SERVER = (
     "This combination of image, size and settings cannot be started. "
@@ -60,20 +53,6 @@ class StartRefused(HTTPError):
     def __init__(self, message: str) -> None:
         super().__init__(400, message)
         self.jupyterhub_message = message
-
-
-@dataclass(frozen=True, slots=True)
-class FoundImage:
-    """An image that a form has looked up, for the start that comes after it."""
-
-    image: str
-    """As it was asked for."""
-
-    entry: MenuEntry
-    """With the digest."""
-
-    until: float
-    """Until when the digest is taken for that of the image, by the monotonic clock."""
 
 
 class ChoosingSpawner(CountedSpawner):
@@ -163,7 +142,7 @@ class ChoosingSpawner(CountedSpawner):
         profiles = await self._profiles_now()
         return available_for(
             groups,
-            self.image_menu.offer_for(groups, prefer_named=self.is_guest),
+            self._offer(self.image_menu),
             self.own_sizes(),
             await self._presets_now(),
             [each for each in profiles if each.get("groups") or not self.is_guest],
@@ -252,9 +231,9 @@ class ChoosingSpawner(CountedSpawner):
                 await further(choice)
             await self._watch_room()
             self._check_room(choice)
-            looked_up = await self._looked_up(choice) if choice else None
-        if looked_up and looked_up.entry and not self.active:
-            self._found = FoundImage(looked_up.image, looked_up.entry, time.monotonic() + FOUND_FOR)
+            found = await self._looked_up(choice) if choice else None
+        if found and found.entry and not self.active:
+            self._found = FoundImage(found.image, found.entry, time.monotonic() + FOUND_FOR)
 
     async def _choose(self, options: Any) -> None:
         """Check the options of a start, whichever way they came in, and keep what they stand for."""
@@ -306,49 +285,13 @@ class ChoosingSpawner(CountedSpawner):
         return choice
 
     async def _looked_up(self, choice: Choice) -> Choice:
-        """Return a choice whose image has the digest that it has now, if an image is chosen at all.
-
-        A repository's own image is taken in the place of the default one where it can be. Where it cannot, that is no
-        reason to refuse a start.
-        """
         assert self.image_menu is not None
-        if choice.own_image:
-            try:
-                return replace(choice, image=choice.own_image, entry=await self._own_entry(choice), own_image="")
-            except NoSuchImage as error:
-                warning = (
-                    f"Your server runs {choice.image} and not {choice.own_image}, the image of your repository. "
-                    f"{error}"
-                )
-                choice = replace(choice, own_image="", warning=warning)
-        try:
-            if choice.is_custom:
-                offer = (await self.available()).images
-                assert offer is not None
-                entry: MenuEntry | None = await self.image_menu.check_custom_image(choice.image, offer)
-            else:
-                entry = None if choice.entry is None else await self.image_menu.resolved(choice.entry)
-        except NoSuchImage as error:
-            raise OptionError("image", str(error)) from None
-        return replace(choice, entry=entry)
+        listed_only = bool(choice.own_image) and self.pod_settings().home.is_open_to_images
+        return await looked_up(choice, self.image_menu, self._offer(self.image_menu), listed_only=listed_only)
 
-    async def _own_entry(self, choice: Choice) -> MenuEntry:
-        """Return a repository's own image with its digest.
-
-        Raises
-        ------
-        NoSuchImage
-            Where it does not exist, or this person may not run it.
-        """
-        menu, offer = self.image_menu, (await self.available()).images
-        assert menu is not None
-        assert offer is not None
-        entry = offer.find(choice.own_image)
-        if entry is not None:
-            return await menu.resolved(entry)
-        if self.pod_settings().home.is_open_to_images:
-            raise NoSuchImage("Images that are not on the list cannot be started on this hub.")
-        return await menu.check_custom_image(choice.own_image, offer)
+    def _offer(self, menu: ImageMenu) -> Offer:
+        """Return the images that the person may choose from now."""
+        return menu.offer_for(self._groups, prefer_named=self.is_guest)
 
     async def load_user_options(self) -> None:
         """Let KubeSpawner apply what was chosen; every way to a start passes here."""

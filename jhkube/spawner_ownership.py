@@ -16,20 +16,13 @@ from kubernetes_asyncio.client import ApiException, V1PersistentVolumeClaim
 from jhkube.cluster_accounts import STARTS, ClusterAccount, NoClusterAccount, Right
 from jhkube.identity import AUTH_STATE_KEY, SUBJECT_ANNOTATION, UserIdentity, made_for
 from jhkube.kube import API_ERRORS, FORBIDDEN, error_text
-from jhkube.objects import (
-    delete_own_secrets,
-    lacking_rights,
-    own_disks,
-    owner_of_namespace,
-    pod_defaults,
-    read_claim,
-    read_list_of_secrets,
-)
+from jhkube.objects import lacking_rights, own_disks, owner_of_namespace, pod_defaults, read_claim
 from jhkube.operator_models import ConfigError, read_model
 from jhkube.options_form.presets import ClusterPreset
 from jhkube.pod.own_secrets import secrets_in
 from jhkube.pod.pod_defaults import read_pod_default
 from jhkube.pod.volume_claims import may_delete, names_a_person, refusal
+from jhkube.secret_objects import delete_own_secrets, read_list_of_secrets
 from jhkube.spawner_options import ChoosingSpawner, StartRefused
 from jhkube.watch.admission import is_momentary
 
@@ -279,8 +272,8 @@ class OwningSpawner(ChoosingSpawner):
         """Refuse a start of somebody who may not make themselves what is about to be made for them."""
         account = self._account
         if not isinstance(account, ClusterAccount):
-            why = account or "Nothing is known of your login."
-            raise StartRefused(f"{why} Log in again; tell your administrator if it stays so.")
+            why = account or "This hub has no information about your login."
+            raise StartRefused(f"{why} Log in again; tell your administrator if it happens again.")
         try:
             lacking = await lacking_rights(account, self.namespace, STARTS)
         except ApiException as error:
@@ -288,8 +281,8 @@ class OwningSpawner(ChoosingSpawner):
                 raise
             self.log.error("%s: the hub's account may not create subjectaccessreviews", self._log_name)
             raise StartRefused(
-                "This hub may not ask the cluster what you may do in it. Tell your administrator: the hub's account"
-                " needs create on subjectaccessreviews."
+                "This hub is not allowed to ask the cluster what you may do there. Tell your administrator: the hub's"
+                " account needs create on subjectaccessreviews."
             ) from None
         if lacking:
             words = " and ".join(each.words for each in lacking)

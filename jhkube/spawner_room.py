@@ -9,7 +9,8 @@ from typing import Protocol, TypeVar
 from kubespawner import KubeSpawner
 
 from jhkube.identity import is_guest_name
-from jhkube.options_form.profiles import LAB, Choice, OptionError
+from jhkube.options_form.choice import LAB, Choice
+from jhkube.options_form.option_values import OptionError
 from jhkube.options_form.sizes import Size
 from jhkube.pod.build import PodSettings
 from jhkube.pod.home import temporary_home

@@ -17,12 +17,14 @@ from jhkube.ahead.keeper import AheadView, Keeper
 from jhkube.ahead.manifest import CannotWait, ahead_files, fingerprint, waiting_pod
 from jhkube.ahead.pods import NotTaken, WaitingPod, make_pod
 from jhkube.kube import API_ERRORS, error_text
-from jhkube.objects import create_secret
+from jhkube.options_form.choice import Available, Choice
+from jhkube.options_form.chosen import chosen, nearest_choice
 from jhkube.options_form.form import AheadQuestions, options_from_form
-from jhkube.options_form.profiles import Available, Choice, OptionError, chosen, nearest_choice
+from jhkube.options_form.option_values import OptionError
 from jhkube.pod.build import secret_files
 from jhkube.pod.mounts import mounts_for
 from jhkube.pod.secret import SecretFiles, secret_manifest
+from jhkube.secret_objects import create_secret
 from jhkube.spawner_options import UNMAKEABLE
 from jhkube.spawner_ownership import OwningSpawner
 from jhkube.spawner_watch import WatchedSpawner

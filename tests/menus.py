@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from jhkube.images.details import ImageDetails
 from jhkube.images.entries import Menu, MenuEntry
-from jhkube.images.tags import TagKind, parse_tag, sort_tags
+from jhkube.images.image_tag import TagKind
+from jhkube.images.tags import parse_tag, sort_tags
 
 
 def menu(

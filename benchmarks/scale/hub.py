@@ -25,7 +25,8 @@ from .plane import NODE, ControlPlane
 
 __all__ = ["Hub", "Phase", "World"]
 
-MEMORY_CONFIG = Path(__file__).parents[2] / "config/jupyterhub_config.d/50-memory.py"
+ROOT = Path(__file__).parents[2]
+MEMORY_CONFIG = ROOT / "config/jupyterhub_config.d/50-memory.py"
 """What the sample configuration has for a large hub."""
 
 
@@ -130,7 +131,7 @@ class Hub:
             },
             folder,
             port,
-            {"KUBECONFIG": str(world.plane.kubeconfig())},
+            {"KUBECONFIG": str(world.plane.kubeconfig()), "PYTHONPATH": str(ROOT)},
         )
         self._github = Control(world.github_url)
         self.connector = aiohttp.TCPConnector(limit=0)

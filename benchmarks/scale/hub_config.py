@@ -9,32 +9,14 @@ import os
 import time
 
 from jupyterhub.handlers import BaseHandler
-from jupyterhub.proxy import Proxy
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.default import DefaultDialect
 
+from tests.no_proxy import NoProxy
+
 bench = json.loads(os.environ["JHKUBE_BENCH"])
 is_jhkube = bench["side"] == "jhkube"
-
-
-class NoProxy(Proxy):
-    """Remembers routes."""
-
-    should_start = False
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.routes = {}
-
-    async def add_route(self, routespec, target, data):
-        self.routes[routespec] = {"routespec": routespec, "target": target, "data": data}
-
-    async def delete_route(self, routespec):
-        self.routes.pop(routespec, None)
-
-    async def get_all_routes(self):
-        return self.routes
 
 
 class Meter:

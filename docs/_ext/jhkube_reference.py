@@ -192,11 +192,11 @@ def restore_attribute(app: Sphinx, what: str, name: str, obj: Any, options: Any,
         lines[:] = _as_written.pop(name)
 
 
-AUTHENTICATOR = re.compile(r"\bc\.(?:GitHubOrg|CILogonGroup)Authenticator\.")
+AUTHENTICATOR = re.compile(r"\bc\.(?:GitHubOrg|CILogonGroup|OIDCOrg)Authenticator\.")
 
 
 def name_own_class(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Have the examples of a trait that both authenticators have name the one that the page is about."""
+    """Have the examples of a trait that several authenticators have name the one that the page is about."""
     if what == "trait" and AUTHENTICATOR.match(own := f"c.{name.split('.')[-2]}."):
         lines[:] = [AUTHENTICATOR.sub(own, line) for line in lines]
 

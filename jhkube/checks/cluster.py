@@ -23,8 +23,9 @@ from kubernetes_asyncio.client import (
 )
 
 from jhkube.checks.configured import ConfiguredHub, NoClusterConfigured
-from jhkube.checks.permissions import HubFacts, Permission, role_rules
+from jhkube.checks.permissions import HubFacts
 from jhkube.checks.result import Result, Subject
+from jhkube.checks.roles import Permission, role_rules
 from jhkube.kube import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, error_text, own_namespace
 from jhkube.pod.home import HomeKind
 from jhkube.service.hub_config import OWN_DISKS, SERVICE_NAME

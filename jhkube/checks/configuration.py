@@ -114,7 +114,7 @@ def _spawner(hub: ConfiguredHub) -> Iterator[Result]:
         yield from _guests(hub)
         if hub.spawner.adopt_claims:
             yield CONFIGURATION.warning(
-                "adopt_claims: a claim that does not say whose it is becomes the home of whoever has its name",
+                "adopt_claims: a claim without its owner's id becomes the home of the person with its name",
                 "Set c.JHKubeSpawner.adopt_claims to False when people have come back to their homes.",
             )
     except (TraitError, ValueError) as error:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any
 
 from kubernetes_asyncio.client import ApiClient, ApiException, Configuration
 
+from jhkube.checks.account_permissions import operator_permissions, service_permissions
 from jhkube.checks.cluster import Cluster, account_of, may, permission_results
-from jhkube.checks.permissions import Permission, operator_permissions, service_permissions
 from jhkube.checks.result import Result, Subject
+from jhkube.checks.roles import Permission
 from jhkube.kube import FORBIDDEN, UNAUTHORIZED
 from jhkube.service.hub_config import OPERATOR_SERVICE, SERVICE_NAME
 
@@ -18,9 +19,6 @@ __all__ = ["MY_SERVERS", "OPERATOR", "has_operator", "is_apart", "my_servers_res
 
 MY_SERVERS = Subject("my servers")
 OPERATOR = Subject("operator")
-
-WHOSE: Final = "the account of My servers"
-OPERATORS: Final = "the operator's account"
 
 
 def is_apart(services: Any) -> bool:
@@ -45,7 +43,7 @@ def has_operator(services: Any) -> bool:
     return any(each.get("name") == OPERATOR_SERVICE for each in services)
 
 
-async def my_servers_results(cluster: Cluster, token: str, *, user_namespaces: bool) -> AsyncIterator[Result]:
+def my_servers_results(cluster: Cluster, token: str, *, user_namespaces: bool) -> AsyncIterator[Result]:
     """Yield what the account of a token may not do, of what the service needs.
 
     Parameters
@@ -57,22 +55,14 @@ async def my_servers_results(cluster: Cluster, token: str, *, user_namespaces: b
     user_namespaces
         Whether every person has a namespace of their own.
     """
-    if not token:
-        yield MY_SERVERS.skipped(
-            "the service has an account of its own, which only its token can ask for",
-            "kubectl create token jhkube-my-servers > token, and then jhkube check --my-servers-token token",
-        )
-        return
-    async with _as_account(cluster, token) as own:
-        if own is None:
-            yield _refused(MY_SERVERS, "the service", "jhkube-my-servers")
-            return
-        wanted = service_permissions(cluster.namespace, user_namespaces=user_namespaces)
-        async for result in permission_results(own, wanted, MY_SERVERS, WHOSE):
-            yield result
+
+    async def needed(own: Cluster) -> Sequence[Permission]:
+        return service_permissions(own.namespace, user_namespaces=user_namespaces)
+
+    return _results(MY_SERVERS, "my-servers", "the service", "the account of My servers", cluster, token, needed)
 
 
-async def operator_results(
+def operator_results(
     cluster: Cluster, token: str, namespaces: Sequence[str], *, servers: bool
 ) -> AsyncIterator[Result]:
     """Yield what the account of a token may not do, of what the operator needs.
@@ -89,30 +79,53 @@ async def operator_results(
         Whether it starts servers of the hub's people. Then it need not work for notebooks, where its account may not
         list them.
     """
+
+    async def needed(own: Cluster) -> Sequence[Permission]:
+        found: list[Permission] = []
+        for namespace in namespaces or (own.namespace,):
+            lists = Permission("list", "jupyternotebooks", namespace, "", group="squonk.it")
+            notebooks = not servers or await may(own, lists)
+            found += operator_permissions(namespace, notebooks=notebooks, servers=servers)
+        return found
+
+    return _results(OPERATOR, "operator", "the operator", "the operator's account", cluster, token, needed)
+
+
+async def _results(
+    subject: Subject,
+    name: str,
+    owner: str,
+    account: str,
+    cluster: Cluster,
+    token: str,
+    needed: Callable[[Cluster], Awaitable[Sequence[Permission]]],
+) -> AsyncIterator[Result]:
+    """Yield what an account may not do of what it needs, or why that is not known.
+
+    Parameters
+    ----------
+    name
+        The end of the ServiceAccount's name, and the option of `jhkube check` that takes its token.
+    owner, account
+        Whose account it is, and the account, for people.
+    needed
+        What it needs, given the cluster as the account sees it.
+    """
     if not token:
-        if servers:
-            yield OPERATOR.skipped(
-                "the operator has an account of its own, which only its token can ask for",
-                "kubectl create token jhkube-operator > token, and then jhkube check --operator-token token",
-            )
+        yield subject.skipped(
+            f"{owner} has an account of its own, which only its token can ask for",
+            f"kubectl create token jhkube-{name} > token, and then jhkube check --{name}-token token",
+        )
         return
     async with _as_account(cluster, token) as own:
         if own is None:
-            yield _refused(OPERATOR, "the operator", "jhkube-operator")
+            yield subject.failed(
+                f"the API server does not take the token of {owner}",
+                f"Make a new one: kubectl create token jhkube-{name} > token",
+            )
             return
-        for namespace in namespaces or (cluster.namespace,):
-            lists = Permission("list", "jupyternotebooks", namespace, "", group="squonk.it")
-            notebooks = not servers or await may(own, lists)
-            wanted = operator_permissions(namespace, notebooks=notebooks, servers=servers)
-            async for result in permission_results(own, wanted, OPERATOR, OPERATORS):
-                yield result
-
-
-def _refused(subject: Subject, whose: str, account: str) -> Result:
-    return subject.failed(
-        f"the API server does not take the token of {whose}",
-        f"Make a new one: kubectl create token {account} > token",
-    )
+        async for result in permission_results(own, await needed(own), subject, account):
+            yield result
 
 
 @asynccontextmanager

@@ -1,18 +1,18 @@
 """What the hub's account must be allowed in the cluster, by configuration: one table, with the reasons.
 
-`permissions` is the only place that says which verbs jhkube and KubeSpawner use: `jhkube check` asks the API server
-about each of them, and the Roles that are delivered are compared with it.
+`permissions` and `account_permissions.py` alone say which verbs jhkube and KubeSpawner use: `jhkube check` asks the
+API server about each of them, and the Roles that are delivered are compared with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
-__all__ = ["HubFacts", "Permission", "operator_permissions", "permissions", "role_rules", "service_permissions"]
+from jhkube.checks.account_permissions import service_permissions
+from jhkube.checks.roles import REVIEW, STORAGE, Permission
 
-STORAGE = "storage.k8s.io"
+__all__ = ["HubFacts", "permissions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,41 +83,6 @@ class HubFacts:
     """Whether people may make disks with that service (`JHKUBE_MY_SERVERS_OWN_DISKS`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """One verb on one resource."""
-
-    verb: str
-    """`create`."""
-
-    resource: str
-    """`pods`."""
-
-    namespace: str | None
-    """Where; None for what belongs to no namespace, and for all namespaces."""
-
-    reason: str
-    """What the hub does with it, or without it."""
-
-    group: str = ""
-    """The API group; empty for the core group."""
-
-    name: str = ""
-    """The only object that it is needed for; empty for all."""
-
-    needed: bool = True
-    """Whether the hub fails without it; else it does without, and the reason says how."""
-
-
-_REVIEW = Permission(
-    "create",
-    "subjectaccessreviews",
-    None,
-    "ask whether a person may make pods and claims themselves (cluster_accounts)",
-    group="authorization.k8s.io",
-)
-
-
 def permissions(facts: HubFacts) -> tuple[Permission, ...]:
     """Return everything that a hub's account must be allowed.
 
@@ -142,150 +107,6 @@ def permissions(facts: HubFacts) -> tuple[Permission, ...]:
         for each in more
         if (each.verb, each.group, each.resource, each.namespace) not in asked
     )
-
-
-def service_permissions(
-    namespace: str,
-    *,
-    user_namespaces: bool = False,
-    own_secrets: bool = False,
-    own_disks: bool = False,
-    reviews_rights: bool = False,
-) -> tuple[Permission, ...]:
-    """Return everything that the account of the service "My servers" must be allowed.
-
-    Parameters
-    ----------
-    namespace
-        Where the pods run.
-    user_namespaces
-        Whether every person has a namespace of their own.
-    own_secrets
-        Whether people can make secrets of their own.
-    own_disks
-        Whether people may make disks without a server.
-    reviews_rights
-        Whether people need rights in the cluster themselves.
-
-    Examples
-    --------
-    >>> sorted({each.resource for each in service_permissions("labs") if each.namespace})
-    ['events', 'persistentvolumeclaims', 'pods', 'pods/log']
-    """
-    where = None if user_namespaces else namespace
-    claims = "persistentvolumeclaims"
-    keeps = "know which secrets people have, without reading any"
-    secrets = (
-        *(Permission(verb, "configmaps", where, keeps) for verb in ("get", "create", "update")),
-        Permission("create", "secrets", where, "make a secret for the person whose it is"),
-        Permission("delete", "secrets", where, "delete a secret for the person whose it is"),
-    )
-    return (
-        *(secrets if own_secrets else ()),
-        Permission("list", "pods", where, "see what runs, and which servers use a disk"),
-        Permission("get", "pods", where, "see that a log is of the pod that it was asked for"),
-        Permission("get", "pods/log", where, "show people the logs of their servers"),
-        Permission("list", "events", where, "tell people what the cluster says of their server"),
-        Permission("list", claims, where, "show people their disks"),
-        Permission("patch", claims, where, "let a disk grow"),
-        Permission("delete", claims, where, "delete a disk for the person whose it is"),
-        Permission("list", "storageclasses", None, "know which disks can grow", group=STORAGE),
-        *([Permission("create", claims, where, "make a disk without a server (ownDisks)")] if own_disks else ()),
-        *([_REVIEW] if reviews_rights else ()),
-    )
-
-
-def operator_permissions(
-    namespace: str | None, *, notebooks: bool = True, servers: bool = False
-) -> tuple[Permission, ...]:
-    """Return everything that the account of `jhkube operator` must be allowed.
-
-    It may not read Secrets: what it has written into one, it makes again from the notebook.
-
-    Parameters
-    ----------
-    namespace
-        Where it works; None for all namespaces.
-    notebooks, servers
-        Whether it works for JupyterNotebooks, and for JupyterServers.
-
-    Examples
-    --------
-    >>> sorted({each.verb for each in operator_permissions("labs") if each.resource == "secrets"})
-    ['create', 'delete', 'patch']
-    >>> any(each.resource == "pods" for each in operator_permissions("labs", notebooks=False, servers=True))
-    False
-    """
-    peerings = "kopfpeerings" if namespace else "clusterkopfpeerings"
-    agreed = {
-        "list": "see which operator works",
-        "watch": "see at once which operator works",
-        "create": "have a place to agree with other operators",
-        "patch": "agree with other operators on which of them works",
-    }
-    table = (
-        *(_NOTEBOOKS if notebooks else ()),
-        *(_SERVERS if servers else ()),
-        ("kopf.dev", peerings, agreed),
-        ("", "events", {"create": "tell of a resource's failure at the resource"}),
-    )
-    return tuple(
-        Permission(verb, resource, namespace, reason, group=group)
-        for group, resource, reasons in table
-        for verb, reason in reasons.items()
-    )
-
-
-_SEEN = {"list": "see what there is at the start", "watch": "see what changes"}
-_MADE = {"create": "make it for a notebook", "update": "change it with its notebook"}
-_TAKEN_BACK = {"delete": "take it back where the rest of a notebook is refused"}
-_NOTEBOOKS: tuple[tuple[str, str, dict[str, str]], ...] = (
-    (
-        "squonk.it",
-        "jupyternotebooks",
-        {"list": "see which notebooks are asked for", "watch": "see at once what is asked for"},
-    ),
-    ("squonk.it", "jupyternotebooks/status", {"patch": "tell how a notebook stands, and its URL"}),
-    ("apps", "deployments", {**_SEEN, **_MADE}),
-    ("networking.k8s.io", "ingresses", {**_SEEN, **_MADE, **_TAKEN_BACK}),
-    ("", "services", {**_SEEN, **_MADE, **_TAKEN_BACK}),
-    ("", "secrets", {"create": _MADE["create"], "patch": _MADE["update"], **_TAKEN_BACK}),
-    ("", "pods", {"list": "see why a notebook does not start", "watch": "see when a notebook is ready"}),
-    ("", "persistentvolumeclaims", {"list": "see whether a notebook's claim is there", "watch": _SEEN["watch"]}),
-    ("", "events", {"list": "tell why a notebook does not start", "watch": "tell it at once"}),
-)
-_SERVERS: tuple[tuple[str, str, dict[str, str]], ...] = (
-    (
-        "jhkube.dev",
-        "jupyterservers",
-        {
-            "list": "see which servers are asked for",
-            "watch": "see at once what is asked for",
-            "patch": "stop a server before its resource goes (a finalizer)",
-        },
-    ),
-    ("jhkube.dev", "jupyterservers/status", {"patch": "tell how a server stands, and its URL"}),
-)
-
-
-def role_rules(wanted: Iterable[Permission]) -> dict[str | None, list[dict[str, Any]]]:
-    """Return the rules of the Roles that allow all this, by namespace; those under None need a ClusterRole.
-
-    Examples
-    --------
-    >>> role_rules([Permission("list", "pods", "labs", "…"), Permission("watch", "pods", "labs", "…")])
-    {'labs': [{'apiGroups': [''], 'resources': ['pods'], 'verbs': ['list', 'watch']}]}
-    """
-    verbs: dict[tuple[str | None, str, str, str], list[str]] = {}
-    for each in wanted:
-        verbs.setdefault((each.namespace, each.group, each.resource, each.name), []).append(each.verb)
-    rules: dict[str | None, list[dict[str, Any]]] = {}
-    for (namespace, group, resource, name), allowed in verbs.items():
-        rule: dict[str, Any] = {"apiGroups": [group], "resources": [resource]}
-        if name:
-            rule["resourceNames"] = [name]
-        rules.setdefault(namespace, []).append({**rule, "verbs": sorted(set(allowed))})
-    return rules
 
 
 def _table(facts: HubFacts) -> Iterator[Permission]:
@@ -343,10 +164,10 @@ def _table(facts: HubFacts) -> Iterator[Permission]:
         yield from each("secrets", {"get": "see that an old one with certificates is gone"})
     if facts.user_namespaces:
         yield Permission("create", "namespaces", None, "give a person a namespace of their own")
-        compares = "see whose a namespace is; without it, one that has a person's name is taken for theirs"
+        compares = "see who owns a namespace; without it, a namespace with a person's name counts as theirs"
         yield Permission("get", "namespaces", None, compares, needed=False)
     if facts.reviews_rights:
-        yield _REVIEW
+        yield REVIEW
     if facts.quotas:
         yield from each(
             "resourcequotas",
@@ -389,10 +210,11 @@ def _claims(facts: HubFacts, where: str | None) -> Iterator[Permission]:
     yield Permission("list", claims, where, "see which homes there are")
     yield Permission("watch", claims, where, "see when a home is being deleted")
     yield Permission("create", claims, where, "make a person's home")
-    yield Permission("get", claims, where, "see whose a home is that is there already, or that a quota has refused")
+    owns = "see who owns a home that exists already, also where a quota refused to make it"
+    yield Permission("get", claims, where, owns)
     if facts.deletes_claims:
         yield Permission("delete", claims, where, "delete the home of a person who is deleted (delete_pvc)")
-    grows = "let a home grow, write on an old one whose it is; without it, it stays as large as it is"
+    grows = "let a home grow, and write its owner on an old one; without it, a home keeps its size"
     yield Permission("patch", claims, where, grows, needed=False)
-    reads = "know whether a home can grow; without it, it stays as large as it is"
+    reads = "know whether a home can grow; without it, a home keeps its size"
     yield Permission("get", "storageclasses", None, reads, group=STORAGE, needed=False)

@@ -7,12 +7,7 @@ from collections.abc import AsyncIterator
 from jhkube.checks.result import Result, Subject
 from jhkube.images.menu import ImageMenu
 from jhkube.images.offers import offered_to_anybody
-from jhkube.images.registry.client import (
-    RegistryDenied,
-    RegistryError,
-    RegistryNotFound,
-    RegistryUnreachable,
-)
+from jhkube.images.registry.errors import RegistryDenied, RegistryError, RegistryNotFound, RegistryUnreachable
 
 __all__ = ["REGISTRY", "registry_results"]
 

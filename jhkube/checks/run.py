@@ -197,9 +197,10 @@ async def _my_servers(hub: ConfiguredHub, cluster: Cluster | None, others: Other
 
 
 async def _operator(hub: ConfiguredHub, cluster: Cluster | None, others: OtherAccounts) -> AsyncIterator[Result]:
-    if cluster is None:
-        return
     servers = has_operator(hub.app.services)
+    # Without a token and without servers, nothing says that there is an operator.
+    if cluster is None or not (others.operator_token or servers):
+        return
     async for result in operator_results(cluster, others.operator_token, others.operator_namespaces, servers=servers):
         yield result
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from jhkube.deployment.setting_models import FromEnvironment, Spelling, Values
+from jhkube.deployment.setting_models import Values
+from jhkube.deployment.setting_types import FromEnvironment, Spelling
 
 __all__ = ["SETTINGS", "Setting", "SettingError", "Settings"]
 

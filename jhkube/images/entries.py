@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from .details import ImageDetails
-from .tags import ImageTag, TagKind, sort_tags
+from .image_tag import ImageTag, TagKind
+from .tags import sort_tags
 
 __all__ = ["Menu", "MenuEntry", "MenuPart", "build_part"]
 

@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from jhkube.metrics import MENU_IMAGES, MENU_REFRESH_ERRORS, MENU_REFRESH_SECONDS, MENU_REFRESHED
-
 from .entries import Menu, MenuEntry
 from .image_name import NoSuchImage, is_digest, split_image
+from .image_tag import ImageTag, TagKind
 from .menu_cache import Listing, MenuFile
 from .menu_clients import MenuClients, configured_accounts, new_registry
 from .menu_config import ImageMenuConfig
+from .menu_reports import measured, note_state, refresh_sentence
 from .menu_source import MenuSource, SourceSettings
 from .offer_rules import OfferRule, parse_offers
 from .offers import Offer, offer_for
-from .registry.client import (
-    RegistryCredentials,
-    RegistryDenied,
-    RegistryError,
-    RegistryGarbled,
-    RegistryNotFound,
-    RegistryUnreachable,
-)
-from .tags import ImageTag, TagKind, parse_tag, schemes_from_config
+from .registry.credentials import RegistryCredentials
+from .registry.errors import RegistryDenied, RegistryError, RegistryGarbled, RegistryNotFound
+from .scheme_config import schemes_from_config
+from .tags import parse_tag
 
-__all__ = ["ImageMenu", "Menu", "MenuEntry", "NoSuchImage"]
-
-REASONS: Final = {RegistryUnreachable: "unreachable", RegistryDenied: "denied", RegistryNotFound: "notfound"}
-"""How kinds of errors are called; every other is an answer that cannot be used, `garbled`."""
+__all__ = ["ImageMenu"]
 
 PROMPT_RETRIES: Final = 0
 """How often a registry is asked again while a user waits."""
@@ -172,7 +162,7 @@ class ImageMenu(ImageMenuConfig):
         """Refresh one repository and show at once what came of it: another one may be slow."""
         registry = self._clients.background(source.host)
         before = source.error
-        with _measured(source):
+        with measured(source):
             await source.refresh(registry)
         if source.error is not None and type(source.error) is not type(before):
             # A garbled answer with a cause is one that nobody thought of.
@@ -191,14 +181,14 @@ class ImageMenu(ImageMenuConfig):
         """Make what the repositories know the menu, and tell those who want to know."""
         sources, before = self._sources, self._menu
         for source in sources:
-            _note_state(source)
+            note_state(source)
         parts = tuple(source.part for source in sources)
         changed = parts != before.parts
         answered = [source.refreshed_at for source in sources if source.refreshed_at is not None]
         self._menu = replace(
             Menu.of(parts) if changed else before,
             refreshed_at=min(answered, default=None),
-            errors=tuple(_sentence(source) for source in sources if source.error is not None),
+            errors=tuple(refresh_sentence(source) for source in sources if source.error is not None),
         )
         if changed or self._menu.errors != before.errors:
             for listener in self._listeners:
@@ -335,37 +325,3 @@ class ImageMenu(ImageMenuConfig):
             await asyncio.to_thread(self._file.write, listings)
         except (OSError, ValueError) as error:
             self.log.warning("The menu is not kept in %s: %s", self.cache_file, error)
-
-
-def _sentence(source: MenuSource) -> str:
-    """Return what a user reads about a repository that did not answer as it should."""
-    match source.error:
-        case RegistryUnreachable():
-            reason = "Its registry does not answer"
-        case RegistryDenied():
-            reason = "Its registry does not let the hub in"
-        case RegistryNotFound():
-            reason = "Its registry says that there is no such repository"
-        case _:
-            reason = "Its registry gives no usable answer"
-    kept = "; the images listed are those of before" if source.part.entries else ""
-    return f"{source.name}: {reason}{kept}."
-
-
-def _note_state(source: MenuSource) -> None:
-    """Tell how old a repository's listing is, and how much it has; all series are there from the start."""
-    MENU_REFRESHED.labels(source.name).set(source.refreshed_at or 0)
-    MENU_IMAGES.labels(source.name).set(len(source.part.entries))
-    for reason in (*REASONS.values(), "garbled"):
-        MENU_REFRESH_ERRORS.labels(source.name, reason)
-
-
-@contextmanager
-def _measured(source: MenuSource) -> Iterator[None]:
-    """Time a refresh of a repository, which is the block, and count its error."""
-    began = time.monotonic()
-    yield
-    MENU_REFRESH_SECONDS.labels(source.name).observe(time.monotonic() - began)
-    if source.error is not None:
-        reasons = (reason for kind, reason in REASONS.items() if isinstance(source.error, kind))
-        MENU_REFRESH_ERRORS.labels(source.name, next(reasons, "garbled")).inc()

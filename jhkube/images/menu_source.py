@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import islice, zip_longest
 
+from .details import ImageDetails
 from .entries import Menu, MenuEntry, MenuPart, build_part
 from .image_name import is_digest, split_repository
+from .image_tag import TagKind
 from .menu_cache import KnownDigest, Listing, Missing
 from .offer_rules import OfferRule
 from .offers import offered_to_anybody
-from .registry.client import (
-    ImageDetails,
-    Registry,
+from .registry.client import Registry
+from .registry.errors import (
     RegistryDenied,
     RegistryError,
     RegistryFailing,
@@ -25,7 +26,8 @@ from .registry.client import (
     RegistryNotFound,
     RegistryUnreachable,
 )
-from .tags import KnownTags, TagKind, TagScheme, read_tags
+from .schemes import TagScheme
+from .tags import KnownTags, read_tags
 
 __all__ = ["MenuSource", "SourceSettings"]
 

@@ -16,8 +16,8 @@ from jhkube.operator_models import OperatorModel, read_list
 from jhkube.operator_types import Count, Flag, Groups, TextList, Wanted
 
 from .entries import MenuEntry
+from .image_tag import ImageTag
 from .scheme_config import Kind
-from .tags import ImageTag
 
 __all__ = ["DEFAULT_OFFERS", "KindRule", "OfferRule", "parse_offers", "tag_matches"]
 

@@ -11,8 +11,8 @@ from itertools import chain
 from typing import Any
 
 from .entries import Menu, MenuEntry, MenuPart
+from .image_tag import ImageTag, TagKind
 from .offer_rules import KindRule, OfferRule, tag_matches
-from .tags import ImageTag, TagKind
 
 __all__ = ["Offer", "offer_for", "offered_to_anybody"]
 

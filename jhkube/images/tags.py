@@ -20,10 +20,8 @@ __all__ = [
     "ImageTag",
     "KnownTags",
     "TagKind",
-    "TagScheme",
     "parse_tag",
     "read_tags",
-    "schemes_from_config",
     "sort_tags",
 ]
 

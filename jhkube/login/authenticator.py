@@ -17,8 +17,9 @@ from jhkube.identity import AUTH_STATE_KEY, UserIdentity, is_guest_name
 from jhkube.login.claims import ClaimError, claim, groups_in, name_claim
 from jhkube.login.client import CONNECTIONS, ProviderClient, scopes_in
 from jhkube.login.errors import NoAccount, OddClaim, Refused
+from jhkube.login.guest_login import GuestLoginHandler, login_page
 from jhkube.login.guest_traits import GuestTraits
-from jhkube.login.guests import GuestLimits, GuestLoginHandler, Guests, login_page
+from jhkube.login.guests import GuestLimits, Guests
 from jhkube.login.logout import LeavingHandler, tell_leaving
 from jhkube.login.owners import NameOwners
 from jhkube.login.servers import RunningServers

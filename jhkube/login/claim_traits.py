@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from traitlets import Dict, Integer, List, Tuple, Unicode
 
+from jhkube.login.findings import Finding, common_findings
 from jhkube.login.names import group_name
 from jhkube.login.numbers import DerivedIds, Numbers, UnknownNumber
-from jhkube.login.traits import Finding, LoginTraits, TextSet, common_findings
+from jhkube.login.traits import LoginTraits, TextSet
 
 __all__ = ["ClaimTraits"]
 

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 from traitlets import Enum, Integer, List, Unicode, default, validate
 
+from jhkube.login.findings import Finding, common_findings
 from jhkube.login.github_account import check_github_names
 from jhkube.login.numbers import NumericIds, UnknownNumber
-from jhkube.login.traits import Finding, LoginTraits, TextSet, common_findings
+from jhkube.login.traits import LoginTraits, TextSet
 from jhkube.operator_models import checked_trait
 
 __all__ = ["ORGANIZATION_SCOPES", "GitHubTraits"]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from traitlets import Bool, HasTraits, Integer, Tuple, Unicode
 
 from jhkube.identity import GUEST_PREFIX
-from jhkube.login.traits import Finding
+from jhkube.login.findings import Finding
 
 __all__ = ["GuestTraits"]
 

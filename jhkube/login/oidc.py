@@ -12,8 +12,8 @@ from traitlets import Unicode, default
 
 from jhkube.login.claims import text_claim
 from jhkube.login.errors import ProviderUnavailable
+from jhkube.login.findings import Finding
 from jhkube.login.openid import NonceLoginHandler, OpenIDAuthenticator
-from jhkube.login.traits import Finding
 
 __all__ = ["OIDCOrgAuthenticator"]
 

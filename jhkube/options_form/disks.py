@@ -14,7 +14,7 @@ __all__ = ["disk_text", "kept_disks", "read_disks"]
 FIELD: Final = "disks"
 KEYS: Final = ("name", "path", "read_only")
 
-MAKE_ONE: Final = " Make it in My servers, or try again in a minute if you have."
+MAKE_ONE: Final = " Make it in My servers. If you have made it already, try again in a minute."
 
 READ_ONLY: Final = ":ro"
 """What a disk ends with that is written as a text and cannot be written to."""

@@ -12,9 +12,9 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from .choice import LAB, Available, OptionError
+from .choice import LAB, Available
 from .form_view import CUSTOM_IMAGE, OWN_IMAGE, SEARCHED_IMAGE, form_view
-from .option_values import UNLISTED
+from .option_values import UNLISTED, OptionError
 from .tag_index import tag_index
 
 __all__ = ["AheadQuestions", "options_from_form", "render"]

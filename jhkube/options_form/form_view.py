@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from jhkube.images.entries import MenuEntry
 from jhkube.images.offers import Offer
-from jhkube.images.tags import TagKind
 from jhkube.own_disks import OwnDisk, default_path
 
-from .choice import Available, Choice, OptionError, entry_value, nearest_choice
+from .choice import Available, Choice
+from .chosen import nearest_choice
 from .disks import disk_text
+from .image_rows import Freshness, ImageGroup, freshness, image_groups, moving_names, short_text
+from .option_values import OptionError
 from .repositories import REPOSITORY_KEYS
-from .tag_index import KIND_TITLES
 
-__all__ = ["CUSTOM_IMAGE", "OWN_IMAGE", "SEARCHED_IMAGE", "FormView", "age_text", "form_view", "size_text"]
+__all__ = ["CUSTOM_IMAGE", "OWN_IMAGE", "SEARCHED_IMAGE", "FormView", "form_view"]
 
 SEARCHED_IMAGE: Final = "*tag"
 """The value of the image field that stands for the tag typed next to it; no tag can have an asterisk."""
@@ -27,39 +26,6 @@ CUSTOM_IMAGE: Final = "*custom"
 
 OWN_IMAGE: Final = "*repository"
 """The value of the image field that stands for the image of the repository."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRow:
-    """One image of the list."""
-
-    value: str
-    name: str
-    points_at: str
-    """What a moving name such as "Recommended" stands for now; empty for an image that has none."""
-
-    tags: tuple[str, ...]
-    age: str
-    """How long ago it was built: `3 days ago`; empty where nobody knows."""
-
-    built: str
-    """The day it was built, as `2026-11-17`."""
-
-    size: str
-    """How much a node has to download: `1.2 GB`; empty where nobody knows."""
-
-    description: str
-    is_checked: bool
-    is_ready: bool
-    """Whether it is on all nodes already, so that nothing has to be downloaded."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageGroup:
-    """The images of one kind."""
-
-    title: str
-    rows: tuple[ImageRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +71,6 @@ class DiskField:
     """What the box sends."""
 
     is_checked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Freshness:
-    """How old the list is."""
-
-    problem: str
-    """What the registry did wrong, in a sentence; empty where it answered."""
-
-    age: str
-    iso: str
-    clock: str
-    """The time for people, in UTC: `09:58 UTC`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +143,7 @@ def form_view(
     return FormView(
         profile=choice.profile,
         profiles=available.profiles,
-        groups=None if images is None else _groups(available, images, "" if image_field else text, now),
+        groups=None if images is None else image_groups(available, images, "" if image_field else text, now),
         search_count=_search_count(images),
         custom_allowed=images is not None and images.custom_allowed,
         image_field=image_field,
@@ -209,7 +162,7 @@ def form_view(
         # A fresh environment is asked for once, not at every start that follows.
         reset_environment=choice.reset_environment and bool(errors),
         debug=choice.debug,
-        freshness=None if images is None else _freshness(images, now),
+        freshness=None if images is None else freshness(images, now),
         extra=_typed(options) if errors else choice.extra,
         errors=by_field,
         notices={} if errors else {**notices, **_notices(gone, choice)},
@@ -249,34 +202,6 @@ def _variables(available: Available, choice: Choice, refused: Any) -> tuple[Vari
     )
 
 
-def age_text(seconds: float) -> str:
-    """Return how long ago something was, for people: `3 days ago`."""
-    if seconds < 60:
-        return "just now"
-    unit, length = next(
-        (unit, length)
-        for unit, length, limit in (
-            ("minute", 60, 60),
-            ("hour", 3600, 24),
-            ("day", 86400, 14),
-            ("week", 7 * 86400, 9),
-            ("month", 30.44 * 86400, 24),
-            ("year", 365.25 * 86400, float("inf")),
-        )
-        if int(seconds / length) < limit
-    )
-    count = int(seconds / length)
-    return f"{count} {unit}{'' if count == 1 else 's'} ago"
-
-
-def size_text(size: int) -> str:
-    """Return the size of a download for people: `1.2 GB`, in the decimal units of disks and networks."""
-    for unit, length in (("GB", 10**9), ("MB", 10**6)):
-        if size >= length:
-            return f"{size / length:.2g} {unit}" if size < 10 * length else f"{size / length:.0f} {unit}"
-    return f"{max(size // 1000, 1)} kB"
-
-
 def _search_count(images: Offer | None) -> int:
     """Return how many images the search has; 0 where the list shows them all."""
     if images is None or not images.all_entries_allowed or len(images.all_entries) <= len(images.entries):
@@ -295,66 +220,13 @@ def _image_field(text: str, images: Offer) -> str:
     return SEARCHED_IMAGE if _search_count(images) else ""
 
 
-def _groups(available: Available, images: Offer, text: str, now: float) -> tuple[ImageGroup, ...]:
-    checked = images.find(text) if text else None
-    several = len({entry.repository for entry in images.entries}) > 1
-    groups: dict[str, list[ImageRow]] = {}
-    for entry in images.entries:
-        is_checked = checked is not None and entry.reference == checked.reference
-        # What somebody took by one of its names keeps that name: `w_2026_46` does not become `recommended`.
-        value = text if is_checked else entry_value(entry, images)
-        kind = TagKind.ALIAS if any(tag.kind is TagKind.ALIAS for tag in entry.tags) else entry.tag.kind
-        title = "" if kind is TagKind.ALIAS else KIND_TITLES[kind]
-        if several:
-            title = " · ".join(filter(None, (entry.repository.rpartition("/")[2], title)))
-        groups.setdefault(title, []).append(_row(entry, value, is_checked, available.is_ready(entry.image), now))
-    return tuple(ImageGroup(title, tuple(rows)) for title, rows in groups.items())
-
-
-def _row(entry: MenuEntry, value: str, is_checked: bool, is_ready: bool, now: float) -> ImageRow:
-    details = entry.details
-    built = details.created if details is not None else None
-    moving = _moving_names(entry)
-    return ImageRow(
-        value=value,
-        name=", ".join(moving) or entry.tag.display_name,
-        points_at=entry.tag.display_name if moving else "",
-        tags=tuple(tag.tag for tag in entry.tags if tag.kind is not TagKind.ALIAS and tag.tag != tag.display_name),
-        age=age_text(now - built.timestamp()) if built is not None else "",
-        built=built.date().isoformat() if built is not None else "",
-        size=size_text(details.size) if details is not None and details.size else "",
-        description=_short(details.description or details.title) if details is not None else "",
-        is_checked=is_checked,
-        is_ready=is_ready,
-    )
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 160 else f"{text[:159].rstrip()}…"
-
-
-def _freshness(images: Offer, now: float) -> Freshness:
-    problem = images.errors[0] if images.errors else ""
-    if images.refreshed_at is None:
-        return Freshness(problem, "", "", "")
-    then = datetime.fromtimestamp(images.refreshed_at, UTC)
-    is_today = now - images.refreshed_at < 20 * 3600
-    return Freshness(
-        problem=problem,
-        age=age_text(now - images.refreshed_at),
-        iso=then.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        clock=then.strftime("%H:%M UTC" if is_today else "%-d %B %Y, %H:%M UTC"),
-    )
-
-
 def _notices(gone: Mapping[str, str], choice: Choice) -> dict[str, str]:
     """Return a sentence for each part of the last choice that is gone."""
     notices = {}
     for name, last in gone.items():
-        said = f", {_short(last)}," if last else ""
+        said = f", {short_text(last)}," if last else ""
         if name == "image" and choice.entry is not None:
-            now = ", ".join(_moving_names(choice.entry)) or choice.entry.tag.display_name
+            now = ", ".join(moving_names(choice.entry)) or choice.entry.tag.display_name
             notices[name] = f"Your last image{said} is not available any more; {now} is chosen."
         elif name == "size" and choice.size is not None:
             notices[name] = f"Your last size{said} is not available any more; {choice.size.display_name} is chosen."
@@ -368,8 +240,3 @@ def _disks(available: Available, choice: Choice) -> tuple[DiskField, ...]:
     chosen = {each.claim: each for each in choice.disks}
     offered = {name: chosen.get(name) or OwnDisk(name, default_path(name)) for name in available.disks or ()}
     return tuple(DiskField(name, each.path, disk_text(each), name in chosen) for name, each in offered.items())
-
-
-def _moving_names(entry: MenuEntry) -> list[str]:
-    """Return the names that move from image to image and point at this one now: `Recommended`."""
-    return [tag.display_name for tag in entry.aliases if tag.kind is TagKind.ALIAS]

@@ -9,7 +9,7 @@ from .option_values import OptionError, listed, question, shown
 
 __all__ = ["kept_secrets", "read_secrets"]
 
-MAKE_ONE: Final = " Make it in My servers, or try again in a minute if you have."
+MAKE_ONE: Final = " Make it in My servers. If you have made it already, try again in a minute."
 
 
 def read_secrets(options: Mapping[str, Any], secrets: Sequence[str] | None) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import Field, ValidationInfo, field_validator
 
 from jhkube.operator_errors import not_wanted
-from jhkube.operator_models import ChoosableModel, ConfigError, read_named
+from jhkube.operator_models import ChoosableModel, read_named
 from jhkube.operator_types import Environment, KubernetesObjects, Texts
 
-__all__ = ["ClusterPreset", "ConfigError", "Preset", "parse_presets", "presets_for"]
+__all__ = ["ClusterPreset", "Preset", "parse_presets", "presets_for"]
 
 
 class Preset(ChoosableModel):

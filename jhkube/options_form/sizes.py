@@ -14,7 +14,6 @@ from jhkube.operator_types import Bytes, Cores, Count, Line, Memory, Texts, Want
 __all__ = [
     "DEFAULT_SIZES",
     "GUARANTEE_RATIO",
-    "ConfigError",
     "Size",
     "bytes_text",
     "default_size",

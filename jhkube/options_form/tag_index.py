@@ -9,7 +9,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from jhkube.images.entries import MenuEntry
-from jhkube.images.tags import TagKind
+from jhkube.images.image_tag import TagKind
 
 __all__ = ["KIND_TITLES", "LARGEST", "TagIndex", "tag_index"]
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-from jhkube.options_form.choice import OptionError
+from jhkube.options_form.option_values import OptionError
 from jhkube.service.actions import Actions
 from jhkube.service.caller import Caller
 from jhkube.service.identification import Identified

@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jhkube.options_form.choice import Available, larger_size, nearest_choice
+from jhkube.options_form.choice import Available
+from jhkube.options_form.chosen import larger_size, nearest_choice
 from jhkube.service.hub_answers import HubServer, HubSize
 from jhkube.watch.ends import lacked_memory
 

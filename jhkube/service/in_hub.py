@@ -21,7 +21,9 @@ from tornado import web
 
 from jhkube.cluster_accounts import ClusterAccount, NoClusterAccount
 from jhkube.deployment.idle import IdleTimes, Removal
-from jhkube.options_form.choice import Available, OptionError, chosen, entry_value
+from jhkube.options_form.choice import Available
+from jhkube.options_form.chosen import chosen, entry_value
+from jhkube.options_form.option_values import OptionError
 from jhkube.options_form.presets import ClusterPreset
 from jhkube.options_form.sizes import default_size
 from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
@@ -433,5 +435,5 @@ def _failure(spawner: Any) -> HubFailure | None:
     if found is not None:
         return HubFailure(found.message, found.reason, found.detail)
     said = str(getattr(error, "jupyterhub_message", "") or "")
-    fallback = "Your server did not start. Try again; tell your administrator if it stays so."
+    fallback = "Your server did not start. Try again; tell your administrator if it happens again."
     return HubFailure(redacted(said) or fallback)

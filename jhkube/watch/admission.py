@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from kubernetes_asyncio.client.exceptions import ApiException
 
 from jhkube.kube import CONFLICT, FORBIDDEN, NOT_FOUND, UNAUTHORIZED, error_status
 from jhkube.watch.failure import Failure, redacted
 
-__all__ = ["admission_failure", "exists_already", "is_momentary", "unreachable_failure"]
+__all__ = ["admission_failure", "exists_already", "is_momentary", "momentary_failure", "unreachable_failure"]
 
 _BUSY = frozenset({429, 500, 502, 503, 504})
 """What the API server answers when it is busy, or its database is away."""
@@ -142,6 +143,24 @@ def unreachable_failure(error: Exception) -> Failure:
         redacted(str(error) or type(error).__name__),
         status_code=429,
     )
+
+
+def momentary_failure(error: Exception) -> Failure | None:
+    """Return what to say while a request that has failed is sent again; None where that would not help.
+
+    Parameters
+    ----------
+    error
+        The API server's refusal, or an error of the connection to it.
+    """
+    meanwhile = "The cluster does not answer at the moment; trying again."
+    if not isinstance(error, ApiException):
+        return replace(unreachable_failure(error), meanwhile=meanwhile)
+    if not is_momentary(error):
+        return None
+    if error.status in (FORBIDDEN, CONFLICT):
+        meanwhile = "The cluster is not ready for your server yet; trying again."
+    return replace(admission_failure(error), meanwhile=meanwhile)
 
 
 def _quota_reason(text: str) -> str:

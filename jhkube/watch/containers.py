@@ -1,41 +1,28 @@
-"""Why a container could not be made, does not run, or did not stay up."""
+"""Why a container does not run, or did not stay up."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jhkube.watch.failure import Failure, redacted, shortened
+from jhkube.watch.failure import Failure, redacted
 from jhkube.watch.images import IMAGE_REASONS, image_failure
 from jhkube.watch.patience import FOREVER, Patience
 from jhkube.watch.repository import repository_failure
+from jhkube.watch.runtime import CREATE_REASONS, START_REASONS, runtime_failure
 
 __all__ = [
     "MAIN_CONTAINER",
     "MAIN_FIELD",
-    "START_REASONS",
     "container_failure",
     "extra_container_failure",
-    "runtime_failure",
 ]
 
 MAIN_CONTAINER = "notebook"
 """The name KubeSpawner gives the container of the user's server."""
 MAIN_FIELD = f"spec.containers{{{MAIN_CONTAINER}}}"
 """How an event names it, as the `fieldPath` of what it is about."""
-
-_CREATE_REASONS = frozenset(
-    {
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "RunContainerError",
-        "PreCreateHookError",
-        "PreStartHookError",
-        "PostStartHookError",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +85,7 @@ def extra_container_failure(pod: Mapping[str, Any]) -> Failure | None:
         if not _is_extra(pod, container) or container.is_running:
             continue
         ended, reason = container.ended, container.waiting.get("reason") or container.ended.get("reason") or ""
-        is_stuck = reason in IMAGE_REASONS | _CREATE_REASONS or reason == "CrashLoopBackOff"
+        is_stuck = reason in IMAGE_REASONS | CREATE_REASONS or reason == "CrashLoopBackOff"
         if is_stuck or ended.get("exitCode"):
             said = redacted(container.waiting.get("message") or "") or _exit_detail(ended)
             told = (
@@ -134,7 +121,7 @@ def _one(container: _Container, events: Sequence[Mapping[str, Any]], patience: P
     reason, said = container.waiting.get("reason") or "", container.waiting.get("message") or ""
     if reason in IMAGE_REASONS:
         return image_failure(reason, _pull_text(said, container.image, events), container.image, patience)
-    if reason in _CREATE_REASONS:
+    if reason in CREATE_REASONS:
         return runtime_failure(reason, said, patience)
     ended = container.ended
     if not ended:
@@ -194,10 +181,9 @@ def _server_ended(container: _Container, code: int, patience: Patience) -> Failu
         message = (
             "Your server ended by itself right after it started. Choose another image, or tell whoever makes it."
         )
-    elif code == 127 or code == 126:
+    elif code in (126, 127):
         message = (
-            f"The image's server program is missing or cannot be run (exit code {code}). Choose another "
-            "image, "
+            f"The image's server program is missing or cannot be run (exit code {code}). Choose another image, "
             "or install the package jupyterhub in it."
         )
     elif code in (137, 143):
@@ -232,139 +218,3 @@ def _exit_detail(ended: Mapping[str, Any]) -> str:
     """Exit code and reason. Not the termination message: that can be the end of the log, and hold secrets."""
     signal = f", signal {ended['signal']}" if ended.get("signal") else ""
     return f"exit code {ended.get('exitCode')}{signal} ({ended.get('reason') or 'no reason given'})"
-
-
-START_REASONS = frozenset({"ContainerCannotRun", "StartError"})
-"""A container that ended before its program ran: the runtime could not start it."""
-
-_OBJECT_MISSING = re.compile(r"(secret|configmap) \"([^\"]+)\" not found", re.IGNORECASE)
-_KEY_MISSING = re.compile(r"couldn't find key (\S+) in (Secret|ConfigMap) (\S+)", re.IGNORECASE)
-# container has runAsNonRoot and image has non-numeric user (jovyan), cannot verify user is non-root
-_NAMED_USER = re.compile(r"non-numeric user \(([^)]*)\)")
-# container init was OOM-killed (memory limit too low?)
-_OUT_OF_MEMORY = re.compile(r"init was OOM-killed|memory limit too low")
-# nvidia-container-cli: initialization error: load library failed: libnvidia-ml.so.1; unresolvable CDI devices
-# nvidia.com/gpu=all; error running prestart hook #0: exit status 1; no allocated device "…"
-_DEVICE = re.compile(
-    r"nvidia-container|libnvidia|\bnvml\b|libcuda|\bCDI devices?\b|\bhook #\d|running (?:\w+ )?hook|"
-    r"no allocated device|error gathering device information",
-    re.IGNORECASE,
-)
-# chdir to cwd ("/home/ada") set in config.json failed: permission denied; mkdir /home/ada: permission denied
-# not the node's own: mkdir /sys/fs/cgroup/kubepods.slice: no space left on device
-_FOLDER = re.compile(r"(?:chdir to cwd \(|mkdir )\\?\"?(?P<folder>/(?!(?:sys|proc|run|var/(?:lib|run))/)[^\"):\\]*)")
-# error mounting "/var/lib/kubelet/pods/…/volume-subpaths/home/notebook/1" to rootfs at "/home/ada": …
-_MOUNT = re.compile(r"(?:error mounting|mounting) \"[^\"]*\" to rootfs at \"(?P<folder>[^\"]+)\"")
-# failed to prepare subPath for volumeMount "home" of container "notebook"
-_SUB_PATH = re.compile(r"subPath (?:directory )?for volumeMount \"(?P<folder>[^\"]+)\"")
-# failed to generate spec: failed to stat "/var/lib/kubelet/pods/…": stat …: no such file or directory
-_HOST_PATH = re.compile(r"failed to (?:stat|mkdir|resolve symlink) \"(?P<folder>/[^\"]+)\"")
-# exec: "jupyterhub-singleuser": executable file not found in $PATH; exec: "/opt/bin/start": stat /opt/bin/start: no
-# such file or directory; exec /opt/bin/start: no such file or directory; executable file `start` not found (crun)
-# Only of the container's process: exec: "runc": executable file not found in $PATH is the node's trouble.
-_PROGRAM = re.compile(
-    r"container (?:process|init)\b.*?\bexec:? (?:\\?\"(?P<program>[^\"\\]+)\\?\"|(?P<path>/[^\s:]+)): "
-    r"(?P<why>[^:]+(?:: [^:]+)?)|"
-    r"executable file [`'](?P<crun>[^`']+)[`'] not found",
-    re.DOTALL,
-)
-_MISSING = re.compile(r"executable file not found|no such file or directory|not a directory", re.IGNORECASE)
-
-
-def runtime_failure(reason: str, text: str, patience: Patience) -> Failure:
-    """What to say of a container that the runtime could not make or start.
-
-    Only what the text says of the image's own program is definite, and laid on the image: a home that is away and a
-    node without its driver may pass, and another image would not help.
-
-    Parameters
-    ----------
-    reason
-        Kubernetes' own word: `CreateContainerError`, `StartError`.
-    text
-        What kubelet and the runtime said.
-    """
-    detail, text = redacted(text), shortened(text)
-
-    def may_pass(message: str, seconds: float, meanwhile: str, status_code: int = 400) -> Failure:
-        return Failure(reason, message, detail, seconds, meanwhile, status_code)
-
-    def definitely(message: str) -> Failure:
-        return Failure(reason, message, detail)
-
-    missing = _OBJECT_MISSING.search(text)
-    key = _KEY_MISSING.search(text)
-    if missing or key:
-        what = f"{missing[1]} “{missing[2]}”" if missing else f"key “{key[1]}” of {key[3]}" if key else ""
-        return may_pass(
-            f"Your server needs the {what}, which does not exist. Tell your administrator.",
-            patience.missing,
-            f"Waiting for the {what}.",
-        )
-    if user := _NAMED_USER.search(text):
-        return definitely(
-            f"The image runs as “{user[1]}”, a name and not a number, so the cluster cannot verify that this is not "
-            "root. Choose another image, or tell whoever makes it."
-        )
-    if "breaks non-root policy" in text:
-        return definitely("Your server is configured to run as root, which is not allowed. Tell your administrator.")
-    if "runAsNonRoot" in text:
-        return definitely("The image wants to run as root, which is not allowed here. Choose another image.")
-    if _OUT_OF_MEMORY.search(text):
-        return definitely("Your server used more memory than its size allows and was stopped. Choose a larger size.")
-    if _DEVICE.search(text):
-        return may_pass(
-            "The node could not give your server a device it needs, such as a GPU. Try again; "
-            "tell your administrator if it happens again.",
-            patience.node,
-            "The node cannot give your server its device, such as a GPU, yet; trying again.",
-            429,
-        )
-    if mount := _MOUNT.search(text) or _SUB_PATH.search(text) or _HOST_PATH.search(text):
-        return may_pass(
-            f"The node could not mount “{mount['folder']}” into your server. Try again in some minutes; "
-            "tell your administrator if it happens again.",
-            patience.volume,
-            f"The node cannot mount “{mount['folder']}” yet; trying again.",
-        )
-    if folder := _FOLDER.search(text):
-        return may_pass(
-            f"Your server has no access to its folder “{folder['folder']}”, or the folder does not exist. "
-            "Tell your administrator.",
-            patience.volume,
-            f"Your server cannot use its folder “{folder['folder']}” yet; trying again.",
-        )
-    program = _PROGRAM.search(text) if reason != "PostStartHookError" else None
-    if program and (failure := _program_failure(program, definitely)):
-        return failure
-    return may_pass(
-        "The server's container could not be created. Try again, or choose another image; "
-        "tell your administrator if it happens again.",
-        patience.missing,
-        "The server's container cannot be created yet; trying again.",
-    )
-
-
-def _program_failure(program: re.Match[str], definitely: Callable[[str], Failure]) -> Failure | None:
-    """What to say of the program that is the server, and does not run.
-
-    None where the image cannot help it: input/output error, stale file handle, cannot allocate memory.
-    """
-    name = (program["crun"] or program["program"] or program["path"]).rpartition("/")[2]
-    if program["crun"] or _MISSING.search(program["why"]):
-        return definitely(
-            f"The image has no “{name}”, so it cannot run as a JupyterHub server. "
-            "Choose another image, or install the package jupyterhub in it."
-        )
-    if "permission denied" in program["why"].lower():
-        return definitely(
-            "The image does not allow your user to run its server program. Choose another image, "
-            "or tell whoever makes it."
-        )
-    if "exec format error" in program["why"].lower():
-        return definitely("The image is not built for this cluster's kind of processor. Choose another image.")
-    if "is a directory" in program["why"].lower():
-        return definitely(
-            f"The node could not run the image's program “{name}”. Choose another image, or tell whoever makes it."
-        )
-    return None

@@ -142,8 +142,7 @@ def _claim_failure(reason: str, text: str, detail: str, patience: Patience) -> F
         return Failure(
             reason,
             "Your server's storage is in use by another server, and only one server can use it at a time. "
-            "Stop the other "
-            "server, or try again in some minutes.",
+            "Stop the other server, or try again in some minutes.",
             detail,
             patience.detach,
             "Your server's storage is in use by another server; waiting for it.",
@@ -165,7 +164,7 @@ def volume_failure(event: Mapping[str, Any], patience: Patience) -> Failure:
     reason = event.get("reason") or "FailedMount"
     detail = redacted(text)
     named = _VOLUME_NAME.search(text)
-    volume = f"“{(named[1] or named[2])}”" if named else "one of its volumes"
+    volume = f"“{(named[1] or named[2])}”" if named else "of your server"
     if missing := _OBJECT_MISSING.search(text):
         return Failure(
             reason,

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from jhkube.metrics import START_PHASE_SECONDS
+from jhkube.pod.repository import CLONE_CONTAINER
 from jhkube.watch.containers import MAIN_CONTAINER, MAIN_FIELD
 from jhkube.watch.failure import redacted
 from jhkube.watch.probe import set_within
-from jhkube.watch.repository import CLONE_CONTAINER, repository_notice
+from jhkube.watch.repository import repository_notice
 
 __all__ = ["PHASES", "PhaseTimes", "phase_of", "progress", "sentence_of", "sentences_of_status"]
 
@@ -152,7 +153,7 @@ class _Reporter:
     def new_messages(self, start: Any) -> list[dict[str, Any]]:
         """The messages that are due now."""
         messages: list[dict[str, Any]] = []
-        for event in start.events:
+        for event in start.watched.events:
             uid = event["metadata"].get("uid", "")
             if uid in self._reported:
                 continue
@@ -160,7 +161,7 @@ class _Reporter:
             step, sentence = sentence_of(event)
             messages += self._message(step, sentence, raw_event=_without_secrets(event))
             self._note(event, sentence)
-        for step, sentence in sentences_of_status(start.pod):
+        for step, sentence in sentences_of_status(start.watched.pod):
             messages += self._message(step, sentence)
         meanwhile = start.finding.meanwhile if start.finding else ""
         if meanwhile and meanwhile != self._meanwhile:

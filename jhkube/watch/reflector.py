@@ -40,15 +40,13 @@ class _Dropped(Exception):
 class WatchReflector(ResourceReflector):
     """A local copy of some objects, kept by one list and then by watching.
 
-    Differs from its parent in that a list comes in pages, each small enough not to hold up the hub; in that a
-    watch that ends, or whose connection breaks, goes on from where it was, without a list; in that nothing but
-    `stop` ends it; and in that changes of one object can be subscribed to (`subscribe`).
+    It differs from its parent: a list comes in pages, each small enough not to hold up the hub. A watch that ends, or
+    whose connection breaks, continues where it was, without a list. Only `stop` ends it, so `restart_seconds` and
+    `on_failure` of the parent have no effect. Callers can subscribe to the changes of one object (`subscribe`).
 
     After any other error there is a new list: an API server that was away may have another database, as after a
-    restore of etcd, and a watch that goes on from a version which is not there yet sees nothing, and no error.
-
-    `restart_seconds` and `on_failure` of the parent have no effect: a watch needs no restart, and there is no
-    giving up.
+    restore of etcd. A watch that continues from a version which that database does not have yet sees nothing, and no
+    error.
     """
 
     timeout_seconds = Int(
@@ -57,9 +55,9 @@ class WatchReflector(ResourceReflector):
         help="""
         For how many seconds the API server is asked to keep a watch open.
 
-        A watch that ends goes on from where it was, at the cost of one request. A connection that died
-        without a word, as behind a load balancer that was replaced, is noticed this many seconds later, or
-        five seconds after a pod was created that does not show up.
+        A watch that ends continues where it was; this costs one request. A connection that broke without notice, as
+        behind a load balancer that was replaced, is noticed this many seconds later, or five seconds after a pod was
+        created that does not show up.
 
         For example, in a cluster with thousands of hubs::
 

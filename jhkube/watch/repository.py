@@ -9,7 +9,7 @@ from jhkube.pod.repository import CLONE_CONTAINER, REPOSITORY_ANNOTATION, CloneE
 from jhkube.watch.failure import Failure
 from jhkube.watch.patience import Patience
 
-__all__ = ["CLONE_CONTAINER", "repository_failure", "repository_notice"]
+__all__ = ["repository_failure", "repository_notice"]
 
 
 def repository_failure(

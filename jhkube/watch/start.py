@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
@@ -14,7 +13,7 @@ from kubernetes_asyncio.client import V1Pod
 from kubernetes_asyncio.client.exceptions import ApiException
 
 from jhkube.metrics import START_FAILURES, reason_label
-from jhkube.watch.admission import admission_failure, is_momentary, unreachable_failure
+from jhkube.watch.admission import admission_failure, momentary_failure, unreachable_failure
 from jhkube.watch.failure import Failure, StartFailed
 from jhkube.watch.failures import deleted_failure, pod_failure
 from jhkube.watch.patience import Patience
@@ -22,6 +21,7 @@ from jhkube.watch.pods import cancel, created_pod, created_uid, remove_in_backgr
 from jhkube.watch.probe import Cadence, hub_ssl_context, stage_of, wait_until_answers
 from jhkube.watch.progress import PhaseTimes, phase_of
 from jhkube.watch.steps import USUAL_TIMES, StartView, start_view
+from jhkube.watch.watched_pod import WatchedPod
 
 __all__ = ["Start"]
 
@@ -37,20 +37,8 @@ class Start:
     """One start of one spawner, from its first request until its server answers.
 
     A spawner makes one in its `_start` and enters it once, with KubeSpawner's own start (`run`). That makes the pod
-    by `create`, and everything that belongs to it; where it would wait for the pod, this start takes over::
-
-        async def _start(self):
-            self.pod_start = Start(self, Patience())
-            return await self.pod_start.run(super()._start())
-
-        async def _make_create_pod_request(self, pod, request_timeout):
-            await self.pod_start.create(pod, request_timeout)
-            return True
-
-        def is_pod_running(self, pod):
-            if self.pod_start and self.pod_start.takes_over():
-                return False
-            return super().is_pod_running(pod)
+    by `create`, and everything that belongs to it. Where it would wait for the pod, it asks whether the pod runs, and
+    this start takes over (`takes_over`).
 
     It calls `note_finding` of the spawner with whatever it waits for.
     """
@@ -62,24 +50,19 @@ class Start:
         """What is waited for at the moment, for whoever tells the user."""
         self.uid: str | None = None
         """The pod's uid, once it is known."""
-        self.pod: Mapping[str, Any] | None = None
-        """The pod as last seen."""
-        self.events: list[Mapping[str, Any]] = []
-        """The pod's events as last seen, oldest first."""
-        self._seen: tuple[str | None, Mapping[str, Any] | None] = (None, None)
-        self._read: dict[tuple[str, str | None], dict[str, Any]] = {}
+        self.watched = WatchedPod(spawner)
+        """The pod and its events as last seen."""
         self._subscribers: set[asyncio.Event] = set()
         self._created: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self._created_at = 0.0
         self._taken_over = asyncio.Event()
         self._upstream: asyncio.Task[str] | None = None
         self._is_given_up = False
-        self._is_over = False
+        self.is_over = False
+        """Whether it has ended, with a server or without one."""
         self._wake = asyncio.Event()
         self._cadence = Cadence()
         self._timer: asyncio.TimerHandle | None = None
-        self._reflectors: list[Any] = []
-        self._subscriptions = ExitStack()
         self._since: dict[str, float] = {}
         self.has_failed = False
         """Whether it has ended without a server, so that the end of the pod's log is worth to be kept."""
@@ -173,30 +156,18 @@ class Start:
 
         That is an API server that is away or busy, and one that has not caught up with a new namespace.
         """
-        failure: Failure
-        meanwhile = "The cluster does not answer at the moment; trying again."
         try:
             yield
-            # What was refused for a moment is not the reason of a later failure.
-            self.finding = None
-            return
-        except ApiException as error:
-            if not is_momentary(error):
+        except (ApiException, aiohttp.ClientError, TimeoutError) as error:
+            failure = momentary_failure(error)
+            if failure is None:
                 raise
-            failure = admission_failure(error)
-            if error.status in (403, 409):
-                meanwhile = "The cluster is not ready for your server yet; trying again."
-        except (aiohttp.ClientError, TimeoutError) as error:
-            failure = unreachable_failure(error)
-        self.finding = replace(failure, meanwhile=meanwhile)
-        self._notify()
-        self.spawner.log.warning("%s: %s; retrying", self.key, failure.raw)
-        raise TimeoutError(failure.raw)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended, with a server or without one."""
-        return self._is_over
+            self.finding = failure
+            self._notify()
+            self.spawner.log.warning("%s: %s; retrying", self.key, failure.raw)
+            raise TimeoutError(failure.raw) from None
+        # What was refused for a moment is not the reason of a later failure.
+        self.finding = None
 
     def takes_over(self) -> bool:
         """End KubeSpawner's part, if this start goes on; returns whether it does.
@@ -204,9 +175,9 @@ class Start:
         To be called where KubeSpawner asks whether the pod runs. It has then done all it does before: made the claim,
         the Secret and the service, and run the hooks.
         """
-        if not self._is_over:
+        if not self.is_over:
             self._taken_over.set()
-        return not self._is_over
+        return not self.is_over
 
     def note_stop(self) -> None:
         """Ignore the pod from now on, if KubeSpawner's own start stops the server: to be called at each stop.
@@ -264,7 +235,7 @@ class Start:
                     self._remove_in_background(self.uid)
             raise
         finally:
-            self._is_over = True
+            self.is_over = True
             await cancel(making, answering)
             if not self._created.done():
                 self._created.cancel()
@@ -323,50 +294,28 @@ class Start:
             )
             return self._address()
         finally:
-            self._subscriptions.close()
-            self._read.clear()
+            self.watched.close()
             if self._timer:
                 self._timer.cancel()
 
     def _address(self) -> str:
-        return str(self.spawner._get_pod_url(self.pod))
+        return str(self.spawner._get_pod_url(self.watched.pod))
 
     def _stage(self) -> str:
         """See what is new, and give up if it is hopeless; returns how near the server is to listening."""
-        self._follow()
+        self.watched.follow(self.key, self._wake)
         self._look()
         if self._timer:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(self._judge(), self._wake.set)
-        return stage_of(self.pod, self.events)
-
-    def _follow(self) -> None:
-        """Subscribe to the reflectors; one can be replaced by another under way."""
-        reflectors = [each for each in (self.spawner.pod_reflector, self.spawner.event_reflector) if each]
-        if reflectors != self._reflectors:
-            self._subscriptions.close()
-            self._reflectors = reflectors
-            for reflector in reflectors:
-                self._subscriptions.enter_context(reflector.subscribe(self.key, self._wake))
+        return stage_of(self.watched.pod, self.watched.events)
 
     def _look(self) -> None:
-        """Read the pod and its events, once for each change."""
-        pods = self.spawner.pod_reflector.pods
-        version = pods.version(self.key)
-        if not version or version != self._seen[0]:
-            self._seen = (version, pods.get(self.key))
-        pod = self._seen[1]
-        if pod is not None:
+        """Read the pod and its events."""
+        self.watched.look(self.key, self.uid)
+        if pod := self.watched.pod:
             self.uid = self.uid or pod["metadata"]["uid"]
-            # one of the same name that was there before
-            if pod["metadata"]["uid"] != self.uid:
-                pod = None
-        reflector = self.spawner.event_reflector
-        events = reflector.events_of(self.key, self._read) if reflector else []
-        self.pod = pod
-        self.events = [e for e in events if self.uid and e["involvedObject"].get("uid") == self.uid]
-        if pod is not None:
-            self.times.reached(phase_of(pod, self.events))
+            self.times.reached(phase_of(pod, self.watched.events))
         self._notify()
 
     def _judge(self) -> float:
@@ -374,18 +323,18 @@ class Start:
         if self._is_given_up:
             return _LONGEST_SLEEP
         now = time.monotonic()
-        if self.pod is None:
+        pod, events = self.watched.pod, self.watched.events
+        if pod is None:
             if "seen" in self._since:
-                raise self._failed(deleted_failure(None, self.events))
+                raise self._failed(deleted_failure(None, events))
             if now - max(self._created_at, self._since.get("reconnected", 0.0)) > _UNSEEN:
                 self._since["reconnected"] = now
-                for reflector in self._reflectors:
-                    reflector.reconnect()
+                self.watched.reconnect()
             return _UNSEEN
         self._since.setdefault("seen", now)
-        if "deletionTimestamp" in self.pod["metadata"]:
-            raise self._failed(deleted_failure(self.pod, self.events))
-        self.finding = finding = pod_failure(self.pod, self.events, self.patience)
+        if "deletionTimestamp" in pod["metadata"]:
+            raise self._failed(deleted_failure(pod, events))
+        self.finding = finding = pod_failure(pod, events, self.patience)
         if finding is None:
             self._since = {"seen": now}
             return _LONGEST_SLEEP

@@ -17,10 +17,13 @@ from jhkube.images.details import ImageDetails
 from jhkube.images.offer_rules import parse_offers
 from jhkube.images.offers import offer_for
 from jhkube.options_form import form
+from jhkube.options_form.choice import available_for
+from jhkube.options_form.chosen import chosen
 from jhkube.options_form.environment import parse_environment_names
 from jhkube.options_form.links import check_link
+from jhkube.options_form.option_values import OptionError
 from jhkube.options_form.presets import parse_presets
-from jhkube.options_form.profiles import OptionError, available_for, chosen, parse_profiles, profile_list
+from jhkube.options_form.profiles import parse_profiles, profile_list
 from jhkube.options_form.repositories import Repositories, parse_image_template, parse_repository_hosts
 from jhkube.options_form.sizes import parse_sizes
 from tests.menus import menu

@@ -14,8 +14,9 @@ import pytest
 import yaml
 from kubernetes_asyncio import client
 
-from jhkube.checks.permissions import HubFacts, permissions, role_rules
+from jhkube.checks.permissions import HubFacts, permissions
 from jhkube.checks.result import Status
+from jhkube.checks.roles import role_rules
 from tests.cluster.check_faults import CILOGON, FAULTS, ISSUER
 from tests.cluster.check_fixtures import cilogon, command, configured, failed, looked, looked_by_command, places
 
@@ -162,7 +163,7 @@ async def test_a_role_that_lacks_verbs_is_named_with_the_lines_that_are_missing(
     assert '- {apiGroups: [""], resources: ["events"], verbs: ["watch"]}' in events.remedy
     # What the hub can do without is a warning that says what comes of it.
     warned = "\n".join(each.text for each in found if each.status is Status.WARNING)
-    assert "it stays as large as it is" in warned
+    assert "a home keeps its size" in warned
     # Such an account may not look at all there is, which is no fault of the cluster's.
     assert any("is not to be seen by this account" in each.text for each in found)
 

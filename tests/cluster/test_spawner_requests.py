@@ -19,9 +19,10 @@ from kubernetes_asyncio.client import (
 from traitlets.config import Config
 
 from jhkube.identity import AUTH_STATE_KEY, UserIdentity
-from jhkube.objects import create_secret, remove_quota
+from jhkube.objects import remove_quota
 from jhkube.pod.own_secrets import OwnSecret, list_manifest, list_name
 from jhkube.pod.volume_claims import owner_patch
+from jhkube.secret_objects import create_secret
 from jhkube.spawner import JHKubeSpawner
 from jhkube.watch.patience import Patience
 from jhkube.watch.start import Start

@@ -7,28 +7,10 @@ import os
 from pathlib import Path
 
 from jupyterhub.handlers import BaseHandler
-from jupyterhub.proxy import Proxy
 from jupyterhub.spawner import Spawner
 from traitlets.config import Config
 
-
-class NoProxy(Proxy):
-    """Remembers routes; the tests reach the hub on its own port."""
-
-    should_start = False
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.routes = {}
-
-    async def add_route(self, routespec, target, data):
-        self.routes[routespec] = {"routespec": routespec, "target": target, "data": data}
-
-    async def delete_route(self, routespec):
-        self.routes.pop(routespec, None)
-
-    async def get_all_routes(self):
-        return self.routes
+from tests.no_proxy import NoProxy
 
 
 class TinySpawner(Spawner):

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from jhkube.images.menu import ImageMenu, NoSuchImage
+from jhkube.images.image_name import NoSuchImage
+from jhkube.images.menu import ImageMenu
 from tests.ports import free_port
 from tests.waiting import until
 
@@ -37,7 +38,7 @@ async def test_a_registry_that_stops_leaves_the_menu_and_one_that_is_back_brings
     await until(lambda: bool(menu.current.errors))
     assert shown(menu) == ["w_2026_46", "w_2026_45"]
     assert menu.current.errors == (
-        f"{registry.host}/lab: Its registry does not answer; the images listed are those of before.",
+        f"{registry.host}/lab: Its registry does not answer; the list shows the images that it had before.",
     )
     assert menu.current.refreshed_at is not None
     assert refreshed is not None
@@ -219,7 +220,7 @@ async def test_a_garbled_answer_leaves_the_menu(
     front.instead = garbled
     await menu.refresh()
     assert shown(menu) == ["w_2026_46"]
-    assert "gives no usable answer; the images listed are those of before" in menu.current.errors[0]
+    assert "gives no usable answer; the list shows the images that it had before" in menu.current.errors[0]
 
 
 async def test_a_repository_that_never_was_is_said_not_to_be_there(

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from jhkube.images.menu import Menu
+from jhkube.images.entries import Menu
+from jhkube.images.image_tag import TagKind
 from jhkube.images.menu_cache import Missing
-from jhkube.images.tags import TagKind
 from jhkube.prepull.plan import wanted_images
 from tests.waiting import until
 

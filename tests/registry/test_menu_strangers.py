@@ -14,7 +14,8 @@ from aiohttp import web
 from kubernetes_asyncio import client
 
 from jhkube.checks.registry import registry_results
-from jhkube.images.menu import ImageMenu, NoSuchImage
+from jhkube.images.image_name import NoSuchImage
+from jhkube.images.menu import ImageMenu
 from jhkube.images.registry.client import Registry
 from jhkube.images.registry.credentials import pull_secret_content
 

@@ -15,9 +15,9 @@ from aiohttp import web
 
 from jhkube.images.details import LARGEST, read_details
 from jhkube.images.registry import tag_pages
-from jhkube.images.registry.client import (
-    Registry,
-    RegistryCredentials,
+from jhkube.images.registry.client import Registry
+from jhkube.images.registry.credentials import RegistryCredentials
+from jhkube.images.registry.errors import (
     RegistryDenied,
     RegistryError,
     RegistryGarbled,

@@ -17,14 +17,9 @@ from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from jhkube.images.registry.client import (
-    Registry,
-    RegistryCredentials,
-    RegistryDenied,
-    RegistryError,
-    RegistryGarbled,
-    RegistryUnreachable,
-)
+from jhkube.images.registry.client import Registry
+from jhkube.images.registry.credentials import RegistryCredentials
+from jhkube.images.registry.errors import RegistryDenied, RegistryError, RegistryGarbled, RegistryUnreachable
 
 from .conftest import StartRegistry
 from .servers import (

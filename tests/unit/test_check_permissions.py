@@ -2,7 +2,9 @@
 
 import pytest
 
-from jhkube.checks.permissions import HubFacts, Permission, permissions, role_rules, service_permissions
+from jhkube.checks.account_permissions import service_permissions
+from jhkube.checks.permissions import HubFacts, permissions
+from jhkube.checks.roles import Permission, role_rules
 
 
 def allowed(**facts):

@@ -42,7 +42,7 @@ print(json.dumps({"file": jhkube.__file__, "entry points": points}))
 
 RENDER_A_FORM = """
 from jhkube.options_form import form
-from jhkube.options_form.profiles import available_for
+from jhkube.options_form.choice import available_for
 from jhkube.options_form.sizes import parse_sizes
 sizes = parse_sizes([{"name": "small", "cores": 1, "memory": "2G"}])
 print(form.render(available_for((), None, sizes), None, now=0.0))

@@ -17,9 +17,11 @@ from devcluster.settings import VARIABLES
 from jhkube.images.menu import ImageMenu
 from jhkube.images.offer_rules import parse_offers
 from jhkube.images.offers import offer_for
-from jhkube.options_form.choice import KEYS
+from jhkube.options_form.choice import KEYS, available_for
+from jhkube.options_form.chosen import chosen
 from jhkube.options_form.environment import parse_environment_names
-from jhkube.options_form.profiles import FRESH_ENVIRONMENT, OptionError, available_for, chosen
+from jhkube.options_form.option_values import OptionError
+from jhkube.options_form.overrides import FRESH_ENVIRONMENT
 from jhkube.options_form.repositories import Repositories
 from jhkube.options_form.sizes import parse_sizes
 from jhkube.pod.home import parse_home, shared_claim

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from jhkube.commands.show_pod import _options
 from jhkube.operator_models import ConfigError
-from jhkube.options_form.choice import Available, OptionError, available_for, chosen, nearest_choice
+from jhkube.options_form.choice import Available, available_for
+from jhkube.options_form.chosen import chosen, nearest_choice
 from jhkube.options_form.environment import is_reserved, literal_environment, parse_environment_names
+from jhkube.options_form.option_values import OptionError
 from jhkube.options_form.profiles import profile_list
 
 NAMES: list[Any] = [

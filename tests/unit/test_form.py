@@ -18,10 +18,13 @@ from jhkube.images.entries import MenuEntry
 from jhkube.images.offer_rules import parse_offers
 from jhkube.images.offers import offer_for
 from jhkube.images.tags import parse_tag
+from jhkube.options_form.choice import Available, available_for
+from jhkube.options_form.chosen import chosen
 from jhkube.options_form.form import AheadQuestions, options_from_form, render
-from jhkube.options_form.form_view import age_text, size_text
+from jhkube.options_form.image_rows import age_text, size_text
+from jhkube.options_form.option_values import OptionError
 from jhkube.options_form.presets import parse_presets
-from jhkube.options_form.profiles import Available, OptionError, available_for, chosen, parse_profiles
+from jhkube.options_form.profiles import parse_profiles
 from jhkube.options_form.sizes import parse_sizes
 from jhkube.options_form.tag_index import LARGEST, tag_index
 from tests.menus import menu

@@ -22,7 +22,8 @@ from jhkube.images.menu import ImageMenu
 from jhkube.login.errors import TooManyGuests
 from jhkube.login.guests import GuestLimits, Guests
 from jhkube.login.servers import RunningServers
-from jhkube.options_form.profiles import OptionError, chosen
+from jhkube.options_form.chosen import chosen
+from jhkube.options_form.option_values import OptionError
 from tests.unit.test_spawner_choice import User, spawners
 
 GUEST = "guest-" + "a2" * 10

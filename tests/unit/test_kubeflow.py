@@ -12,7 +12,7 @@ from jupyterhub.services.auth import HubOAuth
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import Application, HTTPError
 
-from jhkube.options_form.choice import OptionError
+from jhkube.options_form.option_values import OptionError
 from jhkube.service.door_views import is_shown
 from jhkube.service.kubeflow.form import MOUNT, gpu_resources, pod_defaults, spawner_form
 from jhkube.service.kubeflow.handlers import KubeflowHandler

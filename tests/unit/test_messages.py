@@ -31,7 +31,7 @@ NOT_TOLD = (
 """How those of the code's sentences begin that nobody reads as a message."""
 
 HALVES = {
-    "menu.py": "Its registry ",
+    "menu_reports.py": "Its registry ",
     "progress.py": ("Waiting ", "Getting ", "The "),
     "images.py": "Its ",
     "placement.py": ("No node ", "Every node ", "Your server's disk "),

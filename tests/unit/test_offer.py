@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jhkube.images.entries import Menu, MenuEntry, MenuPart, build_part
-from jhkube.images.menu import split_image
+from jhkube.images.image_name import split_image
 from jhkube.images.offer_rules import DEFAULT_OFFERS, parse_offers
 from jhkube.images.offers import Offer, offer_for
 from jhkube.images.tags import parse_tag, sort_tags

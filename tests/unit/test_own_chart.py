@@ -10,8 +10,10 @@ from kubernetes_asyncio import client
 from packaging.version import Version
 
 from jhkube import __version__
+from jhkube.checks.account_permissions import operator_permissions, service_permissions
 from jhkube.checks.configured import load_configuration
-from jhkube.checks.permissions import HubFacts, operator_permissions, permissions, role_rules, service_permissions
+from jhkube.checks.permissions import HubFacts, permissions
+from jhkube.checks.roles import role_rules
 from jhkube.cli import command_line
 from jhkube.images.menu import ImageMenu
 from jhkube.operator.crds import custom_resource_definitions

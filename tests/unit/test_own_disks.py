@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from kubernetes_asyncio.client.models import V1Container, V1VolumeMount
 
-from jhkube.options_form.choice import available_for, chosen, nearest_choice
+from jhkube.options_form.choice import available_for
+from jhkube.options_form.chosen import chosen, nearest_choice
 from jhkube.options_form.disks import read_disks
 from jhkube.options_form.form import options_from_form, render
 from jhkube.options_form.links import check_link

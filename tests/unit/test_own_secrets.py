@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jhkube.identity import UserIdentity
-from jhkube.options_form.choice import Available, OptionError, chosen, nearest_choice
+from jhkube.options_form.choice import Available
+from jhkube.options_form.chosen import chosen, nearest_choice
 from jhkube.options_form.form import options_from_form, render
 from jhkube.options_form.links import check_link
+from jhkube.options_form.option_values import OptionError
 from jhkube.pod.own_secrets import (
     OwnSecret,
     list_manifest,

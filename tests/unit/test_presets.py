@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from jhkube.options_form.presets import ConfigError, Preset, parse_presets, presets_for
+from jhkube.operator_models import ConfigError
+from jhkube.options_form.presets import Preset, parse_presets, presets_for
 
 
 def preset(**fields: Any) -> Preset:

@@ -18,25 +18,14 @@ from kubespawner import KubeSpawner
 from jhkube.images.entries import Menu
 from jhkube.images.offer_rules import parse_offers
 from jhkube.images.offers import offer_for
+from jhkube.operator_models import ConfigError
+from jhkube.options_form.choice import Available, Choice, available_for
+from jhkube.options_form.chosen import chosen, entry_value, larger_size, nearest_choice
 from jhkube.options_form.environment import parse_environment_names
+from jhkube.options_form.option_values import OptionError
+from jhkube.options_form.overrides import FRESH_ENVIRONMENT, TEMPLATE_FIELDS, Appended, without_templates
 from jhkube.options_form.presets import parse_presets
-from jhkube.options_form.profiles import (
-    FRESH_ENVIRONMENT,
-    TEMPLATE_FIELDS,
-    Appended,
-    Available,
-    Choice,
-    ConfigError,
-    OptionError,
-    available_for,
-    chosen,
-    entry_value,
-    larger_size,
-    nearest_choice,
-    parse_profiles,
-    profile_list,
-    without_templates,
-)
+from jhkube.options_form.profiles import parse_profiles, profile_list
 from jhkube.options_form.sizes import parse_sizes
 from tests.menus import menu
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jhkube.options_form.choice import OptionError
+from jhkube.options_form.option_values import OptionError
 from jhkube.service.refusals import Refusal
 from jhkube.service.renku.handlers import RenkuHandler
 from jhkube.service.renku.launch import read_launch, session_name, user_options

@@ -15,7 +15,9 @@ from jhkube.images.image_name import is_image
 from jhkube.images.offer_rules import parse_offers
 from jhkube.images.offers import offer_for
 from jhkube.operator_models import ConfigError
-from jhkube.options_form.choice import Available, OptionError, chosen, nearest_choice
+from jhkube.options_form.choice import Available
+from jhkube.options_form.chosen import chosen, nearest_choice
+from jhkube.options_form.option_values import OptionError
 from jhkube.options_form.repositories import Repositories, parse_image_template, parse_repository_hosts
 from jhkube.repository import Repository, branch_name, commit_id, repository_url
 from tests.menus import menu

@@ -7,16 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from jhkube.operator_models import schema_definitions
-from jhkube.options_form.sizes import (
-    DEFAULT_SIZES,
-    ConfigError,
-    Size,
-    bytes_text,
-    default_size,
-    parse_sizes,
-    sizes_for,
-)
+from jhkube.operator_models import ConfigError, schema_definitions
+from jhkube.options_form.sizes import DEFAULT_SIZES, Size, bytes_text, default_size, parse_sizes, sizes_for
 
 GIB = 2**30
 

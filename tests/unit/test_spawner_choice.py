@@ -16,7 +16,8 @@ from jhkube import spawner_options
 from jhkube.checks.configuration import configuration_results
 from jhkube.checks.configured import ConfiguredHub
 from jhkube.images.entries import MenuEntry
-from jhkube.images.menu import ImageMenu, NoSuchImage
+from jhkube.images.image_name import NoSuchImage
+from jhkube.images.menu import ImageMenu
 from jhkube.images.tags import parse_tag
 from jhkube.options_form import form
 from jhkube.options_form.profiles import parse_profiles

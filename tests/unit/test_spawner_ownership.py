@@ -153,6 +153,6 @@ def test_the_watch_of_claims_keeps_whose_they_are_and_no_other_annotation():
 async def test_jhkube_check_tells_that_claims_are_adopted():
     config = Config({"JupyterHub": {"spawner_class": "jhkube"}, "JHKubeSpawner": {"adopt_claims": True}})
     told = [each.text for each in configuration_results(ConfiguredHub(config))]
-    assert any(text.startswith("adopt_claims: a claim that does not say") for text in told), told
+    assert any(text.startswith("adopt_claims: a claim without its owner's id") for text in told), told
     config.JHKubeSpawner.adopt_claims = False
     assert not any("adopt_claims" in each.text for each in configuration_results(ConfiguredHub(config)))

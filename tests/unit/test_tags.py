@@ -8,7 +8,8 @@ import pickle
 
 import pytest
 
-from jhkube.images.tags import TagKind, parse_tag
+from jhkube.images.image_tag import TagKind
+from jhkube.images.tags import parse_tag
 
 HEX40 = "0123456789abcdef0123456789abcdef01234567"
 

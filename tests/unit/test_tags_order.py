@@ -9,16 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jhkube.images.tags import (
-    DEFAULT_SCHEMES,
-    SORTED_AT_ONCE,
-    ImageTag,
-    KnownTags,
-    TagKind,
-    parse_tag,
-    read_tags,
-    sort_tags,
-)
+from jhkube.images.image_tag import ImageTag, TagKind
+from jhkube.images.tags import DEFAULT_SCHEMES, SORTED_AT_ONCE, KnownTags, parse_tag, read_tags, sort_tags
 
 OLDEST_FIRST = {
     "releases": ["r170", "r17_0", "r17_0_1", "r18_0_0", "r27_0_0", "r27_0_1", "r100_0"],

@@ -8,8 +8,10 @@ import pytest
 from traitlets import TraitError
 from traitlets.config import Config
 
+from jhkube.images.image_tag import TagKind
 from jhkube.images.menu import ImageMenu
-from jhkube.images.tags import DEFAULT_SCHEMES, TagKind, parse_tag, schemes_from_config, sort_tags
+from jhkube.images.scheme_config import schemes_from_config
+from jhkube.images.tags import DEFAULT_SCHEMES, parse_tag, sort_tags
 
 NIGHTLY = {
     "name": "nightly",

@@ -801,6 +801,7 @@ MOUNTS = [
         "Unable to attach or mount volumes: unmounted volumes=[home], unattached volumes=[home]: timed out",
         "“home” could not be mounted",
     ),
+    ("mount failed: exit status 32: Connection timed out", "The volume of your server could not be mounted"),
 ]
 
 

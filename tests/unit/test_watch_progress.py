@@ -9,6 +9,11 @@ import pytest
 from jhkube.watch.progress import _Reporter, sentence_of, sentences_of_status
 
 
+def told(events):
+    """A start with these events, and nothing else that is known of its pod."""
+    return SimpleNamespace(watched=SimpleNamespace(events=events, pod=None), finding=None)
+
+
 def event(reason, message="", field="spec.containers{notebook}", kind="Normal"):
     return {"reason": reason, "message": message, "type": kind, "involvedObject": {"fieldPath": field}}
 
@@ -90,7 +95,7 @@ def test_no_secret_of_an_event_is_told():
 
 def test_the_event_behind_a_sentence_has_no_secret_either():
     failed = event("Unhealthy", "mounting with password=s3cr3t failed", kind="Warning")
-    start = SimpleNamespace(events=[failed | {"metadata": {"uid": "1"}}], pod=None, finding=None)
+    start = told([failed | {"metadata": {"uid": "1"}}])
     (message,) = _Reporter(0.0).new_messages(start)
     assert message["raw_event"]["reason"] == "Unhealthy"
     assert "s3cr3t" not in str(message)
@@ -100,7 +105,7 @@ def test_the_bar_creeps_while_nothing_can_be_said_and_is_never_full(monkeypatch)
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     pulling = event("Pulling", f'Pulling image "{IMAGE}"') | {"metadata": {"uid": "1"}}
-    start = SimpleNamespace(events=[pulling], pod=None, finding=None)
+    start = told([pulling])
     reporter = _Reporter(100.0)
     (first,) = reporter.new_messages(start)
     assert first["progress"] == 35
@@ -124,5 +129,5 @@ def test_the_bar_creeps_while_nothing_can_be_said_and_is_never_full(monkeypatch)
 
 def test_a_step_that_was_passed_does_not_bring_the_bar_back():
     events = [event("Started") | {"metadata": {"uid": "2"}}, event("Pulling") | {"metadata": {"uid": "1"}}]
-    messages = _Reporter(0.0).new_messages(SimpleNamespace(events=events, pod=None, finding=None))
+    messages = _Reporter(0.0).new_messages(told(events))
     assert [message["progress"] for message in messages] == [70, 70]

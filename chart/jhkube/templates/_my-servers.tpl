@@ -4,7 +4,7 @@
 
 {{- /*
 What the service "My servers" may do: `pods` in the namespaces of servers, `cluster` for what belongs to no namespace. A
-test compares it with jhkube/checks/permissions.py, which has the reason for each verb.
+test compares it with jhkube/checks/account_permissions.py, which has the reason for each verb.
 */}}
 {{- define "jhkube.myServersRules" -}}
 pods:

@@ -10,8 +10,9 @@
 {{- end }}
 
 {{- /*
-What the operator may do where it works. A test compares it with jhkube/checks/permissions.py, which has the reason for
-each verb. Takes the values of the operator, and as `peerings` the resource by which operators agree on who works.
+What the operator may do where it works. A test compares it with jhkube/checks/account_permissions.py, which has the
+reason for each verb. Takes the values of the operator, and as `peerings` the resource by which operators agree on who
+works.
 */}}
 {{- define "jhkube.operatorRules" -}}
 {{- if .operator.notebooks.enabled }}

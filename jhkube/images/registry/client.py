@@ -16,30 +16,11 @@ from ..details import ImageDetails, described_config, platform_digests, read_det
 from ..image_name import is_digest
 from .auth import Authorizer
 from .credentials import RegistryCredentials
-from .http import (
-    Answer,
-    RegistryDenied,
-    RegistryError,
-    RegistryFailing,
-    RegistryGarbled,
-    RegistryNotFound,
-    RegistryUnreachable,
-    Transport,
-    place_of,
-)
+from .errors import RegistryDenied, RegistryGarbled, RegistryNotFound
+from .http import Answer, Transport, host_and_origin, place_of
 from .tag_pages import TagPages, decoded
 
-__all__ = [
-    "ImageDetails",
-    "Registry",
-    "RegistryCredentials",
-    "RegistryDenied",
-    "RegistryError",
-    "RegistryFailing",
-    "RegistryGarbled",
-    "RegistryNotFound",
-    "RegistryUnreachable",
-]
+__all__ = ["Registry"]
 
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -127,7 +108,7 @@ class Registry:
         platform: str = "linux/amd64",
         page_size: int = 1000,
     ) -> None:
-        self.host, self.origin = _host_and_origin(url)
+        self.host, self.origin = host_and_origin(url)
         self._transport = Transport(
             ca_file=ca_file,
             slots=asyncio.Semaphore(concurrency),
@@ -331,20 +312,6 @@ class Registry:
                 f"HTTP {answer.status}"
             )
         return _json(answer.body, f"the token server {place_of(url)}: its answer")
-
-
-def _host_and_origin(url: str) -> tuple[str, URL]:
-    if "://" not in url:
-        host = url.split("/")[0].rsplit(":", 1)[0].strip("[]")
-        loopback = host in ("localhost", "::1") or host.startswith("127.")
-        url = f"{'http' if loopback else 'https'}://{url}"
-    address = URL(url)
-    if address.scheme not in ("http", "https") or not address.host or address.path not in ("", "/"):
-        raise ValueError(f"{url!r} is not the address of a registry, such as quay.io or http://registry:5000")
-    host = place_of(address)
-    if host in ("docker.io", "index.docker.io", "registry-1.docker.io"):
-        return "docker.io", URL("https://registry-1.docker.io")
-    return host, address.origin()
 
 
 def _with_authorization(headers: Mapping[str, str], authorization: str | None) -> dict[str, str]:

@@ -23,17 +23,18 @@ from yarl import URL
 from jhkube._version import __version__
 from jhkube.retry_after import retry_after
 
+from .errors import (
+    RegistryFailing,
+    RegistryGarbled,
+    RegistryUnreachable,
+)
+
 __all__ = [
     "Answer",
     "Recent",
-    "RegistryDenied",
-    "RegistryError",
-    "RegistryFailing",
-    "RegistryGarbled",
-    "RegistryNotFound",
-    "RegistryUnreachable",
     "Transport",
     "goes_directly",
+    "host_and_origin",
     "next_link",
     "place_of",
     "proxy_for",
@@ -70,30 +71,6 @@ class Recent(dict[K, V]):
         super().__setitem__(key, value)
         while len(self) > REMEMBERED:
             del self[next(iter(self))]
-
-
-class RegistryError(Exception):
-    """A registry did not give what it was asked for; the message is a sentence for the operator."""
-
-
-class RegistryUnreachable(RegistryError):
-    """It did not answer, or asked to be left alone for a while."""
-
-
-class RegistryFailing(RegistryUnreachable):
-    """It answered HTTP 500 each time: it fails as a whole, or at one tag or image, whose file is damaged."""
-
-
-class RegistryDenied(RegistryError):
-    """It answered that this is not for us."""
-
-
-class RegistryNotFound(RegistryError):
-    """It answered that it has no such repository, tag or digest."""
-
-
-class RegistryGarbled(RegistryError):
-    """What it answered is not what the distribution specification says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +250,27 @@ def next_link(here: URL, headers: Iterable[str]) -> URL | None:
         if _UNREADABLE_NEXT.search(header):
             return URL()
     return None
+
+
+def host_and_origin(url: str) -> tuple[str, URL]:
+    """Return the name of a registry and the address of its API, from its name in an image or from an address.
+
+    Raises
+    ------
+    ValueError
+        For what is not the address of a registry.
+    """
+    if "://" not in url:
+        host = url.split("/")[0].rsplit(":", 1)[0].strip("[]")
+        loopback = host in ("localhost", "::1") or host.startswith("127.")
+        url = f"{'http' if loopback else 'https'}://{url}"
+    address = URL(url)
+    if address.scheme not in ("http", "https") or not address.host or address.path not in ("", "/"):
+        raise ValueError(f"{url!r} is not the address of a registry, such as quay.io or http://registry:5000")
+    host = place_of(address)
+    if host in ("docker.io", "index.docker.io", "registry-1.docker.io"):
+        return "docker.io", URL("https://registry-1.docker.io")
+    return host, address.origin()
 
 
 def place_of(url: URL) -> str:

@@ -13,15 +13,8 @@ from typing import Any
 from yarl import URL
 
 from ..image_tag import LEGAL_TAG
-from .http import (
-    Answer,
-    Recent,
-    RegistryError,
-    RegistryGarbled,
-    RegistryNotFound,
-    RegistryUnreachable,
-    place_of,
-)
+from .errors import RegistryError, RegistryGarbled, RegistryNotFound, RegistryUnreachable
+from .http import Answer, Recent, place_of
 
 __all__ = ["TagPages", "decoded", "tags_in"]
 
