@@ -10,12 +10,12 @@ from traitlets.config import Configurable
 
 from jhkube.operator_models import checked_trait
 from jhkube.pod.home import FolderMaker, Home, HomeKind, parse_home
-from jhkube.pod.limits import parse_quantity
+from jhkube.pod.limits import parse_storage
 
 __all__ = ["HomeConfig"]
 
 _PARSERS: Final[dict[str, Callable[[Any], object]]] = {
-    "guest_home_size": parse_quantity,
+    "guest_home_size": parse_storage,
     "home_path": lambda path: parse_home("pvc", path=path),
     "home_sub_path": lambda path: parse_home("pvc", sub_path=path),
     "home_copy_from": lambda path: parse_home("pvc", copy_from=path),

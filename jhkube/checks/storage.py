@@ -15,7 +15,7 @@ from jhkube.checks.configured import ConfiguredHub
 from jhkube.checks.result import Result, Subject
 from jhkube.kube import FORBIDDEN, NOT_FOUND, error_text
 from jhkube.pod.home import Home, HomeKind
-from jhkube.pod.limits import parse_quantity
+from jhkube.pod.limits import parse_storage
 from jhkube.pod.mounts import Mount
 from jhkube.pod.volumes import NFSExport
 
@@ -129,7 +129,7 @@ async def _own_claims(spawner: Any, cluster: Cluster) -> AsyncIterator[Result]:
     """Yield whether a claim of a person's own can be made: its size, its class, and room for it."""
     setting = "c.KubeSpawner.storage_capacity (in the sample configuration JHKUBE_HOME_SIZE)"
     try:
-        parse_quantity(spawner.storage_capacity or "")
+        parse_storage(spawner.storage_capacity or "")
     except ValueError as error:
         yield STORAGE.failed(f"the size of homes: {error}", f"Set {setting}, such as 10Gi.")
         return

@@ -83,7 +83,8 @@ _PORT: Final = r"(?:6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|[1-9
 _WEB_ADDRESS: Final = rf"https?://{_HOST}(?::{_PORT})?(?:/[^\s?#]*)?"
 _BIND_URL: Final = rf"https?://{_HOST}?(?::{_PORT})?(?:/[^\s?#]*)?"
 _DATABASE_URL: Final = r"[a-z][a-z0-9]*(?:\+[a-z0-9_]+)?://\S*"
-_QUANTITY: Final = r"[0-9]+(?:\.[0-9]+)?(?:[kMGTPE]|[KMGTPE]i)?"
+# A plain number is bytes, so a small one is an amount whose unit was forgotten.
+_QUANTITY: Final = r"[0-9]{7,}|[0-9]+(?:\.[0-9]+)?(?:[kMGTPE]|[KMGTPE]i)"
 
 Text = Annotated[str, Spelling("a text")]
 Words = Annotated[list[Annotated[str, _each(r"\S+")]], _list("a list of words")]

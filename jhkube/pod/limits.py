@@ -31,6 +31,7 @@ __all__ = [
     "parse_cores",
     "parse_memory",
     "parse_quantity",
+    "parse_storage",
     "pod_usage",
     "resource_quota",
 ]
@@ -51,6 +52,7 @@ _PART_OF_GPU = re.compile(r"mem|core|percent|ratio|monitoring")
 
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([numkKMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,3}))?\Z")
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_LEAST_STORAGE = 10**6
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 
 
@@ -71,6 +73,19 @@ def parse_quantity(text: str | int | float) -> Decimal:
     if suffix in _BINARY:
         return Decimal(number) * Decimal(1024) ** _BINARY[suffix]
     return Decimal(number).scaleb(_DECIMAL[suffix]) if suffix else Decimal(number)
+
+
+def parse_storage(text: str | int | float) -> Decimal:
+    """Return the bytes of a disk: `10Gi`, as a Kubernetes quantity.
+
+    Raises
+    ------
+    ValueError
+        Where it is no quantity, or less than a megabyte: a number whose unit was forgotten.
+    """
+    if (amount := parse_quantity(text)) < _LEAST_STORAGE:
+        raise ValueError(f"{text!r} is less than a megabyte; write a unit, such as 10Gi")
+    return amount
 
 
 def parse_cores(text: str | int | float) -> float:

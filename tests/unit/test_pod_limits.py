@@ -18,6 +18,7 @@ from jhkube.pod.limits import (
     parse_cores,
     parse_memory,
     parse_quantity,
+    parse_storage,
     pod_usage,
     resource_quota,
 )
@@ -48,6 +49,14 @@ def test_a_kubernetes_quantity_is_its_number(text: str, number: float) -> None:
 def test_what_is_no_quantity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not an amount"):
         parse_quantity(text)
+
+
+def test_a_disk_without_a_unit_is_refused():
+    assert parse_storage("10Gi") == 10 * 2**30
+    assert parse_storage(1_000_000) == parse_storage("1M") == 1_000_000
+    for text in ("10", "", "999k", -1):
+        with pytest.raises(ValueError, match=r"is less than a megabyte; write a unit, such as 10Gi|is not an amount"):
+            parse_storage(text)
 
 
 def test_memory_is_read_as_jupyterhub_reads_it() -> None:

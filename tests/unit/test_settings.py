@@ -92,6 +92,7 @@ MALFORMED = [
     ("JHKUBE_TRUSTED_PROXIES", "proxy.example.org", "a list of IP addresses, separated by commas or spaces"),
     ("JHKUBE_DB_URL", "/srv/hub.sqlite", "a database's URL, such as postgresql"),
     ("JHKUBE_HOME_SIZE", "ten", "an amount of storage, such as 10Gi"),
+    ("JHKUBE_HOME_SIZE", "10", "an amount of storage, such as 10Gi"),
     ("JHKUBE_HOME_KIND", "NFS", "pvc, nfs or shared-pvc"),
     ("JHKUBE_AUTH", "git", "github, cilogon, oidc, or other for an authenticator"),
     ("JHKUBE_CULLER", "perhaps", "true or false"),
