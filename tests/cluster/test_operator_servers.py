@@ -385,6 +385,10 @@ async def test_the_check_asks_with_the_operators_own_token(world):
     assert {each.status for each in found["other"]} == {Status.FAILED}
     assert "jupyterservers" in "".join(each.text for each in found["other"])
     assert [each.status for each in found["wrong"] + found["none"]] == [Status.FAILED, Status.SKIPPED]
+    # It works in one namespace: for all of them it lacks a ClusterRole, with the other kind of peering.
+    everywhere = "".join([each.text async for each in operator_results(cluster, own, (None,), servers=True)])
+    assert "on clusterkopfpeerings in the whole cluster" in everywhere
+    assert "on kopfpeerings" not in everywhere
     # An operator for notebooks lacks what those need.
     lacking = [each async for each in operator_results(cluster, own, (), servers=False)]
     assert "deployments" in "".join(each.text for each in lacking)

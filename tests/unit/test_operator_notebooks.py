@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from jsonschema import Draft202012Validator
 
-from jhkube.operator import notebook_work, work
+from jhkube.operator import fresh, notebook_work, work
 from jhkube.operator.cluster import Cluster, event_of
 from jhkube.operator.conditions import Outcome, Phase, conditions_of
 from jhkube.operator.crds import CRD_FILES, crd_text, custom_resource_definitions
@@ -532,8 +532,8 @@ class Turns:
 
 
 async def test_an_operator_that_is_paused_reads_nothing_until_it_works_again(monkeypatch):
-    monkeypatch.setattr(notebook_work, "REFRESH", 0.01)
-    monkeypatch.setattr(notebook_work, "SETTLING", 0.0)
+    monkeypatch.setattr(fresh, "REFRESH", 0.01)
+    monkeypatch.setattr(fresh, "SETTLING", 0.0)
     cluster, turns = Counting(["labs"]), Turns()
     own = notebook_work.NotebookWork(cluster, turns, DEFAULTS)
     running = asyncio.create_task(own.run())

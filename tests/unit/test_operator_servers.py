@@ -1,12 +1,16 @@
 """Servers of a hub's people by custom resource: what is done for one, how it stands, and which operator works."""
 
+import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from jhkube.operator import fresh, server_work
 from jhkube.operator.cluster import Cluster
 from jhkube.operator.conditions import Outcome, Phase
 from jhkube.operator.crds import custom_resource_definitions
@@ -274,12 +278,16 @@ class Answers:
 
     def __init__(self, *servers, refusal=None, made="2026-11-01T08:00:00"):
         self.found = HubServers(tuple(servers), hub_version="6.1.1", named_servers=True, account_made=made)
-        self.refusal, self.asked = refusal, []
+        self.refusal, self.asked, self.looks = refusal, [], 0
 
     async def servers(self, user):
+        self.looks += 1
         if self.refusal:
             raise self.refusal
         return self.found
+
+    async def close(self):
+        pass
 
     async def stop(self, user, server):
         self.asked.append(("stop", user, server))
@@ -363,3 +371,79 @@ async def test_of_two_for_one_server_the_earlier_counts():
     second = resource_of("second", "2026-11-30T08:00:01Z")
     written, _ = await reconciled(Answers(hub_server("running")), first, second)
     assert written == [("status", "Failed"), ("Warning", "Duplicate")]
+
+
+class Listed(Notes):
+    """Lists of what there is now, for watches that have missed changes."""
+
+    def __init__(self, *there):
+        super().__init__()
+        self.there, self.lists, self.told = list(there), 0, {}
+
+    async def listed(self, kind, **_):
+        self.lists += 1
+        return list(self.there)
+
+    async def patch_status(self, body, status):
+        self.told[body["metadata"]["name"]] = status["conditions"][0]["reason"]
+        return await super().patch_status(body, status)
+
+
+class Turns:
+    """Which of two operators works, as a test says, and how often it was the other one."""
+
+    ours, others = True, 0
+
+    async def is_ours(self):
+        self.others += not self.ours
+        return self.ours
+
+
+@asynccontextmanager
+async def at_work(monkeypatch, cluster, hub, turns):
+    """Give the operator's work for servers, while it is done."""
+    monkeypatch.setattr(fresh, "SETTLING", 0.0)
+    monkeypatch.setattr(server_work, "Hub", lambda *_: hub)
+    own = server_work.ServerWork(cluster, turns, server_work.HubOptions("", Path("none")))
+    running = asyncio.create_task(own.run())
+    yield own
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def until(is_so):
+    async with asyncio.timeout(60):
+        while not is_so():
+            await asyncio.sleep(0)
+
+
+async def test_what_was_deleted_while_a_watch_was_away_is_forgotten(monkeypatch):
+    first = resource_of("first", "2026-11-30T08:00:00Z", has_run())
+    second = resource_of("second", "2026-11-30T08:00:01Z")
+    cluster = Listed(first, second)
+    async with at_work(monkeypatch, cluster, Answers(hub_server("running")), Turns()) as own:
+        # The later one comes first in the list, and waits for the rest of it.
+        own.saw(None, second)
+        own.saw(None, first)
+        await until(lambda: "second" in cluster.told)
+        assert cluster.told["second"] == "Duplicate"
+        # The watch begins again, and nothing tells that the first is gone.
+        cluster.there = [resource_of("second", "2026-11-30T08:00:01Z", generation=2, resourceVersion="3")]
+        own.saw(None, *cluster.there)
+        await until(lambda: cluster.told["second"] == "Running")
+
+
+async def test_an_operator_that_works_again_looks_at_all_resources(monkeypatch):
+    runs = resource_of("ada", "2026-11-30T08:00:00Z", has_run())
+    changed = resource_of("ada", "2026-11-30T08:00:00Z", has_run(), generation=2, resourceVersion="3")
+    cluster, hub, turns = Listed(runs), Answers(hub_server("running")), Turns()
+    async with at_work(monkeypatch, cluster, hub, turns) as own:
+        own.saw(None, runs)
+        await until(lambda: hub.looks)
+        # What waits while another operator works is dropped.
+        turns.ours = False
+        own.saw("MODIFIED", changed)
+        await until(lambda: turns.others)
+        turns.ours, looks, cluster.there = True, hub.looks, [changed]
+        own.saw(None, changed)
+        await until(lambda: hub.looks > looks)
