@@ -60,13 +60,14 @@ async def test_the_token_is_good_for_the_servers_of_some_groups(at_hub: tuple[Hu
     await asks.remove("ada", "course")
     assert (await asks.servers("ada")).named("course") is None
 
-    # One that fails at once is an error of the hub, which then says why.
-    with pytest.raises(HubAway):
+    # One that fails at once is an error of the hub, with its sentence.
+    with pytest.raises(HubRefusal, match=r"^There is no room for your server\. Try again later\.$") as refusal:
         await asks.start("ada", "full", {"debug": True}, version)
+    assert refusal.value.reason == "StartFailed"
     failed = (await asks.servers("ada")).named("full")
     assert failed is not None
     assert failed.failure is not None
-    assert failed.failure.message == "There is no room for your server. Try again later."
+    assert failed.failure.message == refusal.value.message
 
     for user in ("kay", "nobody"):
         assert await refused(asks.servers(user)) == "NoSuchUser"

@@ -373,6 +373,59 @@ async def test_of_two_for_one_server_the_earlier_counts():
     assert written == [("status", "Failed"), ("Warning", "Duplicate")]
 
 
+# A start that does not begin.
+
+BUSY = HubRefusal("HubBusy", "Too many servers start at the moment.", is_momentary=True)
+QUOTA = HubFailure("Your server needs more than your quota has left.", "Forbidden", "exceeded quota")
+OPTIONS = HubFailure("There is no size 'huge' to choose.")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "failure", "told", "removed", "attempts"),
+    [
+        # The hub answers a start that fails at once as it answers a refusal: by the failure's status, or as an error.
+        (HubRefusal("HubBusy", "…", is_momentary=True), QUOTA, ("Failed", "Forbidden", QUOTA.message), False, 1),
+        (HubRefusal("Refused", "…", is_final=True), FULL, ("Failed", FULL.reason, FULL.message), False, 1),
+        (
+            HubRefusal("StartFailed", "It ended."),
+            HubFailure("No room."),
+            ("Failed", "StartFailed", "No room."),
+            False,
+            1,
+        ),
+        (HubRefusal("StartFailed", "It ended."), None, ("Failed", "StartFailed", "It ended."), False, 1),
+        # A refusal has made nothing.
+        (BUSY, None, ("Pending", "HubBusy", BUSY.message), False, 0),
+        (HubRefusal("Refused", OPTIONS.message), OPTIONS, ("Failed", "Refused", OPTIONS.message), True, 0),
+        (HubRefusal("Refused", "No more servers."), None, ("Failed", "Refused", "No more servers."), True, 0),
+    ],
+)
+async def test_a_start_that_fails_at_once_is_no_refusal(refusal, failure, told, removed, attempts):
+    hub, cluster, known = Answers(), Notes(), Known()
+    known.put(resource_of("ada", "2026-11-30T08:00:00Z"))
+
+    async def start(*_):
+        hub.found = replace(hub.found, servers=(hub_server(failure=failure),))
+        raise refusal
+
+    async def check(*_):
+        pass
+
+    hub.start, hub.check = start, check
+    servers = Servers(cluster, known, hub, "")
+    await servers.reconcile("course/ada")
+    memory = Memory.of(known.get("course/ada"))
+    assert (memory.phase, memory.reason, memory.message) == told
+    assert (hub.asked == [("remove", "ada", "course")], memory.attempts) == (removed, attempts)
+    assert memory.is_made is bool(attempts or refusal is BUSY)
+    if attempts:
+        # The next look leaves it until its time has come, and says the same.
+        written = len(cluster.written)
+        wait = await servers.reconcile("course/ada")
+        assert cluster.written[written:] == []
+        assert 1 < wait <= 30
+
+
 class Listed(Notes):
     """Lists of what there is now, for watches that have missed changes."""
 
