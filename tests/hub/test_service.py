@@ -99,8 +99,9 @@ async def test_a_start_without_options_has_those_of_the_last(beside: ServiceHub)
 
 
 async def test_a_start_that_failed_says_why(beside: ServiceHub) -> None:
-    await beside.ask("kay", "PUT", "servers/broken", {"options": {"debug": True}})
+    status, refused = await beside.ask("kay", "PUT", "servers/broken", {"options": {"debug": True}})
     found = await beside.reach("kay", "broken", "failed")
+    assert (status, refused["message"]) == (400, found["message"])
     assert found["message"] == "There is no room for your server. Try again later."
     assert found["failure"]["message"] == found["message"]
 
