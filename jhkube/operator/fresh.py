@@ -69,10 +69,8 @@ class Fresh:
         while True:
             self._stale.clear()
             await asyncio.sleep(SETTLING)
-            try:
-                keys = await self._read()
-            except API_ERRORS as error:
-                log.warning("What there is could not be read: %s; trying again", error_text(error))
+            keys = await self._keys()
+            if keys is None:
                 self._stale.set()
                 await asyncio.sleep(failures.delay())
                 continue
@@ -82,6 +80,17 @@ class Fresh:
             if not self._stale.is_set():
                 self._fresh.set()
             await self._until_stale()
+
+    async def _keys(self) -> Iterable[str] | None:
+        """Return what was read; None where it could not be."""
+        try:
+            return await self._read()
+        except API_ERRORS as error:
+            log.warning("What there is could not be read: %s; trying again", error_text(error))
+        except Exception:
+            # Something before the API server may answer in its place.
+            log.exception("What there is could not be read; trying again")
+        return None
 
     async def _until_stale(self) -> None:
         """Return when everything has to be read again: never while another operator works."""
