@@ -20,6 +20,7 @@ from jhkube.operator.peering import has_priority
 from jhkube.operator.server_spec import read_server
 from jhkube.operator.server_status import MOST_STARTS, SLOW, Action, Memory, next_step, server_status
 from jhkube.operator.servers import FINALIZER, Servers
+from jhkube.operator.work import Backoff
 from jhkube.operator_models import ConfigError
 from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
 
@@ -484,6 +485,18 @@ async def test_what_was_deleted_while_a_watch_was_away_is_forgotten(monkeypatch)
         cluster.there = [resource_of("second", "2026-11-30T08:00:01Z", generation=2, resourceVersion="3")]
         own.saw(None, *cluster.there)
         await until(lambda: cluster.told["second"] == "Running")
+
+
+async def test_a_list_that_cannot_be_understood_is_asked_for_again(monkeypatch):
+    monkeypatch.setattr(fresh, "Backoff", lambda **_: Backoff(free=100, first=1.0, longest=1.0))
+    runs = resource_of("ada", "2026-11-30T08:00:00Z", has_run())
+    cluster, hub = Listed(None), Answers(hub_server("running"))
+    async with at_work(monkeypatch, cluster, hub, Turns()) as own:
+        own.saw(None, runs)
+        await until(lambda: cluster.lists > 1)
+        assert hub.looks == 0
+        cluster.there = [runs]
+        await until(lambda: hub.looks)
 
 
 async def test_an_operator_that_works_again_looks_at_all_resources(monkeypatch):
