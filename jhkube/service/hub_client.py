@@ -217,9 +217,13 @@ def _said(found: Any) -> str:
 
 
 def _said_of_a_fault(status: int, found: Any) -> str:
-    """Return the hub's sentence about an error of its own; empty where it, or what is before it, says no more."""
+    """Return the hub's sentence about an error of its own; empty where it, or what is before it, says no more.
+
+    jupyterhub 5 says `error` or `timeout` of a start, and has the sentence for its pages alone.
+    """
     said = _said(found)
-    return said if status == HTTPStatus.INTERNAL_SERVER_ERROR and said != HTTPStatus(status).phrase else ""
+    is_sentence = " " in said and said != HTTPStatus.INTERNAL_SERVER_ERROR.phrase
+    return said if is_sentence and status == HTTPStatus.INTERNAL_SERVER_ERROR else ""
 
 
 def _good(status: int, found: Any) -> Mapping[str, Any]:
