@@ -63,7 +63,7 @@ def my_servers_results(cluster: Cluster, token: str, *, user_namespaces: bool) -
 
 
 def operator_results(
-    cluster: Cluster, token: str, namespaces: Sequence[str], *, servers: bool
+    cluster: Cluster, token: str, namespaces: Sequence[str | None], *, servers: bool
 ) -> AsyncIterator[Result]:
     """Yield what the account of a token may not do, of what the operator needs.
 
@@ -74,7 +74,7 @@ def operator_results(
     token
         The account's; empty where nobody has given it.
     namespaces
-        Where the operator works; empty for the namespace of servers.
+        Where the operator works: None is everywhere; empty for the namespace of servers.
     servers
         Whether it starts servers of the hub's people. Then it need not work for notebooks, where its account may not
         list them.

@@ -73,8 +73,8 @@ class OtherAccounts:
     operator_token: str = ""
     """The token of the operator's account; empty for none."""
 
-    operator_namespaces: tuple[str, ...] = ()
-    """Where the operator works; empty for the namespace of servers."""
+    operator_namespaces: tuple[str | None, ...] = ()
+    """Where the operator works: None is everywhere; empty for the namespace of servers."""
 
 
 async def check_hub(hub: ConfiguredHub, choice: ImageChoice, others: OtherAccounts = OtherAccounts()) -> list[Result]:

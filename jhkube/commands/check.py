@@ -57,13 +57,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a file with the token of the account of `jhkube operator`, to ask what that may do",
     )
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--operator-namespace",
         action="append",
         default=[],
         metavar="NAME",
         help="a namespace that the operator works in; may be given again; that of servers by default",
     )
+    where.add_argument("--operator-all-namespaces", action="store_true", help="the operator works in all namespaces")
     parser.add_argument("--no-pod", action="store_true", help="start no pod to look into an image")
     parser.add_argument(
         "--image-timeout", type=_seconds, default=180.0, metavar="SECONDS", help="how long that pod may take (180)"
@@ -85,7 +87,8 @@ def run(config: Config, arguments: argparse.Namespace) -> int:
     tokens = [
         given.read().strip() if given else "" for given in (arguments.my_servers_token, arguments.operator_token)
     ]
-    others = OtherAccounts(tokens[0], tokens[1], tuple(arguments.operator_namespace))
+    namespaces = (None,) if arguments.operator_all_namespaces else tuple(arguments.operator_namespace)
+    others = OtherAccounts(tokens[0], tokens[1], namespaces)
     results = asyncio.run(_checked(config, choice, others))
     redacted = redactor(config, os.environ)
     _print([replace(each, text=redacted(each.text), remedy=redacted(each.remedy)) for each in results], arguments)

@@ -63,7 +63,7 @@ class Cluster:
         self.namespaces = tuple(namespaces)
 
     async def listed(self, kind: str, **selectors: str) -> list[dict[str, Any]]:
-        """Return all objects of a kind.
+        """Return all objects of a kind, with their kind, which lists leave out.
 
         Raises
         ------
@@ -77,11 +77,12 @@ class Cluster:
         ending = (known.plural,) if custom else ()
         if not self.namespaces:
             name = f"list_cluster_{known.method}" if custom else f"list_{known.method}_for_all_namespaces"
-            return await plain_items(getattr(api, name), *custom, *ending, **selectors, _request_timeout=TIMEOUT)
+            found = await plain_items(getattr(api, name), *custom, *ending, **selectors, _request_timeout=TIMEOUT)
         for namespace in self.namespaces:
             call = getattr(api, f"list_namespaced_{known.method}")
             found += await plain_items(call, *custom, namespace, *ending, **selectors, _request_timeout=TIMEOUT)
-        return found
+        version = f"{known.group}/{known.version}" if known.group else known.version
+        return [{"apiVersion": version, "kind": kind, **item} for item in found]
 
     async def create(self, made: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object, and return it as the API server has it.

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Outcome", "Phase", "conditions_of", "since"]
+__all__ = ["START_FAILED", "Outcome", "Phase", "conditions_of", "since"]
+
+START_FAILED: Final = "StartFailed"
+"""The reason of a start that failed, where the cluster has no word for it."""
 
 
 class Phase(StrEnum):

@@ -7,8 +7,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from jhkube.operator.conditions import START_FAILED
 from jhkube.service.hub_answers import HubServers
-from jhkube.service.hub_client import HubClient
+from jhkube.service.hub_client import FailedStart, HubClient
 from jhkube.service.refusals import Refusal
 
 __all__ = ["Hub", "HubAway", "HubRefusal"]
@@ -111,6 +112,8 @@ def _told(error: Refusal, user: str) -> HubAway | HubRefusal:
     """Return a refusal of the service's client as what the operator says of it."""
     if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return HubAway(error.message)
+    if isinstance(error, FailedStart):
+        return HubRefusal(START_FAILED, error.message)
     if error.status in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS):
         return HubRefusal("HubBusy", error.message, is_momentary=True)
     if error.status == HTTPStatus.FORBIDDEN and "login again" in error.said:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from jhkube.watch.packed import object_key, slim_event
@@ -15,6 +15,8 @@ PODS_WITH_EVENTS: Final = 2000
 
 EVENTS_OF_A_POD: Final = 20
 
+_Change = tuple[Callable[[Mapping[str, Any]], None], Mapping[str, Any]]
+
 
 class Known:
     """The objects of one kind, by "namespace/name", as the API's JSON; with a label, also by its value."""
@@ -23,9 +25,12 @@ class Known:
         self._label = label
         self._objects: dict[str, dict[str, Any]] = {}
         self._labelled: dict[str, set[str]] = {}
+        self._meanwhile: list[_Change] | None = None
 
     def put(self, item: Mapping[str, Any]) -> None:
         """Keep an object as it is now; what a late watch tells of an earlier time is not taken."""
+        if self._meanwhile is not None:
+            self._meanwhile.append((self.put, item))
         key = object_key(item)
         had = self._objects.get(key)
         if had is not None and had["metadata"]["uid"] == item["metadata"]["uid"] and _version(had) > _version(item):
@@ -37,6 +42,8 @@ class Known:
 
     def drop(self, item: Mapping[str, Any]) -> None:
         """Forget an object; one that was made since by its name stays."""
+        if self._meanwhile is not None:
+            self._meanwhile.append((self.drop, item))
         key = object_key(item)
         if key in self._objects and self._objects[key]["metadata"]["uid"] == item["metadata"]["uid"]:
             del self._objects[key]
@@ -54,6 +61,29 @@ class Known:
             if had is not None and had["metadata"]["uid"] == item["metadata"]["uid"]:
                 self.put(had)
             self.put(item)
+
+    async def read(self, listed: Awaitable[list[dict[str, Any]]]) -> None:
+        """Know the objects of a list and no others, but for what is told while it comes: that may be newer.
+
+        Parameters
+        ----------
+        listed
+            The list, on its way.
+
+        Raises
+        ------
+        ApiException
+            Where the API server refuses.
+        """
+        meanwhile: list[_Change] = []
+        self._meanwhile = meanwhile
+        try:
+            items = await listed
+        finally:
+            self._meanwhile = None
+        self.replace(items)
+        for take, item in meanwhile:
+            take(item)
 
     def get(self, key: str) -> dict[str, Any] | None:
         """Return the object "namespace/name", or None."""

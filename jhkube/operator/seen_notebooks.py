@@ -36,16 +36,16 @@ class SeenNotebooks:
 
         self._by_uid: dict[str, str] = {}
         self._pods: dict[str, str] = {}
-        self._meanwhile: list[tuple[str, str | None, Mapping[str, Any]]] | None = None
 
     def saw(self, kind: str, change: str | None, item: Mapping[str, Any]) -> set[str]:
         """Take one change that a watch told of; return the notebooks, "namespace/name", that it concerns."""
         if kind == "Event":
             uid = self.events.put(item)
             return {self._pods[uid]} if uid in self._pods else set()
-        self._note(kind, change, item)
-        if self._meanwhile is not None:
-            self._meanwhile.append((kind, change, item))
+        if change == "DELETED":
+            self.known[kind].drop(item)
+        else:
+            self.known[kind].put(item)
         if kind == "JupyterNotebook":
             return {self._saw_notebook(change, item)}
         if kind == "PersistentVolumeClaim":
@@ -58,12 +58,6 @@ class SeenNotebooks:
         if kind == "Pod":
             keys = self._saw_pod(change, item)
         return keys or self._with_name(item)
-
-    def _note(self, kind: str, change: str | None, item: Mapping[str, Any]) -> None:
-        if change == "DELETED":
-            self.known[kind].drop(item)
-        else:
-            self.known[kind].put(item)
 
     def _saw_notebook(self, change: str | None, item: Mapping[str, Any]) -> str:
         key, uid = object_key(item), item["metadata"]["uid"]
@@ -109,28 +103,8 @@ class SeenNotebooks:
         ApiException
             Where the API server refuses.
         """
-        # What watches tell while the lists come may be newer than these.
-        meanwhile: list[tuple[str, str | None, Mapping[str, Any]]] = []
-        self._meanwhile = meanwhile
-        try:
-            lists = {
-                kind: await self._cluster.listed(kind, **({"label_selector": UID_LABEL} if kind == "Pod" else {}))
-                for kind in self.known
-            }
-        finally:
-            self._meanwhile = None
-        versions = {
-            "JupyterNotebook": ("squonk.it/v2", "JupyterNotebook"),
-            "Deployment": ("apps/v1", "Deployment"),
-            "Service": ("v1", "Service"),
-            "Ingress": ("networking.k8s.io/v1", "Ingress"),
-        }
-        for kind, items in lists.items():
-            version, name = versions.get(kind, ("v1", kind))
-            # Lists leave these out.
-            self.known[kind].replace([{"apiVersion": version, "kind": name, **item} for item in items])
-        for kind, change, item in meanwhile:
-            self._note(kind, change, item)
+        for kind, known in self.known.items():
+            await known.read(self._cluster.listed(kind, **({"label_selector": UID_LABEL} if kind == "Pod" else {})))
         notebooks = self.known["JupyterNotebook"].values()
         self._by_uid = {body["metadata"]["uid"]: object_key(body) for body in notebooks}
         self._pods = {}

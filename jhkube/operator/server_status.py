@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from jhkube.operator.conditions import Outcome, Phase, conditions_of
+from jhkube.operator.conditions import START_FAILED, Outcome, Phase, conditions_of
 from jhkube.operator.server_spec import AskedServer
 from jhkube.service.hub_answers import HubServer
 from jhkube.service.server_views import group_server_view
@@ -237,11 +237,13 @@ def _again(asked: AskedServer, memory: Memory, view: Mapping[str, Any], now: dat
         return Step(Action.NONE, _idle(Phase.STOPPED, asked), SLOW)
     if failure is None and (memory.phase == Phase.RUNNING.value or memory.reason == STOPPED_AT_HUB.reason):
         return Step(Action.NONE, STOPPED_AT_HUB, SLOW)
-    if memory.attempts == 0 or (failure is None and memory.attempts == 1):
+    has_failed = memory.phase == Phase.FAILED.value and memory.reason == START_FAILED
+    if memory.attempts == 0 or (failure is None and memory.attempts == 1 and not has_failed):
         # It ended on its own after it ran for a while, or the hub has forgotten a start because it was started again.
         return _start(memory)
-    message = failure["message"] if failure else NOT_STARTED
-    failed = Outcome(Phase.FAILED, (failure["reason"] if failure else "") or "StartFailed", message)
+    # What the hub has said when the start failed may be all that there is.
+    message = failure["message"] if failure else memory.message if has_failed else NOT_STARTED
+    failed = Outcome(Phase.FAILED, (failure["reason"] if failure else "") or START_FAILED, message)
     if memory.attempts >= MOST_STARTS:
         return Step(Action.NONE, failed, SLOW)
     began = memory.failed_since or now

@@ -12,7 +12,7 @@ from kubernetes_asyncio.client.exceptions import ApiException
 
 from jhkube.kube import CONFLICT, NOT_FOUND
 from jhkube.operator.cluster import Cluster
-from jhkube.operator.conditions import Outcome, Phase
+from jhkube.operator.conditions import START_FAILED, Outcome, Phase
 from jhkube.operator.hub import Hub, HubAway, HubRefusal
 from jhkube.operator.known import Known
 from jhkube.operator.server_spec import AskedServer, read_server
@@ -155,24 +155,33 @@ class Servers:
         try:
             await self._hub.start(asked.user, asked.name, asked.options, found.hub_version)
         except HubAway:
-            # It may have failed at once, which the hub answers in this way too: the next look tells.
+            # It may start all the same: the next look tells.
             return SOON
         except HubRefusal as error:
-            if error.is_momentary:
-                told = replace(told, attempts=memory.attempts)
-            else:
-                told = replace(memory, is_made=memory.is_made and server is not None)
-                await self._unmake(asked, found)
-            return await self._refused(body, told, error)
+            if server is None:
+                memory = replace(memory, is_made=False)
+            return await self._not_started(body, asked, memory, told, error)
         return 0.1
 
-    async def _unmake(self, asked: AskedServer, before: HubServers) -> None:
-        """Have the hub forget a named server whose first start it has refused."""
-        if before.named(asked.name) is not None:
-            return
-        made = (await self._hub.servers(asked.user)).named(asked.name)
-        if made is not None and state_of(made) in ("stopped", "failed"):
+    async def _not_started(
+        self, body: dict[str, Any], asked: AskedServer, memory: Memory, told: Memory, error: HubRefusal
+    ) -> float:
+        """Tell why a start was refused, or failed at once: the hub has the same answers for both."""
+        server = (await self._hub.servers(asked.user)).named(asked.name)
+        is_down = server is not None and state_of(server) in ("stopped", "failed")
+        failure = server.failure if server is not None and is_down else None
+        # A refusal of options is a failure at the hub, too, but has no word of the cluster.
+        if error.reason == START_FAILED or (failure and failure.reason):
+            message, reason = (failure.message, failure.reason) if failure else (error.message, "")
+            await self._tell(body, told, Outcome(Phase.FAILED, reason or START_FAILED, message), server)
+            # The next look says when to try again.
+            return SOON
+        if error.is_momentary:
+            return await self._refused(body, replace(told, attempts=memory.attempts), error)
+        if is_down and asked.name and told.is_made and not memory.is_made:
+            # The hub has made a named server, and then refused its first start.
             await self._hub.remove(asked.user, asked.name)
+        return await self._refused(body, memory, error)
 
     async def _refused(self, body: dict[str, Any], memory: Memory, error: HubRefusal) -> float:
         if error.is_momentary:

@@ -16,7 +16,7 @@ from jhkube.service.hub_answers import HubServers
 from jhkube.service.refusals import Refusal
 from jhkube.watch.unsaved import Unsaved
 
-__all__ = ["ANSWERS_IN", "HUB_AWAY", "HubClient", "is_new"]
+__all__ = ["ANSWERS_IN", "HUB_AWAY", "FailedStart", "HubClient", "is_new"]
 
 ANSWERS_IN: Final = 15.0
 """Seconds that the hub has for an answer."""
@@ -25,6 +25,13 @@ STARTS_IN: Final = 60.0
 """Seconds that the hub has for the answer to a start or a stop: it waits a while for that to happen."""
 
 HUB_AWAY: Final = "The hub does not answer at the moment. Try again in a minute."
+
+
+class FailedStart(Refusal):
+    """A start that the hub has taken for an error of its own: 400, with the hub's sentence."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(HTTPStatus.BAD_REQUEST, said, said=said)
 
 
 class HubClient:
@@ -69,12 +76,13 @@ class HubClient:
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError):
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, HUB_AWAY) from None
-        if status >= 500 or 300 <= status < 400:
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, HUB_AWAY)
         try:
-            return status, json.loads(text) if text.strip() else None
+            found = json.loads(text) if text.strip() else None
         except ValueError:
-            return status, None
+            found = None
+        if status >= 500 or 300 <= status < 400:
+            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, HUB_AWAY, said=_said_of_a_fault(status, found))
+        return status, found
 
     async def servers(self, token: str, user: str) -> HubServers:
         """Return a person's servers, by their own token."""
@@ -113,14 +121,28 @@ class HubClient:
     async def start(
         self, token: str, user: str, server: str, options: Mapping[str, Any] | None, display_name: str, version: str
     ) -> None:
-        """Ask for a start, with the remembered options where none are given."""
+        """Ask for a start, with the remembered options where none are given.
+
+        Raises
+        ------
+        FailedStart
+            Where it has failed at once, as an error of the hub.
+        Refusal
+            Where the hub refuses it, or it has failed at once in another way.
+        """
         # jupyterhub 5 takes an empty object for a choice of nothing; it remembers where there is no body.
         body: dict[str, Any] | None = dict(options) if options else None
         if is_new(version):
             body = {"user_options": dict(options) if options else None}
             if display_name and server:
                 body["display_name"] = display_name
-        _good(*await self._ask(token, "POST", _path(user, server), body, STARTS_IN))
+        try:
+            answer = await self._ask(token, "POST", _path(user, server), body, STARTS_IN)
+        except Refusal as refusal:
+            if refusal.said:
+                raise FailedStart(refusal.said) from None
+            raise
+        _good(*answer)
 
     async def make(self, token: str, user: str, server: str, options: Mapping[str, Any], display_name: str) -> None:
         """Make a named server and do not start it: jupyterhub 6."""
@@ -189,9 +211,24 @@ def _server_path(user: str, server: str) -> str:
     return f"jhkube/users/{quote(user, safe='')}/servers/{quote(server, safe='')}"
 
 
+def _said(found: Any) -> str:
+    """Return the first line of what the hub says about an error; empty where it says nothing."""
+    return str(found.get("message") or "").partition("\n")[0] if isinstance(found, Mapping) else ""
+
+
+def _said_of_a_fault(status: int, found: Any) -> str:
+    """Return the hub's sentence about an error of its own; empty where it, or what is before it, says no more.
+
+    jupyterhub 5 says `error` or `timeout` of a start, and has the sentence for its pages alone.
+    """
+    said = _said(found)
+    is_sentence = " " in said and said != HTTPStatus.INTERNAL_SERVER_ERROR.phrase
+    return said if is_sentence and status == HTTPStatus.INTERNAL_SERVER_ERROR else ""
+
+
 def _good(status: int, found: Any) -> Mapping[str, Any]:
     """Return a good answer; raise the hub's refusal of another."""
-    said = str(found.get("message") or "").partition("\n")[0] if isinstance(found, Mapping) else ""
+    said = _said(found)
     if status < 300:
         return found if isinstance(found, Mapping) else {}
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):

@@ -17,24 +17,14 @@ from jhkube.checks.cluster import Cluster
 from jhkube.checks.other_accounts import operator_results
 from jhkube.checks.result import Status
 from jhkube.operator.servers import FINALIZER
-from tests.accounts import applied, asked_by, features, kubeconfig_of, kubectl, rendered, rules_of
+from tests.accounts import asked_by, features, kubectl, rendered, rules_of
 from tests.hub.running import ROOT, RunningHub
 from tests.hub.service_hub import SETTINGS, SPAWNER
-from tests.operators import Operator, define
+from tests.operators import ACCOUNT, SERVERS_IN_CHART, Servers, servers_operator
 from tests.pods import new_namespace
 
-GROUP, VERSION, PLURAL = "jhkube.dev", "v1", "jupyterservers"
-ACCOUNT = "jhkube-operator"
 TOKEN = "operator-" + "1" * 32
 CONFIG = ROOT / "config" / "jupyterhub_config.d" / "46-operator.py"
-CHART = {
-    "operator": {
-        "enabled": True,
-        "image": {"name": "none"},
-        "notebooks": {"enabled": False},
-        "servers": {"enabled": True, "tokenSecret": "operator"},
-    }
-}
 HUB = f"""
 load_subconfig({str(CONFIG)!r})
 {SPAWNER}
@@ -48,61 +38,11 @@ noted = pytest.mark.skipif(
 
 
 @dataclass
-class World:
+class World(Servers):
     """A namespace with an operator, the hub whose servers it starts, and what the tests look at them with."""
 
-    namespace: str
-    operator: Operator
     hub: RunningHub
     token: Path
-    core: client.CoreV1Api
-
-    @property
-    def api(self) -> client.CustomObjectsApi:
-        return client.CustomObjectsApi(self.core.api_client)
-
-    async def create(self, name: str, user: str = "ada", server: str | None = None, **spec: Any) -> None:
-        body = {
-            "apiVersion": f"{GROUP}/{VERSION}",
-            "kind": "JupyterServer",
-            "metadata": {"name": name},
-            "spec": {"user": user, "server": name if server is None else server, **spec},
-        }
-        await self.api.create_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, body)
-
-    async def get(self, name: str) -> dict[str, Any]:
-        return await self.api.get_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
-
-    async def resources(self) -> list[dict[str, Any]]:
-        found = await self.api.list_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL)
-        return found["items"]
-
-    async def change(self, name: str, **spec: Any) -> None:
-        await self.api.patch_namespaced_custom_object(
-            *(GROUP, VERSION, self.namespace, PLURAL, name),
-            {"spec": spec},
-            _content_type="application/merge-patch+json",
-        )
-
-    async def delete(self, *names: str) -> None:
-        """Delete resources, and return when they are gone."""
-        for name in names:
-            await self.api.delete_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
-        async with asyncio.timeout(180):
-            while {each["metadata"]["name"] for each in await self.resources()} & set(names):
-                await asyncio.sleep(0.1)
-
-    async def reach(self, name: str, phase: str, reason: str = "") -> dict[str, Any]:
-        """Return a resource's status once it is in this phase, for this reason."""
-        status: dict[str, Any] = {}
-        try:
-            async with asyncio.timeout(120):
-                while status.get("phase") != phase or reason not in (status["conditions"][0]["reason"], ""):
-                    await asyncio.sleep(0.1)
-                    status = (await self.get(name)).get("status", {})
-        except TimeoutError:
-            pytest.fail(f"{name} is not {phase} ({reason}) but {status}\n{self.operator.log[-3000:]}")
-        return status
 
     async def servers(self, user: str = "ada") -> dict[str, Any]:
         """Return the hub's own word on somebody's servers."""
@@ -110,49 +50,24 @@ class World:
         assert status == 200
         return found["servers"]
 
-    async def events_of(self, name: str) -> list[tuple[str, str, str]]:
-        about = f"involvedObject.kind=JupyterServer,involvedObject.name={name}"
-        events = await self.core.list_namespaced_event(self.namespace, field_selector=about)
-        return [(each.type, each.reason, each.message) for each in events.items]
-
 
 @pytest.fixture(scope="module")
 async def world(cluster, tmp_path_factory):
     namespace = f"{cluster.namespace}-servers"
     folder = tmp_path_factory.mktemp("operator")
     await new_namespace(cluster.core, namespace)
-    token = folder / "token"
-    token.write_text(f"{TOKEN}\n")
     environ = {"JHKUBE_OPERATOR_GROUPS": "class", "JHKUBE_OPERATOR_TOKEN": TOKEN}
     hub = RunningHub(tmp_path_factory.mktemp("hub"), SETTINGS, python_settings=HUB, environ=environ)
-    made = [each for each in rendered(namespace, features() | CHART) if each["kind"] != "Deployment"]
-    definitions = [each for each in made if each["kind"] == "CustomResourceDefinition"]
-    others = [each for each in made if each["kind"] != "CustomResourceDefinition"]
-    await define(definitions)
-    async with applied(others):
+    try:
         await hub.start()
-        arguments = ("--standalone", "--no-notebooks", f"--hub-url={hub.url}/hub/api", f"--hub-token-file={token}")
-        arguments += ("--public-url=https://hub.example.org/",)
-        kubeconfig = await kubeconfig_of(cluster.core, ACCOUNT, namespace, folder)
-        operator = Operator(namespace, kubeconfig, folder, *arguments)
-        await operator.start()
-        world = World(namespace, operator, hub, token, cluster.core)
-        try:
+        where = (f"{hub.url}/hub/api", TOKEN, "https://hub.example.org/")
+        async with servers_operator(cluster.core, namespace, folder, *where) as own:
             # It is looked at last: sixty seconds later.
-            await world.create("unused", idleSeconds=60)
-            yield world
-            await world.delete(*(each["metadata"]["name"] for each in await world.resources()))
-        finally:
-            await operator.end()
-            await hub.stop()
-            # Those that a test has left go with their namespace, without an operator.
-            for each in await world.resources():
-                name = each["metadata"]["name"]
-                free = {"metadata": {"finalizers": None}}
-                await world.api.patch_namespaced_custom_object(
-                    *(GROUP, VERSION, namespace, PLURAL, name), free, _content_type="application/merge-patch+json"
-                )
-            await cluster.core.delete_namespace(namespace)
+            await own.create("unused", idleSeconds=60)
+            yield World(namespace, own.operator, cluster.core, hub, folder / "token")
+    finally:
+        await hub.stop()
+        await cluster.core.delete_namespace(namespace)
 
 
 async def test_a_server_is_made_and_goes_with_its_resource(world):
@@ -254,9 +169,7 @@ async def test_what_cannot_be_is_told_and_nothing_of_it_is_made(world):
         assert said in status["message"], name
         (failed,) = [each for each in status["conditions"] if each["type"] == "Failed"]
         assert failed["status"] == "True"
-        async with asyncio.timeout(180):
-            while ("Warning", reason, status["message"]) not in await world.events_of(name):
-                await asyncio.sleep(0.1)
+        await world.until_told(name, "Warning", reason, status["message"])
     assert not {"no-size", "no-option"} & (await world.servers()).keys()
     assert (await world.servers("eve")).keys() == {"", "first"}
     # Mended by a change, without a new resource.
@@ -287,7 +200,7 @@ async def test_whose_server_it_is_cannot_be_changed(world):
     with pytest.raises(client.ApiException) as refused:
         await world.change("unused", user="eve")
     assert "user and server cannot be changed. Delete this JupyterServer and make another." in refused.value.body
-    definition = json.loads(await kubectl("get", "crd", f"{PLURAL}.{GROUP}", "-o", "json"))
+    definition = json.loads(await kubectl("get", "crd", "jupyterservers.jhkube.dev", "-o", "json"))
     conditions = {one["type"]: one["status"] for one in definition["status"]["conditions"]}
     assert conditions["Established"] == "True"
     assert "NonStructuralSchema" not in conditions
@@ -365,7 +278,7 @@ async def test_fifty_at_once(world, record_property):
 @noted
 async def test_the_role_is_enough_and_no_more(world):
     asked = asked_by(ACCOUNT, world.namespace)
-    allowed = set(rules_of(rendered(world.namespace, {"roles": features()["roles"]} | CHART)))
+    allowed = set(rules_of(rendered(world.namespace, {"roles": features()["roles"]} | SERVERS_IN_CHART)))
     # This operator is alone, and the audit log names a subresource apart from its resource.
     needed = {(verb, group, resource.partition("/")[0]) for verb, group, resource in allowed if group != "kopf.dev"}
     assert {each for each in asked if not each.allowed} == set()
@@ -385,6 +298,10 @@ async def test_the_check_asks_with_the_operators_own_token(world):
     assert {each.status for each in found["other"]} == {Status.FAILED}
     assert "jupyterservers" in "".join(each.text for each in found["other"])
     assert [each.status for each in found["wrong"] + found["none"]] == [Status.FAILED, Status.SKIPPED]
+    # It works in one namespace: for all of them it lacks a ClusterRole, with the other kind of peering.
+    everywhere = "".join([each.text async for each in operator_results(cluster, own, (None,), servers=True)])
+    assert "on clusterkopfpeerings in the whole cluster" in everywhere
+    assert "on kopfpeerings" not in everywhere
     # An operator for notebooks lacks what those need.
     lacking = [each async for each in operator_results(cluster, own, (), servers=False)]
     assert "deployments" in "".join(each.text for each in lacking)

@@ -17,6 +17,7 @@ from kubespawner.clients import load_config
 from jhkube import __version__
 from jhkube.cli import COMMANDS as COMMAND_NAMES
 from jhkube.cli import main
+from jhkube.commands import check
 
 SECRET = "mumble-mumble"
 COMMANDS = (["check"], ["menu"], ["prepull", "--status"], ["rekey"], ["show-pod", "--user", "ada"])
@@ -315,6 +316,22 @@ def test_a_number_that_cannot_be_is_refused_before_anything_is_read(command, cap
     with pytest.raises(SystemExit, match="2"):
         main([*command, "--config", "none.py"])
     assert " is no number of " in capsys.readouterr().err
+
+
+def test_a_check_asks_about_the_operator_where_it_works(jhkube, tmp_path, monkeypatch):
+    asked = []
+
+    async def noted(hub, choice, others):
+        asked.append((others.operator_token, others.operator_namespaces))
+        return []
+
+    monkeypatch.setattr(check, "check_hub", noted)
+    (tmp_path / "token").write_text("t\n")
+    for where in ([], ["--operator-namespace=a", "--operator-namespace=b"], ["--operator-all-namespaces"]):
+        assert jhkube(["check", "--operator-token=token", *where])[0] == 0
+    assert asked == [("t", ()), ("t", ("a", "b")), ("t", (None,))]
+    with pytest.raises(SystemExit, match="2"):
+        jhkube(["check", "--operator-namespace=a", "--operator-all-namespaces"])
 
 
 @pytest.mark.parametrize("keys", ['["short"]', '{"short"}'])

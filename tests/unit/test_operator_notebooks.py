@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from jsonschema import Draft202012Validator
 
-from jhkube.operator import notebook_work, work
+from jhkube.operator import fresh, notebook_work, work
 from jhkube.operator.cluster import Cluster, event_of
 from jhkube.operator.conditions import Outcome, Phase, conditions_of
 from jhkube.operator.crds import CRD_FILES, crd_text, custom_resource_definitions
@@ -73,6 +73,46 @@ def test_the_environment_has_the_names_and_defaults_of_the_existing_operator():
             "JO_POD_NODE_SELECTOR_VALUE": "lab",
         }
     ) == NotebookDefaults("a.example.org", "", "issuer", True, "im-application-low", ("kind", "lab"))
+    named = {"INGRESS_TLS_SECRET": "tls", "JO_DEFAULT_POD_PRIORITY_CLASS": "high"}
+    found = [NotebookDefaults.from_environment(named | more) for more in ({}, {"JO_APPLY_POD_PRIORITY_CLASS": "no"})]
+    # Any value applies the class, as at the existing operator.
+    assert [(each.ingress_tls_secret, each.priority_class) for each in found] == [("tls", ""), ("tls", "high")]
+
+
+def test_the_definition_has_every_property_that_the_data_manager_writes():
+    (definition, *_) = custom_resource_definitions()
+    assert (definition["metadata"]["name"], definition["spec"]["scope"]) == (
+        "jupyternotebooks.squonk.it",
+        "Namespaced",
+    )
+    versions = {each["name"]: each for each in definition["spec"]["versions"]}
+    assert {name: (each["served"], each["storage"]) for name, each in versions.items()} == {
+        "v1alpha3": (True, False),
+        "v2": (True, True),
+    }
+    columns = {each["name"]: each["jsonPath"] for each in versions["v2"]["additionalPrinterColumns"]}
+    where = definition["metadata"]["annotations"]["data-manager.informaticsmatters.com/application-url-location"]
+    assert columns["URL"] == f".status.{where}" == ".status.jupyter.notebook.url"
+    assert columns["Token"] == ".status.jupyter.notebook.token"
+
+    def types(part, path=""):
+        if "properties" not in part:
+            yield path, part["items"]["type"] if part["type"] == "array" else part["type"]
+        for name, inner in part.get("properties", {}).items():
+            yield from types(inner, f"{path}.{name}".lstrip("."))
+
+    spec = versions["v2"]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    who = {f"securityContext.{name}": "integer" for name in ("runAsUser", "runAsGroup", "fsGroup")}
+    project = {"project.claimName": "string", "project.id": "string"}
+    texts = ("taskId", "image", "ingressClass", "ingressDomain", "ingressTlsSecret", "ingressProxyBodySize")
+    amounts = [f"resources.{kind}.{name}" for kind in ("limits", "requests") for name in ("cpu", "memory", "storage")]
+    more = ("serviceAccountName", "notebook.interface", "labels", *texts, *amounts)
+    managers = {**dict.fromkeys(more, "string"), **who, **project}
+    assert dict(types(spec)) == {
+        **{f"imDataManager.{name}": kind for name, kind in managers.items()},
+        **who,
+        **project,
+    }
 
 
 def test_what_the_readme_writes_beside_the_data_managers_properties_counts_where_they_do_not_say_it():
@@ -159,6 +199,85 @@ def test_a_status_that_somebody_has_changed_gives_no_strange_token(token):
 # What is made of it.
 
 
+TEMPLATE = "deployment spec template"
+CONTAINER = f"{TEMPLATE} spec containers 0"
+NGINX = "nginx.ingress.kubernetes.io/proxy-body-size"
+OWNER = {"labels": ["x.org/owner=ada", "x.org/instance-id=i-1", "data-manager.informaticsmatters.com/instance=study"]}
+
+
+CONTRACT = (
+    # What a resource says, a place in what is made of it, and what is there.
+    ({}, "deployment metadata name", "study"),
+    ({}, "deployment spec replicas", 1),
+    ({}, "deployment spec strategy type", "Recreate"),
+    ({}, f"{TEMPLATE} metadata labels deployment", "study"),
+    (OWNER, f"{TEMPLATE} metadata labels data-manager.informaticsmatters.com/instance", "study"),
+    ({}, f"{TEMPLATE} spec serviceAccountName", "default"),
+    ({}, f"{TEMPLATE} spec automountServiceAccountToken", False),
+    ({"serviceAccountName": "robot"}, f"{TEMPLATE} spec serviceAccountName", "robot"),
+    ({"serviceAccountName": "robot"}, f"{TEMPLATE} spec automountServiceAccountToken", True),
+    ({}, f"{TEMPLATE} spec securityContext runAsUser", 1000),
+    ({}, f"{TEMPLATE} spec securityContext runAsGroup", 100),
+    ({}, f"{TEMPLATE} spec securityContext fsGroup", 100),
+    ({"securityContext": {"fsGroup": 3456}}, f"{TEMPLATE} spec securityContext fsGroup", 3456),
+    ({}, f"{CONTAINER} name", "notebook"),
+    ({"image": "x:1", "taskId": "task-1"}, f"{CONTAINER} image", "x:1"),
+    ({}, f"{CONTAINER} command 0", "bash"),
+    ({}, f"{CONTAINER} ports 0 containerPort", 8888),
+    ({}, f"{CONTAINER} env HOME", "/home/jovyan/.study"),
+    ({}, f"{CONTAINER} env DM_PROJECT_ID", "project-1"),
+    (OWNER, f"{CONTAINER} env DM_INSTANCE_OWNER", "ada"),
+    (OWNER, f"{CONTAINER} env DM_INSTANCE_ID", "i-1"),
+    ({}, f"{CONTAINER} resources requests", {"cpu": "10m", "memory": "256Mi"}),
+    ({}, f"{CONTAINER} resources limits", {"cpu": "1", "memory": "1Gi"}),
+    (
+        {"resources": {"limits": {"storage": "9Gi"}}},
+        f"{CONTAINER} resources limits",
+        {"cpu": "1", "memory": "1Gi"},
+    ),
+    ({}, "service spec ports 0 port", 8888),
+    ({}, "ingress spec rules 0 http paths 0 path", "/study"),
+    ({}, "ingress spec rules 0 http paths 0 pathType", "Prefix"),
+    ({}, "ingress spec rules 0 host", "notebooks.example.org"),
+    ({"ingressDomain": "a.org"}, "ingress spec rules 0 host", "a.org"),
+    ({}, "ingress spec tls 0 secretName", "tls"),
+    ({"ingressTlsSecret": "own"}, "ingress spec tls 0 secretName", "own"),
+    ({}, "ingress metadata annotations kubernetes.io/ingress.class", "nginx"),
+    ({"ingressClass": "public"}, "ingress metadata annotations kubernetes.io/ingress.class", "public"),
+    ({}, f"ingress metadata annotations {NGINX}", "500m"),
+    ({"ingressProxyBodySize": "2g"}, f"ingress metadata annotations {NGINX}", "2g"),
+    ({}, "secret metadata name", "config-study"),
+)
+
+
+def at(found, place):
+    """Return what is at a place in some objects: `service spec ports 0 port`."""
+    kind, *path = place.split(" ")
+    found = getattr(found, kind)
+    for step in path:
+        if isinstance(found, list):
+            found = found[int(step)] if step.isdecimal() else {each["name"]: each["value"] for each in found}[step]
+        else:
+            found = found[step]
+    return found
+
+
+def test_the_contract_of_the_existing_operator():
+    found = [(asked, place, at(made(**asked), place)) for asked, place, _ in CONTRACT]
+    assert found == list(CONTRACT)
+
+
+def test_the_project_is_mounted_at_the_home():
+    spec = made().deployment["spec"]["template"]["spec"]
+    claims = {
+        each["name"]: each["persistentVolumeClaim"] for each in spec["volumes"] if "persistentVolumeClaim" in each
+    }
+    (mount,) = [each for each in spec["containers"][0]["volumeMounts"] if each["mountPath"] == "/home/jovyan"]
+    assert (claims[mount["name"]]["claimName"], mount["subPath"]) == ("project", "project-1")
+    paths = {each["mountPath"] for each in spec["containers"][0]["volumeMounts"]}
+    assert not any(path.startswith("/usr/local/bin") for path in paths)
+
+
 def test_pods_keep_to_the_restricted_level():
     assert restricted_violations(made().deployment["spec"]["template"]) == []
 
@@ -241,6 +360,9 @@ def test_the_start_script_prepares_the_home_and_starts_jupyter(tmp_path):
     for name in ("jupyter", "jupyter-notebook"):
         (tmp_path / "bin" / name).write_text('#!/bin/sh\necho "$0 $@; $(pwd)" >>"$HOME/started"\n')
         (tmp_path / "bin" / name).chmod(0o755)
+    conda = tmp_path / "bin" / "conda"
+    conda.write_text('#!/bin/sh\necho "# conda initialize $*" >>"$HOME/.bashrc"\n')
+    conda.chmod(0o755)
     script = START.replace("/home/code", str(code))
     environ = {"HOME": str(home), "JHKUBE_FILES": str(files), "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
 
@@ -253,8 +375,10 @@ def test_the_start_script_prepares_the_home_and_starts_jupyter(tmp_path):
     assert (home / "deep" / "file").read_text() == "from the image"
     assert (home.parent / "guide").read_text() == "of the project"
     assert (home / ".bash_profile").read_text() == BASH_PROFILE
-    assert "umask 0002" in (home / ".bashrc").read_text()
+    assert run(JUPYTER_ENABLE_LAB="true") == f"lab {config}"
+    assert (home / ".bashrc").read_text().splitlines()[1:] == ["umask 0002", "# conda initialize init bash"]
     # What a person has changed since stays.
+    conda.unlink()
     (home / "deep" / "file").write_text("mine")
     (home / ".bashrc").write_text("mine")
     assert run() == f"notebook {config}"
@@ -366,6 +490,17 @@ def test_a_status_is_one_that_the_definition_has():
     notebook = read_notebook(resource(), DEFAULTS)
     status = notebook_status(notebook, TOKEN, Outcome(Phase.RUNNING, "Running", "…"), resource(), NOW)
     Draft202012Validator(closed(schema["properties"]["status"])).validate(status)
+    assert status["jupyter"] == {
+        "notebook": {
+            "url": f"https://notebooks.example.org/study?token={TOKEN}",
+            "token": TOKEN,
+            "interface": "lab",
+        },
+        "image": DEFAULT_IMAGE,
+        "serviceAccountName": "default",
+        "resources": {"requests": {"memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+        "project": {"claimName": "project", "id": "project-1"},
+    }
     # What went wrong later takes nothing away of what a client has read already.
     failed = Outcome(Phase.FAILED, "InvalidSpec", "…")
     kept = notebook_status(None, "", failed, {**resource(), "status": status}, NOW)
@@ -532,8 +667,8 @@ class Turns:
 
 
 async def test_an_operator_that_is_paused_reads_nothing_until_it_works_again(monkeypatch):
-    monkeypatch.setattr(notebook_work, "REFRESH", 0.01)
-    monkeypatch.setattr(notebook_work, "SETTLING", 0.0)
+    monkeypatch.setattr(fresh, "REFRESH", 0.01)
+    monkeypatch.setattr(fresh, "SETTLING", 0.0)
     cluster, turns = Counting(["labs"]), Turns()
     own = notebook_work.NotebookWork(cluster, turns, DEFAULTS)
     running = asyncio.create_task(own.run())

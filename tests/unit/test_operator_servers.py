@@ -1,12 +1,16 @@
 """Servers of a hub's people by custom resource: what is done for one, how it stands, and which operator works."""
 
+import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from jhkube.operator import fresh, server_work
 from jhkube.operator.cluster import Cluster
 from jhkube.operator.conditions import Outcome, Phase
 from jhkube.operator.crds import custom_resource_definitions
@@ -16,6 +20,7 @@ from jhkube.operator.peering import has_priority
 from jhkube.operator.server_spec import read_server
 from jhkube.operator.server_status import MOST_STARTS, SLOW, Action, Memory, next_step, server_status
 from jhkube.operator.servers import FINALIZER, Servers
+from jhkube.operator.work import Backoff
 from jhkube.operator_models import ConfigError
 from jhkube.service.hub_answers import HubFailure, HubServer, HubServers
 
@@ -274,12 +279,16 @@ class Answers:
 
     def __init__(self, *servers, refusal=None, made="2026-11-01T08:00:00"):
         self.found = HubServers(tuple(servers), hub_version="6.1.1", named_servers=True, account_made=made)
-        self.refusal, self.asked = refusal, []
+        self.refusal, self.asked, self.looks = refusal, [], 0
 
     async def servers(self, user):
+        self.looks += 1
         if self.refusal:
             raise self.refusal
         return self.found
+
+    async def close(self):
+        pass
 
     async def stop(self, user, server):
         self.asked.append(("stop", user, server))
@@ -363,3 +372,144 @@ async def test_of_two_for_one_server_the_earlier_counts():
     second = resource_of("second", "2026-11-30T08:00:01Z")
     written, _ = await reconciled(Answers(hub_server("running")), first, second)
     assert written == [("status", "Failed"), ("Warning", "Duplicate")]
+
+
+# A start that does not begin.
+
+BUSY = HubRefusal("HubBusy", "Too many servers start at the moment.", is_momentary=True)
+QUOTA = HubFailure("Your server needs more than your quota has left.", "Forbidden", "exceeded quota")
+OPTIONS = HubFailure("There is no size 'huge' to choose.")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "failure", "told", "removed", "attempts"),
+    [
+        # The hub answers a start that fails at once as it answers a refusal: by the failure's status, or as an error.
+        (HubRefusal("HubBusy", "…", is_momentary=True), QUOTA, ("Failed", "Forbidden", QUOTA.message), False, 1),
+        (HubRefusal("Refused", "…", is_final=True), FULL, ("Failed", FULL.reason, FULL.message), False, 1),
+        (
+            HubRefusal("StartFailed", "It ended."),
+            HubFailure("No room."),
+            ("Failed", "StartFailed", "No room."),
+            False,
+            1,
+        ),
+        (HubRefusal("StartFailed", "It ended."), None, ("Failed", "StartFailed", "It ended."), False, 1),
+        # A refusal has made nothing.
+        (BUSY, None, ("Pending", "HubBusy", BUSY.message), False, 0),
+        (HubRefusal("Refused", OPTIONS.message), OPTIONS, ("Failed", "Refused", OPTIONS.message), True, 0),
+        (HubRefusal("Refused", "No more servers."), None, ("Failed", "Refused", "No more servers."), True, 0),
+    ],
+)
+async def test_a_start_that_fails_at_once_is_no_refusal(refusal, failure, told, removed, attempts):
+    hub, cluster, known = Answers(), Notes(), Known()
+    known.put(resource_of("ada", "2026-11-30T08:00:00Z"))
+
+    async def start(*_):
+        hub.found = replace(hub.found, servers=(hub_server(failure=failure),))
+        raise refusal
+
+    async def check(*_):
+        pass
+
+    hub.start, hub.check = start, check
+    servers = Servers(cluster, known, hub, "")
+    await servers.reconcile("course/ada")
+    memory = Memory.of(known.get("course/ada"))
+    assert (memory.phase, memory.reason, memory.message) == told
+    assert (hub.asked == [("remove", "ada", "course")], memory.attempts) == (removed, attempts)
+    assert memory.is_made is bool(attempts or refusal is BUSY)
+    if attempts:
+        # The next look leaves it until its time has come, and says the same.
+        written = len(cluster.written)
+        wait = await servers.reconcile("course/ada")
+        assert cluster.written[written:] == []
+        assert 1 < wait <= 30
+
+
+class Listed(Notes):
+    """Lists of what there is now, for watches that have missed changes."""
+
+    def __init__(self, *there):
+        super().__init__()
+        self.there, self.lists, self.told = list(there), 0, {}
+
+    async def listed(self, kind, **_):
+        self.lists += 1
+        return list(self.there)
+
+    async def patch_status(self, body, status):
+        self.told[body["metadata"]["name"]] = status["conditions"][0]["reason"]
+        return await super().patch_status(body, status)
+
+
+class Turns:
+    """Which of two operators works, as a test says, and how often it was the other one."""
+
+    ours, others = True, 0
+
+    async def is_ours(self):
+        self.others += not self.ours
+        return self.ours
+
+
+@asynccontextmanager
+async def at_work(monkeypatch, cluster, hub, turns):
+    """Give the operator's work for servers, while it is done."""
+    monkeypatch.setattr(fresh, "SETTLING", 0.0)
+    monkeypatch.setattr(server_work, "Hub", lambda *_: hub)
+    own = server_work.ServerWork(cluster, turns, server_work.HubOptions("", Path("none")))
+    running = asyncio.create_task(own.run())
+    yield own
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def until(is_so):
+    async with asyncio.timeout(60):
+        while not is_so():
+            await asyncio.sleep(0)
+
+
+async def test_what_was_deleted_while_a_watch_was_away_is_forgotten(monkeypatch):
+    first = resource_of("first", "2026-11-30T08:00:00Z", has_run())
+    second = resource_of("second", "2026-11-30T08:00:01Z")
+    cluster = Listed(first, second)
+    async with at_work(monkeypatch, cluster, Answers(hub_server("running")), Turns()) as own:
+        # The later one comes first in the list, and waits for the rest of it.
+        own.saw(None, second)
+        own.saw(None, first)
+        await until(lambda: "second" in cluster.told)
+        assert cluster.told["second"] == "Duplicate"
+        # The watch begins again, and nothing tells that the first is gone.
+        cluster.there = [resource_of("second", "2026-11-30T08:00:01Z", generation=2, resourceVersion="3")]
+        own.saw(None, *cluster.there)
+        await until(lambda: cluster.told["second"] == "Running")
+
+
+async def test_a_list_that_cannot_be_understood_is_asked_for_again(monkeypatch):
+    monkeypatch.setattr(fresh, "Backoff", lambda **_: Backoff(free=100, first=1.0, longest=1.0))
+    runs = resource_of("ada", "2026-11-30T08:00:00Z", has_run())
+    cluster, hub = Listed(None), Answers(hub_server("running"))
+    async with at_work(monkeypatch, cluster, hub, Turns()) as own:
+        own.saw(None, runs)
+        await until(lambda: cluster.lists > 1)
+        assert hub.looks == 0
+        cluster.there = [runs]
+        await until(lambda: hub.looks)
+
+
+async def test_an_operator_that_works_again_looks_at_all_resources(monkeypatch):
+    runs = resource_of("ada", "2026-11-30T08:00:00Z", has_run())
+    changed = resource_of("ada", "2026-11-30T08:00:00Z", has_run(), generation=2, resourceVersion="3")
+    cluster, hub, turns = Listed(runs), Answers(hub_server("running")), Turns()
+    async with at_work(monkeypatch, cluster, hub, turns) as own:
+        own.saw(None, runs)
+        await until(lambda: hub.looks)
+        # What waits while another operator works is dropped.
+        turns.ours = False
+        own.saw("MODIFIED", changed)
+        await until(lambda: turns.others)
+        turns.ours, looks, cluster.there = True, hub.looks, [changed]
+        own.saw(None, changed)
+        await until(lambda: hub.looks > looks)

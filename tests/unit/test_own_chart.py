@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from configparser import ConfigParser
 
 import pytest
 import yaml
@@ -483,6 +484,20 @@ def test_the_operators_definitions_stay_and_say_where_it_works():
     assert names == found.keys() - {"jupyternotebooks.squonk.it"}
     without = {"operator": OPERATOR | {"customResourceDefinitions": False}}
     assert of_kind(rendered("labs", NOTHING | without), "CustomResourceDefinition") == []
+
+
+def test_the_data_manager_reads_which_notebooks_it_offers():
+    images = {"registry.example.org:5000/lab:1.0": "Observatory", "lab@sha256:0": "Old = stable"}
+    cost = {"cost": "1", "period": "24", "unit": "hours", "pro rata": "yes"}
+    offered = {"namespace": "data-manager", "images": images, "cost": cost}
+    objects = rendered("labs", NOTHING | {"operator": OPERATOR | {"notebooks": {"dataManager": offered}}})
+    (found,) = of_kind(objects, "ConfigMap")
+    assert found["metadata"]["name"] == "jupyternotebooks.squonk.it"
+    assert found["metadata"]["namespace"] == "data-manager"
+    read = ConfigParser(delimiters="=")
+    read.read_string(found["data"]["dm-app.config"])
+    assert {name: dict(read[name]) for name in read.sections()} == {"public image variants": images, "cost": cost}
+    assert of_kind(rendered("labs", NOTHING | {"operator": OPERATOR}), "ConfigMap") == []
 
 
 @pytest.fixture(scope="module", params=["/", "/jupyter/", "/jupyter"])
