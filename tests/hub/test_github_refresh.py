@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from jhkube.login.refreshes import Spread
 from tests.hub.conftest import github_settings
 from tests.hub.running import logged_in
 
@@ -368,6 +369,17 @@ async def test_a_refresh_in_which_nothing_changed_writes_nothing(hub, add_person
     before = await hub.inspect(browser.login)
     assert await browser.refreshed()
     assert await hub.inspect(browser.login) == before
+
+
+async def test_people_who_come_together_are_asked_about_one_after_the_other(hub, add_person, browse):
+    spread, sooner = Spread(3600, 0.2), []
+    for browser in [await logged_in(hub, browse, add_person("lab")) for _ in range(2)]:
+        number, known_for = await hub.known_for(browser.login)
+        sooner.append(spread.sooner(number))
+        assert known_for >= sooner[-1]
+        assert await browser.refreshed()
+        assert (await hub.known_for(browser.login))[1] >= sooner[-1]
+    assert max(sooner) > 250, "two in a row are far from each other"
 
 
 async def test_two_refreshes_of_one_person_at_once_are_one(hub, github, add_person, browse):
