@@ -42,7 +42,7 @@ class AskedSpawner(unsaved_question.UnsavedMixin, LabSpawner):
             if body == b"hang":
                 await asyncio.sleep(60)
             status = 302 if body == b"redirect" else 200
-            if Path("not-its-own").exists() and "users:activity" in model:
+            if Path("not-its-own").exists() and '"users:activity!' in model:
                 status = 403
         location = b"Location: http://127.0.0.1:1/\r\n" if status == 302 else b""
         writer.write(b"HTTP/1.1 %d Said\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (
@@ -132,13 +132,15 @@ async def test_a_server_that_runs_is_asked_with_its_own_token(asked: Asked) -> N
 
 
 async def test_a_server_that_does_not_accept_its_own_token_is_asked_with_one_for_itself_alone(asked: Asked) -> None:
+    changed = {**WORK, "repositories": [{"path": "later", "changed": 1, "unpushed": 0}]}
+    asked.say(changed)
     refusing = asked.service.hub.folder / "not-its-own"
     refusing.touch()
     try:
-        view = await asked.view()
+        await asked.stop()
     finally:
         refusing.unlink()
-    assert view["unsaved"]["repositories"] == WORK["repositories"]
+    assert (await asked.view())["unsaved"]["repositories"] == changed["repositories"]
     last = asked.questions()[-1]
     assert (last["name"], "access:servers!server=ada/" in last["scopes"]) == ("ada", True)
     assert [
