@@ -108,7 +108,7 @@ class Inspection(BaseHandler):
     async def head(self, name):
         user = self.find_user(name)
         self.set_header("X-Id", user.id)
-        self.set_header("X-Known-For", time.monotonic() - user._auth_refreshed)
+        self.set_header("X-Known-For", str(time.monotonic() - user._auth_refreshed))
 
     async def post(self, name):
         self.find_user(name)._auth_refreshed = None
