@@ -56,7 +56,7 @@ class SpreadCallbackHandler(OAuthCallbackHandler):
 
     async def login_user(self, data: Any = None) -> Any:
         """Return who has logged in; None where nobody has."""
-        user = await super().login_user(data)
+        user = await super().login_user(data)  # type: ignore[no-untyped-call]
         if user is not None:
             self.authenticator.spread.note_known(user)
         return user
