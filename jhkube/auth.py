@@ -69,7 +69,11 @@ class GitHubOrgAuthenticator(GitHubTraits, ProviderAuthenticator, GitHubOAuthent
         memory = user.pop(MEMORY_KEY, {"remembered": {}, "learned": {}})
         api = self._api(state["token_response"], memory["remembered"])
         whole_teams = self.populate_teams_in_auth_state
-        account, teams = await account_at(api, self.github_api, user, whole_teams=whole_teams)
+        said, before = (memory[when].get(self.userdata_url) for when in ("learned", "remembered"))
+        is_same_user = said is not None and said == before
+        account, teams = await account_at(
+            api, self.github_api, user, is_same_user=is_same_user, whole_teams=whole_teams
+        )
         if whole_teams:
             state["teams"] = teams
         rules = self.rules

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -43,7 +44,9 @@ async def delete_secret(api: Any, namespace: str, name: str) -> None:
     await _delete(partial(api.delete_namespaced_secret, name), namespace)
 
 
-async def renew_secret(api: Any, pod: V1Pod, files: SecretFiles) -> None:
+async def renew_secret(
+    api: Any, pod: V1Pod, files: SecretFiles, may_run: Callable[[], Awaitable[None]] | None = None
+) -> None:
     """Bring a running pod's Secret to these files, and have kubelet see it.
 
     Parameters
@@ -54,6 +57,8 @@ async def renew_secret(api: Any, pod: V1Pod, files: SecretFiles) -> None:
         The pod with its name, namespace, labels, annotations and uid.
     files
         What the Secret is to hold.
+    may_run
+        Called before a Secret is created: with it the pod could run for the first time. What it raises is passed on.
     """
     namespace = pod.metadata.namespace
     try:
@@ -63,6 +68,8 @@ async def renew_secret(api: Any, pod: V1Pod, files: SecretFiles) -> None:
     except ApiException as error:
         if error.status != FORBIDDEN:
             raise
+        if may_run is not None:
+            await may_run()
         await replace_secret(api, namespace, secret_manifest(pod, files))
     # Kubelet looks at a pod's Secrets once in a minute or so, and at once when the pod itself has changed.
     renewed = {

@@ -275,6 +275,8 @@ class JHKubeSpawner(UnsavedMixin, LeasingSpawner):
         ------
         PermissionError
             Where the pod, or the start that has made none yet, is somebody else's: nothing new has reached it.
+        StartRefused
+            Where the pod may not have the home, since another hub has it.
         """
         pod, identity = self._known_pod(), identity_in(auth_state)
         subject = made_for(pod) if pod is not None or self._identity is None else self._identity.subject
@@ -288,7 +290,7 @@ class JHKubeSpawner(UnsavedMixin, LeasingSpawner):
         known = pod["metadata"]
         kept = ("name", "namespace", "uid", "labels", "annotations")
         owner = V1Pod(metadata=V1ObjectMeta(**{field: known.get(field) for field in kept}))
-        await renew_secret(self.api, owner, self._secret_files())
+        await renew_secret(self.api, owner, self._secret_files(), partial(self._check_home, known["uid"]))
         self._pod_log.info("has the renewed token in its Secret")
 
 

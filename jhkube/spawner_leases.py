@@ -93,8 +93,9 @@ class LeasingSpawner(AheadSpawner):
 
     def _wanted_lease(self) -> HomeLease:
         identity = self._identity
-        # Without a hub nothing comes between a pod and its Secret.
-        if identity is None or not self.hub_name or self.pod_start is None:
+        # Without a hub nothing comes between a new pod and its Secret.
+        is_alone = self._takes_home and self.pod_start is None
+        if identity is None or not self.hub_name or is_alone:
             self._pod_log.error("home_lease needs hub_name, a login that tells who a person is, and a hub's start")
             raise StartRefused(NO_HOME)
         key = home_key(self.pod_settings().home, identity, self.namespace, self.pvc_name)
@@ -143,12 +144,33 @@ class LeasingSpawner(AheadSpawner):
         if not self._takes_home:
             return
         try:
-            pod = HomePod(self.namespace, self.pod_name, uid)
-            await take_home(self.api, self._lease_namespace, self._wanted_lease(), pod)
-        except (HomeInUse, ValueError) as error:
+            await self._name_pod(uid)
+        except StartRefused:
             remove_in_background(self.api, self._pod_key, uid, self.log)
-            raise (self._refused_home(error) if isinstance(error, HomeInUse) else self._unknown_home(error)) from None
+            raise
         self._reserved = None
+
+    async def _check_home(self, uid: str) -> None:
+        """Name a pod that is there in the home's Lease, before it gets a Secret outside of its start.
+
+        The hub may have been killed between making the pod and naming it, and the home may be another hub's since.
+
+        Raises
+        ------
+        StartRefused
+            Where another hub has the home. The pod stays: the hub that cannot reach it removes it.
+        """
+        if self._leases_home:
+            await self._name_pod(uid)
+
+    async def _name_pod(self, uid: str) -> None:
+        pod = HomePod(self.namespace, self.pod_name, uid)
+        try:
+            await take_home(self.api, self._lease_namespace, self._wanted_lease(), pod)
+        except HomeInUse as error:
+            raise self._refused_home(error) from None
+        except ValueError as error:
+            raise self._unknown_home(error) from None
 
     def _refused_home(self, used: HomeInUse) -> StartRefused:
         hub = self._hub_words(used.hub)

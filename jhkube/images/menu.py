@@ -137,8 +137,8 @@ class ImageMenu(ImageMenuConfig):
     async def _keep_fresh(self) -> None:
         while True:
             try:
-                if not await self._takes_over():
-                    await self.refresh()
+                if left := await self._take_over():
+                    await self._refresh_once(left)
             except Exception:
                 self.log.exception("The image menu was not refreshed")
             jitter = random.uniform(-self.refresh_jitter, self.refresh_jitter)
@@ -146,17 +146,25 @@ class ImageMenu(ImageMenuConfig):
 
     async def refresh(self) -> None:
         """Bring the menu up to date; never raises because of a registry. Two at once are one."""
+        await self._refresh_once(self._sources)
+
+    async def _refresh_once(self, sources: Collection[MenuSource]) -> None:
         if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+            self._refreshing = asyncio.get_running_loop().create_task(self._refresh(sources))
         await asyncio.shield(self._refreshing)
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, sources: Collection[MenuSource]) -> None:
         try:
             await self._read_credentials()
-            await asyncio.gather(*(self._refresh_source(source) for source in self._sources))
+            await asyncio.gather(*(self._refresh_source(source) for source in sources))
         finally:
             self._settled = True
-        await self._write_cache()
+        has_learnt = any(source.error is None for source in sources)
+        if self.shared_cache and self.failures:
+            # Where this hub cannot reach a registry, another one may: what that one wrote is not lost.
+            await self._read_news([source for source in self._sources if source.error is not None])
+        if has_learnt or not self.shared_cache:
+            await self._write_cache()
 
     async def _refresh_source(self, source: MenuSource) -> None:
         """Refresh one repository and show at once what came of it: another one may be slow."""
@@ -302,23 +310,37 @@ class ImageMenu(ImageMenuConfig):
             self.log.warning("What is kept in %s is not used for %s: %s", self.cache_file, name, fault)
         return {source: listings[source.name] for source in self._sources if source.name in listings}
 
-    async def _takes_over(self) -> bool:
-        """Take over what another hub has written since this one last read or wrote the file; false where none has."""
+    async def _take_over(self) -> list[MenuSource]:
+        """Take over what other hubs have written; return the repositories that are left for this one to ask.
+
+        Those are all, where no other hub has written the file since this one last read or wrote it.
+        """
         if not self.shared_cache or self._file is None or not await asyncio.to_thread(self._file.is_changed):
-            return False
+            return self._sources
         # This hub asks for typed images itself.
         await self._read_credentials()
+        taken = await self._read_news(self._sources)
+        return [source for source in self._sources if source not in taken]
+
+    async def _read_news(self, sources: Collection[MenuSource]) -> list[MenuSource]:
+        """Take over what the file has of some repositories that this hub did not learn; return which those are.
+
+        No clock is read: an answer that is another hub's has another time, whether its clock is ahead or behind.
+        """
         kept = await asyncio.to_thread(self._kept)
-        for source, listing in kept.items():
-            await source.take_over(listing)
-        self._settled = self._settled or bool(kept)
+        taken = []
+        for source in sources:
+            listing = kept.get(source)
+            if listing is not None and listing.refreshed_at not in (None, source.refreshed_at):
+                await source.take_over(listing)
+                taken.append(source)
+        self._settled = self._settled or bool(taken)
         self._publish()
-        return len(kept) == len(self._sources)
+        return taken
 
     async def _write_cache(self) -> None:
         """Keep the menu, and that it was good at this time."""
-        # Where this hub cannot reach a registry, another one may: it asks if the file stays as it is.
-        if self._file is None or (self.shared_cache and self.failures):
+        if self._file is None:
             return
         listings = {source.name: source.listing() for source in self._sources}
         try:

@@ -239,7 +239,8 @@ class ImageMenuConfig(LoggingConfigurable):
         help="""
         Whether several hubs have the same `cache_file`, on a volume that all of them mount. Then one of them asks the
         registries in each interval, and the others read what it wrote. If it ends or cannot reach a registry, another
-        one goes on. The hubs need the same `repositories`, `aliases` and tag schemes.
+        one goes on; a repository that answers no hub is asked for by each of them. The hubs need the same
+        `repositories`, `aliases` and tag schemes.
 
         Example::
 

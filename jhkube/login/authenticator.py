@@ -22,6 +22,7 @@ from jhkube.login.guest_traits import GuestTraits
 from jhkube.login.guests import GuestLimits, Guests
 from jhkube.login.logout import LeavingHandler, tell_leaving
 from jhkube.login.owners import NameOwners
+from jhkube.login.refreshes import Spread, SpreadCallbackHandler
 from jhkube.login.servers import RunningServers
 from jhkube.login.sessions import Limits, Sessions, stamp
 from jhkube.login.traits import LoginTraits
@@ -44,6 +45,7 @@ KEY_HELP = (
 class ProviderAuthenticator(LoginTraits, GuestTraits, OAuthenticator):
     """OAuthenticator, with a client, sessions and owners of its own."""
 
+    callback_handler = SpreadCallbackHandler
     logout_handler = LeavingHandler
 
     @default("http_client")
@@ -77,6 +79,7 @@ class ProviderAuthenticator(LoginTraits, GuestTraits, OAuthenticator):
             stop_servers_of_leavers=self.stop_servers_of_leavers,
         )
         self.sessions = Sessions(provider, limits, self, self.servers, log)
+        self.spread = Spread(self.auth_refresh_age, self.refresh_spread)
         self.guests = Guests(self.guest_limits, self.servers, log)
         self._told_beyond: dict[str, list[str]] = {}
         if self.parent is not None and self.enable_auth_state:
@@ -245,6 +248,7 @@ class ProviderAuthenticator(LoginTraits, GuestTraits, OAuthenticator):
             outcome: bool | dict[str, Any] = self.guests.may_stay(await user.get_auth_state())
         else:
             outcome = await self.sessions.refresh(user, handler)
+            self.spread.note_refresh(user)
         if outcome is False:
             tell_leaving(user)
         if outcome is False and handler is not None and not hasattr(handler, "_token_authenticated"):

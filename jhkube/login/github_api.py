@@ -102,14 +102,22 @@ class GitHubApi:
             missing = range(len(pages) + 1, last + 1)
             pages += await asyncio.gather(*(self._page(_numbered(url, number), list, fields) for number in missing))
 
-    def known(self, url: str) -> list[Any] | None:
-        """Return the list at a URL as it was the last time, and keep it; None where not all of it is remembered."""
+    def known(self, url: str, *, is_stale: bool = True) -> list[Any] | None:
+        """Return the list at a URL as it was the last time, and keep it; None where not all of it is remembered.
+
+        Parameters
+        ----------
+        url
+            The list's address.
+        is_stale
+            Whether it may be another list now.
+        """
         pages: dict[str, Any] = {}
         while page := self._remembered.get(here := _numbered(url, len(pages) + 1)):
             pages[here] = page
             if not page["more"]:
                 self.learned |= pages
-                self.is_stale = True
+                self.is_stale = self.is_stale or is_stale
                 for each in pages.values():
                     self._note_hidden(_hidden_in(each))
                 return [item for page in pages.values() for item in page["body"]]
@@ -156,11 +164,12 @@ class GitHubApi:
 
 
 async def account_at(
-    api: GitHubApi, base: str, user: Mapping[str, Any], *, whole_teams: bool = False
+    api: GitHubApi, base: str, user: Mapping[str, Any], *, is_same_user: bool = False, whole_teams: bool = False
 ) -> tuple[GitHubAccount, list[Any]]:
     """Return a person with addresses, organizations and teams, and the teams as GitHub has them.
 
-    A list that does not come is as it was the last time.
+    A list that does not come is as it was the last time. Organizations and teams decide who may come in, and are
+    always asked for; the addresses are for git.
 
     Parameters
     ----------
@@ -170,6 +179,8 @@ async def account_at(
         The API's address.
     user
         What `/user` says.
+    is_same_user
+        Whether it says the same as the last time: then the addresses are those of the last time.
     whole_teams
         Whether everything that GitHub says of a team is kept.
 
@@ -183,8 +194,11 @@ async def account_at(
         f"{base}/user/orgs": (organization_fields, {403}),
         f"{base}/user/teams": (dict if whole_teams else team_fields, {403, 404}),
     }
-    asked = (api.all(url, fields, hidden) for url, (fields, hidden) in lists.items())
+    same = api.known(next(iter(lists)), is_stale=False) if is_same_user else None
+    asked = [api.all(url, *how) for number, (url, how) in enumerate(lists.items()) if number or same is None]
     answers: list[Any] = await asyncio.gather(*asked, return_exceptions=True)
+    if same is not None:
+        answers.insert(0, same)
     has_old_teams = isinstance(answers[2], ProviderUnavailable)
     names = ("addresses", "organizations", "teams")
     api.withheld = frozenset(name for name, found in zip(names, answers, strict=True) if found is None) - {names[0]}

@@ -216,6 +216,22 @@ class LoginTraits(HasTraits):
         """,
     )
 
+    refresh_spread = FiniteFloat(
+        0.2,
+        min=0,
+        max=0.9,
+        config=True,
+        help="""
+        The part of `auth_refresh_age` by which a person's refresh may be due earlier. Each person has their own share
+        of it, so that people who log in together are not asked about together. Nobody's refresh is due later than
+        `auth_refresh_age`. 0 makes all refreshes due after exactly that time.
+
+        Example::
+
+            c.GitHubOrgAuthenticator.refresh_spread = 0.5
+        """,
+    )
+
     token_renewal_margin = Integer(
         3600,
         min=0,

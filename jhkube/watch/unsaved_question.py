@@ -40,8 +40,10 @@ _STATE_KEY: Final = "jhkube_unsaved"
 class UnsavedMixin:
     """For a spawner: asks its server for unsaved work when somebody wants to know, and before it stops.
 
-    The hub asks the server at its own address: a request through the proxy would count as use of the server. The
-    token that it sends is good for this server alone, as is the one that the server was started with.
+    The hub asks the server at its own address: a request through the proxy would count as use of the server. It sends
+    the token that the server was started with, so that nobody learns anything from it, and no token has to be made
+    and deleted for a question: that would be four commits to the database at each stop. A hub that has started again
+    since does not know that token, and makes one that is good for this server alone.
     """
 
     _unsaved: Unsaved | None = None
@@ -52,6 +54,7 @@ class UnsavedMixin:
     name: str
     log: Any
     server: Any
+    api_token: str
     internal_ssl: bool
     orm_spawner: Any
     _spawn_future: Any
@@ -105,12 +108,17 @@ class UnsavedMixin:
         return datetime.fromisoformat(unsaved.asked) >= started.replace(tzinfo=UTC)
 
     async def _answer(self, asked: str) -> Unsaved:
+        context = hub_ssl_context(self) if self.internal_ssl else None
+        url = f"{self.server.url.rstrip('/')}/{PATH}"
+        # Where `server_token_scopes` leave out the server itself, its token does not open it.
+        said = await answer_of_server(url, self.api_token, asked, context) if self.api_token else None
+        if said is not None:
+            return said
         token = self.user.new_api_token(
             note="unsaved work", expires_in=60, scopes=[f"access:servers!server={self.user.name}/{self.name}"]
         )
         try:
-            context = hub_ssl_context(self) if self.internal_ssl else None
-            return await answer_of_server(f"{self.server.url.rstrip('/')}/{PATH}", token, asked, context)
+            return await answer_of_server(url, token, asked, context) or Unsaved(asked, Answered.SILENT)
         finally:
             found = orm.APIToken.find(self.user.db, token)
             if found is not None:
@@ -147,15 +155,15 @@ def unsaved_kept(state: Mapping[str, Any] | None) -> Unsaved | None:
         return None
 
 
-async def answer_of_server(url: str, token: str, asked: str, context: ssl.SSLContext | None) -> Unsaved:
-    """Return what a server answers; whatever it answers.
+async def answer_of_server(url: str, token: str, asked: str, context: ssl.SSLContext | None) -> Unsaved | None:
+    """Return what a server answers, whatever it answers; None where it does not accept the token.
 
     Parameters
     ----------
     url
         Of its unsaved work.
     token
-        A token that the server lets in.
+        A token for the server.
     asked
         The time, by RFC 3339.
     context
@@ -170,6 +178,8 @@ async def answer_of_server(url: str, token: str, asked: str, context: ssl.SSLCon
         ):
             if response.status >= 500:
                 return Unsaved(asked)
+            if response.status in (401, 403):
+                return None
             said = b""
             while response.status == 200 and (data := await response.content.read(LONGEST_ANSWER)):
                 said += data

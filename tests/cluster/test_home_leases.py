@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from kubernetes_asyncio.client import ApiException, CoordinationV1Api
+from traitlets.config import Config
 
 from jhkube import home_leases
 from jhkube.home_leases import HomeInUse, drop_reservation, last_hub, take_home
+from jhkube.identity import AUTH_STATE_KEY, UserIdentity
 from jhkube.pod.home_lease import HomeLease, HomePod, lease_name
+from jhkube.spawner import JHKubeSpawner
+from jhkube.spawner_options import StartRefused
 from tests.cluster.api_proxy import refusal
 
 NOWHERE = {"spec": {"nodeSelector": {"nowhere": "yes"}, "containers": [{"name": "pod", "image": "pod"}]}}
@@ -152,3 +157,40 @@ async def test_where_the_api_server_refuses_or_the_lease_says_nothing_no_home_is
     await world.leases.patch_namespaced_lease(world.home.name, world.namespace, patch)
     with pytest.raises(ValueError, match="was not written by jhkube"):
         await world.take("b")
+
+
+async def test_a_pod_that_a_killed_hub_has_not_named_gets_no_secret_while_another_hub_has_the_home(
+    world, monkeypatch
+):
+    api, core, namespace = world.proxied.api, world.proxied.core, world.namespace
+    # The hub that was killed is back: it knows of no start, and of the pod by the cluster alone.
+    uid = await world.make_pod("a")
+    annotations = {"jhkube/subject": "github:1"}
+    metadata = {"name": "jupyter-a-ada", "namespace": namespace, "uid": uid, "annotations": annotations}
+    pods = {f"{namespace}/jupyter-a-ada": {"metadata": metadata}}
+    monkeypatch.setattr(JHKubeSpawner, "reflectors", {("pods", namespace): SimpleNamespace(pods=pods)})
+    spawner = JHKubeSpawner(
+        _mock=True,
+        config=Config({"JHKubeSpawner": {"namespace": namespace, "hub_name": "a", "home_lease": True}}),
+        user=SimpleNamespace(name="ada", id=1, url="/user/ada/", groups=()),
+        hub=SimpleNamespace(public_host="", url="", base_url="", api_url=""),
+    )
+    spawner.api = api
+    identity = UserIdentity("ada", 7001, 7001, "github:1")
+    key = f"claim/{namespace}/claim-ada"
+    world.home = HomeLease(lease_name(key), key, identity.subject, "", frozenset())
+    await world.take("b")
+    # An account that may not patch Secrets makes them again.
+    world.proxied.proxy.fail("PATCH", "jupyter-a-ada.jhkube", refusal(403, reason="Forbidden", times=2))
+    renewed = {AUTH_STATE_KEY: identity.to_dict(), "access_token": "gho_x"}
+    with pytest.raises(StartRefused):
+        await spawner.renew_token(renewed)
+    assert not (await core.list_namespaced_secret(namespace)).items
+    assert (await world.lease()).spec.holder_identity == "b"
+
+    await drop_reservation(namespace, replace(world.home, hub="b"), world.start("b"))
+    await spawner.renew_token(renewed)
+    (secret,) = (await core.list_namespaced_secret(namespace)).items
+    assert secret.metadata.owner_references[0].uid == uid
+    assert await world.pods() == [[namespace, "jupyter-a-ada", uid]]
+    await core.delete_namespaced_secret(secret.metadata.name, namespace)

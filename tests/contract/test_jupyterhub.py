@@ -134,6 +134,17 @@ def test_a_handler_says_whether_a_token_was_used():
         assert "_token_authenticated" in inspect.getsource(inspect.getmodule(BaseHandler))
 
 
+def test_the_hub_keeps_in_memory_when_it_has_last_asked_about_a_person():
+    with relies_on("`user._auth_refreshed` is set right after `refresh_user`, and after a login by `login_user`"):
+        assert User._auth_refreshed is None
+        refresh = inspect.getsource(BaseHandler.refresh_auth)
+        asked, _, after = refresh.partition("await self.authenticator.refresh_user(user, self)")
+        assert "now - user._auth_refreshed < refresh_age" in asked
+        assert "now = time.monotonic()" in asked
+        assert "await" not in after.partition("user._auth_refreshed = now")[0]
+        assert "user._auth_refreshed = time.monotonic()" in inspect.getsource(BaseHandler.login_user)
+
+
 def test_the_hub_asks_a_server_with_its_own_certificate():
     with relies_on("the hub's settings have internal_ssl_key, _cert and _ca for `make_ssl_context`"):
         assert parameters(make_ssl_context)[:3] == ["keyfile", "certfile", "cafile"]

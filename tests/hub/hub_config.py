@@ -4,6 +4,7 @@
 import asyncio
 import json
 import os
+import time
 from pathlib import Path
 
 from jupyterhub.handlers import BaseHandler
@@ -85,6 +86,11 @@ class Inspection(BaseHandler):
             if user
             else {}
         )
+
+    async def head(self, name):
+        user = self.find_user(name)
+        self.set_header("X-Id", user.id)
+        self.set_header("X-Known-For", str(time.monotonic() - user._auth_refreshed))
 
     async def post(self, name):
         self.find_user(name)._auth_refreshed = None

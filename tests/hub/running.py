@@ -150,6 +150,12 @@ class RunningHub:
         async with aiohttp.request("DELETE", f"{self.url}/hub/inspection/{name}") as answer:
             assert answer.status == 200, await answer.text()
 
+    async def known_for(self, name: str) -> tuple[int, float]:
+        """Return a person's number in the hub's database, and for how many seconds the hub has known who they are."""
+        async with aiohttp.request("HEAD", f"{self.url}/hub/inspection/{name}") as answer:
+            assert answer.status == 200
+            return int(answer.headers["X-Id"]), float(answer.headers["X-Known-For"])
+
     async def forget_refresh(self, name: str) -> None:
         """Let the next request of this person ask the provider again."""
         async with aiohttp.request("POST", f"{self.url}/hub/inspection/{name}") as answer:

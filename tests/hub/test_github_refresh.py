@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from jhkube.login.refreshes import Spread
 from tests.hub.conftest import github_settings
-from tests.hub.running import logged_in
+from tests.hub.running import identity_of, logged_in
 
 pytestmark = pytest.mark.hub_versions
 
@@ -359,8 +360,18 @@ async def test_a_refresh_in_which_nothing_changed_costs_nothing(hub, github, add
     github.requests.clear()
     assert await browser.refreshed()
     answered = {key: count for key, count in github.requests.statuses.items() if count}
-    assert len(answered) == 4
+    assert len(answered) == 3
     assert all(key.endswith(" 304") for key in answered)
+
+
+async def test_addresses_are_asked_for_when_github_says_something_new_of_the_person(hub, github, add_person, browse):
+    browser = await logged_in(hub, browse, add_person("lab", emails=["old@example.org"]))
+    github.world.set_person(browser.login, emails=[{"email": "a@example.org", "primary": True, "verified": True}])
+    assert await browser.refreshed()
+    assert (await identity_of(hub, browser.login)).email == "old@example.org"
+    github.world.set_person(browser.login, name="Ada Example")
+    assert await browser.refreshed()
+    assert (await identity_of(hub, browser.login)).email == "a@example.org"
 
 
 async def test_a_refresh_in_which_nothing_changed_writes_nothing(hub, add_person, browse):
@@ -368,6 +379,17 @@ async def test_a_refresh_in_which_nothing_changed_writes_nothing(hub, add_person
     before = await hub.inspect(browser.login)
     assert await browser.refreshed()
     assert await hub.inspect(browser.login) == before
+
+
+async def test_people_who_come_together_are_asked_about_one_after_the_other(hub, add_person, browse):
+    spread, sooner = Spread(3600, 0.2), []
+    for browser in [await logged_in(hub, browse, add_person("lab")) for _ in range(2)]:
+        number, known_for = await hub.known_for(browser.login)
+        sooner.append(spread.sooner(number))
+        assert known_for >= sooner[-1]
+        assert await browser.refreshed()
+        assert (await hub.known_for(browser.login))[1] >= sooner[-1]
+    assert max(sooner) > 250, "two in a row are far from each other"
 
 
 async def test_two_refreshes_of_one_person_at_once_are_one(hub, github, add_person, browse):

@@ -35,12 +35,15 @@ class AskedSpawner(unsaved_question.UnsavedMixin, LabSpawner):
         else:
             token = head.partition("Authorization: ")[2].partition("\r\n")[0]
             async with aiohttp.request("GET", f"{self.hub.api_url}/user", headers={"Authorization": token}) as who:
-                with Path("questions").open("a") as questions:
-                    questions.write(await who.text() + "\n")
+                model = await who.text()
+            with Path("questions").open("a") as questions:
+                questions.write(model + "\n")
             body = Path("unsaved").read_bytes()
             if body == b"hang":
                 await asyncio.sleep(60)
             status = 302 if body == b"redirect" else 200
+            if Path("not-its-own").exists() and '"users:activity!' in model:
+                status = 403
         location = b"Location: http://127.0.0.1:1/\r\n" if status == 302 else b""
         writer.write(b"HTTP/1.1 %d Said\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (
             status, location, len(body), body))
@@ -119,10 +122,25 @@ async def asked(shared: Asked) -> AsyncIterator[Asked]:
     await shared.stop()
 
 
-async def test_a_server_that_runs_is_asked_with_a_token_for_itself_alone(asked: Asked) -> None:
+async def test_a_server_that_runs_is_asked_with_its_own_token(asked: Asked) -> None:
     view = await asked.view()
     assert view["unsaved"]["repositories"] == WORK["repositories"]
     assert "Work in paper (2 changed files, 1 commit not pushed) is only on your disk." in view["warnings"][-1]
+    _, tokens = await asked.service.hub.api("GET", "/users/ada/tokens")
+    (own,) = [each["id"] for each in tokens["api_tokens"] if each["note"] == "Server at /user/ada/"]
+    assert asked.questions()[-1]["token_id"] == own
+
+
+async def test_a_server_that_does_not_accept_its_own_token_is_asked_with_one_for_itself_alone(asked: Asked) -> None:
+    changed = {**WORK, "repositories": [{"path": "later", "changed": 1, "unpushed": 0}]}
+    asked.say(changed)
+    refusing = asked.service.hub.folder / "not-its-own"
+    refusing.touch()
+    try:
+        await asked.stop()
+    finally:
+        refusing.unlink()
+    assert (await asked.view())["unsaved"]["repositories"] == changed["repositories"]
     last = asked.questions()[-1]
     assert (last["name"], "access:servers!server=ada/" in last["scopes"]) == ("ada", True)
     assert [

@@ -105,9 +105,9 @@ async def test_a_hub_that_cannot_reach_the_registry_leaves_the_shared_file_to_ot
     shared = {"cache_file": str(tmp_path / "menu.json"), "shared_cache": True}
     cut_off, other = make_menu(name, **shared), make_menu(name, **shared)
     await cut_off.refresh()
-    assert await other._takes_over()
+    assert await other._take_over() == []
     assert (texts(other.current), other.requests) == (texts(cut_off.current), {})
-    assert not await other._takes_over()
+    assert await other._take_over() == other._sources
     written = (tmp_path / "menu.json").read_bytes()
 
     async def denied(request: web.Request) -> web.Response:
@@ -120,7 +120,7 @@ async def test_a_hub_that_cannot_reach_the_registry_leaves_the_shared_file_to_ot
     front.instead = None
     open_registry.seed(repository, ["w_2026_47"])
     await other.refresh()
-    assert await cut_off._takes_over()
+    assert await cut_off._take_over() == []
     assert (texts(cut_off.current), cut_off.current.errors) == (texts(other.current), ())
 
 
@@ -138,8 +138,42 @@ async def test_a_hub_that_takes_over_the_menu_reads_its_own_accounts(
     name = f"{open_registry.host}/{repository}"
     one, other = make_menu(name, **shared), make_menu(name, credentials_loader=load, **shared)
     await one.refresh()
-    assert await other._takes_over()
+    assert await other._take_over() == []
     assert read
+
+
+async def test_a_repository_that_fails_keeps_no_other_one_out_of_the_shared_file(
+    front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu, tmp_path: Path
+) -> None:
+    open_registry.seed(repository, weeklies(45, 46))
+    good, failing = f"{open_registry.host}/{repository}", f"{front.host}/{repository}-b"
+    shared = {"cache_file": str(tmp_path / "menu.json"), "shared_cache": True}
+    first, second = (make_menu(good, failing, **shared) for _ in range(2))
+    await first.refresh()
+    assert list(first.failures) == [failing]
+    # What the first one has learnt is not asked again; the other repository may answer this hub.
+    assert [source.name for source in await second._take_over()] == [failing]
+    assert (texts(second.current), second.requests) == (texts(first.current), {})
+    written = (tmp_path / "menu.json").read_bytes()
+    await second._refresh_once([source for source in second._sources if source.name == failing])
+    assert list(second.failures) == [failing]
+    assert (tmp_path / "menu.json").read_bytes() == written, "it is the first one's turn to read only after news"
+
+    open_registry.seed(f"{repository}-b", ["w_2026_47"])
+    await second.refresh()
+    assert second.failures == {}
+
+    async def denied(request: web.Request) -> web.Response:
+        return web.Response(status=403)
+
+    front.instead = denied
+    open_registry.seed(repository, ["w_2026_48"])
+    # The first one is cut off: it has the answer of the second one, and leaves it in the file.
+    await first.refresh()
+    assert (first.failures, ["w_2026_47"] in texts(first.current)) == ({}, True)
+    assert [source.name for source in await second._take_over()] == [failing]
+    assert ["w_2026_48"] in texts(second.current)
+    assert ["w_2026_47"] in texts(make_menu(good, failing, **shared).current)
 
 
 async def test_an_unchanged_repository_of_10_000_tags_costs_its_pages_alone(

@@ -1,0 +1,62 @@
+"""When people are asked about again: those who came together are not asked about together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Final
+
+from oauthenticator.oauth2 import OAuthCallbackHandler
+
+__all__ = ["Spread", "SpreadCallbackHandler"]
+
+GOLDEN: Final = 0.6180339887498949
+"""Multiples of it, without their whole numbers, are far from each other, however many there are."""
+
+
+class Spread:
+    """Makes each person's refresh due sooner than `auth_refresh_age`, by a part of it that is theirs.
+
+    JupyterHub keeps in memory when it last asked about a person, and asks again once that is `auth_refresh_age` ago.
+
+    Parameters
+    ----------
+    refresh_age
+        `auth_refresh_age`, in seconds.
+    part
+        The largest part of it by which a refresh is sooner.
+    """
+
+    def __init__(self, refresh_age: float, part: float) -> None:
+        self._longest = refresh_age * part
+
+    def sooner(self, user_id: int) -> float:
+        """Return by how many seconds a person's refresh is sooner.
+
+        Parameters
+        ----------
+        user_id
+            The person's number in the hub's database. People who first came together have numbers in a row.
+        """
+        return self._longest * (user_id * GOLDEN % 1)
+
+    def note_known(self, user: Any) -> None:
+        """Have a person asked about sooner, after JupyterHub has noted that they are known now."""
+        if user._auth_refreshed is not None:
+            # Several requests at once may each have noted it.
+            user._auth_refreshed = min(user._auth_refreshed, time.monotonic() - self.sooner(user.id))
+
+    def note_refresh(self, user: Any) -> None:
+        """Do the same after a refresh that is about to return: JupyterHub notes it before anything else runs."""
+        asyncio.get_running_loop().call_soon(self.note_known, user)
+
+
+class SpreadCallbackHandler(OAuthCallbackHandler):
+    """OAuthenticator's end of a login, after which the first refresh is due."""
+
+    async def login_user(self, data: Any = None) -> Any:
+        """Return who has logged in; None where nobody has."""
+        user = await super().login_user(data)  # type: ignore[no-untyped-call]
+        if user is not None:
+            self.authenticator.spread.note_known(user)
+        return user
