@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from jhkube.service.hub_answers import HubServers
 from jhkube.service.refusals import Refusal
 from jhkube.watch.unsaved import Unsaved
 
-__all__ = ["ANSWERS_IN", "HUB_AWAY", "HubClient", "is_new"]
+__all__ = ["ANSWERS_IN", "HUB_AWAY", "HubClient", "Person", "is_new"]
 
 ANSWERS_IN: Final = 15.0
 """Seconds that the hub has for an answer."""
@@ -25,6 +26,17 @@ STARTS_IN: Final = 60.0
 """Seconds that the hub has for the answer to a start or a stop: it waits a while for that to happen."""
 
 HUB_AWAY: Final = "The hub does not answer at the moment. Try again in a minute."
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who asks."""
+
+    name: str
+    """The hub's name of them."""
+
+    token: str = field(repr=False)
+    """The token that they came with, or that the hub gave the service for them."""
 
 
 class HubClient:

@@ -16,8 +16,9 @@ from tornado.web import StaticFileHandler
 
 from jhkube.identity import is_guest_name
 from jhkube.pod.limits import memory_text
-from jhkube.service.actions import Actions, Person
+from jhkube.service.actions import Actions
 from jhkube.service.caller import Caller
+from jhkube.service.hub_client import Person
 from jhkube.service.identification import Identified
 from jhkube.service.refusals import Refusal, no_secret
 from jhkube.service.schemas import DEFAULT_SERVER
