@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jhkube.checks.roles import REVIEW, STORAGE, Permission
+from jhkube.checks.roles import METRICS, REVIEW, STORAGE, Permission
 
 __all__ = ["operator_permissions", "service_permissions"]
 
@@ -49,6 +49,7 @@ def service_permissions(
         Permission("get", "pods", where, "see that a log is of the pod that it was asked for"),
         Permission("get", "pods/log", where, "show people the logs of their servers"),
         Permission("list", "events", where, "tell people what the cluster says of their server"),
+        Permission("list", "pods", where, "show what servers use now", group=METRICS, needed=False),
         Permission("list", claims, where, "show people their disks"),
         Permission("patch", claims, where, "let a disk grow"),
         Permission("delete", claims, where, "delete a disk for its owner"),

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["REVIEW", "STORAGE", "Permission", "role_rules"]
+__all__ = ["METRICS", "REVIEW", "STORAGE", "Permission", "role_rules"]
 
 STORAGE = "storage.k8s.io"
+METRICS = "metrics.k8s.io"
 
 
 @dataclass(frozen=True, slots=True)

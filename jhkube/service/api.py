@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from tornado.iostream import StreamClosedError
 
-from jhkube.service.actions import Actions, Person
+from jhkube.service.actions import Actions
+from jhkube.service.hub_client import Person
 from jhkube.service.identification import Identified, check_route_scopes
 from jhkube.service.openapi import openapi
 from jhkube.service.refusals import Refusal

@@ -20,9 +20,10 @@ from tornado.web import Application
 
 from jhkube.deployment.settings import Settings
 from jhkube.logs import JSON_LINES
-from jhkube.service.actions import Actions, DiskLimits
+from jhkube.service.actions import Actions
 from jhkube.service.api import api_handlers
 from jhkube.service.cluster import Cluster
+from jhkube.service.disk_actions import DiskLimits
 from jhkube.service.hub_client import HubClient
 from jhkube.service.pages import page_handlers
 from jhkube.service.routes import LONGEST_BODY

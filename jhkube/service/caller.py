@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jhkube.service.actions import Actions, Person
+from jhkube.service.actions import Actions
+from jhkube.service.hub_client import Person
 from jhkube.service.identification import check_route_scopes
 from jhkube.service.validation import read_request, route_named
 

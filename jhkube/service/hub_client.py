@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from jhkube.service.hub_answers import HubServers
 from jhkube.service.refusals import Refusal
 from jhkube.watch.unsaved import Unsaved
 
-__all__ = ["ANSWERS_IN", "HUB_AWAY", "FailedStart", "HubClient", "is_new"]
+__all__ = ["ANSWERS_IN", "HUB_AWAY", "FailedStart", "HubClient", "Person", "is_new"]
 
 ANSWERS_IN: Final = 15.0
 """Seconds that the hub has for an answer."""
@@ -32,6 +33,17 @@ class FailedStart(Refusal):
 
     def __init__(self, said: str) -> None:
         super().__init__(HTTPStatus.BAD_REQUEST, said, said=said)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who asks."""
+
+    name: str
+    """The hub's name of them."""
+
+    token: str = field(repr=False)
+    """The token that they came with, or that the hub gave the service for them."""
 
 
 class HubClient:

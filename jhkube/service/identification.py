@@ -11,8 +11,7 @@ from typing import Any
 from jupyterhub.services.auth import HubOAuth, HubOAuthenticated, UserNotAllowed, check_scopes
 from tornado import web
 
-from jhkube.service.actions import Person
-from jhkube.service.hub_client import ANSWERS_IN, HUB_AWAY
+from jhkube.service.hub_client import ANSWERS_IN, HUB_AWAY, Person
 from jhkube.service.refusals import Refusal
 from jhkube.service.routes import Route
 

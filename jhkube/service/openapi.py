@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from jhkube._version import __version__
 from jhkube.service.routes import ROUTES, Route
-from jhkube.service.schemas import COMPONENTS, Schema
+from jhkube.service.schema_parts import Schema
+from jhkube.service.schemas import COMPONENTS
 
 __all__ = ["openapi", "reference_tables"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from jhkube.service import schemas
-from jhkube.service.schemas import Schema
+from jhkube.service.schema_parts import Schema, reference
 
 __all__ = ["LOG_FOLLOW_SECONDS", "LONGEST_BODY", "ROUTES", "Route"]
 
@@ -78,22 +78,17 @@ _NAME: Final[Mapping[str, Any]] = {"name": schemas.SERVER_NAME}
 _SECRET: Final[Mapping[str, Any]] = {"name": schemas.SECRET_PART}
 _CLAIM: Final[Mapping[str, Any]] = {"name": schemas.CLAIM_NAME}
 
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
 ROUTES: Final = (
-    Route("options", "GET", "options", "What I can choose for a server now.", READ, _ref("Options")),
+    Route("options", "GET", "options", "What I can choose for a server now.", READ, reference("Options")),
     Route("servers", "GET", "servers", "My servers.", READ, schemas.SERVER_LIST),
-    Route("server", "GET", "servers/{name}", "One of my servers.", READ, _ref("Server"), _NAME),
+    Route("server", "GET", "servers/{name}", "One of my servers.", READ, reference("Server"), _NAME),
     Route(
         "put_server",
         "PUT",
         "servers/{name}",
         "Make a server, or change the options of one; start it unless told not to.",
         START,
-        _ref("Server"),
+        reference("Server"),
         _NAME,
         body=schemas.PUT_SERVER,
         status=202,
@@ -105,7 +100,7 @@ ROUTES: Final = (
         "servers/{name}/start",
         "Start a server. One that runs and is given options is stopped first, and keeps its disk.",
         START,
-        _ref("Server"),
+        reference("Server"),
         _NAME,
         body=schemas.START_SERVER,
         status=202,
@@ -117,7 +112,7 @@ ROUTES: Final = (
         "servers/{name}/stop",
         "Stop a server; its disk stays.",
         STOP,
-        _ref("Server"),
+        reference("Server"),
         _NAME,
         body={"type": "object", "additionalProperties": False},
         status=202,
@@ -140,7 +135,7 @@ ROUTES: Final = (
         "servers/{name}/logs",
         "The end of the log of one of a server's containers; as plain text where it is followed.",
         ("access:servers",),
-        _ref("Log"),
+        reference("Log"),
         _NAME,
         query={
             "container": schemas.CONTAINER,
@@ -170,19 +165,19 @@ ROUTES: Final = (
         "claims",
         "Make a disk without a server, where the operator allows it.",
         START,
-        _ref("Claim"),
+        reference("Claim"),
         body=schemas.MAKE_CLAIM,
         status=201,
         errors=(409,),
     ),
-    Route("claim", "GET", "claims/{name}", "One of my disks.", READ, _ref("Claim"), _CLAIM),
+    Route("claim", "GET", "claims/{name}", "One of my disks.", READ, reference("Claim"), _CLAIM),
     Route(
         "change_claim",
         "PATCH",
         "claims/{name}",
         "Let a disk grow.",
         START,
-        _ref("Claim"),
+        reference("Claim"),
         _CLAIM,
         body=schemas.CHANGE_CLAIM,
         errors=(409,),
@@ -213,7 +208,7 @@ ROUTES: Final = (
         "secrets/{name}",
         "Make a secret. One that exists is not changed: delete it first.",
         START,
-        _ref("Secret"),
+        reference("Secret"),
         _SECRET,
         body=schemas.FILE_SECRET,
         status=201,

@@ -15,7 +15,8 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from jhkube.service.refusals import Refusal
 from jhkube.service.routes import LONGEST_BODY, ROUTES, Route
-from jhkube.service.schemas import COMPONENTS, DEFAULT_SERVER, Schema
+from jhkube.service.schema_parts import Schema
+from jhkube.service.schemas import COMPONENTS, DEFAULT_SERVER
 
 __all__ = ["Request", "answer_problem", "read_request", "route_named"]
 

@@ -19,7 +19,7 @@ GAP = "…"
 OPERATORS = (
     *("checks", "commands", "cli.py", "configured.py", "metrics.py", "deployment"),
     # The reference of the API, for those who write a front end.
-    *("openapi.py", "routes.py", "schemas.py"),
+    *("openapi.py", "routes.py", "schemas.py", "choice_schemas.py", "schema_parts.py"),
 )
 """Folders and modules that speak to operators alone, in what `jhkube` prints and in help texts."""
 

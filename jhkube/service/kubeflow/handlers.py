@@ -11,10 +11,11 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
-from jhkube.service.actions import Actions, Person
+from jhkube.service.actions import Actions
 from jhkube.service.caller import Caller
 from jhkube.service.door_views import is_shown, path_name, pod_name
 from jhkube.service.doors import LOG_LINES, DoorHandler, door_rules
+from jhkube.service.hub_client import Person
 from jhkube.service.hub_config import GATEWAY_SCOPE
 from jhkube.service.identification import SAFE_METHODS, Identified
 from jhkube.service.kubeflow.form import gpu_resources, pod_defaults, spawner_form
