@@ -70,6 +70,9 @@ _PROJECT: Final[dict[str, Any]] = {
     "namespace": {"type": "string", "maxLength": 255},
     "project": {"type": "string", "maxLength": 255},
 }
+_PATH: Final[dict[str, Any]] = {"path": {"type": "string", "maxLength": 511}}
+"""Namespace and project as Renku's web client has them: one part of the path, with the slashes encoded."""
+
 _N: Final = "notebooks/"
 
 
@@ -94,14 +97,20 @@ ROUTES: Final = (
         "Whether I may choose an image.",
         query={"image_url": {"type": "string", "maxLength": 512}},
     ),
-    _route("autosaves", "GET", f"{_N}{{namespace}}/{{project}}/autosave", "Unsaved work.", parts=_PROJECT),
-    _route(
-        "remove_autosave",
-        "DELETE",
-        f"{_N}{{namespace}}/{{project}}/autosave/{{name}}",
-        "Remove a stopped session with its disk.",
-        204,
-        parts={**_PROJECT, **_NAME},
+    *(
+        route
+        for place, parts in (("{namespace}/{project}", _PROJECT), ("{path}", _PATH))
+        for route in (
+            _route("autosaves", "GET", f"{_N}{place}/autosave", "Unsaved work.", parts=parts),
+            _route(
+                "remove_autosave",
+                "DELETE",
+                f"{_N}{place}/autosave/{{name}}",
+                "Remove a stopped session with its disk.",
+                204,
+                parts={**parts, **_NAME},
+            ),
+        )
     ),
 )
 """All routes, below `renku/`."""
