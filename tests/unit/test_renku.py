@@ -203,6 +203,9 @@ def test_the_steps_of_a_start_are_told(state, statuses):
     status = session_view(view, AVAILABLE, FORGE, "")["status"]
     assert [each["status"] for each in status["details"]] == statuses
     assert (status["step"], status["reason"]) == ("Scheduled", "ImagePullBackOff")
+    assert status["stopping"] is False
+    nowhere = server(state="failed", steps=steps, failure={"reason": "Unschedulable"})
+    assert session_view(nowhere, AVAILABLE, FORGE, "")["status"]["step"] == "Unschedulable"
 
 
 def test_a_missing_image_is_a_warning():

@@ -30,6 +30,9 @@ STEPS: Final = (
 )
 """The steps of a start in Renku's words, by the hub's step that ends each."""
 
+UNSCHEDULABLE: Final = "Unschedulable"
+"""The only step that the web client of 2021 shows as an error."""
+
 GIGABYTE: Final = 1000**3
 DEFAULT_IMAGE_USED: Final = "Server was started using the default image."
 
@@ -151,9 +154,12 @@ def _details(view: View) -> list[dict[str, str]]:
 
 def _status(view: View, warnings: Sequence[str]) -> dict[str, Any]:
     """Return the status with the keys of both generations; `message` is in both."""
-    failure = view["failure"] or {}
+    reason = (view["failure"] or {}).get("reason", "")
     is_running = view["state"] == "running"
     count = len(view["containers"])
+    step = str(view["steps"][-1]["name"]).capitalize() if view["steps"] else ""
+    if reason == UNSCHEDULABLE:
+        step = UNSCHEDULABLE
     return {
         "state": STATES[view["state"]],
         "message": view["message"],
@@ -163,8 +169,9 @@ def _status(view: View, warnings: Sequence[str]) -> dict[str, Any]:
         "warnings": [{"message": each, "critical": False} for each in (*warnings, *view["warnings"])],
         "phase": POD_PHASES.get(view["state"], ""),
         "ready": is_running,
-        "step": "Ready" if is_running else str(view["steps"][-1]["name"]).capitalize() if view["steps"] else "",
-        "reason": failure.get("reason", ""),
+        "stopping": view["state"] == "stopping",
+        "step": "Ready" if is_running else step,
+        "reason": reason,
     }
 
 
