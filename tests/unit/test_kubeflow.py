@@ -337,13 +337,14 @@ def test_a_row_has_the_keys_of_both_web_apps():
         ("starting", "waiting", "schedulingPod"),
         ("stopping", "terminating", "notebookStopping"),
         ("stopped", "stopped", "noPodsRunning"),
-        ("failed", "warning", "errorEvent"),
+        ("failed", "stopped", "errorEvent"),
     ],
 )
 def test_each_state_has_a_phase_and_a_key(state, phase, key):
     row = notebook_row(server(state=state), SIZES, "ada")
     assert (row["status"]["phase"], row["status"]["key"]) == (phase, key)
-    assert ("kubeflow-resource-stopped" in row["metadata"]["annotations"]) == (state in ("stopped", "stopping"))
+    is_ending = state in ("stopped", "stopping", "failed")
+    assert ("kubeflow-resource-stopped" in row["metadata"]["annotations"]) == is_ending
     assert notebook_object(server(state=state), SIZES, "ada")["processed_status"] == row["status"]
 
 
@@ -453,6 +454,10 @@ def test_the_form_is_made_of_menu_sizes_and_presets():
     assert form["image"]["value"] == "registry.example.org/lab:w_46"
     assert form["image"]["options"] == ["registry.example.org/lab:w_46", "registry.example.org/lab:w_45"]
     assert (form["allowCustomImage"], form["cpu"]["value"], form["memory"]["value"]) == (False, "0.5", "2.0")
+    assert (form["cpu"]["gpuDefault"], form["memory"]["gpuDefault"]) == ("2.0", "6.0")
+    large = SIZES[-1] | {"cores": 16, "memory": 200 * 1024**3}
+    form_of_large = spawner_form(AVAILABLE | {"sizes": [large]}, "10Gi")
+    assert (form_of_large["cpu"]["gpuDefault"], form_of_large["memory"]["gpuDefault"]) == ("4.0", "96.0")
     assert form["gpus"]["value"]["vendors"] == [{"limitsKey": "nvidia.com/gpu", "uiName": "NVIDIA"}]
     assert form["configurations"] == {"value": ["fast-disk"], "readOnly": False}
     assert [each["configKey"] for each in form["affinityConfig"]["options"]] == ["large", "small", "gpu"]
