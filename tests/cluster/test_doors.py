@@ -334,8 +334,7 @@ async def test_bad_requests_are_answered_within_the_frame(doors: Doors):
         assert answer["log"].endswith("."), answer
     status, answer = await doors.ask(None, "GET", f"{space}/notebooks")
     assert (status, answer["status"], answer["user"]) == (401, 401, "")
-    names = {"namespace": "guest-18", "name": "none", "claim": "none", "pod": "none-0", "project": "none"}
-    names["path"] = "none%2Fnone"
+    names = {"namespace": "guest-18", "name": "none", "claim": "none", "pod": "none-0", "path": "none/none"}
     for door, routes in (("kubeflow", KUBEFLOW), ("renku", RENKU)):
         for route, raw in itertools.product(routes, ODD_BODIES):
             if route.method == "GET" and raw is not ODD_BODIES[0]:

@@ -196,9 +196,7 @@ class RenkuHandler(GatewayMixin, DoorHandler):
 
     async def _autosaves(self, caller: Caller, request: Request) -> tuple[int, Any]:
         views = (await caller.do("servers"))["servers"]
-        parts = request.parts
-        project = parts.get("path") or f"{parts['namespace']}/{parts['project']}"
-        return HTTPStatus.OK, autosave_views(views, project, self._forge)
+        return HTTPStatus.OK, autosave_views(views, request.parts["path"], self._forge)
 
     async def _remove_autosave(self, caller: Caller, request: Request) -> tuple[int, Any]:
         _, found = await self._autosaves(caller, request)

@@ -66,12 +66,8 @@ FILTERS: Final[dict[str, Any]] = {
 LINES: Final = {"type": "integer", "minimum": 0, "maximum": 1_000_000, "default": 250}
 
 _NAME: Final[dict[str, Any]] = {"name": SERVER_NAME}
-_PROJECT: Final[dict[str, Any]] = {
-    "namespace": {"type": "string", "maxLength": 255},
-    "project": {"type": "string", "maxLength": 255},
-}
-_PATH: Final[dict[str, Any]] = {"path": {"type": "string", "maxLength": 511}}
-"""Namespace and project as Renku's web client has them: one part of the path, with the slashes encoded."""
+_PROJECT: Final[dict[str, Any]] = {"path": {"type": "string", "maxLength": 511}}
+"""Namespace and project, with their slashes: Renku's web client encodes these, and a proxy may decode them."""
 
 _N: Final = "notebooks/"
 
@@ -97,20 +93,14 @@ ROUTES: Final = (
         "Whether I may choose an image.",
         query={"image_url": {"type": "string", "maxLength": 512}},
     ),
-    *(
-        route
-        for place, parts in (("{namespace}/{project}", _PROJECT), ("{path}", _PATH))
-        for route in (
-            _route("autosaves", "GET", f"{_N}{place}/autosave", "Unsaved work.", parts=parts),
-            _route(
-                "remove_autosave",
-                "DELETE",
-                f"{_N}{place}/autosave/{{name}}",
-                "Remove a stopped session with its disk.",
-                204,
-                parts={**parts, **_NAME},
-            ),
-        )
+    _route("autosaves", "GET", f"{_N}{{path}}/autosave", "Unsaved work.", parts=_PROJECT),
+    _route(
+        "remove_autosave",
+        "DELETE",
+        f"{_N}{{path}}/autosave/{{name}}",
+        "Remove a stopped session with its disk.",
+        204,
+        parts={**_PROJECT, **_NAME},
     ),
 )
 """All routes, below `renku/`."""
