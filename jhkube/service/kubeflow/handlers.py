@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -39,8 +38,11 @@ __all__ = ["kubeflow_handlers"]
 
 Answer = TypeVar("Answer")
 
-TRIED_FOR: Final = 8.0
-"""Seconds for which a question is asked again of a hub or a cluster that is away, as one that restarts."""
+TRIED_FOR: Final = 40.0
+"""Seconds of a request in which a hub or a cluster that is away is asked again, as one that restarts.
+
+An Ingress gives up after 60 seconds, if nothing else is configured.
+"""
 
 TRIED_EVERY: Final = 2.0
 """Seconds between two tries."""
@@ -173,14 +175,15 @@ class KubeflowHandler(GatewayMixin, DoorHandler):
     async def _tried(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return an answer; a request that only reads is tried again for a while where nothing answers.
 
-        The web app's list stops asking for good where it reads a 503.
+        The web app's list stops asking for good where it reads an error.
         """
-        until = time.monotonic() + (TRIED_FOR if self.request.method in SAFE_METHODS else 0.0)
         while True:
             try:
                 return await ask()
             except Refusal as refusal:
-                if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > until - TRIED_EVERY:
+                is_late = self.request.request_time() > TRIED_FOR - TRIED_EVERY
+                is_away = refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
+                if not is_away or is_late or self.request.method not in SAFE_METHODS:
                     raise
             await asyncio.sleep(TRIED_EVERY)
 
