@@ -120,6 +120,8 @@ def test_what_statcans_form_sends_becomes_options():
         ({"configurations": []}, {"presets": []}),
         ({"affinityConfig": "large"}, {"size": "large"}),
         ({"affinityConfig": "large", "cpu": "1"}, {"size": "large"}),
+        ({"tolerationGroup": "gpu", "affinityConfig": "none"}, {"size": "gpu"}),
+        ({"tolerationGroup": "large", "affinityConfig": "large"}, {"size": "large"}),
         ({"environment": "{}", "tolerationGroup": ""}, {}),
     ],
 )
@@ -157,7 +159,7 @@ def test_each_field_of_a_notebook_becomes_an_option(body, options):
         ({"shm": True}, "shm", "sets shm"),
         ({"prob": True}, "prob", "sets prob"),
         ({"environment": {"A": "b"}}, "environment", "sets environment"),
-        ({"tolerationGroup": "gpu"}, "tolerationGroup", "sets tolerationGroup"),
+        ({"tolerationGroup": "gpu", "affinityConfig": "large"}, "tolerationGroup", "name two sizes"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_field(body, field, says):
@@ -461,6 +463,7 @@ def test_the_form_is_made_of_menu_sizes_and_presets():
     assert form["gpus"]["value"]["vendors"] == [{"limitsKey": "nvidia.com/gpu", "uiName": "NVIDIA"}]
     assert form["configurations"] == {"value": ["fast-disk"], "readOnly": False}
     assert [each["configKey"] for each in form["affinityConfig"]["options"]] == ["large", "small", "gpu"]
+    assert [each["groupKey"] for each in form["tolerationGroup"]["options"]] == ["large", "small", "gpu"]
     assert form["workspaceVolume"]["value"]["newPvc"]["spec"]["resources"]["requests"]["storage"] == "10Gi"
     assert gpu_resources(SIZES) == ["nvidia.com/gpu"]
     assert form["dataVolumes"] == {"value": [], "readOnly": False}
@@ -472,7 +475,6 @@ def test_what_the_form_fixes_is_taken_back():
     assert set(fixed) >= {
         "imagePullPolicy",
         "shm",
-        "tolerationGroup",
         "environment",
         "workspaceVolume",
         "dataVolumes",
@@ -483,9 +485,8 @@ def test_what_the_form_fixes_is_taken_back():
 def test_a_hub_without_sizes_and_presets_has_a_form_too():
     bare = AVAILABLE | {"images": [], "sizes": [], "presets": []}
     form = spawner_form(bare, "10Gi")
-    assert {
-        name: form[name]["readOnly"] for name in ("image", "cpu", "gpus", "configurations", "affinityConfig")
-    } == (dict.fromkeys(("image", "cpu", "gpus", "configurations", "affinityConfig"), True))
+    names = ("image", "cpu", "gpus", "configurations", "affinityConfig", "tolerationGroup")
+    assert {name: form[name]["readOnly"] for name in names} == dict.fromkeys(names, True)
 
 
 def test_presets_are_pod_defaults():

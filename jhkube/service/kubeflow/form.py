@@ -65,7 +65,13 @@ def spawner_form(available: View, disk: str) -> dict[str, Any]:
             ],
             "readOnly": not sizes,
         },
-        "tolerationGroup": {"value": "none", "options": [], "readOnly": True},
+        "tolerationGroup": {
+            "value": "none",
+            "options": [
+                {"groupKey": each["value"], "displayName": each["display_name"], "tolerations": []} for each in sizes
+            ],
+            "readOnly": not sizes,
+        },
         "environment": {"value": {}, "readOnly": True},
     }
 
