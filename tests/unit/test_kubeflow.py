@@ -3,6 +3,7 @@
 import json
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from tornado.web import Application, HTTPError
 
 from jhkube.options_form.choice import OptionError
 from jhkube.service.door_views import is_shown
+from jhkube.service.kubeflow import handlers
 from jhkube.service.kubeflow.form import MOUNT, gpu_resources, pod_defaults, spawner_form
 from jhkube.service.kubeflow.handlers import KubeflowHandler
 from jhkube.service.kubeflow.new_notebook import check_same_namespace, claim_body, read_notebook, user_options
@@ -530,6 +532,24 @@ async def test_a_script_reads_without_the_xsrf_token_only_where_the_service_has_
     )
     with nullcontext() if is_taken else pytest.raises(HTTPError):
         handler.check_xsrf_cookie()
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "elapsed", "asked"),
+    [("GET", 503, (0, 20, 41), 3), ("GET", 404, (0,), 1), ("PATCH", 503, (0,), 1)],
+)
+async def test_what_only_reads_is_asked_again_for_a_while(monkeypatch, method, status, elapsed, asked):
+    monkeypatch.setattr(handlers, "TRIED_EVERY", 0.0)
+    times, tries = iter(elapsed), []
+
+    async def refused():
+        tries.append(status)
+        raise Refusal(status, "Not now.")
+
+    request = SimpleNamespace(method=method, request_time=lambda: next(times))
+    with pytest.raises(Refusal, match="Not now"):
+        await KubeflowHandler._tried(SimpleNamespace(request=request), refused)
+    assert len(tries) == asked
 
 
 def test_each_route_is_done_by_a_method_of_its_name():
