@@ -142,7 +142,8 @@ def _named_size(body: Mapping[str, Any]) -> str:
     named = {str(body[each]) for each in ("affinityConfig", "tolerationGroup") if body.get(each) not in NONE}
     if len(named) > 1:
         raise OptionError(
-            "tolerationGroup", "affinityConfig and tolerationGroup name two sizes. Choose the same, or leave one out."
+            "tolerationGroup",
+            "The fields affinityConfig and tolerationGroup name two sizes. Choose the same, or leave one out.",
         )
     return next(iter(named), "")
 
