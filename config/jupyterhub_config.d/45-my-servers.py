@@ -41,7 +41,7 @@ if settings["myServers.enabled"]:
         }
     c.JupyterHub.services.append(service)
     c.JupyterHub.extra_handlers.extend(hub_handlers(Idle.from_settings(settings)))
-    if settings["myServers.kubeflow"]:
+    if settings["myServers.kubeflow"] or settings["myServers.renkuForge"]:
         c.JupyterHub.custom_scopes.update(GATEWAY_SCOPES)
     # Of a server that failed, the service shows the end of the log.
     c.JHKubeSpawner.keep_failed_logs = True

@@ -36,7 +36,7 @@ def door_rules(
     prefix
         The door's path, with slashes around it.
     routes
-        Its table.
+        Its table. The name `{path}` stands for any number of a path's parts, every other one for one.
     handler
         What answers.
     actions
@@ -48,7 +48,10 @@ def door_rules(
     for route in routes:
         by_path.setdefault(route.path, {})[route.method] = route
     patterns = {
-        path.replace(".", "\\.").replace("{", "(?P<").replace("}", ">[^/]+)"): methods
+        path.replace(".", "\\.")
+        .replace("{path}", "(?P<path>.+)")
+        .replace("{", "(?P<")
+        .replace("}", ">[^/]+)"): methods
         for path, methods in by_path.items()
     }
     return [

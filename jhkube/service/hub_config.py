@@ -31,7 +31,7 @@ GATEWAY_SCOPE: Final = "custom:jhkube:kubeflow-userid"
 """The scope of a gateway that says by the header `kubeflow-userid` for whom it asks."""
 
 GATEWAY_SCOPES: Final[dict[str, Any]] = {
-    GATEWAY_SCOPE: {"description": "Ask Kubeflow's API for the person that the header kubeflow-userid names"}
+    GATEWAY_SCOPE: {"description": "Ask the front doors for the person that the header kubeflow-userid names"}
 }
 """Its definition, for `JupyterHub.custom_scopes`."""
 

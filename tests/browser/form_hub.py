@@ -83,6 +83,7 @@ def usual_world() -> dict[str, Any]:
         "profiles": [],
         "repository_hosts": [],
         "environment_names": [],
+        "disks": None,
         "groups": {"ada": ["gpu"], "grace": ["builders", "gpu"], "olga": ["gpu"]},
     }
 

@@ -66,6 +66,7 @@ def _read(world, groups):
         parse_profiles(world["profiles"]),
         repositories=Repositories(parse_repository_hosts(world["repository_hosts"]), IMAGES),
         variables=parse_environment_names(world["environment_names"]),
+        disks=world["disks"],
     )
 
 

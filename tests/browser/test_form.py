@@ -482,3 +482,70 @@ async def test_a_repository_that_is_refused_stays_in_its_field(repositories: Ope
     await expect(page.locator("#jhkube-repository-said")).to_contain_text("from no other host")
     await expect(page.get_by_label("Address")).to_have_value("https://evil.example/a/b")
     await expect(page.get_by_label("Address")).to_be_focused()
+
+
+# Disks of a person's own.
+
+DISKS = ["disk-ada--data", "disk-ada--maps"]
+
+
+@pytest.mark.parametrize("script", [True, False])
+async def test_disks_are_chosen_in_the_form_and_stay_where_they_were(
+    open_form: Open, hub: FormHub, script: bool
+) -> None:
+    hub.set_world(usual_world() | {"disks": DISKS})
+    name = "mia" if script else "noel"
+    page = await open_form(name, script=script, size=NARROW)
+    boxes = page.get_by_role("group", name="Disks").get_by_role("checkbox")
+    data, maps = boxes.nth(0), boxes.nth(1)
+    await expect(data).to_have_accessible_name("disk-ada--data")
+    await expect(data).to_have_accessible_description("It is mounted at /disks/data.")
+    await expect(data).not_to_be_checked()
+    await data.check()
+    if script:
+        assert await violations(page) == []
+        assert await fits(page)
+    await start(page)
+    assert (await started(hub, name))["disks"] == ["disk-ada--data:/disks/data"]
+    # By REST it can be anywhere, and read-only: the form keeps that, and so does the next start.
+    elsewhere = [{"name": "disk-ada--maps", "path": "~/maps", "read_only": True}]
+    status, answer = await asyncio.to_thread(hub.call, "POST", f"/users/{name}/server", {"disks": elsewhere})
+    assert status in (201, 202), answer
+    await started(hub, name)
+    await page.goto(f"{hub.url}/hub/spawn")
+    await expect(maps).to_be_checked()
+    await expect(data).not_to_be_checked()
+    await expect(maps).to_have_accessible_description("It is mounted at ~/maps.")
+    await start(page)
+    assert (await started(hub, name))["disks"] == ["disk-ada--maps:~/maps:ro"]
+    # What is unchecked is not mounted again.
+    await page.goto(f"{hub.url}/hub/spawn")
+    await maps.uncheck()
+    await start(page)
+    assert (await started(hub, name))["disks"] == []
+
+
+@pytest.mark.parametrize("script", [True, False])
+async def test_a_disk_that_is_gone_is_said_even_if_it_was_the_last(
+    open_form: Open, hub: FormHub, script: bool
+) -> None:
+    hub.set_world(usual_world() | {"disks": DISKS})
+    name = "oscar" if script else "peggy"
+    page = await open_form(name, script=script)
+    disks, said = page.get_by_role("group", name="Disks"), page.locator("#jhkube-disks-said")
+    await disks.get_by_label("disk-ada--data").check()
+    hub.set_world(usual_world() | {"disks": DISKS[1:]})
+    await start(page)
+    await expect(said).to_contain_text("You have no disk 'disk-ada--data'.")
+    await expect(disks).to_have_accessible_description(re.compile(r"^You have no disk"))
+    if script:
+        assert await violations(page) == []
+    await disks.get_by_label("disk-ada--maps").check()
+    await start(page)
+    assert (await started(hub, name))["disks"] == ["disk-ada--maps:/disks/maps"]
+    hub.set_world(usual_world() | {"disks": []})
+    await page.goto(f"{hub.url}/hub/spawn")
+    await expect(said).to_have_text("Some of what you chose last time is not available any more.")
+    await expect(disks.get_by_role("checkbox")).to_have_count(0)
+    await start(page)
+    assert (await started(hub, name))["disks"] == []

@@ -21,8 +21,6 @@ from tests.pod_defaults import defined, make_pod_default
 from tests.pods import new_namespace, pod_of
 from tests.ports import free_port
 
-pytestmark = pytest.mark.hub_versions
-
 ODD_BODIES = (b"\xff\xfe{", b'{"name": {"a": []}, "stopped": 1}', b"[" * 40, b'{"namespace": null}')
 """Bodies that no route takes."""
 
@@ -334,7 +332,7 @@ async def test_bad_requests_are_answered_within_the_frame(doors: Doors):
         assert answer["log"].endswith("."), answer
     status, answer = await doors.ask(None, "GET", f"{space}/notebooks")
     assert (status, answer["status"], answer["user"]) == (401, 401, "")
-    names = {"namespace": "guest-18", "name": "none", "claim": "none", "pod": "none-0", "project": "none"}
+    names = {"namespace": "guest-18", "name": "none", "claim": "none", "pod": "none-0", "path": "none/none"}
     for door, routes in (("kubeflow", KUBEFLOW), ("renku", RENKU)):
         for route, raw in itertools.product(routes, ODD_BODIES):
             if route.method == "GET" and raw is not ODD_BODIES[0]:
@@ -400,6 +398,7 @@ async def test_renkus_api_is_walked_through(doors: Doors):
     await person.close()
 
 
+@pytest.mark.hub_versions
 async def test_the_request_of_renkus_readme_starts_a_session_of_that_commit(doors: Doors, git_server):
     person = await doors.hub.login("guest-15")
     servers = "renku/notebooks/servers"
@@ -475,6 +474,7 @@ async def test_a_guest_starts_a_session_with_the_image_of_its_commit(doors: Door
     await person.close()
 
 
+@pytest.mark.hub_versions
 async def test_connect_goes_from_the_web_apps_path_to_the_server(doors: Doors):
     person = await doors.hub.login("guest-15")
     await person.follow(f"{doors.url}")

@@ -224,3 +224,10 @@ async def test_a_long_list_of_a_group_takes_as_long_as_it_is_long(
         print(f"{count} servers: {medians[name]:.3f} s")
     # Ten times as many: a list that looks at each of them once for each other would take a hundred times as long.
     assert medians["crowd"] < 30 * medians["few"]
+
+
+async def test_front_doors_that_are_off_are_not_there(beside: ServiceHub) -> None:
+    headers = {"Authorization": f"token {beside.tokens['ada']}"}
+    for path in ("kubeflow/healthz/readiness", "renku/health"):
+        async with aiohttp.request("GET", f"{beside.url}{path}", headers=headers) as answer:
+            assert answer.status == 404

@@ -71,7 +71,7 @@ async def test_a_hub_that_restarts_is_waited_for(apart: ServiceHub) -> None:
     polling = asyncio.create_task(polled(apart))
     await apart.hub.start()
     assert (await apart.ask("ada", "GET", "servers"))[0] == 200
-    # Kubeflow's web app asks for its list all the time, and one 503 would end that for good.
+    # Kubeflow's web app asks for its list all the time, until it reads an error.
     async with asyncio.timeout(180):
         # The proxy of this hub, which is between them here, may say 404 while it starts.
         assert set(await polling) <= {200, 401, 504}

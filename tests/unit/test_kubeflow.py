@@ -3,6 +3,7 @@
 import json
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from tornado.web import Application, HTTPError
 
 from jhkube.options_form.option_values import OptionError
 from jhkube.service.door_views import is_shown
+from jhkube.service.kubeflow import handlers
 from jhkube.service.kubeflow.form import MOUNT, gpu_resources, pod_defaults, spawner_form
 from jhkube.service.kubeflow.handlers import KubeflowHandler
 from jhkube.service.kubeflow.new_notebook import check_same_namespace, claim_body, read_notebook, user_options
@@ -121,6 +123,8 @@ def test_what_statcans_form_sends_becomes_options():
         ({"configurations": []}, {"presets": []}),
         ({"affinityConfig": "large"}, {"size": "large"}),
         ({"affinityConfig": "large", "cpu": "1"}, {"size": "large"}),
+        ({"tolerationGroup": "gpu", "affinityConfig": "none"}, {"size": "gpu"}),
+        ({"tolerationGroup": "large", "affinityConfig": "large"}, {"size": "large"}),
         ({"environment": "{}", "tolerationGroup": ""}, {}),
     ],
 )
@@ -158,7 +162,7 @@ def test_each_field_of_a_notebook_becomes_an_option(body, options):
         ({"shm": True}, "shm", "sets shm"),
         ({"prob": True}, "prob", "sets prob"),
         ({"environment": {"A": "b"}}, "environment", "sets environment"),
-        ({"tolerationGroup": "gpu"}, "tolerationGroup", "sets tolerationGroup"),
+        ({"tolerationGroup": "gpu", "affinityConfig": "large"}, "tolerationGroup", "name two sizes"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_field(body, field, says):
@@ -338,13 +342,14 @@ def test_a_row_has_the_keys_of_both_web_apps():
         ("starting", "waiting", "schedulingPod"),
         ("stopping", "terminating", "notebookStopping"),
         ("stopped", "stopped", "noPodsRunning"),
-        ("failed", "warning", "errorEvent"),
+        ("failed", "stopped", "errorEvent"),
     ],
 )
 def test_each_state_has_a_phase_and_a_key(state, phase, key):
     row = notebook_row(server(state=state), SIZES, "ada")
     assert (row["status"]["phase"], row["status"]["key"]) == (phase, key)
-    assert ("kubeflow-resource-stopped" in row["metadata"]["annotations"]) == (state in ("stopped", "stopping"))
+    is_ending = state in ("stopped", "stopping", "failed")
+    assert ("kubeflow-resource-stopped" in row["metadata"]["annotations"]) == is_ending
     assert notebook_object(server(state=state), SIZES, "ada")["processed_status"] == row["status"]
 
 
@@ -454,9 +459,14 @@ def test_the_form_is_made_of_menu_sizes_and_presets():
     assert form["image"]["value"] == "registry.example.org/lab:w_46"
     assert form["image"]["options"] == ["registry.example.org/lab:w_46", "registry.example.org/lab:w_45"]
     assert (form["allowCustomImage"], form["cpu"]["value"], form["memory"]["value"]) == (False, "0.5", "2.0")
+    assert (form["cpu"]["gpuDefault"], form["memory"]["gpuDefault"]) == ("2.0", "6.0")
+    large = SIZES[-1] | {"cores": 16, "memory": 200 * 1024**3}
+    form_of_large = spawner_form(AVAILABLE | {"sizes": [large]}, "10Gi")
+    assert (form_of_large["cpu"]["gpuDefault"], form_of_large["memory"]["gpuDefault"]) == ("4.0", "96.0")
     assert form["gpus"]["value"]["vendors"] == [{"limitsKey": "nvidia.com/gpu", "uiName": "NVIDIA"}]
     assert form["configurations"] == {"value": ["fast-disk"], "readOnly": False}
     assert [each["configKey"] for each in form["affinityConfig"]["options"]] == ["large", "small", "gpu"]
+    assert [each["groupKey"] for each in form["tolerationGroup"]["options"]] == ["large", "small", "gpu"]
     assert form["workspaceVolume"]["value"]["newPvc"]["spec"]["resources"]["requests"]["storage"] == "10Gi"
     assert gpu_resources(SIZES) == ["nvidia.com/gpu"]
     assert form["dataVolumes"] == {"value": [], "readOnly": False}
@@ -468,7 +478,6 @@ def test_what_the_form_fixes_is_taken_back():
     assert set(fixed) >= {
         "imagePullPolicy",
         "shm",
-        "tolerationGroup",
         "environment",
         "workspaceVolume",
         "dataVolumes",
@@ -479,9 +488,8 @@ def test_what_the_form_fixes_is_taken_back():
 def test_a_hub_without_sizes_and_presets_has_a_form_too():
     bare = AVAILABLE | {"images": [], "sizes": [], "presets": []}
     form = spawner_form(bare, "10Gi")
-    assert {
-        name: form[name]["readOnly"] for name in ("image", "cpu", "gpus", "configurations", "affinityConfig")
-    } == (dict.fromkeys(("image", "cpu", "gpus", "configurations", "affinityConfig"), True))
+    names = ("image", "cpu", "gpus", "configurations", "affinityConfig", "tolerationGroup")
+    assert {name: form[name]["readOnly"] for name in names} == dict.fromkeys(names, True)
 
 
 def test_presets_are_pod_defaults():
@@ -525,6 +533,24 @@ async def test_a_script_reads_without_the_xsrf_token_only_where_the_service_has_
     )
     with nullcontext() if is_taken else pytest.raises(HTTPError):
         handler.check_xsrf_cookie()
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "elapsed", "asked"),
+    [("GET", 503, (0, 20, 41), 3), ("GET", 404, (0,), 1), ("PATCH", 503, (0,), 1)],
+)
+async def test_what_only_reads_is_asked_again_for_a_while(monkeypatch, method, status, elapsed, asked):
+    monkeypatch.setattr(handlers, "TRIED_EVERY", 0.0)
+    times, tries = iter(elapsed), []
+
+    async def refused():
+        tries.append(status)
+        raise Refusal(status, "Not now.")
+
+    request = SimpleNamespace(method=method, request_time=lambda: next(times))
+    with pytest.raises(Refusal, match="Not now"):
+        await KubeflowHandler._tried(SimpleNamespace(request=request), refused)
+    assert len(tries) == asked
 
 
 def test_each_route_is_done_by_a_method_of_its_name():

@@ -108,6 +108,17 @@ def test_the_form_has_a_box_for_each_disk_and_keeps_its_place() -> None:
     assert 'name="disks"' not in render(available_for((), None, ()), None, now=0.0)
 
 
+@pytest.mark.parametrize("field", ["disks", "secrets"])
+def test_what_is_gone_is_said_even_if_it_was_the_last(field: str) -> None:
+    none = available_for((), None, (), disks=(), secrets=())
+    assert f'name="{field}"' not in render(none, None, now=0.0)
+    page = render(none, {field: ["gone"]}, now=0.0)
+    assert "Some of what you chose last time is not available any more." in page
+    refused = render(none, {field: ["gone"]}, now=0.0, errors=[OptionError(field, "It is gone.")])
+    assert '<p class="jhkube-error"' in refused
+    assert f'<input type="hidden" name="{field}" value="">' in refused
+
+
 def test_a_link_starts_no_server_with_a_disk() -> None:
     with pytest.raises(OptionError, match="your disk claim-ada"):
         check_link(chosen({"disks": ["claim-ada"]}, AVAILABLE), AVAILABLE)

@@ -68,6 +68,7 @@ def pod() -> V1Pod:
     other = V1Container(name="other")
     spec = V1PodSpec(
         containers=[other, container],
+        init_containers=[V1Container(name="repository")],
         volumes=[V1Volume(name="home", empty_dir={})],
         tolerations=[V1Toleration(key="old", operator="Exists")],
     )
@@ -83,6 +84,8 @@ def test_all_its_fields_come_into_the_servers_own_container_and_are_noted_as_kub
     made = serialized(with_pod_defaults(pod(), [read(SAFE), read(SAFE)]))
     other, container = made["spec"]["containers"]
     assert other == {"name": "other"}
+    # As with Kubeflow's webhook, which goes through `spec.containers` alone.
+    assert made["spec"]["initContainers"] == [{"name": "repository"}]
     # What is there already is not added again.
     assert [each["name"] for each in container["env"]] == ["HOME", "SURVEY", "NODE", "MODE"]
     assert container["env"][2]["valueFrom"] == {"fieldRef": {"fieldPath": "spec.nodeName"}}

@@ -143,8 +143,36 @@ def test_a_session_has_the_keys_of_the_readme_and_of_later():
         "renku.io/repository": f"{FORGE}/group/sub/Study",
         "renku.io/git-host": "git.example.org",
         "renku.io/servername": "ada-study-1a2b3c4d",
-        "renku.io/lastActivityDate": "2026-11-29T11:00:00Z",
+        "renku.io/lastActivityDate": "2026-11-29T11:00:00+00:00",
+        "renku.io/resourceClassId": "2",
     }
+
+
+@pytest.mark.parametrize(
+    ("state", "started"), [("running", "2026-11-29T10:00:00+00:00"), ("stopped", "2026-11-29T11:00:00+00:00")]
+)
+def test_each_session_has_a_time_that_every_python_reads(state, started):
+    assert session_view(server(state=state), AVAILABLE, FORGE, "")["started"] == started
+
+
+@pytest.mark.parametrize(
+    ("state", "unsaved", "said"),
+    [
+        ("some", [(3, 0)], ("true", "true")),
+        ("some", [(0, 1)], ("false", "false")),
+        ("some", [(None, None), (1, 0)], ("true", "false")),
+        ("none", [], ("false", "true")),
+        ("unknown", [(None, None)], None),
+    ],
+)
+def test_a_paused_session_says_what_is_known_of_unsaved_work(state, unsaved, said):
+    repositories = [{"path": "x", "changed": changed, "unpushed": unpushed} for changed, unpushed in unsaved]
+    told = {"state": state, "asked": "2026-11-29T12:00:00Z", "repositories": repositories}
+    annotations = session_view(server(state="stopped", unsaved=told), AVAILABLE, FORGE, "")["annotations"]
+    found = [annotations.get(f"renku.io/hibernation{name}") for name in ("Date", "Dirty", "Synchronized")]
+    assert found == (["2026-11-29T12:00:00+00:00", *said] if said else [None] * 3)
+    running = session_view(server(unsaved=told), AVAILABLE, FORGE, "")["annotations"]
+    assert "renku.io/hibernationDate" not in running
 
 
 @pytest.mark.parametrize(
@@ -175,6 +203,9 @@ def test_the_steps_of_a_start_are_told(state, statuses):
     status = session_view(view, AVAILABLE, FORGE, "")["status"]
     assert [each["status"] for each in status["details"]] == statuses
     assert (status["step"], status["reason"]) == ("Scheduled", "ImagePullBackOff")
+    assert status["stopping"] is False
+    nowhere = server(state="failed", steps=steps, failure={"reason": "Unschedulable"})
+    assert session_view(nowhere, AVAILABLE, FORGE, "")["status"]["step"] == "Unschedulable"
 
 
 def test_a_missing_image_is_a_warning():
@@ -237,7 +268,7 @@ def test_stopped_servers_with_unsaved_work_are_autosaves():
         RENKUS | {"state": "stopped", "unsaved": {"state": "none"}},
         RENKUS | {"state": "stopped"},
     ]
-    found = autosave_views(servers, "group/sub", "study", FORGE)
+    found = autosave_views(servers, "Group/sub/Study", FORGE)
     assert found == {
         "pvsSupport": True,
         "autosaves": [
@@ -245,12 +276,12 @@ def test_stopped_servers_with_unsaved_work_are_autosaves():
                 "name": "ada-study-1a2b3c4d",
                 "branch": "main",
                 "commit": COMMIT[:7],
-                "date": "2026-11-29T12:00:00Z",
+                "date": "2026-11-29T12:00:00+00:00",
                 "pvs": True,
             }
         ],
     }
-    assert autosave_views(servers, "group", "study", FORGE)["autosaves"] == []
+    assert autosave_views(servers, "group/study", FORGE)["autosaves"] == []
 
 
 def test_the_version_has_renkus_shape():

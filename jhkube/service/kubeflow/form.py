@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from jhkube.service.door_views import View, default_choice
@@ -11,6 +11,9 @@ __all__ = ["gpu_resources", "pod_defaults", "spawner_form"]
 
 MOUNT: Final = "/home/jovyan"
 """Where the form says that the workspace is. The hub decides it, whatever the form sends."""
+
+MOST_WITH_GPU: Final = (4.0, 96.0)
+"""The most cores and GiB that StatCan's form takes with a GPU. It sets both itself, and the size may have more."""
 
 NO_GROUP: Final[dict[str, Any]] = {"value": "", "options": []}
 
@@ -26,7 +29,7 @@ def spawner_form(available: View, disk: str) -> dict[str, Any]:
         How large a workspace is that the hub makes, as Kubernetes writes it.
     """
     sizes, images = available["sizes"], available["images"]
-    size, image = default_choice(sizes), default_choice(images)
+    image = default_choice(images)
     return {
         "image": {
             "value": image["reference"] if image else "",
@@ -42,8 +45,8 @@ def spawner_form(available: View, disk: str) -> dict[str, Any]:
         "hideRegistry": True,
         "hideTag": False,
         "imagePullPolicy": {"value": "IfNotPresent", "readOnly": True},
-        "cpu": _amount(size["cores"] if size else 0, not sizes),
-        "memory": _amount(size["memory"] / 1024**3 if size else 0, not sizes),
+        "cpu": _amount(sizes, lambda size: size["cores"], MOST_WITH_GPU[0]),
+        "memory": _amount(sizes, lambda size: size["memory"] / 1024**3, MOST_WITH_GPU[1]),
         "workspaceVolume": {"value": _workspace(disk), "readOnly": True},
         "dataVolumes": {"value": [], "readOnly": available["disks"] is None},
         "gpus": {
@@ -62,15 +65,33 @@ def spawner_form(available: View, disk: str) -> dict[str, Any]:
             ],
             "readOnly": not sizes,
         },
-        "tolerationGroup": {"value": "none", "options": [], "readOnly": True},
+        "tolerationGroup": {
+            "value": "none",
+            "options": [
+                {"groupKey": each["value"], "displayName": each["display_name"], "tolerations": []} for each in sizes
+            ],
+            "readOnly": not sizes,
+        },
         "environment": {"value": {}, "readOnly": True},
     }
 
 
-def _amount(value: float, is_fixed: bool) -> dict[str, Any]:
-    """Return a field for an amount; StatCan's form needs a bare number, and a number as the limit."""
-    text = f"{value:g}" if value % 1 else f"{value:.1f}"
-    return {"value": text, "limitFactor": "none", "limitValue": text, "readOnly": is_fixed}
+def _amount(sizes: Sequence[View], amount: Callable[[View], float], most_with_gpu: float) -> dict[str, Any]:
+    """Return a field for an amount; StatCan's form needs bare numbers, also as the limit and next to a GPU."""
+    default = default_choice(sizes)
+    value = _number(amount(default) if default else 0)
+    with_gpu = min((min(amount(each), most_with_gpu) for each in sizes if each["gpus"]), default=0)
+    return {
+        "value": value,
+        "limitFactor": "none",
+        "limitValue": value,
+        "gpuDefault": _number(with_gpu),
+        "readOnly": not sizes,
+    }
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if value % 1 else f"{value:.1f}"
 
 
 def _workspace(disk: str) -> dict[str, Any]:

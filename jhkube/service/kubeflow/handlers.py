@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -15,9 +14,9 @@ from jhkube.service.actions import Actions
 from jhkube.service.caller import Caller
 from jhkube.service.door_views import is_shown, path_name, pod_name
 from jhkube.service.doors import LOG_LINES, DoorHandler, door_rules
+from jhkube.service.gateway import GatewayMixin
 from jhkube.service.hub_client import Person
-from jhkube.service.hub_config import GATEWAY_SCOPE
-from jhkube.service.identification import SAFE_METHODS, Identified
+from jhkube.service.identification import SAFE_METHODS
 from jhkube.service.kubeflow.form import gpu_resources, pod_defaults, spawner_form
 from jhkube.service.kubeflow.new_notebook import check_same_namespace, claim_body, read_notebook, user_options
 from jhkube.service.kubeflow.routes import RIGHTS, ROUTES
@@ -38,13 +37,13 @@ from jhkube.service.validation import Request
 
 __all__ = ["kubeflow_handlers"]
 
-USER_HEADER: Final = "kubeflow-userid"
-"""The header by which a gateway says for whom it asks."""
-
 Answer = TypeVar("Answer")
 
-TRIED_FOR: Final = 8.0
-"""Seconds for which a question is asked again of a hub or a cluster that is away, as one that restarts."""
+TRIED_FOR: Final = 40.0
+"""Seconds of a request in which a hub or a cluster that is away is asked again, as one that restarts.
+
+An Ingress gives up after 60 seconds, if nothing else is configured.
+"""
 
 TRIED_EVERY: Final = 2.0
 """Seconds between two tries."""
@@ -78,41 +77,6 @@ async def _check_namespace(actions: Actions, caller: Caller, namespace: str) -> 
         f"This namespace is not yours. Your servers are in the namespace “{caller.person.name}”.",
         "namespace",
     )
-
-
-class GatewayMixin(Identified):
-    """Knows for whom a gateway asks: by a header that counts only with a service's token that has a scope for it."""
-
-    def _asking(self, model: Mapping[str, Any]) -> str:
-        scopes = {each.partition("!")[0] for each in model["scopes"]}
-        if model.get("kind") != "service" or GATEWAY_SCOPE not in scopes:
-            return super()._asking(model)
-        # Of two headers one may be a browser's, which the gateway has let pass.
-        named = [each.strip().removeprefix(":") for each in self.request.headers.get_list(USER_HEADER)]
-        if len(named) != 1 or not named[0]:
-            raise Refusal(
-                HTTPStatus.UNAUTHORIZED,
-                f"The gateway does not say for whom it asks. It has to send the header {USER_HEADER}, and only once.",
-            )
-        self._check_same_site()
-        return named[0]
-
-    def _check_same_site(self) -> None:
-        """Refuse what a page of another site may have sent: the gateway knows a browser by its cookie alone.
-
-        The hub's XSRF check is for its own cookies, and a request of a service's token passes it.
-        """
-        if self.request.method in SAFE_METHODS:
-            return
-        kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        site = self.request.headers.get("Sec-Fetch-Site", "none")
-        # A browser asks before it sends JSON to another site, and nobody here says yes.
-        if site not in ("same-origin", "none") or (self.request.body and kind != "application/json"):
-            raise Refusal(
-                HTTPStatus.FORBIDDEN,
-                "Through a gateway, a request that changes something has to come from its own site, with the "
-                "Content-Type application/json.",
-            )
 
 
 class ConnectHandler(GatewayMixin):
@@ -212,14 +176,15 @@ class KubeflowHandler(GatewayMixin, DoorHandler):
     async def _tried(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return an answer; a request that only reads is tried again for a while where nothing answers.
 
-        The web app's list stops asking for good where it reads a 503.
+        The web app's list stops asking for good where it reads an error.
         """
-        until = time.monotonic() + (TRIED_FOR if self.request.method in SAFE_METHODS else 0.0)
         while True:
             try:
                 return await ask()
             except Refusal as refusal:
-                if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > until - TRIED_EVERY:
+                is_late = self.request.request_time() > TRIED_FOR - TRIED_EVERY
+                is_away = refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
+                if not is_away or is_late or self.request.method not in SAFE_METHODS:
                     raise
             await asyncio.sleep(TRIED_EVERY)
 

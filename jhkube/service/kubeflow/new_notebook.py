@@ -61,7 +61,7 @@ class NewNotebook:
     asked: Asked = NOTHING
     """Cores, memory and GPUs: the larger of request and limit."""
     size: str = ""
-    """The size that was chosen as an affinity; empty for none."""
+    """The size that was chosen as an affinity or a group of tolerations; empty for none."""
     presets: tuple[str, ...] | None = None
     """The configurations; None for the default ones."""
     volumes: tuple[DataVolume, ...] = ()
@@ -83,7 +83,6 @@ def read_notebook(body: Mapping[str, Any]) -> NewNotebook:
     """
     _check_operators_own(body)
     gpus = body.get("gpus") or {}
-    affinity = body.get("affinityConfig")
     presets = body.get("configurations")
     return NewNotebook(
         name=body["name"],
@@ -95,7 +94,7 @@ def read_notebook(body: Mapping[str, Any]) -> NewNotebook:
             gpus=count_value(gpus.get("num"), "gpus.num"),
             gpu_resource=gpus.get("vendor") or "",
         ),
-        size="" if affinity in NONE else str(affinity),
+        size=_named_size(body),
         presets=None if presets is None else tuple(presets),
         volumes=tuple(_volume(each, body["name"]) for each in body.get("datavols") or ()),
     )
@@ -138,6 +137,17 @@ def _image(body: Mapping[str, Any]) -> str:
     return str(body.get(field) or body.get("image") or "").strip()
 
 
+def _named_size(body: Mapping[str, Any]) -> str:
+    """Return the size that a body names: an affinity and a group of tolerations come with a size."""
+    named = {str(body[each]) for each in ("affinityConfig", "tolerationGroup") if body.get(each) not in NONE}
+    if len(named) > 1:
+        raise OptionError(
+            "tolerationGroup",
+            "The fields affinityConfig and tolerationGroup name two sizes. Choose the same, or leave one out.",
+        )
+    return next(iter(named), "")
+
+
 def _larger(body: Mapping[str, Any], request: str, limit: str) -> Any:
     asked, most = quantity_value(body.get(request), request), quantity_value(body.get(limit), limit)
     if most and most < asked:
@@ -159,7 +169,6 @@ def _check_operators_own(body: Mapping[str, Any]) -> None:
         "shm": body.get("shm"),
         "prob": body.get("prob"),
         "environment": body.get("environment") not in ("{}", "", None, {}),
-        "tolerationGroup": body.get("tolerationGroup") not in NONE,
     }
     for field, is_given in fixed.items():
         if is_given:

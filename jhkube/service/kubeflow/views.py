@@ -26,7 +26,8 @@ PHASES: Final = {
     "starting": ("waiting", "schedulingPod"),
     "stopping": ("terminating", "notebookStopping"),
     "stopped": ("stopped", "noPodsRunning"),
-    "failed": ("warning", "errorEvent"),
+    # Both apps offer to start a notebook only in this phase; the message says what failed.
+    "failed": ("stopped", "errorEvent"),
 }
 """The phase, and the key by which StatCan's app finds a translation, by a server's state."""
 
@@ -91,7 +92,7 @@ def _notebook_metadata(view: View, namespace: str) -> dict[str, Any]:
         "notebooks.kubeflow.org/server-type": "jupyter",
         "notebooks.kubeflow.org/last-activity": view["last_activity"] or "",
     }
-    if view["state"] in ("stopped", "stopping"):
+    if view["state"] in ("stopped", "stopping", "failed"):
         metadata["annotations"]["kubeflow-resource-stopped"] = view["last_activity"] or ""
     return metadata
 
@@ -250,7 +251,7 @@ def claim_notebooks(view: View) -> list[str]:
 
 def claim_object(view: View, namespace: str) -> dict[str, Any]:
     """Return a disk as a PersistentVolumeClaim."""
-    has = {"capacity": {"storage": str(view["capacity_bytes"])}} if view["capacity_bytes"] else {}
+    has = {"capacity": {"storage": memory_quantity(view["capacity_bytes"])}} if view["capacity_bytes"] else {}
     phases = {"waiting": "Pending", "lost": "Lost"}
     return {
         "apiVersion": "v1",

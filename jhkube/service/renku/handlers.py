@@ -14,6 +14,7 @@ from jhkube.service.actions import Actions
 from jhkube.service.caller import Caller
 from jhkube.service.door_views import is_shown
 from jhkube.service.doors import LOG_LINES, DoorHandler, door_rules
+from jhkube.service.gateway import GatewayMixin
 from jhkube.service.refusals import Refusal, no_server
 from jhkube.service.renku.launch import read_launch, session_name, size_of_class, user_options
 from jhkube.service.renku.routes import ROUTES
@@ -50,7 +51,7 @@ def renku_handlers(prefix: str, actions: Actions, forge: str, *, has_guests: boo
     return door_rules(f"{prefix}renku/", ROUTES, RenkuHandler, actions, forge=forge, has_guests=has_guests)
 
 
-class RenkuHandler(DoorHandler):
+class RenkuHandler(GatewayMixin, DoorHandler):
     """One path of the door.
 
     Parameters
@@ -195,7 +196,7 @@ class RenkuHandler(DoorHandler):
 
     async def _autosaves(self, caller: Caller, request: Request) -> tuple[int, Any]:
         views = (await caller.do("servers"))["servers"]
-        return HTTPStatus.OK, autosave_views(views, request.parts["namespace"], request.parts["project"], self._forge)
+        return HTTPStatus.OK, autosave_views(views, request.parts["path"], self._forge)
 
     async def _remove_autosave(self, caller: Caller, request: Request) -> tuple[int, Any]:
         _, found = await self._autosaves(caller, request)

@@ -66,10 +66,9 @@ FILTERS: Final[dict[str, Any]] = {
 LINES: Final = {"type": "integer", "minimum": 0, "maximum": 1_000_000, "default": 250}
 
 _NAME: Final[dict[str, Any]] = {"name": SERVER_NAME}
-_PROJECT: Final[dict[str, Any]] = {
-    "namespace": {"type": "string", "maxLength": 255},
-    "project": {"type": "string", "maxLength": 255},
-}
+_PROJECT: Final[dict[str, Any]] = {"path": {"type": "string", "maxLength": 511}}
+"""Namespace and project, with their slashes: Renku's web client encodes these, and a proxy may decode them."""
+
 _N: Final = "notebooks/"
 
 
@@ -94,11 +93,11 @@ ROUTES: Final = (
         "Whether I may choose an image.",
         query={"image_url": {"type": "string", "maxLength": 512}},
     ),
-    _route("autosaves", "GET", f"{_N}{{namespace}}/{{project}}/autosave", "Unsaved work.", parts=_PROJECT),
+    _route("autosaves", "GET", f"{_N}{{path}}/autosave", "Unsaved work.", parts=_PROJECT),
     _route(
         "remove_autosave",
         "DELETE",
-        f"{_N}{{namespace}}/{{project}}/autosave/{{name}}",
+        f"{_N}{{path}}/autosave/{{name}}",
         "Remove a stopped session with its disk.",
         204,
         parts={**_PROJECT, **_NAME},

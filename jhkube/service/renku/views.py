@@ -30,6 +30,9 @@ STEPS: Final = (
 )
 """The steps of a start in Renku's words, by the hub's step that ends each."""
 
+UNSCHEDULABLE: Final = "Unschedulable"
+"""The only step that the web client of 2021 shows as an error."""
+
 GIGABYTE: Final = 1000**3
 DEFAULT_IMAGE_USED: Final = "Server was started using the default image."
 
@@ -61,6 +64,29 @@ def _has_default_image(view: View, available: View) -> bool:
     return not _text(view, "image") and is_it
 
 
+def _time(text: str | None) -> str | None:
+    """Return a time as Renku writes it: its Python client cannot read `Z` before Python 3.11."""
+    return f"{text.removesuffix('Z')}+00:00" if text and text.endswith("Z") else text
+
+
+def _hibernation(view: View) -> dict[str, str]:
+    """Return what is known of unsaved work in a session that is paused; nothing if nobody knows."""
+    unsaved = view.get("unsaved") or {}
+    if view["state"] != "stopped" or unsaved.get("state") not in ("some", "none"):
+        return {}
+    return {
+        "hibernationDate": _time(unsaved["asked"]) or "",
+        "hibernationDirty": str(any(each["changed"] != 0 for each in unsaved["repositories"])).lower(),
+        "hibernationSynchronized": str(all(each["unpushed"] == 0 for each in unsaved["repositories"])).lower(),
+    }
+
+
+def _class_id(view: View, sizes: Sequence[View]) -> dict[str, str]:
+    """Return the position of a session's size, counted from 1; nothing if it cannot be chosen any more."""
+    number = next((number for number, size in enumerate(sizes, 1) if size["value"] == view["size"]), None)
+    return {"resourceClassId": str(number)} if number else {}
+
+
 def _annotations(view: View, available: View, forge: str) -> dict[str, str]:
     namespace, project = _project(view, forge)
     repository = _text(view, "repository")
@@ -73,7 +99,9 @@ def _annotations(view: View, available: View, forge: str) -> dict[str, str]:
         "repository": repository,
         "git-host": urlsplit(forge).netloc,
         "servername": view["name"],
-        "lastActivityDate": view["last_activity"] or "",
+        "lastActivityDate": _time(view["last_activity"]) or "",
+        **_class_id(view, available["sizes"]),
+        **_hibernation(view),
     }
     return {f"{PREFIX}{name}": value for name, value in values.items()}
 
@@ -126,9 +154,12 @@ def _details(view: View) -> list[dict[str, str]]:
 
 def _status(view: View, warnings: Sequence[str]) -> dict[str, Any]:
     """Return the status with the keys of both generations; `message` is in both."""
-    failure = view["failure"] or {}
+    reason = (view["failure"] or {}).get("reason", "")
     is_running = view["state"] == "running"
     count = len(view["containers"])
+    step = str(view["steps"][-1]["name"]).capitalize() if view["steps"] else ""
+    if reason == UNSCHEDULABLE:
+        step = UNSCHEDULABLE
     return {
         "state": STATES[view["state"]],
         "message": view["message"],
@@ -138,8 +169,9 @@ def _status(view: View, warnings: Sequence[str]) -> dict[str, Any]:
         "warnings": [{"message": each, "critical": False} for each in (*warnings, *view["warnings"])],
         "phase": POD_PHASES.get(view["state"], ""),
         "ready": is_running,
-        "step": "Ready" if is_running else str(view["steps"][-1]["name"]).capitalize() if view["steps"] else "",
-        "reason": failure.get("reason", ""),
+        "stopping": view["state"] == "stopping",
+        "step": "Ready" if is_running else step,
+        "reason": reason,
     }
 
 
@@ -167,7 +199,8 @@ def session_view(
         "name": path_name(view["name"]),
         "url": f"{host}{view['url']}",
         "image": view["image"],
-        "started": view["started"],
+        # A session that is paused has a time too: Renku's clients read one of every session.
+        "started": _time(view["started"] or view["last_activity"]),
         "state": {"pod_name": pod_name(view["name"])},
         "status": _status(view, warnings),
         "resources": _resources(size_of(view, available["sizes"])),
@@ -200,22 +233,31 @@ def server_options(sizes: Sequence[View]) -> dict[str, Any]:
     }
 
 
-def autosave_views(servers: Iterable[View], namespace: str, project: str, forge: str) -> dict[str, Any]:
+def autosave_views(servers: Iterable[View], project: str, forge: str) -> dict[str, Any]:
     """Return the stopped servers of a project that have unsaved work, as autosaves.
 
     A server says so itself with the key `unsaved`; where it says nothing, nothing is known.
+
+    Parameters
+    ----------
+    servers
+        The person's servers, by the schema `Server`.
+    project
+        The project with its namespace: `group/sub/study`.
+    forge
+        The URL of the git host that has the projects.
     """
     autosaves = []
     for view in servers:
         unsaved = view.get("unsaved") or {}
-        is_project = _project(view, forge) == (namespace.lower(), project.lower())
+        is_project = "/".join(_project(view, forge)) == project.lower()
         if is_project and view["state"] in ("stopped", "failed") and unsaved.get("state") == "some":
             autosaves.append(
                 {
                     "name": path_name(view["name"]),
                     "branch": _text(view, "branch") or DEFAULT_BRANCH,
                     "commit": _text(view, "commit")[:7],
-                    "date": unsaved.get("asked") or view["last_activity"] or "",
+                    "date": _time(unsaved.get("asked") or view["last_activity"]) or "",
                     "pvs": True,
                 }
             )
