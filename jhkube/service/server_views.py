@@ -15,7 +15,7 @@ from jhkube.watch.failure import redacted
 from jhkube.watch.failures import pod_failure
 from jhkube.watch.repository import repository_notice
 from jhkube.watch.steps import NEXT_SENTENCES
-from jhkube.watch.unsaved import Unsaved, unsaved_sentence
+from jhkube.watch.unsaved import MemoryEnd, Unsaved, unsaved_sentence
 
 __all__ = [
     "container_names",
@@ -105,6 +105,7 @@ def server_view(server: HubServer, pod: Object | None, *warnings: str) -> dict[s
     view = _common(server)
     written = _written(pod)
     unsaved = _unsaved(server.unsaved, view["state"]) if server.unsaved else None
+    memory_end = server.unsaved.memory if server.unsaved and view["state"] == "running" else None
     if unsaved and unsaved["state"] == "some":
         warnings = (*warnings, unsaved["message"])
     return {
@@ -114,24 +115,28 @@ def server_view(server: HubServer, pod: Object | None, *warnings: str) -> dict[s
         "image_tag": written["tag"],
         "size": _size(view["size"], written["size"]),
         "options": dict(server.options),
-        "larger_size": _larger_size(server, view, pod),
+        "larger_size": _larger_size(server, view, pod, memory_end),
         "claims": sorted(mounted_claims(pod)) if pod else [],
         "containers": container_names(pod) if pod else [],
         "warnings": [
             *warnings,
             *(_pod_warnings(pod) if pod and view["state"] == "running" else ()),
+            *((str(memory_end),) if memory_end else ()),
             *((IMAGE_GONE,) if server.is_image_gone else ()),
         ],
         "unsaved": unsaved,
     }
 
 
-def _larger_size(server: HubServer, view: Mapping[str, Any], pod: Object | None) -> dict[str, str] | None:
+def _larger_size(
+    server: HubServer, view: Mapping[str, Any], pod: Object | None, memory_end: MemoryEnd | None
+) -> dict[str, str] | None:
     """Return the size to go on with, where a server had too little memory."""
     failure = view["failure"]
     lacked = lacked_memory(failure["reason"], failure["detail"]) if failure else False
     if view["state"] == "running":
-        lacked = pod is not None and _was_out_of_memory(pod)
+        was_full = memory_end is not None and memory_end.limit is not None
+        lacked = was_full or (pod is not None and _was_out_of_memory(pod))
     return server.larger_size.to_json() if lacked and server.larger_size else None
 
 

@@ -1,15 +1,17 @@
-"""Work in a server's home that exists nowhere else: files not committed and commits not pushed; pure."""
+"""What a server says of itself: work that exists nowhere else, and a program that was ended for its memory; pure."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-__all__ = ["Answered", "Unsaved", "UnsavedRepository", "unsaved_sentence"]
+from jhkube.pod.limits import memory_text
+
+__all__ = ["Answered", "MemoryEnd", "Unsaved", "UnsavedRepository", "unsaved_sentence"]
 
 MOST_REPOSITORIES: Final = 50
 """How many repositories of an answer are kept."""
@@ -25,6 +27,11 @@ MOST_BYTES: Final = 2**60
 
 NAMED: Final = 3
 """How many repositories a sentence names."""
+
+PROGRAM_ENDED: Final = (
+    "A program was ended for that, such as the kernel of a notebook: what it had in memory is lost, your files are"
+    " still there. If it happens again, save your work and restart with a larger size."
+)
 
 
 class Answered(StrEnum):
@@ -63,6 +70,42 @@ class UnsavedRepository:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryEnd:
+    """The last time that Linux ended a program of a server because there was no memory left."""
+
+    at: str
+    """When, by RFC 3339."""
+
+    limit: int | None = None
+    """How many bytes the server may have; None where that was not the reason, but its node was full."""
+
+    def __str__(self) -> str:
+        """Return it for the person whose server it is."""
+        at = f"{self.at[:16].replace('T', ' ')} UTC"
+        if self.limit:
+            return f"The memory of your server ({memory_text(self.limit)}) was full at {at}. {PROGRAM_ENDED}"
+        return f"The node of your server had no memory left at {at}. {PROGRAM_ENDED}"
+
+    @classmethod
+    def from_answer(cls, data: Any) -> MemoryEnd | None:
+        """Return what a server's answer says; nothing of it is trusted.
+
+        Raises
+        ------
+        ValueError
+            Where it is not in the expected form.
+        """
+        if data is None:
+            return None
+        if not isinstance(data, Mapping) or not isinstance(ended := data.get("ended"), str):
+            raise ValueError("there is no time")
+        at = datetime.fromisoformat(ended)
+        if at.utcoffset() != timedelta():
+            raise ValueError("the time is not in UTC")
+        return cls(at.isoformat(timespec="seconds"), _count(data.get("limit"), MOST_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
 class Unsaved:
     """What a server said about unsaved work, and when."""
 
@@ -82,6 +125,9 @@ class Unsaved:
     free: int | None = None
     """How many bytes the home had left; None where the server did not say."""
 
+    memory: MemoryEnd | None = None
+    """When a program was ended for its memory; None where none was, or the server did not say."""
+
     @property
     def state(self) -> str:
         """`some`, `none` or `unknown`."""
@@ -98,6 +144,7 @@ class Unsaved:
             "more": self.more,
             "complete": self.is_complete,
             "free": self.free,
+            "memory": {"ended": self.memory.at, "limit": self.memory.limit} if self.memory else None,
             "repositories": [
                 {"path": each.path, "changed": each.changed, "unpushed": each.unpushed} for each in self.repositories
             ],
@@ -136,6 +183,7 @@ class Unsaved:
             min(more + len(found[MOST_REPOSITORIES:]), MOST),
             data.get("complete") is True,
             _count(data.get("free"), MOST_BYTES),
+            MemoryEnd.from_answer(data.get("memory")),
         )
 
 

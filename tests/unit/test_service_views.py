@@ -100,6 +100,24 @@ def test_a_container_that_was_ended_for_its_memory_is_a_warning():
 
 
 @pytest.mark.parametrize(
+    ("state", "limit", "is_told", "is_offered"),
+    [
+        ({"is_ready": True}, 4 * 2**30, True, True),
+        # The node was full: a larger size would not help.
+        ({"is_ready": True}, None, True, False),
+        ({}, 4 * 2**30, False, False),
+    ],
+)
+def test_a_kernel_that_was_ended_for_the_servers_memory_is_a_warning(state, limit, is_told, is_offered):
+    said = {"repositories": [], "complete": True, "memory": {"ended": "2026-11-30T14:32:07Z", "limit": limit}}
+    unsaved = Unsaved.from_answer(said, "2026-11-30T14:33:00Z")
+    view = server_view(server(**state, unsaved=unsaved, larger_size=LARGER), None)
+    assert view["warnings"] == ([str(unsaved.memory)] if is_told else [])
+    assert view["larger_size"] == (LARGER.to_json() if is_offered else None)
+    assert answer_problem(BY_NAME["server"], view) == ""
+
+
+@pytest.mark.parametrize(
     ("facts", "is_offered"),
     [
         ({"ended": MEMORY_END}, True),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jhkube.watch.unsaved import MOST_REPOSITORIES, Answered, Unsaved, unsaved_sentence
+from jhkube.watch.unsaved import MOST_REPOSITORIES, Answered, MemoryEnd, Unsaved, unsaved_sentence
 
 ASKED = "2026-11-30T04:10:00Z"
 
@@ -41,6 +41,29 @@ def test_free_space_is_kept_where_a_server_tells_it():
     assert Unsaved.from_json(answer(free=7).to_json()).free == 7
 
 
+@pytest.mark.parametrize(
+    ("told", "end", "said"),
+    [
+        (None, None, None),
+        (
+            {"ended": "2026-11-30T14:32:07.5+00:00", "limit": 4 * 2**30},
+            MemoryEnd("2026-11-30T14:32:07+00:00", 4 * 2**30),
+            "The memory of your server (4 GiB) was full at 2026-11-30 14:32 UTC. A program was ended for that",
+        ),
+        (
+            {"ended": "2026-11-30T14:32:07Z", "limit": None},
+            MemoryEnd("2026-11-30T14:32:07+00:00"),
+            "The node of your server had no memory left at 2026-11-30 14:32 UTC. A program was ended for that",
+        ),
+    ],
+)
+def test_a_program_that_was_ended_for_its_memory_is_told(told, end, said):
+    found = answer(memory=told)
+    assert found.memory == end
+    assert said is None or str(found.memory).startswith(said)
+    assert Unsaved.from_json(found.to_json()) == found
+
+
 def test_a_sentence_names_three_repositories_and_counts_the_rest():
     many = answer(*(repository(f"r{number}", 1) for number in range(MOST_REPOSITORIES + 5)), more=5)
     assert len(many.repositories) == MOST_REPOSITORIES
@@ -73,6 +96,12 @@ def test_a_path_has_no_characters_that_hide_others():
         {"repositories": [], "free": -1},
         {"repositories": [], "free": 2**70},
         {"repositories": [], "free": "much"},
+        {"repositories": [], "memory": "full"},
+        {"repositories": [], "memory": {}},
+        {"repositories": [], "memory": {"ended": "yesterday"}},
+        {"repositories": [], "memory": {"ended": "2026-11-30T14:32:07"}},
+        {"repositories": [], "memory": {"ended": "2026-11-30T14:32:07Z", "limit": -1}},
+        {"repositories": [], "memory": {"ended": "2026-11-30T15:32:07+01:00"}},
     ],
 )
 def test_an_answer_of_another_form_is_refused(said):

@@ -1,7 +1,8 @@
 """A server extension: what the person has to read, on top of JupyterLab's page.
 
-It is what the start script has found, and from some time before it that the server stops because it has run for the
-longest time allowed: `JHKUBE_STOPS_AFTER` seconds after its start, told `JHKUBE_STOP_WARNING` seconds earlier.
+It is what the start script has found; that a program was ended because memory ran out; and from some time before it,
+that the server stops because it has run for the longest time allowed: `JHKUBE_STOPS_AFTER` seconds after its start,
+told `JHKUBE_STOP_WARNING` seconds earlier.
 """
 
 from __future__ import annotations
@@ -11,18 +12,41 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from jinja2 import BaseLoader, Environment
+from lab_cgroup import MEMORY
 from markupsafe import Markup
 
 # An open dialog beside the page: it can be read while one works, and closes without a script.
 BANNER = """
-<dialog open role="alert" id="{name}" style="position: fixed; bottom: {bottom}; z-index: 10000; max-width: 44rem;
+<dialog {open} role="alert" id="{name}" style="position: fixed; bottom: {bottom}; z-index: 10001; max-width: 44rem;
  margin: 0 auto; padding: 1rem; border: 2px solid #b45309; border-radius: 6px; background: #fffbeb; color: #1c1917;
  font: 15px/1.5 system-ui, sans-serif; overflow-wrap: anywhere{more}">
-<form method="dialog">{text}<p style="margin: 0.75rem 0 0; text-align: right">
+<form method="dialog"><span>{text}</span><p style="margin: 0.75rem 0 0; text-align: right">
 <button style="padding: 0.25rem 1rem">Close</button></p></form></dialog>
+"""
+
+# JupyterLab says in a dialog that a kernel has died, and not why: that is when the page asks.
+MEMORY_SCRIPT = """
+<script data-url="{url}">
+{{
+  const url = document.currentScript.dataset.url, notice = document.getElementById("lab-memory");
+  new MutationObserver(async (changes) => {{
+    const added = changes.flatMap((change) => [...change.addedNodes]);
+    if (!added.some((node) => node.classList?.contains("jp-Dialog"))) return;
+    const token = document.cookie.match(/\\b_xsrf=([^;]*)/)?.[1];
+    const answer = await fetch(url, {{ headers: token ? {{ "X-XSRFToken": token }} : {{}} }});
+    const {{ message }} = answer.ok ? await answer.json() : {{}};
+    const text = notice.querySelector("span");
+    if (!message || text.textContent === message) return;
+    text.textContent = message;
+    // Not show(), which would take the focus from the dialog.
+    notice.open = true;
+  }}).observe(document.body, {{ childList: true }});
+}}
+</script>
 """
 
 # The page is loaded long before: it waits by itself, and asks nobody, which would count as use of the server.
@@ -45,8 +69,10 @@ def _load_jupyter_server_extension(server: Any) -> None:
         stop = Stop(time.time() + after, _seconds("JHKUBE_STOP_WARNING"))
         environment.globals["lab_stop"] = stop.banner
         banners += "{{ lab_stop() }}"
-    if banners:
-        environment.loader = WithBanner(environment.loader, banners)
+    url = f"{server.web_app.settings.get('base_url', '/')}jhkube/memory"
+    environment.globals["lab_memory"] = partial(_memory, url)
+    banners += "{{ lab_memory() }}"
+    environment.loader = WithBanner(environment.loader, banners)
 
 
 def _seconds(variable: str) -> float:
@@ -56,8 +82,16 @@ def _seconds(variable: str) -> float:
         return 0
 
 
-def _banner(name: str, text: str, *, bottom: str, more: str = "") -> str:
-    return BANNER.format(name=name, text=html.escape(text), bottom=bottom, more=more)
+def _banner(name: str, text: str, *, bottom: str, more: str = "", is_open: bool = True) -> str:
+    shown = "open" if is_open else ""
+    return BANNER.format(open=shown, name=name, text=html.escape(text), bottom=bottom, more=more)
+
+
+def _memory(url: str) -> Markup:
+    """Return the notice that memory ran out, hidden where it did not, and what shows it later."""
+    text = MEMORY.sentence()
+    banner = _banner("lab-memory", text, bottom="2.5rem", is_open=MEMORY.is_news)
+    return Markup(banner + MEMORY_SCRIPT.format(url=html.escape(url)))
 
 
 class Stop:

@@ -1,8 +1,10 @@
-"""A server extension: tells the hub which repositories at home have work that is nowhere else, and what is free.
+"""A server extension: tells the hub which repositories at home have work that is nowhere else, and what room is left.
 
 `GET …/jhkube/unsaved`, for whoever may use the server: `{"repositories": [{"path": "paper", "changed": 2,
-"unpushed": 1}], "more": 0, "complete": true, "free": 3221225472}`. `changed` or `unpushed` is null where git does not
-tell. `free` is how many bytes the home has left.
+"unpushed": 1}], "more": 0, "complete": true, "free": 3221225472, "memory": {"ended": "2026-11-30T14:32:07+00:00",
+"limit": 4294967296}}`. `changed` or `unpushed` is null where git does not tell. `free` is how many bytes the home has
+left. `memory` says when a program was last ended because memory ran out, and how many bytes the server may have; null
+where nothing was ended.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
+from lab_cgroup import MEMORY
 from lab_repositories import Repositories
 from tornado import web
 
@@ -50,4 +53,4 @@ class UnsavedHandler(APIHandler):
     @authorized
     async def get(self) -> None:
         """Write it."""
-        self.finish(json.dumps(await self._repositories.unsaved()))
+        self.finish(json.dumps({**await self._repositories.unsaved(), "memory": MEMORY.told()}))
