@@ -13,6 +13,7 @@ from typing import Any
 __all__ = ["HubFacts", "Permission", "operator_permissions", "permissions", "role_rules", "service_permissions"]
 
 STORAGE = "storage.k8s.io"
+METRICS = "metrics.k8s.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,7 @@ def service_permissions(
         Permission("get", "pods", where, "see that a log is of the pod that it was asked for"),
         Permission("get", "pods/log", where, "show people the logs of their servers"),
         Permission("list", "events", where, "tell people what the cluster says of their server"),
+        Permission("list", "pods", where, "show what servers use now", group=METRICS, needed=False),
         Permission("list", claims, where, "show people their disks"),
         Permission("patch", claims, where, "let a disk grow"),
         Permission("delete", claims, where, "delete a disk for the person whose it is"),

@@ -23,7 +23,7 @@ from jhkube.service.new_claim import user_label
 from jhkube.service.ownership import Object
 from jhkube.service.refusals import Refusal, cluster_refusal
 
-__all__ = ["LONGEST_LOG", "Cluster", "label_of"]
+__all__ = ["LONGEST_LOG", "Cluster", "label_of", "selector_of"]
 
 _T = TypeVar("_T")
 
@@ -50,7 +50,7 @@ def label_of(user: str) -> dict[str, str]:
     return {USER_LABEL: user_label(user)}
 
 
-def _label(user: str) -> str:
+def selector_of(user: str) -> str:
     """Return the selector of what has somebody's label."""
     return f"{USER_LABEL}={user_label(user)}"
 
@@ -61,7 +61,7 @@ class Cluster:
     def __init__(self) -> None:
         self._is_loaded = False
 
-    async def _asked(self, doing: str, ask: Callable[[Any], Awaitable[_T]], kind: str = "CoreV1Api") -> _T:
+    async def asked(self, doing: str, ask: Callable[[Any], Awaitable[_T]], kind: str = "CoreV1Api") -> _T:
         """Return what the API server answers, asked by a client of this kind."""
         try:
             if not self._is_loaded:
@@ -79,35 +79,35 @@ class Cluster:
     async def pods(self, namespace: str, user: str) -> list[dict[str, Any]]:
         """Return the pods of servers with somebody's label; they may be of others whose name is near."""
         # A pod that waits for its start is no server's.
-        selector = f"{_label(user)},{AHEAD_LABEL}!={WAITING}"
-        return await self._asked(
+        selector = f"{selector_of(user)},{AHEAD_LABEL}!={WAITING}"
+        return await self.asked(
             "list pods", lambda api: plain_items(api.list_namespaced_pod, namespace, label_selector=selector)
         )
 
     async def all_pods(self, namespace: str) -> list[dict[str, Any]]:
         """Return all pods of a namespace."""
-        return await self._asked("list pods", lambda api: plain_items(api.list_namespaced_pod, namespace))
+        return await self.asked("list pods", lambda api: plain_items(api.list_namespaced_pod, namespace))
 
     async def events(self, namespace: str, uid: str) -> list[dict[str, Any]]:
         """Return the events of one object, by its uid."""
         selector = f"involvedObject.uid={uid}"
-        return await self._asked(
+        return await self.asked(
             "list events", lambda api: plain_items(api.list_namespaced_event, namespace, field_selector=selector)
         )
 
     async def claims(self, namespace: str, user: str) -> list[dict[str, Any]]:
         """Return the claims with somebody's label; they may be of others whose name is near."""
-        return await self._asked(
+        return await self.asked(
             "list disks",
             lambda api: plain_items(
-                api.list_namespaced_persistent_volume_claim, namespace, label_selector=_label(user)
+                api.list_namespaced_persistent_volume_claim, namespace, label_selector=selector_of(user)
             ),
         )
 
     async def make_claim(self, namespace: str, claim: Object) -> dict[str, Any]:
         """Make a claim; return it as it is then."""
         try:
-            answer = await self._asked(
+            answer = await self.asked(
                 "make the disk",
                 lambda api: plain_answer(api.create_namespaced_persistent_volume_claim, namespace, claim),
             )
@@ -128,7 +128,7 @@ class Cluster:
         """Say whether somebody has a right in a namespace themselves."""
         review = access_review(account, namespace, right)
         return is_allowed(
-            await self._asked(
+            await self.asked(
                 "ask about your rights",
                 lambda api: plain_answer(api.create_subject_access_review, review),
                 "AuthorizationV1Api",
@@ -142,7 +142,7 @@ class Cluster:
             {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
             {"op": "replace", "path": "/spec/resources/requests/storage", "value": size},
         ]
-        answer = await self._asked(
+        answer = await self.asked(
             "change the disk",
             lambda api: plain_answer(
                 api.patch_namespaced_persistent_volume_claim, metadata["name"], metadata["namespace"], patch
@@ -154,7 +154,7 @@ class Cluster:
         """Delete this very claim, and no other that has its name by now."""
         metadata = claim["metadata"]
         options = V1DeleteOptions(preconditions=V1Preconditions(uid=metadata["uid"]))
-        await self._asked(
+        await self.asked(
             "delete the disk",
             lambda api: plain_answer(
                 api.delete_namespaced_persistent_volume_claim, metadata["name"], metadata["namespace"], body=options
@@ -172,7 +172,7 @@ class Cluster:
                     raise
                 return None
 
-        answer = await self._asked("list secrets", ask)
+        answer = await self.asked("list secrets", ask)
         return None if answer is None else _object_in(answer, "list secrets")
 
     async def write_list_of_secrets(self, namespace: str, written: V1ConfigMap) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class Cluster:
                 return await plain_answer(api.create_namespaced_config_map, namespace, written)
             return await plain_answer(api.replace_namespaced_config_map, metadata.name, namespace, written)
 
-        return _object_in(await self._asked("change the list of secrets", ask), "change the list of secrets")
+        return _object_in(await self.asked("change the list of secrets", ask), "change the list of secrets")
 
     async def make_secret(self, namespace: str, secret: V1Secret) -> None:
         """Create a Secret, in the place of one that was left of an earlier deletion."""
@@ -198,7 +198,7 @@ class Cluster:
                 await plain_answer(api.delete_namespaced_secret, secret.metadata.name, namespace)
                 await plain_answer(api.create_namespaced_secret, namespace, secret)
 
-        await self._asked("make the secret", ask)
+        await self.asked("make the secret", ask)
 
     async def delete_secret(self, namespace: str, name: str) -> None:
         """Delete a Secret, if there is one."""
@@ -210,11 +210,11 @@ class Cluster:
                 if error.status != NOT_FOUND:
                     raise
 
-        await self._asked("delete the secret", ask)
+        await self.asked("delete the secret", ask)
 
     async def storage_classes(self) -> list[dict[str, Any]]:
         """Return the cluster's storage classes."""
-        return await self._asked(
+        return await self.asked(
             "list storage classes", lambda api: plain_items(api.list_storage_class), "StorageV1Api"
         )
 
@@ -240,7 +240,7 @@ class Cluster:
 
     async def _log_end(self, pod: Object, container: str, tail: int, previous: bool) -> tuple[bytes, bool]:
         async with self._log_stream(pod, container, tail=tail, previous=previous, follow=False) as response:
-            return await self._asked("read the log", lambda _: _end_of(response))
+            return await self.asked("read the log", lambda _: _end_of(response))
 
     @asynccontextmanager
     async def followed_log(self, pod: Object, container: str, *, tail: int) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -268,18 +268,18 @@ class Cluster:
             )
             return response
 
-        response = await self._asked("read the log", ask)
+        response = await self.asked("read the log", ask)
         async with response:
             if response.status == NOT_FOUND:
                 raise cluster_refusal(ApiException(status=NOT_FOUND), "read the log")
             if response.status >= 300:
-                raise _no_log(response.status, await self._asked("read the log", lambda _: response.text()), previous)
+                raise _no_log(response.status, await self.asked("read the log", lambda _: response.text()), previous)
             yield response
 
     async def _check_same(self, pod: Object) -> None:
         """Raise where the pod of this name is another by now: a log is asked for by name alone."""
         metadata = pod["metadata"]
-        answer = await self._asked(
+        answer = await self.asked(
             "read the log", lambda api: plain_answer(api.read_namespaced_pod, metadata["name"], metadata["namespace"])
         )
         if _object_in(answer, "read the log")["metadata"].get("uid") != metadata["uid"]:

@@ -15,7 +15,7 @@ from jupyterhub.services.auth import HubOAuth
 from tornado.web import StaticFileHandler
 
 from jhkube.identity import is_guest_name
-from jhkube.pod.limits import memory_text
+from jhkube.pod.limits import cores_text, memory_text
 from jhkube.service.actions import Actions
 from jhkube.service.caller import Caller
 from jhkube.service.hub_client import Person
@@ -59,6 +59,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["memory"] = lambda amount: memory_text(float(amount))
+    made.filters["usage"] = _usage_text
     made.filters["part"] = lambda name: quote(name or DEFAULT_SERVER, safe="~")
     made.filters["called"] = lambda name: name or "default server"
     made.filters["moment"] = lambda text: str(text)[:16].replace("T", " ") + " UTC" if text else ""
@@ -196,6 +197,11 @@ class ServerPage(Page):
             why_no_log=why_no_log,
             spawn=f"{self.hub_auth.hub_prefix}spawn/",
         )
+
+
+def _usage_text(usage: Mapping[str, Any] | None) -> str:
+    """Return what a server uses, for people; empty where nobody knows."""
+    return f"{cores_text(round(usage['cores'], 2))}, {memory_text(usage['memory'])} memory" if usage else ""
 
 
 def _heading(server: Mapping[str, Any]) -> str:

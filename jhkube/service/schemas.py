@@ -101,6 +101,13 @@ LARGER_SIZE: Final = object_schema(
         "summary": text("What it gives: 2 cores, 4 GiB memory."),
     }
 )
+USAGE: Final = object_schema(
+    {
+        "cores": {"type": "number", "minimum": 0, "description": "Cores, as the mean of the last measurement."},
+        "memory": {**BYTES, "description": "Bytes of memory."},
+        "measured": TIME,
+    }
+)
 UNSAVED_REPOSITORY: Final = object_schema(
     {
         "path": text("The repository's folder, below the home."),
@@ -141,6 +148,10 @@ SERVER: Final = object_schema(
         "failure": {
             "anyOf": [reference("Failure"), {"type": "null"}],
             "description": "Why the last start failed, or why the server ended on its own.",
+        },
+        "usage": {
+            "anyOf": [reference("Usage"), {"type": "null"}],
+            "description": "What it uses now; null where it does not run, or the cluster has no metrics.",
         },
         "larger_size": {
             "anyOf": [reference("LargerSize"), {"type": "null"}],
@@ -299,6 +310,7 @@ COMPONENTS: Final[Mapping[str, Schema]] = {
     "ServerElsewhere": SERVER_ELSEWHERE,
     "Failure": FAILURE,
     "LargerSize": LARGER_SIZE,
+    "Usage": USAGE,
     "UnsavedRepository": UNSAVED_REPOSITORY,
     "Unsaved": UNSAVED,
     "Server": SERVER,

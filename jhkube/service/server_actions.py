@@ -16,6 +16,7 @@ from jhkube.service.hub_client import Person, is_new
 from jhkube.service.idle_views import idle_warnings
 from jhkube.service.own_objects import OwnObjects
 from jhkube.service.ownership import Object, claims_of, hub_of_pod, pod_of
+from jhkube.service.pod_metrics import usage_view
 from jhkube.service.refusals import Refusal, no_server
 from jhkube.service.server_views import (
     UNKNOWN_PERSON,
@@ -201,17 +202,21 @@ class ServerActions(OwnObjects):
         """Return servers with what their pods tell, by one list; without that where the cluster is away."""
         warnings: list[str] = []
         pods: list[Object] = []
+        metrics: list[Object] = []
         servers = list(servers)
         if not hub.subject:
             warnings = [UNKNOWN_PERSON] if any(each.is_ready for each in servers) else []
         elif any(each.is_ready or each.pending for each in servers):
             try:
-                pods = await self._pods(person, hub)
+                pods, metrics = await asyncio.gather(self._pods(person, hub), self._metrics(person, hub))
             except Refusal as refusal:
                 warnings = [refusal.message]
-        views = [server_view(each, pod_of(pods, hub.subject, person.name, each.name), *warnings) for each in servers]
-        for each, view in zip(servers, views, strict=True):
+        views = []
+        for each in servers:
+            pod = pod_of(pods, hub.subject, person.name, each.name)
+            view = server_view(each, pod, *warnings, usage=usage_view(pod, metrics) if pod else None)
             view["warnings"] += idle_warnings(each, view, hub.idle, datetime.now(UTC))
+            views.append(view)
         return views
 
 

@@ -90,7 +90,9 @@ def _common(server: HubServer) -> dict[str, Any]:
     }
 
 
-def server_view(server: HubServer, pod: Object | None, *warnings: str) -> dict[str, Any]:
+def server_view(
+    server: HubServer, pod: Object | None, *warnings: str, usage: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return a server by the schema `Server`.
 
     Parameters
@@ -101,6 +103,8 @@ def server_view(server: HubServer, pod: Object | None, *warnings: str) -> dict[s
         Its pod, which is surely this person's; None where there is none.
     warnings
         What else the person should know, as sentences.
+    usage
+        What it uses now, by the schema `Usage`; None where nobody knows.
     """
     view = _common(server)
     written = _written(pod)
@@ -115,6 +119,7 @@ def server_view(server: HubServer, pod: Object | None, *warnings: str) -> dict[s
         "image_tag": written["tag"],
         "size": _size(view["size"], written["size"]),
         "options": dict(server.options),
+        "usage": dict(usage) if usage and view["state"] == "running" else None,
         "larger_size": _larger_size(server, view, pod, memory_end),
         "claims": sorted(mounted_claims(pod)) if pod else [],
         "containers": container_names(pod) if pod else [],

@@ -80,7 +80,10 @@ class ApiProxy:
     # Faults.
 
     def fail(self, method: str, name: str, *faults: Fault) -> None:
-        """Answer requests of a method whose path ends in a name with these, in turn; a watch is a `WATCH`."""
+        """Answer requests of a method with these, in turn: of this path, or of paths that end in this name.
+
+        The method of a watch is `WATCH`.
+        """
         self._faults += [(method, name, fault, fault.times) for fault in faults]
 
     def heal(self) -> None:
@@ -116,9 +119,9 @@ class ApiProxy:
 
     # The proxy.
 
-    def _fault(self, method: str, name: str) -> Fault | None:
+    def _fault(self, method: str, name: str, path: str) -> Fault | None:
         for index, (wanted, ending, fault, times) in enumerate(self._faults):
-            if wanted in (method, ALL) and ending in (name, ALL):
+            if wanted in (method, ALL) and ending in (name, path, ALL):
                 self._faults[index : index + 1] = [(wanted, ending, fault, times - 1)] if times > 1 else []
                 return fault
         return None
@@ -135,7 +138,7 @@ class ApiProxy:
         elif not is_watch:
             self.asked.append((request.method, name))
             self.bodies.append(json.loads(body) if body else None)
-        fault = self._fault("WATCH" if is_watch else request.method, name)
+        fault = self._fault("WATCH" if is_watch else request.method, name, request.path)
         if fault is not None and fault.length:
             return await _flood(request, fault.length)
         if fault is not None and not fault.is_cut:

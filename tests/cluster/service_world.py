@@ -104,6 +104,11 @@ class World:
         return f"/api/v1/namespaces/{self.namespace}/pods"
 
     @property
+    def metrics(self) -> str:
+        """The path of the pods' metrics, which the cluster of the tests does not have."""
+        return f"/apis/metrics.k8s.io/v1beta1/namespaces/{self.namespace}/pods"
+
+    @property
     def claims(self) -> str:
         """The path of the claims."""
         return f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims"
