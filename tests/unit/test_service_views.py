@@ -10,6 +10,7 @@ from jhkube.service.claim_views import check_growth, check_unused, claim_view
 from jhkube.service.event_views import event_views
 from jhkube.service.hub_answers import HubFailure, HubServer, HubServers, HubSize
 from jhkube.service.ownership import claims_of, pod_of, pods_of
+from jhkube.service.pod_metrics import usage_view
 from jhkube.service.refusals import Refusal, cluster_refusal
 from jhkube.service.routes import ROUTES
 from jhkube.service.server_views import (
@@ -256,6 +257,33 @@ def test_of_two_pods_the_one_that_stays_counts():
     going, staying = pod("a", "ada", "", "github:1"), pod("a", "ada", "", "github:1")
     going["metadata"]["deletionTimestamp"] = "2026-11-29T12:00:00Z"
     assert pod_of([going, staying], "github:1", "ada", "") is staying
+
+
+@pytest.mark.parametrize(
+    ("uses", "told"),
+    [
+        ([{"usage": {"cpu": "1500m", "memory": "2Gi"}}], (1.5, 2 * 2**30)),
+        (
+            [{"usage": {"cpu": "250000001n", "memory": "1000Ki"}}, {"usage": {"cpu": "0", "memory": "24Ki"}}],
+            (0.25, 2**20),
+        ),
+        ([{"usage": {"cpu": "much", "memory": "2Gi"}}], None),
+        ([{"usage": {"memory": "2Gi"}}], None),
+        ([{"name": "notebook"}], None),
+        (None, None),
+    ],
+)
+def test_what_a_server_uses_is_what_its_containers_use(uses, told):
+    running = pod("jupyter-ada", "ada", "", "github:1")
+    others = pod("jupyter-kay", "kay", "", "github:3")
+    metrics = {"metadata": running["metadata"], "timestamp": "2026-11-30T14:32:07Z", "containers": uses}
+    found = usage_view(running, [metrics])
+    assert (found and (found["cores"], found["memory"])) == told
+    assert usage_view(others, [metrics]) is None
+    view = server_view(server(is_ready=True), running, usage=found)
+    assert view["usage"] == found
+    assert answer_problem(BY_NAME["server"], view) == ""
+    assert server_view(server(), None, usage=found)["usage"] is None
 
 
 # Disks.
