@@ -268,10 +268,10 @@ async def permission_results(
     who = cluster.account or whose
     if not missing:
         yield subject.passed(f"{who} may do all {len(wanted)} things that it will need")
-    by_resource: dict[tuple[str | None, str, bool], list[Permission]] = {}
+    by_resource: dict[tuple[str | None, str, str, bool], list[Permission]] = {}
     for each in missing:
-        by_resource.setdefault((each.namespace, each.resource, each.needed), []).append(each)
-    for (namespace, resource, needed), lacking in by_resource.items():
+        by_resource.setdefault((each.namespace, each.group, each.resource, each.needed), []).append(each)
+    for (namespace, _, resource, needed), lacking in by_resource.items():
         what = "; ".join(f"{each.verb} (to {each.reason})" for each in lacking)
         place = f"in the namespace {namespace}" if namespace else "in the whole cluster"
         text = f"{who} may not, on {resource} {place}: {what}"

@@ -311,6 +311,7 @@ async def test_the_check_asks_with_the_services_own_token(apart: Apart):
         results = my_servers_results(cluster, token, user_namespaces=False)
         found[name] = [each async for each in results]
     assert [(each.status, ACCOUNT in each.text) for each in found["own"]] == [(Status.PASSED, True)]
-    assert {each.status for each in found["other"]} == {Status.FAILED}
+    # It goes on without what servers use.
+    assert {each.status for each in found["other"]} == {Status.FAILED, Status.WARNING}
     assert "Role of the account of My servers" in found["other"][0].remedy
     assert [each.status for each in found["wrong"] + found["none"]] == [Status.FAILED, Status.SKIPPED]
