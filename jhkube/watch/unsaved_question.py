@@ -66,10 +66,11 @@ class UnsavedMixin:
             return None
         return self._unsaved
 
-    async def ask_unsaved(self, fresh: float = FRESH) -> None:
-        """Ask a server that runs, unless it was asked within so many seconds."""
+    async def ask_unsaved(self, fresh: float | None = None) -> None:
+        """Ask a server that runs, unless it was asked within so many seconds: `FRESH` where none are given."""
         if not self._has_started:
             return
+        fresh = FRESH if fresh is None else fresh
         if self._unsaved_asking is None and time.monotonic() - self._unsaved_asked > fresh:
             self._unsaved_asking = asyncio.create_task(self._ask())
         if self._unsaved_asking is not None:
