@@ -128,7 +128,7 @@ class Hub:
                 os.killpg(group.pid, how)
             else:
                 group.send_signal(how)
-        await asyncio.to_thread(group.wait, 30)
+        await asyncio.to_thread(group.wait, 120)
         end_rest(group.pid, self.folder)
 
     async def login(self, name: str) -> Person:

@@ -70,7 +70,7 @@ async def api_server(folder: Path, *flags: str) -> AsyncIterator[str]:
         yield url
     finally:
         process.terminate()
-        await asyncio.to_thread(process.wait, 30)
+        await asyncio.to_thread(process.wait, 120)
 
 
 async def logged_in(server: OIDCServer, redirect_uri: str, login: str) -> tuple[str, dict[str, Any]]:

@@ -166,7 +166,7 @@ def test_pods_that_lost_their_bridge_get_a_new_network(other):
     pod = other.running_pod(unlike=before)
     # Nobody listens in it: that it says so shows that it is reached.
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((pod["status"]["podIP"], 8888), timeout=5)
+        socket.create_connection((pod["status"]["podIP"], 8888), timeout=60)
 
 
 def test_up_when_all_is_up_leaves_every_process_alone(other):

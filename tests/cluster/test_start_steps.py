@@ -227,7 +227,7 @@ async def test_a_pod_that_is_deleted_after_it_answered_ends_the_start_when_the_h
         assert not start.done()
         hook.set()
         with pytest.raises(StartFailed, match="the pod was deleted"):
-            await asyncio.wait_for(start, 30)
+            await asyncio.wait_for(start, 120)
 
 
 async def test_a_hook_that_fails_ends_the_start_with_its_own_error(
@@ -242,7 +242,7 @@ async def test_a_hook_that_fails_ends_the_start_with_its_own_error(
     spawner = spawner_with(extra_pod_config={"schedulerName": "nobody"}, after_pod_created_hook=after_pod_created)
     async with starting(spawner) as start:
         with pytest.raises(LookupError, match="no licence is free"):
-            await asyncio.wait_for(start, 30)
+            await asyncio.wait_for(start, 120)
     with pytest.raises(ApiException, match="404"):
         await proxied.core.read_namespaced_pod(spawner.pod_name, proxied.namespace)
 
@@ -257,7 +257,7 @@ async def test_during_a_start_a_pod_does_not_count_as_running_and_after_it_it_do
         pod = spawner.pod_reflector.pods[spawner._pod_key]
         assert not start.done()
         assert not spawner.is_pod_running(pod)
-        await asyncio.wait_for(start, 30)
+        await asyncio.wait_for(start, 120)
     assert spawner.is_pod_running(pod)
     assert not spawner.is_pod_running(pod | {"status": {**pod["status"], "phase": "Pending"}})
 
@@ -306,7 +306,7 @@ async def test_a_list_that_is_forbidden_ends_the_start_at_once(
     spawner = spawner_with(**users_namespaces(proxied))
     async with starting(spawner) as start:
         with pytest.raises(StartFailed) as failed:
-            await asyncio.wait_for(start, 20)
+            await asyncio.wait_for(start, 120)
     assert "The hub is not allowed to create your server" in failed.value.jupyterhub_message
 
 

@@ -70,7 +70,7 @@ async def test_a_pod_that_its_node_does_not_end_is_deleted_with_no_grace_and_the
         await asyncio.wait({stop}, timeout=GRACE + 2)
         assert not stop.done()
         assert not await is_gone(proxied, spawner)
-        await asyncio.wait_for(stop, 20)
+        await asyncio.wait_for(stop, 120)
     assert await is_gone(proxied, spawner)
     deletions = [
         body for asked, body in zip(proxied.proxy.asked, proxied.proxy.bodies, strict=True) if asked[0] == "DELETE"

@@ -239,7 +239,7 @@ async def service_apart(
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.wait, 30)
+        await asyncio.to_thread(process.wait, 120)
 
 
 class ServiceBrowser:

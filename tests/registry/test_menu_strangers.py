@@ -273,7 +273,7 @@ async def test_what_was_learnt_before_a_refresh_was_given_up_is_kept(
         return None
 
     front.instead = one_hangs
-    menu = make_menu(f"{front.host}/{repository}", refresh_timeout=2)
+    menu = make_menu(f"{front.host}/{repository}", refresh_timeout=6)
     await menu.refresh()
     newest, older = menu.offer_for([]).entries
     assert newest.digest
@@ -286,9 +286,9 @@ async def test_a_registry_that_drips_holds_only_its_own_connections(
     digests = open_registry.seed(repository, weeklies(1, 47))
     pipe = await SlowPipe(open_registry.port, bytes_per_second=0).start()
     slow = [f"{pipe.host}/part{number}" for number in range(9)]
-    menu = make_menu(*slow, f"{open_registry.host}/{repository}", concurrency=2, request_timeout=30)
+    menu = make_menu(*slow, f"{open_registry.host}/{repository}", concurrency=2, request_timeout=120)
     refresh = asyncio.create_task(menu.refresh())
-    async with asyncio.timeout(25):
+    async with asyncio.timeout(100):
         while len(menu.offer_for([]).entries) < 2:
             await asyncio.sleep(0.05)
         chosen = menu.offer_for([]).find("w_2026_03")

@@ -64,7 +64,7 @@ def test_the_tiny_server_waits_before_it_listens(tiny):
 
 def test_the_tiny_server_crashes_as_it_is_told(tiny):
     server, _ = tiny(TINY_EXIT_CODE="42", TINY_MESSAGE="no licence was found")
-    output, _ = server.communicate(timeout=10)
+    output, _ = server.communicate(timeout=120)
     assert (server.returncode, output) == (42, b"no licence was found\n")
 
 

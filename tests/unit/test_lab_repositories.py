@@ -220,9 +220,9 @@ async def test_a_repository_that_takes_long_is_not_known_and_the_others_are(home
     home.clone("b-new").joinpath("new").write_text("")
     # Reading a named pipe that nobody writes to takes for ever.
     (made / ".gitignore").unlink(missing_ok=True)
-    subprocess.run(["mkfifo", made / ".git" / "info" / "attributes"], check=True, timeout=10)
+    subprocess.run(["mkfifo", made / ".git" / "info" / "attributes"], check=True, timeout=120)
     (made / ".git" / "info" / "exclude").unlink(missing_ok=True)
-    subprocess.run(["mkfifo", made / ".git" / "info" / "exclude"], check=True, timeout=10)
+    subprocess.run(["mkfifo", made / ".git" / "info" / "exclude"], check=True, timeout=120)
     monkeypatch.setattr(lab_repositories, "GIT_SECONDS", 1.0)
     assert await home.unsaved() == {"b-new": (1, 0), "a-slow": (None, None)}
 

@@ -40,7 +40,7 @@ async def test_a_server_goes_on_without_its_persons_rights_unless_the_operator_s
     user = SimpleNamespace(name="ada", spawners={"study": running, **others}, stop=stop)
     with caplog.at_level(logging.WARNING):
         RunningServers(logging.getLogger("test")).check_rights(user, {}, None, stops=stops)
-        await asyncio.wait_for(done.wait(), 10)
+        await asyncio.wait_for(done.wait(), 120)
     assert stopped == (["study"] if is_stopped else [])
     assert says in caplog.text
     assert bool(caplog.text) == bool(says)

@@ -48,7 +48,7 @@ class Git:
 
     def run(self, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["git", *arguments], env=self.env, cwd=self.home, input=text, capture_output=True, text=True, timeout=30
+            ["git", *arguments], env=self.env, cwd=self.home, input=text, capture_output=True, text=True, timeout=120
         )
 
     def config(self, key: str) -> str:

@@ -20,7 +20,7 @@ def listening():
 def asked(listening, path):
     url = f"http://127.0.0.1:{listening.getsockname()[1]}{path}"
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=120) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -45,7 +45,7 @@ def test_a_front_door_says_so_in_its_own_frame(listening):
 def test_the_socket_goes_on_listening_afterwards(listening):
     with early_answers(listening):
         pass
-    with socket.create_connection(listening.getsockname(), timeout=5) as client:
+    with socket.create_connection(listening.getsockname(), timeout=120) as client:
         accepted, _ = listening.accept()
         with accepted:
             accepted.sendall(b"later")

@@ -62,7 +62,7 @@ def known(port):
 )
 async def test_the_hub_learns_a_version_that_it_can_read_and_nothing_else(head, version):
     async with server(b"Set-Cookie: a=b\r\n" + head) as checked:
-        answer = await checked.wait_up(http=True, timeout=5, extra_path="api")
+        answer = await checked.wait_up(http=True, timeout=60, extra_path="api")
     assert answer.headers.get("X-JupyterHub-Version") == version
     assert set(answer.headers) <= {"X-JupyterHub-Version"}
     _check_version(hub_version, answer.headers.get("X-JupyterHub-Version"), logging.getLogger())
@@ -94,7 +94,7 @@ async def test_a_server_that_sends_a_byte_a_second_does_not_hold_the_wait_up():
 
 async def test_a_port_alone_is_waited_for_as_before():
     async with server(b"") as checked:
-        await checked.wait_up(timeout=5)
+        await checked.wait_up(timeout=60)
 
 
 def test_a_spawner_without_a_server_has_none():
