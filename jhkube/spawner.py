@@ -32,6 +32,7 @@ from jhkube.spawner_ownership import identity_in
 from jhkube.watch.admission import exists_already
 from jhkube.watch.ends import ENDS, lacked_memory
 from jhkube.watch.failure import Failure
+from jhkube.watch.kept_logs import has_ended
 from jhkube.watch.reflectors import ClaimReflector
 from jhkube.watch.unsaved_question import UnsavedMixin
 
@@ -69,9 +70,9 @@ class JHKubeSpawner(UnsavedMixin, LeasingSpawner):
         return made_for(self._known_pod())
 
     async def _may_be_asked(self) -> bool:
-        """Whether the pod says that it is this person's: what it answers is shown to them."""
+        """Whether the pod says that it is this person's, and still has its address: it is sent the server's token."""
         pod, identity = self._known_pod(), identity_in(await self.user.get_auth_state() or {})
-        return pod is not None and made_for(pod) == (identity.subject if identity else "")
+        return pod is not None and not has_ended(pod) and made_for(pod) == (identity.subject if identity else "")
 
     # How the last server ended.
 

@@ -45,6 +45,9 @@ IMPORTED = (
 )
 """What each hub of the tests imports, and nothing that begins anything."""
 
+READ_AT_IMPORT = ("CILOGON_HOST", "KUBECONFIG")
+"""Variables that these read when they are imported. Hubs that have others are forked from another process."""
+
 NUMBER = struct.Struct("=i")
 """How a process's number, and later its end, come back."""
 
@@ -108,21 +111,27 @@ def fork_hub(arguments: Sequence[str | Path], *, cwd: Path, env: Mapping[str, st
     request = {"arguments": [str(each) for each in arguments], "cwd": str(cwd), "env": dict(env)}
     told, tells = os.pipe()
     try:
-        socket.send_fds(_server(), [json.dumps(request).encode()], [log.fileno(), tells])
+        socket.send_fds(
+            _server(*(env.get(name) for name in READ_AT_IMPORT)),
+            [json.dumps(request).encode()],
+            [log.fileno(), tells],
+        )
     finally:
         os.close(tells)
     return HubProcess(told)
 
 
 @functools.cache
-def _server() -> socket.socket:
-    """Return the way to this process's own server, which ends when this process does."""
+def _server(*read_at_import: str | None) -> socket.socket:
+    """Return the way to this process's own server with these variables, which ends when this process does."""
+    environ = {name: value for name, value in os.environ.items() if name not in READ_AT_IMPORT}
+    environ |= {name: value for name, value in zip(READ_AT_IMPORT, read_at_import, strict=True) if value is not None}
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         subprocess.Popen(
             [sys.executable, "-m", "tests.hub_fork"],
             cwd=ROOT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**environ, "PYTHONUNBUFFERED": "1"},
             stdin=theirs,
             start_new_session=True,
         )

@@ -25,7 +25,7 @@ from kubernetes_asyncio.client import (
 from jhkube.checks.configured import ConfiguredHub, NoClusterConfigured
 from jhkube.checks.permissions import HubFacts
 from jhkube.checks.result import Result, Subject
-from jhkube.checks.roles import Permission, role_rules
+from jhkube.checks.roles import METRICS, Permission, role_rules
 from jhkube.kube import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, error_text, own_namespace
 from jhkube.pod.home import HomeKind
 from jhkube.service.hub_config import OWN_DISKS, SERVICE_NAME
@@ -271,10 +271,11 @@ async def permission_results(
     by_resource: dict[tuple[str | None, str, str, bool], list[Permission]] = {}
     for each in missing:
         by_resource.setdefault((each.namespace, each.group, each.resource, each.needed), []).append(each)
-    for (namespace, _, resource, needed), lacking in by_resource.items():
+    for (namespace, group, resource, needed), lacking in by_resource.items():
         what = "; ".join(f"{each.verb} (to {each.reason})" for each in lacking)
         place = f"in the namespace {namespace}" if namespace else "in the whole cluster"
-        text = f"{who} may not, on {resource} {place}: {what}"
+        what_of = f"{resource}.{group}" if group == METRICS else resource
+        text = f"{who} may not, on {what_of} {place}: {what}"
         remedy = _remedy(lacking, namespace, whose)
         yield subject.failed(text, remedy) if needed else subject.warning(text, remedy)
 

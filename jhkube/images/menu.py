@@ -325,7 +325,7 @@ class ImageMenu(ImageMenuConfig):
     async def _read_news(self, sources: Collection[MenuSource]) -> list[MenuSource]:
         """Take over what the file has of some repositories that this hub did not learn; return which those are.
 
-        No clock is read: an answer that is another hub's has another time, whether its clock is ahead or behind.
+        An answer that is another hub's has another time. If that hub's clock is ahead, it counts as new each time.
         """
         kept = await asyncio.to_thread(self._kept)
         taken = []

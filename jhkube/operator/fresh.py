@@ -106,4 +106,7 @@ class Fresh:
             except API_ERRORS as error:
                 log.warning("Which operator works could not be read: %s; trying again", error_text(error))
                 continue
+            except Exception:
+                log.exception("Which operator works could not be read; trying again")
+                continue
             self.pause()

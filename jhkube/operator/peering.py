@@ -70,13 +70,15 @@ def has_priority(peerings: Iterable[Mapping[str, Any]], priority: int, now: date
         The time.
     """
     peers = [peer for each in peerings for peer in (each.get("status") or {}).values()]
-    return not any(_lives(peer, now) and int(peer.get("priority", 0)) > priority for peer in peers)
+    return not any(_comes_before(peer, priority, now) for peer in peers)
 
 
-def _lives(peer: Mapping[str, Any], now: datetime) -> bool:
+def _comes_before(peer: Mapping[str, Any], priority: int, now: datetime) -> bool:
     try:
         seen = datetime.fromisoformat(str(peer["lastseen"]))
         lifetime = timedelta(seconds=float(peer.get("lifetime", 60)))
-    except (KeyError, ValueError):
+        lives = (seen if seen.tzinfo else seen.replace(tzinfo=UTC)) + lifetime > now
+        return lives and int(peer.get("priority", 0)) > priority
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        # No operator writes this.
         return False
-    return (seen if seen.tzinfo else seen.replace(tzinfo=UTC)) + lifetime > now

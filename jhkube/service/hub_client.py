@@ -15,6 +15,7 @@ import aiohttp
 
 from jhkube.service.hub_answers import HubServers
 from jhkube.service.refusals import Refusal
+from jhkube.watch.failure import redacted
 from jhkube.watch.unsaved import Unsaved
 
 __all__ = ["ANSWERS_IN", "HUB_AWAY", "FailedStart", "HubClient", "Person", "is_new"]
@@ -32,7 +33,7 @@ class FailedStart(Refusal):
     """A start that the hub has taken for an error of its own: 400, with the hub's sentence."""
 
     def __init__(self, said: str) -> None:
-        super().__init__(HTTPStatus.BAD_REQUEST, said, said=said)
+        super().__init__(HTTPStatus.BAD_REQUEST, redacted(said), said=redacted(said))
 
 
 @dataclass(frozen=True, slots=True)

@@ -309,5 +309,7 @@ def _failure(spawner: Any) -> HubFailure | None:
     if found is not None:
         return HubFailure(found.message, found.reason, found.detail)
     said = str(getattr(error, "jupyterhub_message", "") or "")
+    if not said and isinstance(error, web.HTTPError):
+        said = str(error.log_message or "")
     fallback = "Your server did not start. Try again; tell your administrator if it happens again."
     return HubFailure(redacted(said) or fallback)

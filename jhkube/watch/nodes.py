@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
-from kubernetes_asyncio.client import ApiException
 from kubespawner.clients import shared_client
 
 from jhkube.images.image_name import full_name
+from jhkube.kube import API_ERRORS
 from jhkube.pod.nodes import Placement
 from jhkube.watch.reflector import WatchReflector
 
@@ -18,6 +18,9 @@ __all__ = ["ReadyImages", "images_of"]
 _SOONEST: Final = 5.0
 _RAREST: Final = 600.0
 """After how many seconds an account that may not watch nodes asks again: at first, and at most."""
+
+_ANSWERS_IN: Final = 30.0
+"""Seconds that the API server has to say what the account may do."""
 
 
 def images_of(node: Mapping[str, Any]) -> frozenset[str]:
@@ -73,8 +76,9 @@ class ReadyImages(WatchReflector):
     async def _may(self, verb: str) -> bool:
         review = {"spec": {"resourceAttributes": {"verb": verb, "resource": "nodes"}}}
         try:
-            answer = await shared_client("AuthorizationV1Api").create_self_subject_access_review(review)
-        except (ApiException, OSError, TimeoutError):
+            async with asyncio.timeout(_ANSWERS_IN):
+                answer = await shared_client("AuthorizationV1Api").create_self_subject_access_review(review)
+        except API_ERRORS:
             return True  # to be found out by trying
         return bool(answer.status.allowed)
 

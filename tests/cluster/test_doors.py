@@ -163,6 +163,11 @@ async def kubeflow(doors: Doors, cluster: Any) -> dict[str, Any]:
     at_one_place = {"datavols": [old, {"mount": old["mount"], "newPvc": made}]}
     await ask("refused with a disk", "POST", f"{space}/notebooks", body | at_one_place)
     await ask("pvcs after that", "GET", f"{space}/pvcs")
+    lost = {"name": "lost", "affinityConfig": "nowhere", "datavols": [{"mount": "/mnt/more", "newPvc": made}]}
+    await ask("start fails", "POST", f"{space}/notebooks", body | lost)
+    await ask("pvcs of a failed start", "GET", f"{space}/pvcs")
+    await ask("failed start removed", "DELETE", f"{space}/notebooks/lost")
+    await ask("disk of a failed start removed", "DELETE", f"{space}/pvcs/disk-{person.name}--lost-more")
     await ask("unknown configuration", "POST", f"{space}/notebooks", body | {"configurations": ["use-secret"]})
     await ask("too much", "POST", f"{space}/notebooks", body | {"cpu": "9"})
     await ask("other image", "POST", f"{space}/notebooks", body | {"image": "elsewhere.example.org/x:1"})
@@ -272,6 +277,11 @@ async def test_a_notebook_mounts_disks_of_the_persons_own_and_makes_new_ones(kub
     assert "disk-guest-16--study-more" not in [
         each["name"] for each in kubeflow["pvcs after that"][1]["pvcs"] if each["status"]["phase"] != "terminating"
     ]
+    # A notebook whose start failed keeps them: it can be started again.
+    failed = ("start fails", "failed start removed", "disk of a failed start removed")
+    assert statuses(kubeflow, *failed) == dict(zip(failed, (400, 200, 200), strict=True))
+    rows = {each["name"]: each for each in kubeflow["pvcs of a failed start"][1]["pvcs"]}
+    assert rows["disk-guest-16--lost-more"]["status"]["phase"] != "terminating"
     used = {each["name"]: each["notebooks"] for each in kubeflow["pvcs with it"][1]["pvcs"]}
     assert used["disk-guest-16--data"] == used["disk-guest-16--study-more"] == ["study"]
     container = kubeflow["manifest"]["spec"]["containers"][0]

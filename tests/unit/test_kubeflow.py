@@ -1,5 +1,6 @@
 """Kubeflow's door: each field of a request, of a row and of the form's configuration, both ways."""
 
+import asyncio
 import json
 from contextlib import nullcontext
 from pathlib import Path
@@ -537,7 +538,8 @@ async def test_a_script_reads_without_the_xsrf_token_only_where_the_service_has_
 
 @pytest.mark.parametrize(
     ("method", "status", "elapsed", "asked"),
-    [("GET", 503, (0, 20, 41), 3), ("GET", 404, (0,), 1), ("PATCH", 503, (0,), 1)],
+    # Before each try and after it.
+    [("GET", 503, (0, 15, 17, 20, 22, 41), 3), ("GET", 404, (0, 1), 1), ("PATCH", 503, (), 1)],
 )
 async def test_what_only_reads_is_asked_again_for_a_while(monkeypatch, method, status, elapsed, asked):
     monkeypatch.setattr(handlers, "TRIED_EVERY", 0.0)
@@ -551,6 +553,12 @@ async def test_what_only_reads_is_asked_again_for_a_while(monkeypatch, method, s
     with pytest.raises(Refusal, match="Not now"):
         await KubeflowHandler._tried(SimpleNamespace(request=request), refused)
     assert len(tries) == asked
+
+
+async def test_what_only_reads_has_an_answer_before_a_proxy_gives_up():
+    request = SimpleNamespace(method="GET", request_time=lambda: handlers.ANSWERS_WITHIN)
+    with pytest.raises(Refusal, match="does not answer"):
+        await KubeflowHandler._tried(SimpleNamespace(request=request), asyncio.Event().wait)
 
 
 def test_each_route_is_done_by_a_method_of_its_name():

@@ -73,6 +73,17 @@ def test_where_the_node_was_full_no_limit_is_told(files, limit, reached, tmp_pat
     assert memory.sentence().startswith("There was no memory left for your server at ")
 
 
+@pytest.mark.parametrize("files", [version_1, version_2])
+def test_a_look_that_failed_is_no_program_that_was_ended(files, tmp_path):
+    cgroup = Cgroup(tmp_path)
+    cgroup.write(files(2, 4 * GIB, 2))
+    memory = cgroup.memory()
+    cgroup.write(dict.fromkeys(files(2, 4 * GIB, 2), "odd\n"))
+    assert memory.told() is None
+    cgroup.write(files(2, 4 * GIB, 2))
+    assert memory.told() is None
+
+
 @pytest.mark.parametrize("files", [{}, {"memory.events": "odd\n"}, {"memory.events": "oom_kill many\n"}])
 def test_without_a_count_nothing_is_told(files, tmp_path):
     cgroup = Cgroup(tmp_path)

@@ -36,6 +36,7 @@ def test_two_people_never_have_one_name_for_a_disk(one, other):
         ([CLAIM], "5Gi", 1, 409),
         ([], "11Gi", 1, 400),
         ([], "0", 1, 400),
+        ([], "10", 1, 400),
     ],
 )
 def test_as_many_and_as_large_as_the_operator_has_it(claims, size, most, status):

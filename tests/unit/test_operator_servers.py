@@ -245,6 +245,8 @@ def test_a_start_that_a_hub_has_forgotten_is_asked_for_again():
         ({"newer": {"priority": 6, "lastseen": time(-1), "lifetime": 60}}, False),
         ({"dead": {"priority": 6, "lastseen": time(-61), "lifetime": 60}}, True),
         ({"odd": {"priority": 6, "lastseen": "yesterday"}}, True),
+        ({"nothing": None, "newer": {"priority": 6, "lastseen": time(-1), "lifetime": None}}, True),
+        ({"endless": {"priority": 6, "lastseen": time(-1), "lifetime": 1e300}}, True),
     ],
 )
 def test_the_newest_operator_that_lives_works(peers, ours):

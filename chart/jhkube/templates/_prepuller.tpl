@@ -18,7 +18,7 @@
 {{- mergeOverwrite $known (deepCopy .Values.prepuller.config) | toPrettyJson }}
 {{- end }}
 
-{{- /* What the prepuller may do in the namespace of the servers' pods: a test compares it with jhkube/prepuller.py. */}}
+{{- /* What the prepuller may do in the namespace of the servers' pods: a test compares it with jhkube/prepull/prepuller.py. */}}
 {{- define "jhkube.prepullerRules" -}}
 - apiGroups: [apps]
   resources: [daemonsets]

@@ -41,7 +41,8 @@ class Memory:
         count = self._counted()
         if count > self._count:
             self._ended, self._limit = datetime.now(UTC), self._full()
-        self._count = count
+        # Of a look that failed nothing is known.
+        self._count = max(count, self._count)
 
     def told(self) -> dict[str, str | int | None] | None:
         """Return when a program was last ended, and what the container may have; None where none was ended.

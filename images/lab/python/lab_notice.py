@@ -90,7 +90,7 @@ def _banner(name: str, text: str, *, bottom: str, more: str = "", is_open: bool 
 def _memory(url: str) -> Markup:
     """Return the notice that memory ran out, hidden where it did not, and what shows it later."""
     text = MEMORY.sentence()
-    banner = _banner("lab-memory", text, bottom="2.5rem", is_open=MEMORY.is_news)
+    banner = _banner("lab-memory", text, bottom="15.5rem", is_open=MEMORY.is_news)
     return Markup(banner + MEMORY_SCRIPT.format(url=html.escape(url)))
 
 

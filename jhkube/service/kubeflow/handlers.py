@@ -15,7 +15,7 @@ from jhkube.service.caller import Caller
 from jhkube.service.door_views import is_shown, path_name, pod_name
 from jhkube.service.doors import LOG_LINES, DoorHandler, door_rules
 from jhkube.service.gateway import GatewayMixin
-from jhkube.service.hub_client import Person
+from jhkube.service.hub_client import HUB_AWAY, Person
 from jhkube.service.identification import SAFE_METHODS
 from jhkube.service.kubeflow.form import gpu_resources, pod_defaults, spawner_form
 from jhkube.service.kubeflow.new_notebook import check_same_namespace, claim_body, read_notebook, user_options
@@ -44,6 +44,9 @@ TRIED_FOR: Final = 40.0
 
 An Ingress gives up after 60 seconds, if nothing else is configured.
 """
+
+ANSWERS_WITHIN: Final = 55.0
+"""Seconds for all of a request that reads: proxies give up after 60."""
 
 TRIED_EVERY: Final = 2.0
 """Seconds between two tries."""
@@ -178,13 +181,18 @@ class KubeflowHandler(GatewayMixin, DoorHandler):
 
         The web app's list stops asking for good where it reads an error.
         """
+        if self.request.method not in SAFE_METHODS:
+            return await ask()
         while True:
             try:
-                return await ask()
+                async with asyncio.timeout(max(ANSWERS_WITHIN - self.request.request_time(), 1.0)):
+                    return await ask()
+            except TimeoutError:
+                raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, HUB_AWAY) from None
             except Refusal as refusal:
                 is_late = self.request.request_time() > TRIED_FOR - TRIED_EVERY
                 is_away = refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
-                if not is_away or is_late or self.request.method not in SAFE_METHODS:
+                if not is_away or is_late:
                     raise
             await asyncio.sleep(TRIED_EVERY)
 
@@ -256,15 +264,21 @@ class KubeflowHandler(GatewayMixin, DoorHandler):
         except Refusal as refusal:
             # Nobody knows what a hub or a cluster has done that did not answer.
             if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:
-                await self._take_back(caller, made)
+                await self._take_back(caller, notebook.name, made)
             raise
         return {"message": "Notebook created successfully."}
 
-    async def _take_back(self, caller: Caller, claims: Sequence[str]) -> None:
-        """Delete the disks that were made for a notebook that is refused."""
-        for name in claims:
-            with suppress(Refusal):
-                await caller.do("remove_claim", {"name": name})
+    async def _take_back(self, caller: Caller, notebook: str, claims: Sequence[str]) -> None:
+        """Delete the disks that were made for a notebook that is refused, and not those of one whose start failed.
+
+        The hub knows that one, with its disks, and can start it again.
+        """
+        with suppress(Refusal):
+            if not claims or any(each["name"] == notebook for each in (await caller.do("servers"))["servers"]):
+                return
+            for name in claims:
+                with suppress(Refusal):
+                    await caller.do("remove_claim", {"name": name})
 
     async def _view(self, caller: Caller, request: Request) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Return a server, and the sizes."""
