@@ -87,9 +87,15 @@ async def settled(person):
 
 async def works_and_leaves_nothing(person, own_hub, cluster):
     """The server that is there, or the next one, works; after its stop its pod and Secret are gone, not its home."""
-    if not await settled(person):
-        await person.started()
-    pod = await pod_of(cluster.core, cluster.namespace, person.name)
+    async with asyncio.timeout(300):
+        while True:
+            if not await settled(person):
+                await person.started()
+            pod = await pod_of(cluster.core, cluster.namespace, person.name)
+            if pod is not None and pod.metadata.deletion_timestamp is None:
+                break
+            # It was stopping when the hub was killed, and the new hub sees a moment later that it has gone.
+            await asyncio.sleep(0.3)
     secret = await cluster.core.read_namespaced_secret(f"{pod.metadata.name}.jhkube", cluster.namespace)
     assert [owner.uid for owner in secret.metadata.owner_references] == [pod.metadata.uid]
     async with person.session.get(f"{own_hub.url}/user/{person.name}/api") as answer:
