@@ -3,9 +3,9 @@
 Strands run at the same time, since most of a test's time is waiting: those with pods, two at a time; those with hubs;
 and those with neither. Then come the tests that need the cluster to themselves.
 
-A few tests that failed run once more, file by file, when nothing runs beside them. A test that passes then has met a
-busy machine: it is named in the last lines, so that it is mended, and does not fail the run. More than a few are no
-accident.
+If tests of a few files failed, these files run once more, with nothing beside them. A test that passes then has met
+a busy machine: it is named in the last lines, so that it is mended, and does not fail the run. More than a few files
+are no accident.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ HUB5 = ROOT / ".venv-hub5" / "bin" / "python"
 # A file of tests stays in one process, with the hub that they share.
 TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile")
 
-FEW = 4
-"""At most so many tests run once more."""
+FEW = 3
+"""At most so many files run once more; tests of a file share what they need, and fail together where that fails."""
 
 FAILED = 1
 """The exit status of pytest where tests failed; others say that it could not run them."""
@@ -110,7 +110,7 @@ async def main() -> int:
 
     failed = [test for step in ended for test in step.failed]
     passed_alone: list[str] = []
-    if 0 < len(failed) <= FEW:
+    if 0 < len({test.partition("::")[0] for test in failed}) <= FEW:
         print("Once more, with nothing beside them:", *failed, sep="\n  ", flush=True)
         for step in [step for step, status in ended.items() if status == FAILED]:
             tests = step.failed
