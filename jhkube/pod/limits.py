@@ -17,7 +17,6 @@ from jhkube.operator_types import EnoughMemory, Wanted
 
 __all__ = [
     "GPU_RESOURCES",
-    "LEAST_STORAGE",
     "QUOTA_NAME",
     "Ceiling",
     "Ceilings",
@@ -53,9 +52,10 @@ _PART_OF_GPU = re.compile(r"mem|core|percent|ratio|monitoring")
 
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([numkKMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,3}))?\Z")
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-LEAST_STORAGE = 10**6
-"""Bytes of a disk: a smaller number is one whose unit was forgotten."""
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
+
+_LEAST_STORAGE = 10**6
+"""Bytes of a disk: a smaller number is one whose unit was forgotten."""
 
 
 def parse_quantity(text: str | int | float) -> Decimal:
@@ -85,7 +85,7 @@ def parse_storage(text: str | int | float) -> Decimal:
     ValueError
         Where it is no quantity, or less than a megabyte: a number whose unit was forgotten.
     """
-    if (amount := parse_quantity(text)) < LEAST_STORAGE:
+    if (amount := parse_quantity(text)) < _LEAST_STORAGE:
         raise ValueError(f"{text!r} is less than a megabyte; write a unit, such as 10Gi")
     return amount
 

@@ -10,7 +10,7 @@ from typing import Any
 from kubespawner.slugs import is_valid_label, safe_slug
 
 from jhkube.identity import SUBJECT_ANNOTATION
-from jhkube.pod.limits import LEAST_STORAGE, memory_text, parse_quantity
+from jhkube.pod.limits import memory_text, parse_quantity, parse_storage
 from jhkube.pod.volume_claims import ALONE_ANNOTATION
 from jhkube.service.ownership import Object, is_made_alone
 from jhkube.service.refusals import Refusal
@@ -64,9 +64,11 @@ def check_new_claim(claims: Collection[Object], size: str, *, most: int, largest
         )
     if sum(map(is_made_alone, claims)) >= most:
         raise Refusal(HTTPStatus.CONFLICT, f"You may have {most} disks of your own. Delete one that you do not need.")
-    if parse_quantity(size) < LEAST_STORAGE:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "A disk needs a size with a unit, such as 10Gi.", "size")
-    if parse_quantity(size) > parse_quantity(largest):
+    try:
+        asked = parse_storage(size)
+    except ValueError:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "A disk needs a size with a unit, such as 10Gi.", "size") from None
+    if asked > parse_quantity(largest):
         text = memory_text(float(parse_quantity(largest)))
         raise Refusal(HTTPStatus.BAD_REQUEST, f"The largest disk here is {text}. Choose less.", "size")
 
