@@ -123,6 +123,7 @@ class AheadSpawner(WaitingSpawner):
         if self._fingerprint(pod) != waiting.fingerprints[1]:
             raise NotTaken("Changed", "modify_pod_hook has made another pod")
         environment = handed_over(pod)
+        assert self.pod_start is not None
         try:
             await label_as_taken(waiting)
         except ApiException as error:
@@ -138,6 +139,7 @@ class AheadSpawner(WaitingSpawner):
             reflector=self.pod_reflector,
             events_of=lambda: self.event_reflector.events_of(waiting.place) if self.event_reflector else [],
             address=self._get_pod_url,
+            patience=self.pod_start.patience,
         )
         AHEAD_SAVED.observe(max(time.monotonic() - waiting.made_at - waited, 0.0))
 

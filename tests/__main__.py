@@ -1,9 +1,10 @@
 """Run all tests: `python -m tests`, on a cluster that is up.
 
-Strands run at the same time, since most of a test's time is waiting: those with pods, two at a time; those with hubs;
-and those with neither. Then come the tests that need the cluster to themselves.
+Strands run at the same time, since most of a test's time is waiting: those with pods, three at a time; those with
+hubs, then those with pods and JupyterHub 5; and those with neither. Then come the tests that need the cluster to
+themselves.
 
-If tests of a few files failed, these files run once more, with nothing beside them. A test that passes then has met
+If tests of a few files failed, these tests run once more, with nothing beside them. A test that passes then has met
 a busy machine: it is named in the last lines, so that it is mended, and does not fail the run. More than a few files
 are no accident.
 """
@@ -26,9 +27,10 @@ HUB5 = ROOT / ".venv-hub5" / "bin" / "python"
 
 # A file of tests stays in one process, with the hub that they share.
 TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile")
+THREE_AT_A_TIME = ("-n", "3", "--dist", "loadfile")
 
 FEW = 3
-"""At most so many files run once more; tests of a file share what they need, and fail together where that fails."""
+"""Failed tests of at most so many files run once more; those of a file fail together where what they share does."""
 
 FAILED = 1
 """The exit status of pytest where tests failed; others say that it could not run them."""
@@ -55,28 +57,23 @@ class Step:
         noted = self.cache / "v" / "cache" / "lastfailed"
         return tuple(json.loads(noted.read_text())) if noted.exists() else ()
 
-    async def run(self, log: Path | None, again: Sequence[str] = ()) -> int:
-        """Return pytest's exit status; `again` are files, which run one after the other."""
-        command = [self.python, "-m", "pytest", "-o", f"cache_dir={self.cache}"]
+    async def run(self, log: Path | None, options: Sequence[str]) -> int:
+        """Return pytest's exit status."""
+        command = [self.python, "-m", "pytest", "-o", f"cache_dir={self.cache}", *options, *self.paths]
         command += ["-m", self.marker] if self.marker else []
-        command += again or [*self.options, *self.paths]
         with log.open("ab") if log else open(1, "wb", closefd=False) as output:
             process = await asyncio.create_subprocess_exec(*map(str, command), cwd=ROOT, stdout=output, stderr=output)
             return await process.wait()
 
 
+PODS = ("tests/cluster", "tests/browser")
+
 STRANDS = (
+    (Step("cluster and browser", PODS, THREE_AT_A_TIME, "not alone"),),
     (
-        Step("cluster and browser", ("tests/cluster", "tests/browser"), TWO_AT_A_TIME, "not alone"),
-        Step(
-            "cluster and browser with jupyterhub 5",
-            ("tests/cluster", "tests/browser"),
-            TWO_AT_A_TIME,
-            "hub_versions",
-            HUB5,
-        ),
+        Step("hub and registry", ("tests/hub", "tests/registry")),
+        Step("cluster and browser with jupyterhub 5", PODS, TWO_AT_A_TIME, "hub_versions", HUB5),
     ),
-    (Step("hub and registry", ("tests/hub", "tests/registry")),),
     (
         Step("unit and contract", ("tests/unit", "tests/contract")),
         Step("contract with jupyterhub 5", ("tests/contract",), python=HUB5),
@@ -88,7 +85,7 @@ ALONE = Step("alone", ("tests/cluster",), marker="alone")
 
 async def strand(steps: Sequence[Step], log: Path | None) -> dict[Step, int]:
     """Run the steps one after the other, whatever becomes of them; return their exit statuses."""
-    return {step: await step.run(log) for step in steps}
+    return {step: await step.run(log, step.options) for step in steps}
 
 
 async def main() -> int:
@@ -114,7 +111,7 @@ async def main() -> int:
         print("Once more, with nothing beside them:", *failed, sep="\n  ", flush=True)
         for step in [step for step, status in ended.items() if status == FAILED]:
             tests = step.failed
-            ended[step] = await step.run(None, list(dict.fromkeys(test.partition("::")[0] for test in tests)))
+            ended[step] = await step.run(None, ("--last-failed", "--last-failed-no-failures", "none"))
             passed_alone += tests if ended[step] == 0 else ()
     for step, status in ended.items():
         print(f"{step.name}: {'passed' if status == 0 else f'failed ({status})'}")

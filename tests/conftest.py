@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,33 @@ RUN = Path(__file__).parents[1] / ".run"
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 """Which of two test processes this is, in the names of what both leave there."""
+
+
+HUBS: list[Hub] = []
+"""The hubs of this process."""
+
+LOGGED = pytest.StashKey[list[int]]()
+"""How much each hub had logged when a test began."""
+
+SHOWN = 80
+"""So many lines of each hub's log are shown where a test failed; all of it stays in `.run/logs`."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[LOGGED] = [len(hub.log) for hub in HUBS]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the hubs logged during a test that failed: elsewhere, that is all that is left of it."""
+    report = yield
+    if report.failed:
+        logged = item.stash.get(LOGGED, [])
+        for hub, before in zip(HUBS, logged + [0] * (len(HUBS) - len(logged)), strict=True):
+            lines = [line for line in hub.log[before:].splitlines() if not line.startswith("[D ")]
+            if lines:
+                report.sections.append((f"Log of the hub {hub.folder.name}", "\n".join(lines[-SHOWN:])))
+    return report
 
 
 @dataclass(frozen=True)
@@ -122,6 +149,7 @@ async def new_hub(
         config.write_text(f"load_subconfig({str(CONFIG)!r})\n{extra}")
         hub = Hub(folder, settings, cluster.host, config, port, base=base)
         hubs.append(hub)
+        HUBS.append(hub)
         await hub.start()
         return hub
 

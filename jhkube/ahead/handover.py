@@ -13,15 +13,18 @@ import aiohttp
 from jhkube.ahead.pods import NotTaken, WaitingPod
 from jhkube.ahead.waiting import PATH
 from jhkube.watch.failures import pod_failure
+from jhkube.watch.patience import Patience
 from jhkube.watch.probe import Stage, set_within, stage_of
 
 __all__ = ["hand_over"]
 
-_ANSWER_TIMEOUT = 5.0
+_ANSWER_TIMEOUT = 10.0
+_BETWEEN_LOOKS = 1.0
+"""Seconds between two looks at a pod that has a trouble which may pass."""
 _BETWEEN = 0.05
 """Seconds between two tries while the pod runs and does not listen yet."""
 
-_UNSEEN = 5.0
+_UNSEEN = 15.0
 """Seconds after its creation for which the watch may not show a pod."""
 
 
@@ -32,6 +35,7 @@ async def hand_over(
     reflector: Any,
     events_of: Callable[[], list[dict[str, Any]]],
     address: Callable[[Mapping[str, Any]], str],
+    patience: Patience,
 ) -> float:
     """Give a waiting pod the environment of its start, as soon as it listens; returns for how long it has listened.
 
@@ -49,12 +53,17 @@ async def hand_over(
         Returns the pod's events.
     address
         Returns the URL of a pod that has an address.
+    patience
+        How long a start waits for what may pass.
 
     Raises
     ------
     NotTaken
         Where the pod does not take it, or something is wrong with the pod: an ordinary start then shows what.
     """
+    # A disk or Secret comes as late to any other pod. For room, an image or a network, a new pod is a new try.
+    patience = patience.model_copy(update={"unschedulable": 0.0, "scale_up": 0.0, "pull": 0.0, "node": 0.0})
+    since: dict[str, float] = {}
     wake = asyncio.Event()
     with reflector.subscribe(waiting.place, wake):
         while True:
@@ -67,8 +76,13 @@ async def hand_over(
                 await set_within(wake, _BETWEEN)
                 continue
             events = events_of()
-            if finding := pod_failure(pod, events):
-                raise NotTaken("Failed", finding.raw)
+            if finding := pod_failure(pod, events, patience):
+                now = time.monotonic()
+                if now - since.setdefault(finding.reason, now) >= finding.patience:
+                    raise NotTaken("Failed", finding.raw)
+                await set_within(wake, _BETWEEN_LOOKS)
+                continue
+            since.clear()
             is_starting = stage_of(pod, events) == Stage.STARTING
             if is_starting and (waited := await _listened(address(pod), waiting.key, environment)) is not None:
                 return waited

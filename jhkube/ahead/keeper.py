@@ -21,8 +21,11 @@ from jhkube.watch.probe import set_within
 
 __all__ = ["AheadView", "Keeper"]
 
-_MAKING_PATIENCE = 1.0
-"""Seconds that a start waits for the pod that is being made for it; it begins without one after that."""
+_MAKING_PATIENCE = 15.0
+"""Seconds that a start waits for the pod that is being made for it; it begins without one after that.
+
+An ordinary start would ask the same of the same API server, and wait as long.
+"""
 
 _UNSEEN = 30.0
 """Seconds after its creation for which the watch may not show a pod."""
@@ -242,7 +245,7 @@ class Keeper:
     async def taken(self, person: str, server: str, options: Mapping[str, Any]) -> WaitingPod | None:
         """Return the pod of a person, which from now on is the caller's.
 
-        One that is being made is waited for a moment, if it is for this server and choice.
+        One that is being made is waited for, if it is for this server and choice.
         """
         self._failed.pop(person, None)
         self._begun_at.pop(person, None)
