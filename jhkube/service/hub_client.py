@@ -29,6 +29,10 @@ STARTS_IN: Final = 60.0
 HUB_AWAY: Final = "The hub does not answer at the moment. Try again in a minute."
 
 
+SAID_OF_A_FAILED_START: Final = ("error", "timeout")
+"""What jupyterhub 5 says in place of a sentence: the reasons that its `User.spawn` sets."""
+
+
 class FailedStart(Refusal):
     """A start that the hub has taken for an error of its own: 400, with the hub's sentence."""
 
@@ -152,8 +156,12 @@ class HubClient:
         try:
             answer = await self._ask(token, "POST", _path(user, server), body, STARTS_IN)
         except Refusal as refusal:
-            if refusal.said:
-                raise FailedStart(refusal.said) from None
+            said = refusal.said
+            if said in SAID_OF_A_FAILED_START:
+                failed = (await self.servers(token, user)).named(server)
+                said = failed.failure.message if failed and failed.failure else ""
+            if said:
+                raise FailedStart(said) from None
             raise
         _good(*answer)
 
@@ -230,13 +238,10 @@ def _said(found: Any) -> str:
 
 
 def _said_of_a_fault(status: int, found: Any) -> str:
-    """Return the hub's sentence about an error of its own; empty where it, or what is before it, says no more.
-
-    jupyterhub 5 says `error` or `timeout` of a start, and has the sentence for its pages alone.
-    """
+    """Return what the hub says about an error of its own; empty where it, or what is before it, says no more."""
     said = _said(found)
-    is_sentence = " " in said and said != HTTPStatus.INTERNAL_SERVER_ERROR.phrase
-    return said if is_sentence and status == HTTPStatus.INTERNAL_SERVER_ERROR else ""
+    is_told = (" " in said and said != HTTPStatus.INTERNAL_SERVER_ERROR.phrase) or said in SAID_OF_A_FAILED_START
+    return said if is_told and status == HTTPStatus.INTERNAL_SERVER_ERROR else ""
 
 
 def _good(status: int, found: Any) -> Mapping[str, Any]:

@@ -9,7 +9,6 @@ import aiohttp
 import pytest
 
 from jhkube.operator.hub import Hub, HubAway, HubRefusal
-from jhkube.service.hub_client import is_new
 from jhkube.service.server_views import state_of
 from tests.hub.conftest import StartHub
 from tests.hub.running import ROOT, RunningHub
@@ -61,13 +60,9 @@ async def test_the_token_is_good_for_the_servers_of_some_groups(at_hub: tuple[Hu
     await asks.remove("ada", "course")
     assert (await asks.servers("ada")).named("course") is None
 
-    # One that fails at once is an error of the hub: JupyterHub 6 says why at once, and 5 when it is looked at.
+    # One that fails at once is an error of the hub.
     said = "There is no room for your server. Try again later."
-    if is_new(version):
-        assert await refused(asks.start("ada", "full", {"debug": True}, version)) == "StartFailed"
-    else:
-        with pytest.raises(HubAway):
-            await asks.start("ada", "full", {"debug": True}, version)
+    assert await refused(asks.start("ada", "full", {"debug": True}, version)) == "StartFailed"
     failed = (await asks.servers("ada")).named("full")
     assert failed is not None
     assert failed.failure is not None

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import jupyterhub
 import pytest
 
-from jhkube.service.hub_client import is_new
 from jhkube.service.routes import ROUTES
 from jhkube.service.validation import answer_problem
 from tests.hub.running import RunningHub
@@ -103,8 +101,7 @@ async def test_a_start_without_options_has_those_of_the_last(beside: ServiceHub)
 async def test_a_start_that_failed_says_why(beside: ServiceHub) -> None:
     status, refused = await beside.ask("kay", "PUT", "servers/broken", {"options": {"debug": True}})
     found = await beside.reach("kay", "broken", "failed")
-    if is_new(jupyterhub.__version__):
-        assert (status, refused["message"]) == (400, found["message"])
+    assert (status, refused["message"]) == (400, found["message"])
     assert found["message"] == "There is no room for your server. Try again later."
     assert found["failure"]["message"] == found["message"]
 
