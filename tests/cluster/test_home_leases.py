@@ -185,12 +185,14 @@ async def test_a_pod_that_a_killed_hub_has_not_named_gets_no_secret_while_anothe
     renewed = {AUTH_STATE_KEY: identity.to_dict(), "access_token": "gho_x"}
     with pytest.raises(StartRefused):
         await spawner.renew_token(renewed)
-    assert not (await core.list_namespaced_secret(namespace)).items
+    # Secrets of other tests' pods go some time after these.
+    named = {"field_selector": "metadata.name=jupyter-a-ada.jhkube"}
+    assert not (await core.list_namespaced_secret(namespace, **named)).items
     assert (await world.lease()).spec.holder_identity == "b"
 
     await drop_reservation(namespace, replace(world.home, hub="b"), world.start("b"))
     await spawner.renew_token(renewed)
-    (secret,) = (await core.list_namespaced_secret(namespace)).items
+    (secret,) = (await core.list_namespaced_secret(namespace, **named)).items
     assert secret.metadata.owner_references[0].uid == uid
     assert await world.pods() == [[namespace, "jupyter-a-ada", uid]]
     await core.delete_namespaced_secret(secret.metadata.name, namespace)
