@@ -14,12 +14,12 @@ from jhkube.iri_grammar import leave_out_iri_grammar
 __all__ = ["COMMANDS", "command_line", "main"]
 
 COMMANDS = {
-    "check": "look before the users do: configuration, cluster, storage, registry, provider, image",
-    "menu": "print the images that people would be offered now",
-    "operator": "start notebooks as custom resources ask for them",
+    "check": "find faults in configuration, cluster, storage, registry, provider and image",
+    "menu": "print the images that people are offered now",
+    "operator": "start notebooks and servers from custom resources",
     "prepull": "keep the menu's images on the nodes",
     "rekey": "encrypt every auth_state with the newest key",
-    "show-pod": "print the pod that a start would create, with nothing created",
+    "show-pod": "print the pod that a start would create, without creating it",
 }
 """What each command does. Each is a module of `jhkube.commands`."""
 
@@ -33,7 +33,7 @@ def command_line(*loaded: str) -> argparse.ArgumentParser:
         The commands whose arguments are known to the parser. It knows only the names of the others: JupyterHub and
         the Kubernetes client, which commands import, take seconds to load.
     """
-    parser = argparse.ArgumentParser(prog="jhkube", description="Tools for the operators of a hub with jhkube.")
+    parser = argparse.ArgumentParser(prog="jhkube", description="Commands for the operators of a hub with jhkube.")
     parser.add_argument("--version", action="version", version=f"jhkube {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, text in COMMANDS.items():

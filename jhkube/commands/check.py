@@ -38,24 +38,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_up(
         parser,
         run,
-        "Look whether the hub of this configuration will work, with the environment and the account that "
-        "the hub has, and say what to do about each fault. The exit status is 0 where nothing failed, 1 where "
-        "something did, 2 where the configuration cannot be read.",
+        "Check whether a hub with this configuration will work, and say what to do about each fault. Run it with the "
+        "environment and the account of the hub. The exit status is 0 if nothing failed, 1 if something failed, and "
+        "2 if the configuration cannot be read.",
         tell=_told,
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--image", default="", help="look into this image, not into the one that is offered first")
+    parser.add_argument("--image", default="", help="check this image, and not the one that is offered first")
     parser.add_argument(
         "--my-servers-token",
         type=argparse.FileType(encoding="utf-8"),
         metavar="FILE",
-        help="a file with the token of the account of the service My servers, to ask what that may do",
+        help="a file with a token of the account of the service My servers, to check the rights of that account",
     )
     parser.add_argument(
         "--operator-token",
         type=argparse.FileType(encoding="utf-8"),
         metavar="FILE",
-        help="a file with the token of the account of `jhkube operator`, to ask what that may do",
+        help="a file with a token of the account of `jhkube operator`, to check the rights of that account",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
@@ -63,12 +63,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a namespace that the operator works in; may be given again; that of servers by default",
+        help="a namespace in which the operator works; may be repeated (default: the namespace of the servers)",
     )
     where.add_argument("--operator-all-namespaces", action="store_true", help="the operator works in all namespaces")
-    parser.add_argument("--no-pod", action="store_true", help="start no pod to look into an image")
+    parser.add_argument("--no-pod", action="store_true", help="skip the check of the image, which starts a pod")
     parser.add_argument(
-        "--image-timeout", type=_seconds, default=180.0, metavar="SECONDS", help="how long that pod may take (180)"
+        "--image-timeout",
+        type=_seconds,
+        default=180.0,
+        metavar="SECONDS",
+        help="how long it may take (180)",
     )
 
 

@@ -71,7 +71,7 @@ def set_up(
             type=Path,
             default=Path("jupyterhub_config.py"),
             metavar="FILE",
-            help="the hub's configuration",
+            help="the hub's configuration file (jupyterhub_config.py)",
         )
     else:
         parser.set_defaults(config=None)

@@ -28,13 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_up(
         parser,
         run,
-        "Ask the registries, and print what people of the given groups would be offered. The exit status"
-        " is 0 where every registry answered, 1 where one did not, 2 where the configuration is at fault.",
+        "Ask the registries, and print the images that people in the given groups are offered. The exit status"
+        " is 0 if every registry answered, 1 if one did not, and 2 if the configuration is wrong.",
     )
     parser.add_argument("--group", action="append", default=[], help="a hub group; may be repeated")
-    parser.add_argument(
-        "--all", action="store_true", help="everything that can be had, not only what is offered at once"
-    )
+    parser.add_argument("--all", action="store_true", help="also print the images that people find only by search")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

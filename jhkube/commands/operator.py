@@ -26,35 +26,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_up(
         parser,
         run,
-        "Start notebooks, and servers of a hub's people, as custom resources ask for them, until it is ended; they go"
-        " on without it. It works in the namespace that it runs in, unless it is told of others.",
+        "Start and stop notebooks (JupyterNotebook) and servers of a hub's people (JupyterServer) by custom resource."
+        " It runs until it is stopped; what it has started continues. By default it works in its own namespace.",
         configured=False,
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "--namespace", action="append", default=[], metavar="NAME", help="a namespace to work in; may be given again"
+        "--namespace", action="append", default=[], metavar="NAME", help="a namespace to work in; may be repeated"
     )
     where.add_argument("--all-namespaces", action="store_true", help="work in all namespaces")
+    parser.add_argument("--standalone", action="store_true", help="use no KopfPeering: there is no other operator")
     parser.add_argument(
-        "--standalone", action="store_true", help="there is no other operator: do without a KopfPeering"
+        "--liveness-port", type=int, default=0, metavar="PORT", help="the port of /healthz (default: none)"
     )
     parser.add_argument(
-        "--liveness-port", type=int, default=0, metavar="PORT", help="answer /healthz here; not at all by default"
+        "--metrics-port", type=int, default=0, metavar="PORT", help="the port of /metrics (default: none)"
     )
     parser.add_argument(
-        "--metrics-port", type=int, default=0, metavar="PORT", help="answer /metrics here; not at all by default"
+        "--hub-url", default="", metavar="URL", help="the address of the API of a hub, to start its servers"
     )
     parser.add_argument(
-        "--hub-url", default="", metavar="URL", help="the API of a hub, to start its servers by JupyterServers"
+        "--hub-token-file", type=Path, metavar="FILE", help="a file with the token that the operator has at this hub"
     )
     parser.add_argument(
-        "--hub-token-file", type=Path, metavar="FILE", help="the file with the token of the hub's service for that"
+        "--public-url", default="", metavar="URL", help="the hub's address in the browser, for URLs in the status"
     )
-    parser.add_argument(
-        "--public-url", default="", metavar="URL", help="the hub's address as people open it, for URLs in the status"
-    )
-    parser.add_argument("--no-notebooks", action="store_true", help="make no JupyterNotebooks")
-    parser.add_argument("--crds", action="store_true", help="print the CustomResourceDefinitions, and end")
+    parser.add_argument("--no-notebooks", action="store_true", help="ignore JupyterNotebooks")
+    parser.add_argument("--crds", action="store_true", help="print the CustomResourceDefinitions and exit")
 
 
 def run(config: Config, arguments: argparse.Namespace) -> int:

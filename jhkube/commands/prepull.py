@@ -35,11 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_up(
         parser,
         run,
-        "Keep the first images of the menu on every node that labs can run on, until it is ended; what it"
-        " made goes with it. With --status, print which image is on which node: the exit status is 0 where all are"
-        " on all, 1 where one is not, 2 where that cannot be told.",
+        "Keep the first images of the menu on every node on which labs can run. It runs until it is stopped, and then"
+        " deletes the objects that it created. With --status, print which image is on which node. The exit status is"
+        " then 0 if all images are on all nodes, 1 if one is missing or no prepuller runs, and 2 if the command"
+        " cannot find out.",
     )
-    parser.add_argument("--status", action="store_true", help="print which image is on which node, and end")
+    parser.add_argument("--status", action="store_true", help="print which image is on which node and exit")
     parser.add_argument("--json", action="store_true", help="with --status: print JSON")
 
 

@@ -35,11 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_up(
         parser,
         run,
-        "Encrypt everybody's auth_state with the first of the hub's keys, where an older one did. The hub"
-        " may run meanwhile, once it has been restarted with both keys. The exit status is 0 where the first key then"
-        " opens all, 1 where it does not open some, 2 where the configuration or the database is at fault.",
+        "Encrypt every auth_state with the first of the hub's keys, if it is encrypted with an older one. The hub can"
+        " run meanwhile, if it was restarted with both keys. The exit status is 0 if the first key then decrypts"
+        " everything, 1 if some are left, and 2 if the configuration or the database is wrong.",
     )
-    parser.add_argument("--check", action="store_true", help="change nothing, and say whether older keys can go")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing, and say whether older keys can be removed"
+    )
 
 
 def run(config: Config, arguments: argparse.Namespace) -> int:

@@ -52,9 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_up(
         parser,
         run,
-        "Print the manifest of the pod that a start would create, as YAML. Nothing is created and nobody "
-        "logs in: who the person is comes from the arguments. The exit status is 0 where the pod is shown, 1 where "
-        "the hub would refuse the start, 2 where the configuration or an argument is at fault.",
+        "Print the manifest of the pod that a start would create, as YAML. Nothing is created and nobody logs in: "
+        "the arguments say who the person is. The exit status is 0 if the pod is printed, 1 if the hub would refuse "
+        "the start, and 2 if the configuration or an argument is wrong.",
     )
     parser.add_argument("--user", required=True, help="the person's name in the hub")
     parser.add_argument(
@@ -62,24 +62,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME[=GID]",
-        help="a hub group of the person, with its gid where the configuration does not tell it; may be repeated",
+        help="a hub group of the person, with its gid if it does not follow from the configuration; may be repeated",
     )
-    parser.add_argument("--server", default="", help="the server's name; the default server without it")
+    parser.add_argument("--server", default="", help="the server's name (default: the default server)")
     parser.add_argument(
         "--option",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="an option as the form or REST sends it, such as size=small, or environment=SURVEY=deep for a variable; "
+        help="an option of the form or REST, such as size=small, or environment=SURVEY=deep for a variable; "
         "may be repeated",
     )
     parser.add_argument(
-        "--subject", default="", help="the provider's id of the person: github:1234, cilogon:SUB or oidc:ISSUER#SUB"
+        "--subject", default="", help="the person's id at the provider: github:1234, cilogon:SUB or oidc:ISSUER#SUB"
     )
-    parser.add_argument("--uid", type=_unix_number, help="the uid, instead of the one that the subject leads to")
-    parser.add_argument("--gid", type=_unix_number, help="the primary group's gid; the uid without it")
+    parser.add_argument("--uid", type=_unix_number, help="the uid (default: the one that follows from the subject)")
+    parser.add_argument("--gid", type=_unix_number, help="the gid of the primary group (default: the uid)")
     parser.add_argument(
-        "--placeholder-uid", action="store_true", help=f"use the uid {PLACEHOLDER} where nothing tells the right one"
+        "--placeholder-uid", action="store_true", help=f"use the uid {PLACEHOLDER} if the right one is not known"
     )
 
 
