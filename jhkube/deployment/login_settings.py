@@ -27,7 +27,7 @@ class Auth(Section):
     callback_url: Url = setting("OAUTH_CALLBACK_URL", "", "the callback registered with the provider")
     admins: Words = setting("JHKUBE_ADMINS", [], "the user names of the hub's administrators")
     refresh_age: WholeSeconds = setting(
-        "JHKUBE_AUTH_REFRESH_AGE", 300, "seconds until memberships are asked for again"
+        "JHKUBE_AUTH_REFRESH_AGE", 300, "seconds after which memberships are checked again"
     )
     stop_servers_of_leavers: Flag = setting(
         "JHKUBE_STOP_SERVERS_OF_LEAVERS", False, "whether to stop the servers of people who may no longer log in"
@@ -43,7 +43,7 @@ class Guests(Section):
         "JHKUBE_GUEST_IDLE_TIMEOUT", 3600, "seconds without activity after which a guest is removed"
     )
     max_age: WholeSeconds = setting(
-        "JHKUBE_GUEST_MAX_AGE", 86_400, "seconds after which even a guest at work is removed; 0: never"
+        "JHKUBE_GUEST_MAX_AGE", 86_400, "seconds after which a guest is removed even if they are at work; 0: never"
     )
     limit: AtOnce = setting("JHKUBE_GUEST_LIMIT", 50, "how many guests there can be at a time")
     per_address: AtOnce = setting(
@@ -61,7 +61,9 @@ class GitHub(Section):
     client_secret: Text = setting("GITHUB_CLIENT_SECRET", "", "the OAuth app's client secret")
     allowed: Words = setting("JHKUBE_ALLOWED_ORGANIZATIONS", [], "organizations whose members may log in")
     denied: Words = setting("JHKUBE_DENIED_ORGANIZATIONS", [], "organizations whose members may not log in")
-    git_access: GitAccess = setting("JHKUBE_GIT_ACCESS", "all", "repositories for git: none, public or all")
+    git_access: GitAccess = setting(
+        "JHKUBE_GIT_ACCESS", "all", "the repositories that git can use with the person's token: none, public or all"
+    )
 
 
 class CILogon(Section):
@@ -70,7 +72,7 @@ class CILogon(Section):
     host: Text = setting("JHKUBE_CILOGON_HOST", "cilogon.org", "CILogon, or a stand-in")
     client_id: Text = setting("CILOGON_CLIENT_ID", "", "the OIDC client's id")
     client_secret: Text = setting("CILOGON_CLIENT_SECRET", "", "the OIDC client's secret")
-    idps: Object = setting("JHKUBE_CILOGON_IDPS", {}, "identity providers, as CILogonOAuthenticator.idps takes them")
+    idps: Object = setting("JHKUBE_CILOGON_IDPS", {}, "identity providers, as in CILogonOAuthenticator.idps")
     allowed: Words = setting("JHKUBE_ALLOWED_GROUPS", [], "groups whose members may log in")
     number_secret: Text = setting(
         "JHKUBE_CILOGON_NUMBER_SECRET",
@@ -82,8 +84,10 @@ class CILogon(Section):
 class OIDC(Section):
     """Logging in with any OpenID Connect provider."""
 
-    issuer: Url = setting("JHKUBE_OIDC_ISSUER", "", "the OpenID Connect provider's issuer, to the letter")
-    name: Text = setting("JHKUBE_OIDC_NAME", "OpenID Connect", "what people call the provider")
+    issuer: Url = setting(
+        "JHKUBE_OIDC_ISSUER", "", "the OpenID Connect provider's issuer, exactly as in its id tokens"
+    )
+    name: Text = setting("JHKUBE_OIDC_NAME", "OpenID Connect", "the provider's name on the login button")
     client_id: Text = setting("OAUTH_CLIENT_ID", "", "the OpenID Connect client's id")
     client_secret: Text = setting("OAUTH_CLIENT_SECRET", "", "the OpenID Connect client's secret")
     scope: Words = setting("JHKUBE_OIDC_SCOPE", ["openid", "profile", "email"], "the OAuth scopes to ask for")
@@ -100,6 +104,6 @@ class OIDC(Section):
     cluster_accounts: Object = setting(
         "JHKUBE_OIDC_CLUSTER_ACCOUNTS",
         {},
-        "how the cluster's API server names the same people, as JHKubeSpawner.cluster_accounts takes it; then people"
-        " have namespaces, and need rights in them",
+        "how the cluster's API server names the same people, as in JHKubeSpawner.cluster_accounts; each person then"
+        " has a namespace, and needs rights in it",
     )

@@ -52,21 +52,23 @@ class Hub(Section):
     base_url: BasePath = setting("JHKUBE_BASE_URL", "", "the path below which the hub is: /jupyter/")
     connect_host: Host = setting("JHKUBE_HUB_CONNECT_HOST", "", "the hub's address as pods and proxy see it")
     port: Port = setting("JHKUBE_HUB_PORT", 8081, "the port on which pods and proxy reach the hub")
-    concurrent_spawns: AtOnce = setting("JHKUBE_CONCURRENT_SPAWNS", 100, "starts at once; more are answered with 429")
+    concurrent_spawns: AtOnce = setting(
+        "JHKUBE_CONCURRENT_SPAWNS", 100, "how many servers start at the same time; others get the answer 429"
+    )
     named_servers: Flag = setting("JHKUBE_NAMED_SERVERS", True, "whether a person can have several servers")
     crypt_keys_file: Text = setting(
         "JHKUBE_CRYPT_KEYS_FILE",
         "",
-        "file of the keys that encrypt auth_state, one a line, the newest first; else JUPYTERHUB_CRYPT_KEY",
+        "file of the keys that encrypt auth_state, one in each line, the newest first; JUPYTERHUB_CRYPT_KEY if unset",
     )
 
 
 class Proxy(Section):
-    """The proxy of the hub, and those before it."""
+    """The proxy of the hub, and proxies in front of it."""
 
     api_url: Url = setting("JHKUBE_PROXY_API_URL", "", "the proxy's own API, if not http://127.0.0.1:8001")
     auth_token: Text = setting("CONFIGPROXY_AUTH_TOKEN", "", "the secret shared by hub and proxy")
-    external: Flag = setting("JHKUBE_PROXY_EXTERNAL", False, "whether the proxy is started by something else")
+    external: Flag = setting("JHKUBE_PROXY_EXTERNAL", False, "whether the hub does not start the proxy itself")
     trusted: Addresses = setting("JHKUBE_TRUSTED_PROXIES", [], "proxies in front whose X-Forwarded-For is trusted")
 
 
@@ -77,15 +79,15 @@ class Several(Section):
     hubs: Objects = setting(
         "JHKUBE_HUBS",
         [],
-        "all these hubs and which of them is whose, as JHKubeSpawner.hubs takes them; the same on every hub",
+        "all these hubs, and who belongs to which, as in JHKubeSpawner.hubs; the same on every hub",
     )
     home_leases: Flag = setting(
-        "JHKUBE_HOME_LEASES", False, "whether a home is used by one hub at a time; a Lease says by which"
+        "JHKUBE_HOME_LEASES", False, "whether one hub at a time uses a home; a Lease says which one"
     )
     menu_cache: Text = setting(
         "JHKUBE_SHARED_MENU",
         "",
-        "a file that all these hubs share, so that one of them asks the registry for all",
+        "a file for the menu that all these hubs share, so that only one of them asks the registries",
     )
 
 
@@ -111,7 +113,7 @@ class Spawner(Section):
     environment_names: Objects = setting(
         "JHKUBE_ENVIRONMENT_NAMES",
         [],
-        "environment variables that people may set, as JHKubeSpawner.environment_names takes them",
+        "environment variables that people may set, as in JHKubeSpawner.environment_names",
     )
     pod_defaults: PodDefaults = setting(
         "JHKUBE_POD_DEFAULTS",
@@ -137,7 +139,7 @@ class Home(Section):
     kind: HomeKind = setting(
         "JHKUBE_HOME_KIND",
         "pvc",
-        "where homes are: a claim for each person (pvc), an NFS export (nfs) or one claim for all (shared-pvc)",
+        "where homes are kept: a claim for each person (pvc), an NFS export (nfs) or one claim for all (shared-pvc)",
     )
     size: Quantity = setting("JHKUBE_HOME_SIZE", "10Gi", "the size of a person's home, for pvc")
     storage_class: Text = setting(
@@ -149,7 +151,9 @@ class Home(Section):
     claim: Text = setting("JHKUBE_HOME_CLAIM", "", "the claim of all homes, for shared-pvc")
     path: Text = setting("JHKUBE_HOME_PATH", "", "the home's path in the pod, a template; /home/{username} if unset")
     made_by: FolderMaker = setting(
-        "JHKUBE_HOME_MADE_BY", "", "who makes a home's folder: user, root or nobody; by the kind of home if unset"
+        "JHKUBE_HOME_MADE_BY",
+        "",
+        "who creates a home's folder: user, root or nobody; depends on the kind of home if unset",
     )
 
 
@@ -173,32 +177,34 @@ class Menu(Section):
     pull_secret: Text = setting(
         "JHKUBE_PULL_SECRET",
         "",
-        "the Secret with the account for the registries: the hub lists tags by it, kubelet pulls by it",
+        "the Secret with the account for the registries; the hub lists tags with it, kubelet pulls images with it",
     )
     interval: Seconds = setting("JHKUBE_MENU_INTERVAL", 60, "seconds between two refreshes of the menu")
-    offers: Objects = setting("JHKUBE_OFFERS", [], "who is offered which tags, as ImageMenu.offers takes them")
+    offers: Objects = setting("JHKUBE_OFFERS", [], "which images are offered to whom, as in ImageMenu.offers")
     custom_images: Words = setting("JHKUBE_CUSTOM_IMAGES", [], "regular expressions of images that people may type")
-    sizes: Objects = setting("JHKUBE_SIZES", [], "sizes, as JHKubeSpawner.sizes takes them; three if unset")
+    sizes: Objects = setting("JHKUBE_SIZES", [], "sizes of servers, as in JHKubeSpawner.sizes; three sizes if unset")
     mark_ready: Flag = setting(
         "JHKUBE_MARK_READY",
         False,
-        "whether the form marks images that are on all nodes; the hub watches the nodes for it",
+        "whether the form marks images that are on all nodes; for this the hub watches the nodes",
     )
 
 
 class Prepuller(Section):
-    """Images, brought to the nodes ahead."""
+    """Images on the nodes before anybody asks for them."""
 
     count: ImageCount = setting("JHKUBE_PREPULL_COUNT", 4, "how many images jhkube prepull keeps on the nodes")
     nodes_at_once: AtOnce = setting("JHKUBE_PREPULL_NODES_AT_ONCE", 10, "how many nodes pull at the same time")
     deployment: Text = setting(
-        "JHKUBE_PREPULL_DEPLOYMENT", "", "the Deployment that runs jhkube prepull: what it made goes with it"
+        "JHKUBE_PREPULL_DEPLOYMENT", "", "the Deployment that runs jhkube prepull; its objects are deleted with it"
     )
     priority_class: Text = setting(
         "JHKUBE_PREPULL_PRIORITY_CLASS", "", "the PriorityClass of the pods that pull, below that of the labs"
     )
     pause_image: Text = setting(
-        "JHKUBE_PREPULL_PAUSE_IMAGE", "", "what the pods that pull run afterwards; registry.k8s.io's pause if unset"
+        "JHKUBE_PREPULL_PAUSE_IMAGE",
+        "",
+        "the image that these pods run after pulling; the one of registry.k8s.io/pause if unset",
     )
 
 
@@ -207,16 +213,20 @@ class Culler(Section):
 
     enabled: Flag = setting("JHKUBE_CULLER", False, "whether idle servers are stopped")
     timeout: WholeSeconds = setting("JHKUBE_CULLER_TIMEOUT", 3600, "seconds after which an idle server is stopped")
-    sizes: SecondsByName = setting("JHKUBE_CULLER_SIZES", {}, "other idle times by size; they win over groups'")
+    sizes: SecondsByName = setting(
+        "JHKUBE_CULLER_SIZES", {}, "other idle times by size; they win over those of groups"
+    )
     groups: SecondsByName = setting(
         "JHKUBE_CULLER_GROUPS", {}, "other idle times by hub group; the longest of a person's groups counts"
     )
-    max_age: WholeSeconds = setting("JHKUBE_CULLER_MAX_AGE", 0, "seconds after which even one in use stops; 0: never")
+    max_age: WholeSeconds = setting(
+        "JHKUBE_CULLER_MAX_AGE", 0, "seconds after which a server is stopped even if it is in use; 0: never"
+    )
     every: WholeSeconds = setting(
-        "JHKUBE_CULLER_EVERY", 0, "seconds between checks; a tenth of the shortest idle time if 0"
+        "JHKUBE_CULLER_EVERY", 0, "seconds between checks; 0: a tenth of the shortest idle time"
     )
     warning: WholeSeconds = setting(
-        "JHKUBE_CULLER_WARNING", 900, "seconds before an idle server stops from which its person is warned"
+        "JHKUBE_CULLER_WARNING", 900, "how many seconds before an idle server is stopped its person is warned"
     )
     remove_after: WholeSeconds = setting(
         "JHKUBE_CULLER_REMOVE_AFTER",
@@ -224,31 +234,37 @@ class Culler(Section):
         "seconds without use after which a stopped named server is removed with its disk; 0: never",
     )
     remove_warning: WholeSeconds = setting(
-        "JHKUBE_CULLER_REMOVE_WARNING", 604800, "for how many seconds before its removal the person is warned"
+        "JHKUBE_CULLER_REMOVE_WARNING", 604800, "how many seconds before a server is removed its person is warned"
     )
     unsaved_factor: Factor = setting(
         "JHKUBE_CULLER_UNSAVED_FACTOR",
         1,
-        "how many times as long a stopped server is kept that may have unsaved work",
+        "the factor that lengthens the time until removal if a server may have unsaved work; 1: the same time",
     )
 
 
 class MyServers(Section):
-    """The page and the API of one's servers."""
+    """The service My servers: a page and an API for people's own servers."""
 
-    enabled: Flag = setting("JHKUBE_MY_SERVERS", False, "whether there is the page and the API of one's servers")
+    enabled: Flag = setting(
+        "JHKUBE_MY_SERVERS",
+        False,
+        "whether there is the service My servers, a page and an API for people's own servers",
+    )
     everybody: Flag = setting(
         "JHKUBE_MY_SERVERS_EVERYBODY",
         True,
-        "whether everybody may use it; else whoever has a role with access:services!service=jhkube",
+        "whether everybody may use it; if not, a role with access:services!service=jhkube is needed",
     )
-    port: Port = setting("JHKUBE_MY_SERVERS_PORT", 8082, "the port of that service, where the hub runs it")
-    url: Url = setting("JHKUBE_MY_SERVERS_URL", "", "where that service is, if something else runs it")
+    port: Port = setting("JHKUBE_MY_SERVERS_PORT", 8082, "the port of that service, if the hub runs it")
+    url: Url = setting("JHKUBE_MY_SERVERS_URL", "", "the URL of that service, if something else runs it")
     token: Text = setting(
         "JHKUBE_MY_SERVERS_TOKEN", "", "the secret shared by the hub and that service, if something else runs it"
     )
     largest_disk: Quantity = setting(
-        "JHKUBE_MY_SERVERS_LARGEST_DISK", "", "how large people may let their disks grow: 50Gi; not at all if unset"
+        "JHKUBE_MY_SERVERS_LARGEST_DISK",
+        "",
+        "the size up to which people can enlarge their disks: 50Gi; not at all if unset",
     )
     secrets: Flag = setting(
         "JHKUBE_MY_SERVERS_SECRETS",
@@ -262,12 +278,12 @@ class MyServers(Section):
     renku_forge: Url = setting(
         "JHKUBE_MY_SERVERS_RENKU_FORGE",
         "",
-        "the git host whose projects Renku's notebooks API starts: https://gitlab.example.org; no such API if unset",
+        "the git host for Renku's notebooks API: https://gitlab.example.org; no such API if unset",
     )
 
 
 class Operator(Section):
-    """Servers by custom resource, which `jhkube operator` has the hub start."""
+    """Servers by custom resource, which the hub starts for `jhkube operator`."""
 
     groups: Words = setting(
         "JHKUBE_OPERATOR_GROUPS", [], "the hub groups whose members' servers it may start and stop; none if unset"
