@@ -133,7 +133,7 @@ class ApiHandler(JsonHandler):
 
     def _route(self) -> Route:
         if not self._routes:
-            raise Refusal(HTTPStatus.NOT_FOUND, "There is nothing of this name. api/openapi.json has what there is.")
+            raise Refusal(HTTPStatus.NOT_FOUND, "The API has no such path. api/openapi.json lists its paths.")
         route = self._routes.get(self.request.method or "")
         if route is None:
             self.set_header("Allow", ", ".join(self._routes))

@@ -20,7 +20,7 @@ SAID = {
     "ready": "This disk is ready.",
     "waiting": "There is no volume for this disk yet: it is made when a server first uses it.",
     "growing": "This disk is growing. A server that runs may have to be started again to see all of it.",
-    "deleting": "This disk is being deleted. It goes as soon as no server uses it.",
+    "deleting": "This disk is being deleted. It is removed as soon as no server uses it.",
     "lost": "The volume of this disk is gone. Ask an administrator whether there is a backup.",
 }
 
@@ -130,9 +130,7 @@ def check_growth(claim: Object, wanted: str, largest: str, grows: bool | None) -
         Where it cannot.
     """
     if not largest:
-        raise Refusal(
-            HTTPStatus.FORBIDDEN, "Disks cannot be made larger here on this hub. Ask an administrator.", "size"
-        )
+        raise Refusal(HTTPStatus.FORBIDDEN, "Disks cannot be made larger on this hub. Ask an administrator.", "size")
     size, now = parse_quantity(wanted), max(int(parse_quantity(_requested(claim))), _capacity(claim))
     if size <= now:
         raise Refusal(

@@ -115,7 +115,7 @@ class Cluster:
             if refusal.status == HTTPStatus.NOT_FOUND:
                 raise Refusal(
                     HTTPStatus.CONFLICT,
-                    "Your namespace is not there yet. Start a server first, which makes it.",
+                    "Your namespace does not exist yet. Start a server first: this creates it.",
                 ) from None
             if refusal.status == HTTPStatus.CONFLICT:
                 raise Refusal(

@@ -106,7 +106,7 @@ class DoorHandler(Identified):
             self.caller = Caller(person, self.scopes, self._actions)
         if route is None:
             if not self._routes:
-                raise Refusal(HTTPStatus.NOT_FOUND, "There is nothing of this name here.")
+                raise Refusal(HTTPStatus.NOT_FOUND, "This API has no such path.")
             self.set_header("Allow", ", ".join(self._routes))
             raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, f"Allowed here: {', '.join(self._routes)}.")
         # These APIs take no notice of what they do not know.

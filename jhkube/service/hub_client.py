@@ -112,7 +112,7 @@ class HubClient:
         if status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
             raise Refusal(
                 HTTPStatus.NOT_FOUND,
-                "There is no group of this name whose servers you may see. It takes the hub's scope"
+                "There is no group of this name whose servers you may see. This needs the hub's scope"
                 " read:servers!group=… of that group.",
                 "group",
             )
@@ -257,7 +257,7 @@ def _good(status: int, found: Any) -> Mapping[str, Any]:
         )
     if status == HTTPStatus.NOT_FOUND:
         raise Refusal(
-            HTTPStatus.NOT_FOUND, "The hub knows nothing of this name, or your token does not allow this.", said=said
+            HTTPStatus.NOT_FOUND, "The hub does not know this name, or your token does not allow this.", said=said
         )
     if status in (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS):
         raise Refusal(status, said or "The hub is busy. Try again in a minute.")
@@ -265,4 +265,4 @@ def _good(status: int, found: Any) -> Mapping[str, Any]:
         raise Refusal(
             HTTPStatus.CONFLICT, "The server is running, or about to start or stop. Wait, or stop it first."
         )
-    raise Refusal(HTTPStatus.BAD_REQUEST, said or "The hub refuses this.")
+    raise Refusal(HTTPStatus.BAD_REQUEST, said or "The hub refused this request.")

@@ -93,5 +93,5 @@ def check_route_scopes(route: Route, person: Person, scopes: frozenset[str]) -> 
     if "group" in route.parts or check_scopes({f"{each}!user={person.name}" for each in route.scopes}, scopes):
         return
     raise Refusal(
-        HTTPStatus.FORBIDDEN, f"Your token does not allow this. It takes the hub's scope {' or '.join(route.scopes)}."
+        HTTPStatus.FORBIDDEN, f"Your token does not allow this. It needs the hub's scope {' or '.join(route.scopes)}."
     )

@@ -79,7 +79,8 @@ def cluster_refusal(error: Exception, doing: str) -> Refusal:
         What was asked of it, for the sentence: `change the disk`.
     """
     if isinstance(error, ConfigException):
-        return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "The service knows no cluster. Tell your administrator.")
+        text = "The service has no access to a cluster. Tell your administrator."
+        return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, text)
     # A status of success: what answers is not a Kubernetes API server.
     if not isinstance(error, ApiException) or not 300 <= (error.status or 0) < 500:
         return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, CLUSTER_AWAY)

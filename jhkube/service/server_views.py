@@ -41,7 +41,7 @@ MEMORY_WARNING: Final = (
     " your files are still there."
 )
 IMAGE_GONE: Final = (
-    "The image of this server is not offered any more. A server that runs goes on; choose another image when you"
+    "The image of this server is not offered any more. A running server continues; choose another image when you"
     " start it again."
 )
 UNKNOWN_PERSON: Final = (

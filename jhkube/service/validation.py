@@ -61,7 +61,7 @@ def read_request(
     """
     for name, schema in route.parts.items():
         if (problem := _problem(f"{route.name}.{name}", schema, parts[name])) is not None:
-            raise Refusal(HTTPStatus.NOT_FOUND, f"There can be nothing of this name. {_sentence(problem)}", name)
+            raise Refusal(HTTPStatus.NOT_FOUND, f"This is not a valid name. {_sentence(problem)}", name)
     named = dict(parts)
     if route.parts.get("name") is not None and route.path.startswith("servers/") and named["name"] == DEFAULT_SERVER:
         named["name"] = ""
@@ -157,7 +157,7 @@ def _place(problem: ValidationError) -> str:
 def _sentence(problem: ValidationError) -> str:
     """Return what is wrong in a sentence; a value of any length may be in the validator's own words."""
     said = problem.message if len(problem.message) < 200 else f"{problem.message[:80]} … {problem.message[-80:]}"
-    return f"This is not as it should be: {said}."
+    return f"The request is not valid: {said}."
 
 
 def answer_problem(route: Route, answer: Any) -> str:

@@ -29,8 +29,8 @@ NAMED: Final = 3
 """How many repositories a sentence names."""
 
 PROGRAM_ENDED: Final = (
-    "A program was ended for that, such as the kernel of a notebook: what it had in memory is lost, your files are"
-    " still there. If it happens again, save your work and restart with a larger size."
+    "A program was ended to free memory, such as the kernel of a notebook: what it had in memory is lost, your files"
+    " are still there. If it happens again, save your work and restart with a larger size."
 )
 
 

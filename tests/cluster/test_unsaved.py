@@ -74,7 +74,7 @@ async def test_a_lab_tells_of_unsaved_work_and_of_memory_that_was_full(new_hub, 
     assert found["larger_size"]["value"] == "medium"
     (warning,) = [each for each in found["warnings"] if "memory" in each]
     assert warning.startswith("The memory of your server (500 MiB) was full at 20")
-    assert "A program was ended for that, such as the kernel of a notebook" in warning
+    assert "A program was ended to free memory, such as the kernel of a notebook" in warning
     pod = await pod_of(cluster.core, cluster.namespace, NAME)
     assert [each.restart_count for each in pod.status.container_statuses] == [0]
     unsaved = found["unsaved"]

@@ -48,12 +48,12 @@ def test_free_space_is_kept_where_a_server_tells_it():
         (
             {"ended": "2026-11-30T14:32:07.5+00:00", "limit": 4 * 2**30},
             MemoryEnd("2026-11-30T14:32:07+00:00", 4 * 2**30),
-            "The memory of your server (4 GiB) was full at 2026-11-30 14:32 UTC. A program was ended for that",
+            "The memory of your server (4 GiB) was full at 2026-11-30 14:32 UTC. A program was ended to free memory",
         ),
         (
             {"ended": "2026-11-30T14:32:07Z", "limit": None},
             MemoryEnd("2026-11-30T14:32:07+00:00"),
-            "The node of your server had no memory left at 2026-11-30 14:32 UTC. A program was ended for that",
+            "The node of your server had no memory left at 2026-11-30 14:32 UTC. A program was ended to free memory",
         ),
     ],
 )

@@ -233,7 +233,7 @@ class KubeflowHandler(GatewayMixin, DoorHandler):
         return {"namespace": {"metadata": {"name": request.parts["namespace"], "labels": {}}}}
 
     async def _cost(self, caller: Caller, request: Request) -> dict[str, Any]:
-        raise Refusal(HTTPStatus.NOT_FOUND, "This hub tells no costs. Ask your administrator for them.")
+        raise Refusal(HTTPStatus.NOT_FOUND, "This hub does not know the costs. Ask your administrator for them.")
 
     # Notebooks.
 

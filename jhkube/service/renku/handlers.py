@@ -189,7 +189,8 @@ class RenkuHandler(GatewayMixin, DoorHandler):
     async def _images(self, caller: Caller, request: Request) -> tuple[int, Any]:
         image = request.query["image_url"] or ""
         if not image:
-            raise Refusal(HTTPStatus.BAD_REQUEST, "Which image? Give its name as image_url.", "image_url")
+            text = "The request names no image. Give its name as image_url."
+            raise Refusal(HTTPStatus.BAD_REQUEST, text, "image_url")
         if not await self._may_choose(caller, image):
             raise Refusal(HTTPStatus.NOT_FOUND, "There is no such image, or you may not choose it here.", "image_url")
         return HTTPStatus.OK, None
