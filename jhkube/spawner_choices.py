@@ -72,8 +72,8 @@ class ChoiceConfig(Configurable):
     own_secrets = Bool(
         False,
         help="""
-        Whether people can attach secrets of their own to a server: those that they have made in the service *My
-        servers*. They are files below `/secrets`. The hub's account needs `get` and `delete` on `configmaps`. See
+        Whether people can attach their own secrets to a server. They create them in the service *My servers*. In the
+        server they are files below `/secrets`. The hub's account needs `get` and `delete` on `configmaps`. See
         [the guide to secrets](../howto/secrets.md).
 
         For example::
@@ -107,8 +107,8 @@ class ChoiceConfig(Configurable):
 
         `safe`: those that set variables, labels, annotations and tolerations, and mount ConfigMaps and empty volumes.
 
-        `all`: those too that name Secrets and claims. It needs `cluster_accounts`: whoever may create pods in a
-        namespace can use all Secrets of it anyway.
+        `all`: also those that name Secrets and claims. It needs `cluster_accounts`, which ensures that people may
+        create pods in their namespace. Such a person can use all Secrets of the namespace anyway.
 
         PodDefaults with containers, commands or service accounts are never offered.
 
@@ -150,7 +150,8 @@ class ChoiceConfig(Configurable):
     ceilings = Dict(
         help="""
         The limits for all servers of a person together: `cores`, `memory`, `gpus` and `servers`. `default` is for
-        everybody, `groups` for hub groups (the highest limit counts), and `users` for user names (which win).
+        everybody, `groups` for hub groups (the highest limit counts), and `users` for certain people (it wins over
+        the others).
 
         For example::
 

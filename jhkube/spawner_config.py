@@ -116,12 +116,12 @@ class SpawnerConfig(AheadConfig, ChoiceConfig, HomeConfig, HubsConfig, Repositor
         help="""
         How the cluster's API server forms the names of people and of their groups, if they log in with the same
         OpenID Connect provider there and here (`jhkube-oidc`): `username_claim`, `username_prefix`, `groups_claim`
-        and `groups_prefix`, with the values of the API server's flags `--oidc-…`. Without a `username_prefix` it is
-        the API server's own: the issuer and `#`, or nothing for the claim `email`; `-` is no prefix at all.
+        and `groups_prefix`, with the values of the API server's flags `--oidc-…`. Without `username_prefix` the API
+        server's default applies: the issuer and `#`, or no prefix for the claim `email`. `-` means no prefix.
 
-        If this is set, nothing is made for a person who may not create pods and persistentvolumeclaims in their
-        namespace themselves: a SubjectAccessReview is asked at each start. It needs `enable_user_namespaces`, and the
-        hub's account needs `create` on `subjectaccessreviews`.
+        If this is set, people can start servers only if they may create pods and persistentvolumeclaims in their
+        namespace themselves. The hub asks for a SubjectAccessReview at each start. It needs `enable_user_namespaces`,
+        and the hub's account needs `create` on `subjectaccessreviews`.
 
         For example::
 
@@ -150,8 +150,8 @@ class SpawnerConfig(AheadConfig, ChoiceConfig, HomeConfig, HubsConfig, Repositor
         False,
         help="""
         Whether the hub keeps the end of a server's log (64 KiB) for an hour if the server does not start, or ends by
-        itself: its pod is deleted then. The service *My servers* shows it to the person. The hub's account needs
-        `get` on `pods/log`.
+        itself. Otherwise the log is deleted with the pod. The service *My servers* shows it to the person. The hub's
+        account needs `get` on `pods/log`.
 
         For example::
 
@@ -173,8 +173,8 @@ class SpawnerConfig(AheadConfig, ChoiceConfig, HomeConfig, HubsConfig, Repositor
     git_replaces_etc_gitconfig = Bool(
         False,
         help="""
-        Whether the configuration replaces the image's `/etc/gitconfig`: for images with a git older than 2.32, which
-        does not know `GIT_CONFIG_SYSTEM`.
+        Whether jhkube's git configuration replaces the image's `/etc/gitconfig`. Images with a git older than 2.32
+        need this, because that git does not know `GIT_CONFIG_SYSTEM`.
 
         For example::
 

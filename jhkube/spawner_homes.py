@@ -84,8 +84,8 @@ class HomeConfig(Configurable):
     home_nfs = Dict(
         help="""
         The export that contains all homes, for `home = "nfs"`: `server`, `path` and, if the mount needs them,
-        `mount_options`. Mount options need a PersistentVolume and a claim, which an operator applies once; see the
-        guide to NFS homes.
+        `mount_options`. Mount options need a PersistentVolume and a claim, which an operator applies once: see [the
+        guide to NFS homes](../howto/nfs-homes.md).
 
         For example::
 

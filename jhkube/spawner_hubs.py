@@ -40,11 +40,11 @@ class HubsConfig(Configurable):
 
     hubs: Any = List(
         help="""
-        All hubs that serve the same people, and which of them is whose. The list is the same on every hub. Each
-        entry has a `name` and a `url`. Optional fields are `users` (user names), `groups` (hub groups) and `share`. A
-        hub that names the person comes first, then the first one that names one of their groups. All others are
-        spread by a hash of their names, in proportion to the shares (1 by default; 0 is none). A person can start
-        servers only on their own hub.
+        All hubs that serve the same people, and who belongs to which. The list is the same on every hub. Each entry
+        has a `name` and a `url`. Optional fields are `users` (user names), `groups` (hub groups) and `share`. A
+        person belongs to the hub that names them, or else to the first one that names one of their groups. All other
+        people are spread by a hash of their names, in proportion to the shares (1 by default; 0 is none). A person
+        can start servers only on their own hub.
 
         For example::
 
@@ -58,8 +58,8 @@ class HubsConfig(Configurable):
     home_lease = Bool(
         False,
         help="""
-        Whether a home is used by one hub at a time. A Lease next to the claim says which hub has it, and a start on
-        another hub is refused while a server there uses it. It needs `hub_name`. The hub's account needs `get`,
+        Whether only one hub at a time uses a home. A Lease next to the claim says which hub has it. While a server
+        uses the home, the other hubs refuse to start one. It needs `hub_name`. The hub's account needs `get`,
         `create` and `update` on `leases`.
 
         For example::

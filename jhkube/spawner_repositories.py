@@ -40,10 +40,10 @@ class RepositoryConfig(Configurable):
 
     repository_image = Unicode(
         help="""
-        Where a repository has an image of its own, as a template: `{path}`, `{name}`, `{branch}` and `{commit}`, with
-        the number of characters of a part after a colon. It is used if a person chooses a repository and leaves the
-        image out, if the registry has it, and if the person may run it: it has to be on their menu, or match one of
-        their `custom_images`. Otherwise the default image is used, and the person reads why.
+        A template for the image of a repository, with `{path}`, `{name}`, `{branch}` and `{commit}`. A number after a
+        colon is the number of characters. The image is used if a person chooses a repository and leaves the image
+        out, if the registry has it, and if the person may run it: it has to be on their menu, or match one of their
+        `custom_images`. Otherwise the default image is used, and the person reads why.
 
         For example::
 

@@ -23,7 +23,7 @@ class AheadConfig(Configurable):
 
         `form`: when the form opens, the hub makes the pod of the choice that is preselected. The pod waits, with the
         server's modules imported, and becomes the server if the person starts exactly that choice. Otherwise the hub
-        deletes it and starts the server as always.
+        deletes it and starts the server as usual.
 
         `form-and-changes`: as `form`, and the form's script tells the hub what the person chooses after that, so that
         the pod follows. It is deleted and made again, at most once every three seconds. For this, and for the form to
@@ -60,7 +60,7 @@ class AheadConfig(Configurable):
         min=10,
         max=3600,
         help="""
-        How many seconds a pod waits for its start. Then it ends, also if the hub is gone.
+        How many seconds a pod waits for its start. Then it ends, even if the hub is gone.
 
         For example, for people who need longer to choose::
 

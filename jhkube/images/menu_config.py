@@ -42,14 +42,14 @@ class ImageMenuConfig(LoggingConfigurable):
 
         * `groups`: the hub groups that get the images; everybody, if it is left out.
         * `repositories`: the repositories of the rule; all, if it is left out.
-        * `kinds`: how much of each kind of tag, in the order shown: a number (the newest so many of each
-          repository), `"all"`, or a dict of `count`, `minimum_version` (`"27.0"`), `maximum_age_days`,
+        * `kinds`: how much of each kind of tag, in the order shown: a number (how many of the newest
+          tags of each repository), `"all"`, or a dict of `count`, `minimum_version` (`"27.0"`), `maximum_age_days`,
           `minimum_age_days`. Kinds are alias, release, candidate, weekly, daily, experimental, build, other.
         * `include`, `exclude`: shell patterns (`*`, `?`, `[…]`) that a tag matches as a whole, or
           `repository:tag` if there is a slash in the pattern. Excluded tags are not in "all tags" either.
-        * `pinned`: tags that are offered in any case, first.
-        * `default`: tags of which the first that exists is selected by default.
-        * `all_tags`: whether everything else can be had by search.
+        * `pinned`: tags that are always offered, before all others.
+        * `default`: a list of tags; the first one that exists is selected by default.
+        * `all_tags`: whether people can also search all other tags.
         * `custom_images`: regular expressions for images that may be typed; one must match the whole text.
 
         Example::
@@ -239,7 +239,7 @@ class ImageMenuConfig(LoggingConfigurable):
         help="""
         Whether several hubs have the same `cache_file`, on a volume that all of them mount. Then one of them asks the
         registries in each interval, and the others read what it wrote. If it ends or cannot reach a registry, another
-        one goes on; a repository that answers no hub is asked for by each of them. The hubs need the same
+        one takes over. If a repository answers no hub, each hub continues to ask. The hubs need the same
         `repositories`, `aliases` and tag schemes.
 
         Example::
@@ -272,7 +272,7 @@ class ImageMenuConfig(LoggingConfigurable):
     token_servers = List(
         Unicode(),
         help="""
-        Hosts, other than the registry itself, to which a registry may send the hub for a token. Those of Docker Hub
+        Hosts, other than the registry itself, from which a registry may let the hub get a token. Those of Docker Hub
         and gitlab.com are built in.
 
         Example::

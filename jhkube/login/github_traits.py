@@ -61,7 +61,7 @@ class GitHubTraits(LoginTraits):
         help="""
         What git may do with the person's token: nothing (`none`), push to public repositories (`public`, scope
         `public_repo`), or reach all repositories of the person (`all`, scope `repo`). It adds to the default of
-        `scope`; where `scope` is set, that decides.
+        `scope`, and has no effect if `scope` is set.
 
         Example::
 

@@ -24,8 +24,8 @@ class GuestTraits(HasTraits):
         config=True,
         help="""
         Whether people without an account at the provider can try the hub as guests, at `/hub/guest-login` and by a
-        button on the login page. A guest has a random user name, is in the group `guest_group` only, has a home that
-        is not kept, and is removed with everything that is theirs after `guest_idle_timeout`. See [the guide to
+        button on the login page. A guest has a random user name and is in no group but `guest_group`. Their home is
+        not kept. After `guest_idle_timeout` the hub removes them with all their data. See [the guide to
         guests](../howto/guests.md).
 
         Example::

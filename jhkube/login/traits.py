@@ -130,7 +130,7 @@ class LoginTraits(HasTraits):
 
         Use it to hand an account over to the person's new account at the provider, or to a successor. The first login
         of the new owner stops the former owner's servers and ends their sessions, tokens, shares and administrator's
-        rights. The home still belongs to the former owner: see the guide to handing an account over.
+        rights. The home still belongs to the former owner: see [the guide](../howto/hand-over.md).
 
         Example::
 
@@ -177,9 +177,9 @@ class LoginTraits(HasTraits):
         min=0,
         config=True,
         help="""
-        Seconds for which a session continues while nothing can be learned about the person, because the provider is
-        down or the person has used up their own rate limit there. Then the session ends, so a person who has left can
-        stay no longer than this. It is exact to a quarter of an hour.
+        Seconds for which a session continues while the provider says nothing about the person, because it is down or
+        the person has used up their own rate limit there. Then the session ends, so a person who has left can stay no
+        longer than this. It can end up to a quarter of an hour earlier.
 
         Example::
 
@@ -207,8 +207,8 @@ class LoginTraits(HasTraits):
         min=0.1,
         config=True,
         help="""
-        Seconds for which a refresh may delay a person's request. Then the request continues with what is known, and
-        the refresh finishes in the background.
+        Seconds for which a refresh may delay a person's request. Then the request continues with the data of the last
+        refresh, and the new refresh finishes in the background.
 
         Example::
 
@@ -251,8 +251,8 @@ class LoginTraits(HasTraits):
         min=0,
         config=True,
         help="""
-        Seconds for which a session continues after its token has expired, if there is no refresh token. Nothing new
-        can be learned about the person in that time. CILogon's tokens are valid for 15 minutes, and not every client
+        Seconds for which a session continues after its token has expired, if there is no refresh token. In that time
+        the hub cannot check the person's memberships. CILogon's tokens are valid for 15 minutes, and not every client
         gets refresh tokens. 0 requires a new login immediately.
 
         Example::

@@ -53,7 +53,7 @@ class WatchReflector(ResourceReflector):
         60,
         config=True,
         help="""
-        For how many seconds the API server is asked to keep a watch open.
+        How many seconds the API server keeps a watch open.
 
         A watch that ends continues where it was; this costs one request. A connection that broke without notice, as
         behind a load balancer that was replaced, is noticed this many seconds later, or five seconds after a pod was
@@ -71,7 +71,7 @@ class WatchReflector(ResourceReflector):
         help="""
         About how many bytes one page of a list should have.
 
-        Reading a page holds up the hub, for some 10 ms by default. For example, on a slow machine::
+        The hub does nothing else while it reads a page: about 10 ms by default. For example, on a slow machine::
 
             c.WatchReflector.page_bytes = 200_000
         """,
