@@ -39,9 +39,9 @@ WITHHELD_KEY = "jhkube_withheld"
 
 
 class GitHubOrgAuthenticator(GitHubTraits, ProviderAuthenticator, GitHubOAuthenticator):
-    """Log in with GitHub: organizations and teams open the door, and become groups with stable numbers.
+    """Log in with GitHub: organizations and teams decide who may log in, and become groups with stable gids.
 
-    Everything that GitHubOAuthenticator does stays, and every trait of it.
+    All features and traits of GitHubOAuthenticator stay.
 
     Examples
     --------
@@ -210,9 +210,9 @@ class CILogonNonceHandler(NonceLoginHandler, CILogonLoginHandler):
 
 
 class CILogonGroupAuthenticator(OpenIDAuthenticator, CILogonOAuthenticator):
-    """Log in with CILogon: groups open the door, and everybody has numbers that stay.
+    """Log in with CILogon: groups decide who may log in, and everybody has a stable uid and gid.
 
-    Everything that CILogonOAuthenticator does stays, and every trait of it. Id tokens are checked: their
+    All features and traits of CILogonOAuthenticator stay. Id tokens are checked: their
     signature, whom they are for, and that they belong to this very login.
 
     Examples

@@ -1,4 +1,4 @@
-"""The hub itself: where it listens, its proxy, its session database and keys, its log, and how pods reach it."""
+"""The hub itself: its address, its proxy, its database and keys, its log, and how pods reach it."""
 
 from pathlib import Path
 
@@ -11,19 +11,19 @@ from jhkube.settings import Settings
 settings = Settings.load()
 data_dir = Path(settings["hub.dataDir"]).resolve()
 
-# Where people reach the hub: the address that the proxy listens on, and the path below which the hub is.
+# The address on which the proxy accepts connections, and the path below which the hub is.
 if settings["hub.bindUrl"]:
     c.JupyterHub.bind_url = settings["hub.bindUrl"].rstrip("/") + (settings["hub.baseUrl"] or "/")
 elif settings["hub.baseUrl"]:
     c.JupyterHub.base_url = settings["hub.baseUrl"]
 
-# Pods reach the hub by this: an address of this machine, where the hub then listens, or the name of a Service.
+# The address at which pods reach the hub: one of this machine, or the name of a Service.
 if settings["hub.connectHost"]:
     c.JupyterHub.hub_connect_ip = settings["hub.connectHost"]
     c.JupyterHub.hub_ip = settings["hub.connectHost"] if is_valid_ip(settings["hub.connectHost"]) else ""
     c.JupyterHub.hub_port = settings["hub.port"]
 
-# The proxy: its API, the secret that it shares with the hub, and the proxies in front of it that tell true addresses.
+# The proxy: its API, the secret shared with the hub, and the proxies in front of it that send clients' addresses.
 if settings["proxy.apiUrl"]:
     c.ConfigurableHTTPProxy.api_url = settings["proxy.apiUrl"]
 if settings["proxy.authToken"]:
@@ -33,7 +33,7 @@ if settings["proxy.external"]:
 if settings["proxy.trusted"]:
     c.JupyterHub.trusted_downstream_ips = settings["proxy.trusted"]
 
-# What is kept: sessions and people in the database, the secret behind cookies, the keys of what is encrypted.
+# What is stored: people and sessions in the database, the cookie secret, and the keys that encrypt auth_state.
 if not settings.in_chart:
     c.JupyterHub.db_url = f"sqlite:///{data_dir / 'jupyterhub.sqlite'}"
     c.JupyterHub.cookie_secret_file = str(data_dir / "jupyterhub_cookie_secret")
@@ -43,17 +43,18 @@ if settings["hub.dbUrl"]:
 if settings["hub.cryptKeysFile"]:
     c.CryptKeeper.keys = crypt_keys(Path(settings["hub.cryptKeysFile"]))
 
-# The log: one line an event, as text or as JSON; jhkube's authenticators do this too, others do not.
+# The log: one line for each event, as text or JSON. Secrets in URLs are hidden; only jhkube's authenticators do this
+# themselves.
 hide_url_secrets()
 if settings["log.level"]:
     c.JupyterHub.log_level = settings["log.level"].upper()
 if settings["log.format"] == "json":
     c.JupyterHub.logging_config = JSON_LINES
 
-# Pods outlive the hub: it finds them again when it comes back.
+# Pods continue when the hub stops. It finds them again when it starts.
 c.JupyterHub.cleanup_servers = False
 
-# How much people may have: servers each, and starts at once. The chart has values of its own for both.
+# Named servers, and how many servers start at the same time. The chart has its own values for both.
 if settings.unless_charts("hub.concurrentSpawns") is not None:
     c.JupyterHub.concurrent_spawn_limit = settings["hub.concurrentSpawns"]
 if settings.unless_charts("hub.namedServers") is not None:

@@ -1,4 +1,4 @@
-"""Logging in with CILogon: groups open the door."""
+"""Logging in with CILogon: the members of some groups may log in."""
 
 from jhkube.settings import Settings
 

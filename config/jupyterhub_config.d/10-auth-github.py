@@ -1,4 +1,4 @@
-"""Logging in with GitHub: organizations open the door, and become groups."""
+"""Logging in with GitHub: the members of some organizations may log in, and organizations become groups."""
 
 from jhkube.settings import Settings
 

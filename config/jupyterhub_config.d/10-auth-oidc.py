@@ -1,4 +1,4 @@
-"""Logging in with an OpenID Connect provider such as Keycloak or Dex: groups open the door."""
+"""Logging in with an OpenID Connect provider such as Keycloak or Dex: the members of some groups may log in."""
 
 from jhkube.settings import Settings
 
@@ -20,7 +20,7 @@ if settings["auth.provider"] == "oidc":
     c.OIDCOrgAuthenticator.auth_refresh_age = settings["auth.refreshAge"]
     c.OIDCOrgAuthenticator.stop_servers_of_leavers = settings["auth.stopServersOfLeavers"]
 
-    # Who is known to the cluster itself has a namespace, and gets there what the cluster lets them make.
+    # People with an account in the cluster get their own namespace. The cluster decides what they may create there.
     if settings["oidc.clusterAccounts"]:
         c.JHKubeSpawner.enable_user_namespaces = True
         c.JHKubeSpawner.cluster_accounts = settings["oidc.clusterAccounts"]

@@ -4,7 +4,7 @@ from jhkube.settings import Settings
 
 settings = Settings.load()
 
-# Whichever of jhkube's authenticators is used: they all have these settings.
+# All of jhkube's authenticators have these settings.
 if settings["guests.enabled"]:
     c.ProviderAuthenticator.guest_login = True
     c.ProviderAuthenticator.guest_group = settings["guests.group"]

@@ -12,7 +12,7 @@ if settings["several.name"]:
 c.JHKubeSpawner.home_lease = settings["several.homeLeases"]
 
 if settings["several.name"] and settings["several.hubs"]:
-    # Whoever opens any hub gets to their own one, and who is logged in at the provider sees no other page before it.
+    # Each hub sends people to their own hub. People who are logged in at the provider see no other page before it.
     otherwise = c.JupyterHub.get("default_url", "")
     c.JupyterHub.default_url = first_page(parse_hubs(settings["several.hubs"]), settings["several.name"], otherwise)
     if not settings["guests.enabled"]:

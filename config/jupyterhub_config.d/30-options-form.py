@@ -8,7 +8,7 @@ from jhkube.spawner import begin_menu_with_hub
 
 settings = Settings.load()
 
-# Where images come from, and how often the registry is looked at.
+# The repositories of images, and how often the hub asks the registry.
 c.ImageMenu.repositories = settings["menu.repositories"]
 c.ImageMenu.insecure_registries = settings["menu.insecure"]
 c.ImageMenu.refresh_interval = settings["menu.interval"]
@@ -24,12 +24,12 @@ if settings["menu.offers"] or settings["menu.customImages"]:
 if settings["menu.customImages"]:
     c.ImageMenu.offers += [{"kinds": {}, "custom_images": settings["menu.customImages"]}]
 
-# How large a server can be.
+# The sizes of servers.
 if settings["menu.sizes"]:
     c.JHKubeSpawner.sizes = settings["menu.sizes"]
 
-# Whether images are marked that all nodes have: `jhkube prepull` brings them there.
+# Whether the form marks images that are on all nodes. `jhkube prepull` pulls them there.
 c.JHKubeSpawner.mark_ready_images = settings["menu.markReady"]
 
-# The registry is asked from the start of the hub on, not from the first login.
+# The hub asks the registry when it starts, and does not wait for the first login.
 begin_menu_with_hub()

@@ -13,7 +13,7 @@ settings = Settings.load()
 # The culler reads the sizes of servers from the labels of their pods, as the hub's own account.
 CLUSTER = ("JHKUBE_NAMESPACE", "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 
-# The culler stops servers that nobody uses. It runs as the hub's own child, and may do just what it needs.
+# The culler stops servers that nobody uses. The hub starts it, and its role has only the scopes that it needs.
 if settings["culler.enabled"]:
     culler = {each.variable: json.dumps(settings[each.name]) for each in SETTINGS if each.name.startswith("culler.")}
     culler |= {name: os.environ[name] for name in CLUSTER if name in os.environ}
@@ -32,7 +32,7 @@ if settings["culler.enabled"]:
             "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers", *memberships],
         }
     )
-    # The lab image tells people in JupyterLab before a server stops that has run for the longest time allowed.
+    # The lab image warns people in JupyterLab before a server stops because of its maximum age.
     if settings["culler.maxAge"]:
         c.JHKubeSpawner.environment.update(
             {
@@ -40,11 +40,11 @@ if settings["culler.enabled"]:
                 "JHKUBE_STOP_WARNING": str(settings["culler.warning"]),
             }
         )
-    # The hub itself looks whether a stopped server is due to be removed; the culler asks it to.
+    # The culler asks the hub to remove stopped servers. The hub itself decides which of them are due.
     if settings["culler.removeAfter"]:
         c.JupyterHub.extra_handlers.extend(removal_handlers(Removal.from_settings(settings)))
 
-# Prometheus reads /hub/metrics with a token that is good for nothing else; or everybody does, without one.
+# Prometheus reads /hub/metrics with a token that allows nothing else. Or everybody can read it, without a token.
 if settings["metrics.token"]:
     c.JupyterHub.services.append({"name": "jhkube-metrics", "api_token": settings["metrics.token"]})
     c.JupyterHub.load_roles.append(

@@ -1,4 +1,4 @@
-"""The service "My servers": a page and an API for one's servers, their logs and their disks."""
+"""The service "My servers": a page and an API for people's own servers, their logs and their disks."""
 
 import os
 import sys
@@ -17,13 +17,13 @@ if settings["myServers.enabled"]:
     service = {
         "name": SERVICE_NAME,
         "oauth_client_allowed_scopes": list(ALLOWED_SCOPES),
-        # To people it is a part of the hub, and with their token it can do no more than they can.
+        # People see no page that asks for consent: with their token the service can do no more than they can.
         "oauth_no_confirm": True,
     }
     if settings["myServers.url"]:
         service |= {"url": settings["myServers.url"], "api_token": settings["myServers.token"]}
     else:
-        # It runs as the hub's own child, with the hub's account in the cluster.
+        # The hub starts it, so it has the hub's account in the cluster.
         service |= {
             "url": f"http://127.0.0.1:{settings['myServers.port']}",
             "command": [sys.executable, "-m", "jhkube.service", f"--hub-pid={os.getpid()}"],
@@ -43,14 +43,14 @@ if settings["myServers.enabled"]:
     c.JupyterHub.extra_handlers.extend(hub_handlers(Idle.from_settings(settings)))
     if settings["myServers.kubeflow"] or settings["myServers.renkuForge"]:
         c.JupyterHub.custom_scopes.update(GATEWAY_SCOPES)
-    # Of a server that failed, the service shows the end of the log.
+    # The service shows the end of the log of a server that failed.
     c.JHKubeSpawner.keep_failed_logs = True
-    # People attach the secrets that they have made there.
+    # People can attach the secrets that they create there.
     c.JHKubeSpawner.own_secrets = settings["myServers.secrets"]
     # The same for disks.
     c.JHKubeSpawner.own_disks = settings["myServers.ownDisks"] > 0
 
-    # Who may use it. Where a role `user` of the operator's says that, it cannot be defined a second time.
+    # Who may use it. If the operator has a role `user` that says so, it cannot be defined a second time.
     if settings["myServers.everybody"]:
         if "extra_user_scopes" in JupyterHub.class_trait_names():
             c.JupyterHub.extra_user_scopes.update({ACCESS_SCOPE})

@@ -1,4 +1,4 @@
-"""What `jhkube operator` may do: start and stop the servers of some groups, as custom resources ask for."""
+"""The rights of `jhkube operator`: it starts and stops the servers of some groups, by custom resource."""
 
 from jhkube.service.hub_config import OPERATOR_SERVICE
 from jhkube.service.in_hub import Idle, hub_handlers
@@ -14,6 +14,6 @@ if settings["operator.groups"]:
         f"{scope}!group={group}" for group in settings["operator.groups"] for scope in ("servers", "read:users")
     ]
     c.JupyterHub.load_roles.append({"name": OPERATOR_SERVICE, "services": [OPERATOR_SERVICE], "scopes": scopes})
-    # They tell why a start failed. The service My servers has them too.
+    # These handlers say why a start failed. The service My servers uses them too.
     if not settings["myServers.enabled"]:
         c.JupyterHub.extra_handlers.extend(hub_handlers(Idle.from_settings(settings)))

@@ -35,9 +35,9 @@ class DiscoveringLoginHandler(NonceLoginHandler):
 
 
 class OIDCOrgAuthenticator(OpenIDAuthenticator, GenericOAuthenticator):
-    """Log in with an OpenID Connect provider: groups of a claim open the door, and everybody has numbers that stay.
+    """Log in with an OpenID Connect provider: groups of a claim decide who may log in; uids and gids are stable.
 
-    Everything that GenericOAuthenticator does stays, and every trait of it. The provider's addresses and keys are
+    All features and traits of GenericOAuthenticator stay. The provider's addresses and keys are
     found by its issuer. Id tokens are checked: their signature, whom they are for, and that they belong to this very
     login.
 
