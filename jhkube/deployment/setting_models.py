@@ -47,8 +47,10 @@ class Hub(Section):
     """The hub itself."""
 
     data_dir: Text = setting("JHKUBE_DATA_DIR", ".", "folder of the hub's database, cookie secret and menu cache")
-    db_url: DatabaseUrl = setting("JHKUBE_DB_URL", "", "the session database; SQLite in the data folder if unset")
-    bind_url: BindUrl = setting("JHKUBE_BIND_URL", "", "where the proxy listens: http://127.0.0.1:8000/")
+    db_url: DatabaseUrl = setting("JHKUBE_DB_URL", "", "the hub's database; SQLite in the data folder if unset")
+    bind_url: BindUrl = setting(
+        "JHKUBE_BIND_URL", "", "the address on which the proxy accepts connections: http://127.0.0.1:8000/"
+    )
     base_url: BasePath = setting("JHKUBE_BASE_URL", "", "the path below which the hub is: /jupyter/")
     connect_host: Host = setting("JHKUBE_HUB_CONNECT_HOST", "", "the hub's address as pods and proxy see it")
     port: Port = setting("JHKUBE_HUB_PORT", 8081, "the port on which pods and proxy reach the hub")
@@ -68,7 +70,7 @@ class Proxy(Section):
 
     api_url: Url = setting("JHKUBE_PROXY_API_URL", "", "the proxy's own API, if not http://127.0.0.1:8001")
     auth_token: Text = setting("CONFIGPROXY_AUTH_TOKEN", "", "the secret shared by hub and proxy")
-    external: Flag = setting("JHKUBE_PROXY_EXTERNAL", False, "whether the hub does not start the proxy itself")
+    external: Flag = setting("JHKUBE_PROXY_EXTERNAL", False, "whether something else starts the proxy")
     trusted: Addresses = setting("JHKUBE_TRUSTED_PROXIES", [], "proxies in front whose X-Forwarded-For is trusted")
 
 
@@ -239,7 +241,7 @@ class Culler(Section):
     unsaved_factor: Factor = setting(
         "JHKUBE_CULLER_UNSAVED_FACTOR",
         1,
-        "the factor that lengthens the time until removal if a server may have unsaved work; 1: the same time",
+        "the factor for the time until removal if a server may have unsaved work; 2: twice as long",
     )
 
 
@@ -286,7 +288,9 @@ class Operator(Section):
     """Servers by custom resource, which the hub starts for `jhkube operator`."""
 
     groups: Words = setting(
-        "JHKUBE_OPERATOR_GROUPS", [], "the hub groups whose members' servers it may start and stop; none if unset"
+        "JHKUBE_OPERATOR_GROUPS",
+        [],
+        "the hub groups whose members' servers jhkube operator may start and stop; none if unset",
     )
     token: Text = setting(
         "JHKUBE_OPERATOR_TOKEN", "", "the secret shared by the hub and the operator: 32 random bytes in hexadecimal"
