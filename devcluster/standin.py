@@ -7,6 +7,7 @@ another process can do by `POST /_control/<action>` with the action's arguments 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import fnmatch
 import hmac
@@ -46,7 +47,7 @@ class Fault:
     """Answer with this text, as JSON by its content type, whether it is JSON or not."""
 
     delay: float = 0.0
-    """Seconds to wait first."""
+    """Seconds to wait first; `heal` ends the wait."""
 
     drop: bool = False
     """Close the connection without an answer."""
@@ -128,6 +129,7 @@ class StandIn:
         self.ssl_context = ssl_context
         self.requests = RequestLog()
         self._faults: list[list[Any]] = []
+        self._healed = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.actions: dict[str, Callable[..., Any]] = {
             "fail": self.fail,
@@ -196,8 +198,10 @@ class StandIn:
         return fault
 
     def heal(self) -> None:
-        """Stop failing."""
+        """Stop failing; requests that are delayed go on."""
         self._faults.clear()
+        self._healed.set()
+        self._healed = asyncio.Event()
 
     @web.middleware
     async def _account_for(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -221,7 +225,7 @@ class StandIn:
             log.statuses[f"{key} {status}"] += 1
 
     async def _fault_answer(self, request: web.Request) -> web.Response | None:
-        for entry in self._faults:
+        for entry in list(self._faults):
             fault: Fault = entry[0]
             if not fault.matches(request):
                 continue
@@ -229,7 +233,8 @@ class StandIn:
             if entry[1] <= fault.after or (fault.times is not None and entry[1] > fault.after + fault.times):
                 continue
             if fault.delay:
-                await asyncio.sleep(fault.delay)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._healed.wait(), fault.delay)
             if fault.drop:
                 if request.transport is not None:
                     request.transport.abort()

@@ -55,7 +55,7 @@ class PostgreSQL:
         """Start the server, and return when it takes connections."""
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -c fsync={self._fsync}"
         log = self.folder / "log"
-        until = time.monotonic() + 30
+        until = time.monotonic() + 240
         while not self._run("pg_ctl", "start", "--wait", f"--log={log}", f"--options={options}"):
             # After a kill it has to wait until the children of the last one have ended themselves.
             if time.monotonic() > until:

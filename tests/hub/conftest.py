@@ -26,6 +26,9 @@ WORLD = {
 HEIR = 7_000_001
 """The id at GitHub of who is to have the account `heir`."""
 
+PATIENT = {"refresh_timeout": 120.0, "http_request_kwargs": {"connect_timeout": 120.0, "request_timeout": 120.0}}
+"""Traits of an authenticator whose provider may be slow, as everything is on a busy machine."""
+
 StartHub = Callable[..., Awaitable[RunningHub]]
 
 
@@ -38,6 +41,7 @@ def github_settings(github: GitHubStandIn, **traits: Any) -> dict[str, Any]:
             "client_id": DEMO_CLIENT_ID,
             "client_secret": DEMO_CLIENT_SECRET,
             "auth_refresh_age": 3600,
+            **PATIENT,
             **traits,
         },
     }
@@ -72,7 +76,6 @@ async def shared_hub(
             admin_organizations=["lab:admins"],
             # In capitals, as GitHub may write a login: the name of the hub is in lower case.
             account_handovers={"Heir": f"github:{HEIR}"},
-            refresh_timeout=2.0,
         ),
     )
     await hub.start()
@@ -84,6 +87,15 @@ async def shared_hub(
 async def hub(shared_hub: RunningHub, github: GitHubStandIn) -> RunningHub:
     """A hub that lets in `lab` and `partner:guests`, but neither `banned` nor `lab:suspended`."""
     return shared_hub
+
+
+@pytest.fixture
+async def impatient_hub(hub: RunningHub, github: GitHubStandIn) -> AsyncIterator[RunningHub]:
+    """The hub of the test's file, where a refresh delays nobody for longer than 1 s."""
+    await hub.set_refresh_timeout(1.0)
+    yield hub
+    github.heal()
+    await hub.set_refresh_timeout(120.0)
 
 
 @pytest.fixture(scope="session")

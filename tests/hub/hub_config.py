@@ -5,6 +5,8 @@ import asyncio
 import json
 import os
 import time
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from jupyterhub.handlers import BaseHandler
@@ -108,6 +110,31 @@ class Inspection(BaseHandler):
         self.db.commit()
 
 
+class Age(BaseHandler):
+    """Lets a person be older, and idle for longer, by so many seconds."""
+
+    def check_xsrf_cookie(self):
+        pass
+
+    async def post(self, name, seconds):
+        user = self.find_user(name).orm_user
+        user.created -= timedelta(seconds=int(seconds))
+        if user.last_activity:
+            user.last_activity -= timedelta(seconds=int(seconds))
+        self.db.commit()
+
+
+class Patience(BaseHandler):
+    """Lets refreshes delay a request for so many seconds, and no longer."""
+
+    def check_xsrf_cookie(self):
+        pass
+
+    async def post(self, seconds):
+        sessions = self.authenticator.sessions
+        sessions._limits = replace(sessions._limits, refresh_timeout=float(seconds))
+
+
 url = os.environ["JHKUBE_DEV_HUB_URL"]
 c.JupyterHub.bind_url = url + "/"
 c.JupyterHub.hub_bind_url = url
@@ -116,7 +143,17 @@ c.JupyterHub.spawner_class = TinySpawner
 c.JupyterHub.db_url = "sqlite:///jupyterhub.sqlite"
 c.JupyterHub.cookie_secret_file = "cookie_secret"
 c.JupyterHub.cleanup_servers = False
-c.JupyterHub.extra_handlers = [(r"/inspection/(.*)", Inspection)]
+c.JupyterHub.extra_handlers = [
+    (r"/inspection/(.*)", Inspection),
+    (r"/age/([^/]+)/([0-9]+)", Age),
+    (r"/patience/([0-9.]+)", Patience),
+]
+# On a busy machine a start is as complete when its request is answered as on another one. The service "My servers"
+# waits a minute for that answer.
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 45, "slow_stop_timeout": 45}
+c.JupyterHub.init_spawners_timeout = 120
+c.Spawner.start_timeout = 240
+c.Spawner.http_timeout = 240
 c.JupyterHub.services = [{"name": "tests", "api_token": "tests-" + "0" * 32}]
 c.JupyterHub.load_roles = [
     {

@@ -161,6 +161,16 @@ class RunningHub:
         async with aiohttp.request("POST", f"{self.url}/hub/inspection/{name}") as answer:
             assert answer.status == 200, await answer.text()
 
+    async def make_idle(self, name: str, seconds: int) -> None:
+        """Let a person be older, and idle for longer, by so many seconds."""
+        async with aiohttp.request("POST", f"{self.url}/hub/age/{name}/{seconds}") as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def set_refresh_timeout(self, seconds: float) -> None:
+        """Let refreshes delay a request for so many seconds from now on."""
+        async with aiohttp.request("POST", f"{self.url}/hub/patience/{seconds}") as answer:
+            assert answer.status == 200, await answer.text()
+
     async def api(self, method: str, path: str, **kwargs: Any) -> tuple[int, Any]:
         """Make a request to the hub's API with all rights; return the status and the JSON body."""
         headers = {"Authorization": f"token {API_TOKEN}"}

@@ -129,7 +129,7 @@ class ServiceHub:
             text = await answer.text()
             return answer.status, json.loads(text) if text else None
 
-    async def reach(self, who: str, server: str, *states: str, timeout: float = 30) -> dict[str, Any]:
+    async def reach(self, who: str, server: str, *states: str, timeout: float = 180) -> dict[str, Any]:
         """Return a server of somebody's, once it is in one of these states."""
         async with asyncio.timeout(timeout):
             while True:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.hub.running import identity_of, query_of
+from tests.waiting import until
 
 pytestmark = pytest.mark.hub_versions
 
@@ -109,9 +112,15 @@ async def test_lists_and_their_pages_are_asked_for_at_once(hub, github, add_pers
     for number in range(250):
         github.world.add_organization(f"wide-{number:03}")
         github.world.join(f"wide-{number:03}", login)
-    github.fail("/api/v3/user/*", delay=0.5)
-    await browse(hub, login).log_in()
-    # Organizations, teams and addresses first, then pages 2 and 3 together: one after another it would be 2.5 s.
+    # Organizations, teams and addresses first, then pages 2 and 3 together: none is answered before all are asked.
+    github.fail("/api/v3/user/*", delay=120.0)
+    coming = asyncio.create_task(browse(hub, login).log_in())
+    await until(lambda: github.requests.in_flight == 3)
+    github.heal()
+    github.fail("/api/v3/user/orgs", delay=120.0)
+    await until(lambda: github.requests.counts["GET /api/v3/user/orgs"] == 3 and github.requests.in_flight == 2)
+    github.heal()
+    assert (await coming).status == 200
     assert github.requests.peak == 3
     assert github.requests.counts["GET /api/v3/user/orgs"] == 3
 

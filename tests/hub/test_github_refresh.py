@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
 from jhkube.login.refreshes import Spread
 from tests.hub.conftest import github_settings
 from tests.hub.running import identity_of, logged_in
+from tests.waiting import until
 
 pytestmark = pytest.mark.hub_versions
 
@@ -18,14 +20,15 @@ OUTAGES = {
     "too many": {"status": 429, "retry_after": 1},
     "secondary limit": {"status": 403, "body": '{"message": "You have exceeded a secondary rate limit."}'},
     "dropped": {"drop": True},
-    "slow": {"delay": 4.0},
+    "slow": {"delay": 60.0},
     "not JSON": {"body": "{"},
 }
 
 
 @pytest.mark.parametrize("path", ["/api/v3/user", "/api/v3/user/orgs"])
 @pytest.mark.parametrize("failure", OUTAGES)
-async def test_people_keep_working_through_an_outage(hub, github, add_person, browse, failure, path):
+async def test_people_keep_working_through_an_outage(impatient_hub, github, add_person, browse, failure, path):
+    hub = impatient_hub
     browser = await logged_in(hub, browse, add_person("lab:imaging"))
     github.fail(path, **OUTAGES[failure])
     assert await browser.refreshed()
@@ -34,7 +37,7 @@ async def test_people_keep_working_through_an_outage(hub, github, add_person, br
 
 async def test_people_keep_working_when_the_rate_limit_is_used_up(hub, github, add_person, browse):
     browser = await logged_in(hub, browse, add_person("lab"))
-    github.rate_limited(reset_in=60)
+    github.rate_limited(reset_in=250)
     assert await browser.refreshed()
 
 
@@ -48,7 +51,7 @@ async def known_for(hub, browser, seconds):
 NOTHING_LEARNED = {
     "rate limit": {"status": 403, "headers": {"X-RateLimit-Remaining": "0"}, "body": "{}"},
     "error": {"status": 500},
-    "slow": {"delay": 4.0, "status": 500},
+    "slow": {"delay": 60.0, "status": 500},
     "odd": {"body": "{}"},
 }
 
@@ -56,18 +59,21 @@ NOTHING_LEARNED = {
 @pytest.mark.parametrize("path", ["/api/v3/user", "/api/v3/user/orgs"])
 @pytest.mark.parametrize("failure", NOTHING_LEARNED)
 async def test_a_session_of_whom_nothing_can_be_learned_ends_after_a_time(
-    hub, github, add_person, browse, failure, path
+    impatient_hub, github, add_person, browse, failure, path
 ):
+    hub = impatient_hub
     browser = await logged_in(hub, browse, add_person("lab"))
     github.world.leave("lab", browser.login)
     github.fail(path, **NOTHING_LEARNED[failure])
-    await known_for(hub, browser, 8 * 3600 - 60)
+    await known_for(hub, browser, 8 * 3600 - 600)
     assert await browser.refreshed()
-    if failure == "slow":
-        # The refresh under way began when less time had passed.
-        await asyncio.sleep(4)
-    await known_for(hub, browser, 61)
-    assert not await browser.refreshed()
+    await known_for(hub, browser, 601)
+    github.heal()
+    github.fail(path, **{**NOTHING_LEARNED[failure], "delay": 0.0})
+    async with asyncio.timeout(180):
+        while await browser.refreshed():
+            # One that is still under way began when less time had passed.
+            assert failure == "slow"
 
 
 async def test_who_has_left_and_uses_up_their_own_rate_limit_is_out_after_a_time(hub, github, add_person, browse):
@@ -106,12 +112,12 @@ async def test_an_answer_makes_what_is_known_new_again(hub, github, add_person, 
 
 async def test_nothing_is_started_with_what_was_known_an_hour_ago(hub, github, add_person, browse):
     browser = await logged_in(hub, browse, add_person("lab"))
-    github.rate_limited(reset_in=60)
+    github.rate_limited(reset_in=250)
     await known_for(hub, browser, 3600 + 1)
     assert await browser.refreshed()
     status, answer = await hub.api("POST", f"/users/{browser.login}/server", json={})
     assert status == 403
-    assert "GitHub has not answered about you for 60 minutes" in answer["message"]
+    assert re.search(r"GitHub has not answered about you for 6\d minutes", answer["message"])
     assert not [note for note in hub.spawner_notes if note[:2] == ["start", browser.login]]
 
 
@@ -180,29 +186,34 @@ async def test_a_login_over_ones_limit_is_told_so(hub, github, add_person, brows
     assert "limits the number of requests about you, and the limit is reached" in page.message
 
 
-async def test_who_has_left_is_out_though_each_refresh_is_slower_than_is_waited_for(hub, github, add_person, browse):
-    browser = await logged_in(hub, browse, add_person("lab"))
+async def test_who_has_left_is_out_though_each_refresh_is_slower_than_is_waited_for(
+    impatient_hub, github, add_person, browse
+):
+    browser = await logged_in(impatient_hub, browse, add_person("lab"))
     github.world.leave("lab", browser.login)
     github.fail("/api/v3/user/orgs", delay=3.0)
     assert await browser.refreshed()
-    await asyncio.sleep(2)
-    assert not await browser.refreshed()
+    async with asyncio.timeout(180):
+        while await browser.refreshed():
+            pass
 
 
-async def test_a_slow_refresh_of_before_a_login_does_not_end_the_new_session(hub, github, add_person, browse):
-    browser = await logged_in(hub, browse, add_person("lab"))
-    github.world.leave("lab", browser.login)
-    github.fail("/api/v3/user/orgs", delay=3.0, times=1)
+async def test_a_slow_refresh_of_before_a_login_does_not_end_the_new_session(
+    impatient_hub, github, add_person, browse
+):
+    browser = await logged_in(impatient_hub, browse, add_person("lab"))
+    # The answer is of before the person came back.
+    github.fail("/api/v3/user/orgs", delay=120.0, times=1, body="[]")
     assert await browser.refreshed()
-    github.world.join("lab", browser.login)
     assert (await browser.log_in()).status == 200
-    await asyncio.sleep(2)
+    github.heal()
+    await until(lambda: impatient_hub.warnings(f"{browser.login}: the session ends"))
     assert await browser.refreshed()
 
 
 async def test_github_is_not_asked_again_before_the_time_that_it_names(hub, github, add_person, browse):
     browser = await logged_in(hub, browse, add_person("lab"))
-    github.rate_limited(reset_in=60)
+    github.rate_limited(reset_in=250)
     assert await browser.refreshed()
     github.requests.clear()
     assert await browser.refreshed()
@@ -224,7 +235,7 @@ async def test_the_servers_of_who_has_left_go_on_unless_a_trait_stops_them(
     github.heal()
     github.world.leave("lab", left.login)
     assert not await left.refreshed()
-    looks = 100 if stops else 10
+    looks = 1800 if stops else 10
     assert await runs_on(hub, left, looks) is not stops
     assert (await hub.api("GET", f"/users/{stayed.login}"))[1]["servers"]
     # The same for somebody who may stay here, and may not make servers in the cluster any more.
@@ -272,14 +283,13 @@ async def test_an_organization_that_is_hidden_at_a_refresh_ends_no_session_and_s
     assert (await member.log_in()).status == 403
 
 
-async def test_a_slow_provider_holds_nobody_up_for_long(hub, github, add_person, browse):
-    browser = await logged_in(hub, browse, add_person("lab"))
-    github.fail("/api/v3/user", delay=10.0)
-    await hub.forget_refresh(browser.login)
+async def test_a_slow_provider_holds_nobody_up_for_long(impatient_hub, github, add_person, browse):
+    browser = await logged_in(impatient_hub, browse, add_person("lab"))
+    github.fail("/api/v3/user", delay=100.0)
+    await impatient_hub.forget_refresh(browser.login)
     started = asyncio.get_running_loop().time()
     assert await browser.is_logged_in()
-    # The hub of these tests waits for 2 s.
-    assert 1.5 < asyncio.get_running_loop().time() - started < 5
+    assert 0.9 < asyncio.get_running_loop().time() - started < 100
 
 
 async def test_a_revoked_token_ends_the_session(hub, github, add_person, browse):

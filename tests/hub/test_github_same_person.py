@@ -132,11 +132,9 @@ async def test_the_new_owner_waits_for_a_server_that_does_not_end(start_hub, git
     assert "a server of its former owner is still running" in page.message
     assert (await hub.inspect("heir"))["auth_state"]["jhkube_identity"]["subject"] == "github:4711"
     held.unlink()
-    for _ in range(100):
-        _, user = await hub.api("GET", "/users/heir")
-        if not user["servers"]:
-            break
-        await asyncio.sleep(0.1)
+    async with asyncio.timeout(180):
+        while (await hub.api("GET", "/users/heir"))[1]["servers"]:
+            await asyncio.sleep(0.1)
     assert (await browse(hub, "heir").log_in()).status == 200
     assert not [note for note in hub.spawner_notes if note[0] == "renew"]
 

@@ -205,7 +205,7 @@ async def test_idle_guests_go_with_all_that_is_theirs_and_a_limit_holds_until_th
     shared_github, start_hub, add_person, browse
 ):
     settings = github_settings(
-        shared_github, allowed_organizations=["lab"], guest_login=True, guest_idle_timeout=4, guest_limit=1
+        shared_github, allowed_organizations=["lab"], guest_login=True, guest_idle_timeout=40, guest_limit=1
     )
     hub = await start_hub(settings)
     login = add_person("lab")
@@ -217,6 +217,7 @@ async def test_idle_guests_go_with_all_that_is_theirs_and_a_limit_holds_until_th
         answer, text = await other.become_guest()
         assert answer.status == 429
         assert "no room for more guests" in text
+        await hub.make_idle(name, 60)
         async with asyncio.timeout(120):
             while await hub.inspect(name):
                 await asyncio.sleep(0.1)

@@ -10,6 +10,7 @@ import pytest
 from jhkube.auth import OIDCOrgAuthenticator
 from jhkube.checks.provider import provider_results
 from jhkube.login.numbers import DerivedIds
+from tests.hub.conftest import PATIENT
 from tests.hub.oidc_server import CLIENT_ID, CLIENT_SECRET, OIDCServer
 from tests.hub.running import RunningHub, identity_of, logged_in, query_of
 
@@ -32,6 +33,7 @@ def settings(issuer, **traits):
             "group_rules": {"/(.*)": r"\1", "([^/]+)": r"\1"},
             "gids": {"telescope-ops": 70_001},
             "auth_refresh_age": 3600,
+            **PATIENT,
             **traits,
         },
     }

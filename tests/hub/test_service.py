@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import statistics
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -205,7 +204,7 @@ async def test_a_body_that_is_no_json_is_refused(beside: ServiceHub, raw: bytes)
 async def test_a_long_list_of_a_group_takes_as_long_as_it_is_long(
     beside: ServiceHub, record_property: Callable[[str, Any], None]
 ) -> None:
-    medians = {}
+    least = {}
     for name, count in CROWDS.items():
         async with aiohttp.request("POST", f"{beside.hub.url}/hub/crowds/{name}/{count}") as answer:
             assert answer.status == 200, await answer.text()
@@ -216,11 +215,11 @@ async def test_a_long_list_of_a_group_takes_as_long_as_it_is_long(
             took.append(time.monotonic() - begun)
             assert status == 200
             assert [each["state"] for each in found["servers"]] == ["running"] * count
-        medians[name] = statistics.median(took)
-        record_property(f"seconds for {count} servers", medians[name])
-        print(f"{count} servers: {medians[name]:.3f} s")
+        least[name] = min(took)
+        record_property(f"seconds for {count} servers", least[name])
+        print(f"{count} servers: {least[name]:.3f} s")
     # Ten times as many: a list that looks at each of them once for each other would take a hundred times as long.
-    assert medians["crowd"] < 30 * medians["few"]
+    assert least["crowd"] < 30 * least["few"]
 
 
 async def test_front_doors_that_are_off_are_not_there(beside: ServiceHub) -> None:
