@@ -53,7 +53,7 @@ async def defined(api: client.ApiClient) -> AsyncIterator[None]:
             raise
         yield
         return
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         await kubectl("wait", "--for=condition=Established", f"crd/{NAME}")
     try:
         yield

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.ports import free_port
+from tests.waiting import until
 
 USER, PASSWORD = "puller", "right horse"
 BCRYPT = "$2b$05$lE2QJnZkLP25IZ61JsgkrObGqaMC9aF4bMC5HZYdtqAViwUDWI2TW"
@@ -65,7 +66,8 @@ class RealRegistry:
             ["docker-registry", "serve", str(self.directory / "config.yml")], stdout=log, stderr=log
         )
         log.close()
-        for _ in range(200):
+        latest = time.monotonic() + 240
+        while self._process.poll() is None and time.monotonic() < latest:
             try:
                 _, writer = await asyncio.open_connection(self.address, self.port)
             except OSError:
@@ -78,7 +80,7 @@ class RealRegistry:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(120)
             self._process = None
 
     def repository_directory(self, repository: str) -> Path:
@@ -274,7 +276,8 @@ class Front:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._session = aiohttp.ClientSession(auto_decompress=False)
-        self._runner = web.AppRunner(app)
+        # What a test lets hang is not waited for at its end.
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         return self
@@ -282,6 +285,10 @@ class Front:
     async def stop(self) -> None:
         await self._session.close()
         await self._runner.cleanup()
+
+    async def rest(self) -> None:
+        """Return when no request is under way: one whose client has gone goes on here."""
+        await until(lambda: not self._now)
 
     def count(self, what: str | None = None, method: str | None = None) -> int:
         """How many requests came since `forget`."""
@@ -356,9 +363,9 @@ class TokenServer:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self.life = 5.0
+        self.life = 600.0
         """Seconds."""
-        self.says = 5
+        self.says = 600
         """The `expires_in` that it says."""
         self.clock_skew = 60.0
         """Seconds by which tokens are dated back: Debian's registry accepts a token for 60 s after its end."""
@@ -451,6 +458,8 @@ class SlowPipe:
         self.bytes_per_second = bytes_per_second
         self._target_port = target_port
         self._tasks: set[asyncio.Task[None]] = set()
+        self.connections = 0
+        """How many came."""
 
     async def start(self) -> SlowPipe:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -465,6 +474,7 @@ class SlowPipe:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         back, forth = await asyncio.open_connection("127.0.0.1", self._target_port)
         for source, sink, slow in ((reader, forth, False), (back, writer, True)):
             task = asyncio.create_task(self._copy(source, sink, slow))

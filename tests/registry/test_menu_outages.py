@@ -46,7 +46,7 @@ async def test_a_registry_that_stops_leaves_the_menu_and_one_that_is_back_brings
     assert "does not answer" in str(menu.failures[f"{registry.host}/lab"])
     registry.seed("lab", ["w_2026_47"])
     await registry.start()
-    await until(lambda: not menu.current.errors, 20)
+    await until(lambda: not menu.current.errors)
     assert shown(menu) == ["w_2026_47", "w_2026_46", "w_2026_45"]
     assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) <= 1
 
@@ -79,7 +79,7 @@ async def test_a_slow_registry_keeps_nobody_waiting(
 ) -> None:
     open_registry.seed(repository, weeklies(1, 47))
     pipe = await SlowPipe(open_registry.port, bytes_per_second=0).start()
-    menu = make_menu(f"{pipe.host}/{repository}", f"{front.host}/{repository}", request_timeout=5)
+    menu = make_menu(f"{pipe.host}/{repository}", f"{front.host}/{repository}", request_timeout=120)
     refresh = asyncio.create_task(menu.refresh())
     await until(lambda: len(menu.current.entries) == 47)  # the other one's, long before the refresh ends
     assert not refresh.done()
@@ -97,7 +97,7 @@ async def test_the_menu_is_as_old_as_its_oldest_part(
     open_registry.seed(repository, ["w_2026_46"])
     menu = make_menu(f"{open_registry.host}/{repository}", f"{front.host}/{repository}", "127.0.0.1:1/never")
     await menu.refresh()
-    first = menu.current.refreshed_at
+    first, after = menu.current.refreshed_at, time.time()
     assert first is not None
 
     async def closed(request: web.Request) -> web.Response:
@@ -106,7 +106,7 @@ async def test_the_menu_is_as_old_as_its_oldest_part(
     front.instead = closed
     await menu.refresh()
     assert menu.current.refreshed_at is not None
-    assert menu.current.refreshed_at - first < 0.5 < time.time() - first
+    assert first <= menu.current.refreshed_at <= after
     assert [error.split(":")[0] for error in menu.current.errors] == ["127.0.0.1", "127.0.0.1"]
 
 
@@ -425,11 +425,10 @@ async def test_a_typed_image_that_cannot_be_had_is_refused_with_a_sentence(
 
 
 async def test_a_typed_image_whose_registry_is_down_is_refused_at_once(make_menu: MakeMenu) -> None:
-    menu = make_menu(offers=CUSTOM)
-    started = time.monotonic()
-    with pytest.raises(NoSuchImage, match="cannot be checked now"):
-        await menu.check_custom_image(f"127.0.0.1:{free_port()}/team/lab:x", menu.offer_for([]))
-    assert time.monotonic() - started < 5
+    menu = make_menu(offers=CUSTOM, request_timeout=600)
+    async with asyncio.timeout(240):
+        with pytest.raises(NoSuchImage, match="cannot be checked now"):
+            await menu.check_custom_image(f"127.0.0.1:{free_port()}/team/lab:x", menu.offer_for([]))
 
 
 async def test_a_typed_image_whose_registry_says_nothing_is_refused_in_time(

@@ -31,6 +31,7 @@ async def test_the_menu_has_every_tag_newest_first(
 ) -> None:
     open_registry.seed(repository, ["w_2026_46", "something", "w_2026_47", "d_2026_11_20", "r27_0_1", "w_2026_09"])
     menu = make_menu(f"{front.host}/{repository}")
+    began = time.time()
     assert menu.current.entries == ()
     await menu.refresh()
     assert texts(menu.current) == [
@@ -42,7 +43,8 @@ async def test_the_menu_has_every_tag_newest_first(
         ["something"],
     ]
     assert menu.current.errors == ()
-    assert menu.current.refreshed_at == pytest.approx(datetime.now(UTC).timestamp(), abs=5)
+    assert menu.current.refreshed_at is not None
+    assert began <= menu.current.refreshed_at <= time.time()
 
 
 async def test_what_is_offered_is_run_by_the_digest_that_was_pushed(
@@ -531,6 +533,7 @@ async def test_in_the_background_a_new_tag_comes_within_an_interval(
     # Two background tasks would ask twice as often.
     assert front.count("tags") <= 1.2 * (time.monotonic() - began) / 0.2 + 2
     await menu.stop()
+    await front.rest()
     front.forget()
     await asyncio.sleep(0.5)
     assert front.count() == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -18,6 +17,7 @@ from jhkube.images.image_name import NoSuchImage
 from jhkube.images.menu import ImageMenu
 from jhkube.images.registry.client import Registry
 from jhkube.images.registry.credentials import pull_secret_content
+from tests.waiting import until
 
 from .conftest import MakeMenu, weeklies
 from .servers import Front, RealRegistry, SlowPipe
@@ -43,6 +43,15 @@ async def hanging_up() -> AsyncIterator[str]:
     server = await asyncio.start_server(close, "127.0.0.1", 0)
     yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     server.close()
+
+
+async def listed(menu: ImageMenu) -> None:
+    """Refresh a menu that gives up early until the one image is there: on a busy machine, that may take a few."""
+    async with asyncio.timeout(240):
+        await menu.refresh()
+        while not menu.offer_for([]).entries:
+            await menu.refresh()
+    assert len(menu.offer_for([]).entries) == 1
 
 
 @pytest.mark.parametrize(
@@ -155,8 +164,7 @@ async def test_a_loader_that_never_returns_is_given_up(
     menu = make_menu(
         f"{open_registry.host}/{repository}", credentials_loader=asyncio.Event().wait, refresh_timeout=0.5
     )
-    await menu.refresh()
-    assert len(menu.offer_for([]).entries) == 1
+    await listed(menu)
 
 
 async def test_a_function_that_blocks_holds_up_nobody_and_is_called_once_at_a_time(
@@ -168,16 +176,13 @@ async def test_a_function_that_blocks_holds_up_nobody_and_is_called_once_at_a_ti
     def load() -> dict[str, object]:
         nonlocal calls
         calls += 1
-        go_on.wait(60)
+        go_on.wait()
         return {"auths": {"quay.io": {"username": "ada", "password": "x"}}}
 
     menu = make_menu(f"{open_registry.host}/{repository}", credentials_loader=load, refresh_timeout=0.5)
-    began = time.monotonic()
     try:
         await menu.refresh()
-        await menu.refresh()
-        assert len(menu.offer_for([]).entries) == 1
-        assert time.monotonic() - began < 30
+        await listed(menu)
         assert calls == 1
     finally:
         go_on.set()
@@ -256,8 +261,7 @@ async def test_pages_without_end_keep_no_other_registry_from_being_listed(
 
     stranger.instead = endless
     menu = make_menu(f"{stranger.host}/lab", f"{open_registry.host}/{repository}", refresh_timeout=1)
-    await asyncio.wait_for(menu.refresh(), 50)
-    assert len(menu.offer_for([]).entries) == 1
+    await listed(menu)
     assert "does not answer" in menu.current.errors[0]
     assert "did not answer everything in 1 s" in str(menu.failures[f"{stranger.host}/lab"])
 
@@ -269,12 +273,16 @@ async def test_what_was_learnt_before_a_refresh_was_given_up_is_kept(
 
     async def one_hangs(request: web.Request) -> web.Response | None:
         if request.path.endswith("w_2026_46"):
-            await asyncio.sleep(60)
+            await asyncio.sleep(600)
         return None
 
     front.instead = one_hangs
-    menu = make_menu(f"{front.host}/{repository}", refresh_timeout=6)
-    await menu.refresh()
+    menu = make_menu(f"{front.host}/{repository}", refresh_timeout=2)
+    async with asyncio.timeout(240):
+        # On a busy machine, one refresh may be given up before it has learnt anything.
+        while not any(entry.digest for entry in menu.offer_for([]).entries):
+            await menu.refresh()
+            assert "did not answer everything in 2 s" in str(menu.failures[f"{front.host}/{repository}"])
     newest, older = menu.offer_for([]).entries
     assert newest.digest
     assert not older.digest
@@ -286,9 +294,9 @@ async def test_a_registry_that_drips_holds_only_its_own_connections(
     digests = open_registry.seed(repository, weeklies(1, 47))
     pipe = await SlowPipe(open_registry.port, bytes_per_second=0).start()
     slow = [f"{pipe.host}/part{number}" for number in range(9)]
-    menu = make_menu(*slow, f"{open_registry.host}/{repository}", concurrency=2, request_timeout=120)
+    menu = make_menu(*slow, f"{open_registry.host}/{repository}", concurrency=2, request_timeout=600)
     refresh = asyncio.create_task(menu.refresh())
-    async with asyncio.timeout(100):
+    async with asyncio.timeout(240):
         while len(menu.offer_for([]).entries) < 2:
             await asyncio.sleep(0.05)
         chosen = menu.offer_for([]).find("w_2026_03")
@@ -303,20 +311,24 @@ async def test_people_who_wait_do_not_wait_for_the_background(
     front: Front, open_registry: RealRegistry, repository: str, make_menu: MakeMenu
 ) -> None:
     open_registry.seed(repository, weeklies(1, 47))
-    menu = make_menu(f"{front.host}/{repository}", concurrency=1)
+    menu = make_menu(f"{front.host}/{repository}", concurrency=1, request_timeout=600)
     await menu.refresh()
+
+    asked = asyncio.Event()
 
     async def lists_hang(request: web.Request) -> web.Response | None:
         if "/tags/" in request.path:
-            await asyncio.sleep(60)
+            asked.set()
+            await asyncio.sleep(600)
         return None
 
     front.instead = lists_hang
     refresh = asyncio.create_task(menu.refresh())
     chosen = menu.offer_for([]).find("w_2026_03")
     assert chosen is not None
-    await asyncio.sleep(0.2)
-    assert (await asyncio.wait_for(menu.resolved(chosen), 50)).digest
+    async with asyncio.timeout(240):
+        await asked.wait()
+        assert (await menu.resolved(chosen)).digest
     assert not refresh.done()
     await menu.stop()
 
@@ -326,22 +338,22 @@ async def test_sixteen_look_ups_of_a_typed_image_hold_nobody_up(
 ) -> None:
     open_registry.seed(repository, weeklies(46, 47))
     pipe = await SlowPipe(open_registry.port, bytes_per_second=0).start()
-    menu = make_menu(f"{front.host}/{repository}", offers=CUSTOM, request_timeout=6)
+    menu = make_menu(f"{front.host}/{repository}", offers=CUSTOM, request_timeout=600)
 
     async def typed(host: str) -> str:
         return (await menu.check_custom_image(f"{host}/{repository}:w_2026_46", menu.offer_for([]))).digest
 
     look_ups = [asyncio.create_task(typed(pipe.host)) for _ in range(16)]
-    await asyncio.sleep(0.1)
-    started = time.monotonic()
-    await menu.refresh()
-    assert menu.current.errors == ()
-    assert await typed(f"localhost:{open_registry.port}") == await typed(front.host)
-    assert time.monotonic() - started < 5.5
+    await until(lambda: pipe.connections)
+    async with asyncio.timeout(240):
+        await menu.refresh()
+        assert menu.current.errors == ()
+        assert await typed(f"localhost:{open_registry.port}") == await typed(front.host)
+    assert not any(each.done() for each in look_ups)
+    await pipe.stop()
     results = await asyncio.gather(*look_ups, return_exceptions=True)
     assert all(isinstance(result, NoSuchImage) for result in results)
     assert [registry.host for registry in menu._clients] == [front.host, front.host]
-    await pipe.stop()
 
 
 async def test_accounts_that_change_close_no_client_under_somebody_who_waits(
@@ -352,20 +364,26 @@ async def test_accounts_that_change_close_no_client_under_somebody_who_waits(
     menu: ImageMenu = make_menu(
         f"{front.host}/{repository}",
         credentials_loader=lambda: {"auths": {front.host: {"username": "u", "password": next(passwords)}}},
+        request_timeout=600,
     )
     await menu.refresh()
 
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
     async def slowly(request: web.Request) -> web.Response | None:
         if request.path.endswith("w_2026_03"):
-            await asyncio.sleep(1)
+            asked.set()
+            await go_on.wait()
         return None
 
     front.instead = slowly
     chosen = menu.offer_for([]).find("w_2026_03")
     assert chosen is not None
     waiting = asyncio.create_task(menu.resolved(chosen))
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(240):
+        await asked.wait()
     await menu.refresh()
     assert not waiting.done()
+    go_on.set()
     assert (await waiting).digest == digests["w_2026_03"]
     assert json.dumps(menu.requests)

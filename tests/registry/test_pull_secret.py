@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from jhkube.images.registry.credentials import pull_secret_content
 from .conftest import MakeMenu, StartRegistry
 from .servers import BCRYPT, PASSWORD, USER
 
-NAMESPACE = "jhkube-test-pull-secret"
+NAMESPACE = f"jhkube-test-pull-secret-{secrets.token_hex(3)}"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -26,11 +27,7 @@ async def api() -> AsyncIterator[client.CoreV1Api]:
     assert os.environ.get("KUBECONFIG"), "needs a cluster: run `make test`, or set KUBECONFIG"
     load_config()
     api = shared_client("CoreV1Api")
-    try:
-        await api.create_namespace({"metadata": {"name": NAMESPACE}})
-    except client.ApiException as error:
-        if error.status != 409:
-            raise
+    await api.create_namespace({"metadata": {"name": NAMESPACE}})
     yield api
     await api.delete_namespace(NAMESPACE)
 

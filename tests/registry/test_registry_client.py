@@ -566,11 +566,9 @@ async def test_a_registry_that_is_down_is_unreachable() -> None:
 
 async def test_a_registry_that_says_nothing_is_given_up(open_registry: RealRegistry) -> None:
     pipe = await SlowPipe(open_registry.port, bytes_per_second=0).start()
-    started = time.monotonic()
-    async with Registry(pipe.host, retries=0, timeout=0.3) as registry:
+    async with asyncio.timeout(120), Registry(pipe.host, retries=0, timeout=0.3) as registry:
         with pytest.raises(RegistryUnreachable, match="no answer in time"):
             await registry.tags("lab")
-    assert time.monotonic() - started < 10
     await pipe.stop()
 
 

@@ -17,7 +17,7 @@ from jhkube.ahead.waiting import PATH
 from jhkube.watch.patience import Patience
 from tests.ports import free_port
 
-LONG = 60.0
+LONG = 240.0
 
 
 class Seen:

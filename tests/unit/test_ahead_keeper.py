@@ -15,7 +15,7 @@ from jhkube.ahead.keeper import AheadView, Keeper
 from jhkube.ahead.manifest import AHEAD_LABEL, WAITING
 from jhkube.ahead.pods import NotTaken
 
-LONG = 60.0
+LONG = 240.0
 
 
 class Making:
@@ -86,7 +86,7 @@ async def test_a_hub_removes_what_an_earlier_process_of_its_own_left_and_nothing
 
 
 async def test_of_choices_in_quick_succession_the_first_and_the_last_are_made(keeper, monkeypatch):
-    monkeypatch.setattr(module, "_BETWEEN_PODS", 0.3)
+    monkeypatch.setattr(module, "_BETWEEN_PODS", 1.5)
     making = Making(keeper)
     making.begin("a")
     await making.until("a")

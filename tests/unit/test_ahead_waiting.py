@@ -49,7 +49,7 @@ class Pod:
         path.write_text(f"#!{shebang}\n{text}")
         path.chmod(0o755)
 
-    def wait(self, *command: str, seconds: float = 60, path: str | None = None) -> subprocess.Popen[str]:
+    def wait(self, *command: str, seconds: float = 600, path: str | None = None) -> subprocess.Popen[str]:
         environ = {"PATH": path or f"{self.bin}:{os.environ['PATH']}", "PORT": str(self.port), "TOKEN": "none"}
         arguments = ["/bin/sh", str(self.folder / "wait.sh"), str(seconds), str(self.port), *command]
         self.process = subprocess.Popen(
@@ -58,10 +58,10 @@ class Pod:
         return self.process
 
     def connected(self) -> socket.socket:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 240
         while True:
             try:
-                return socket.create_connection(("127.0.0.1", self.port), timeout=60)
+                return socket.create_connection(("127.0.0.1", self.port), timeout=240)
             except ConnectionRefusedError:
                 assert time.monotonic() < until
                 time.sleep(0.02)
@@ -97,7 +97,7 @@ def test_the_program_becomes_the_server_in_the_same_process_on_the_same_port(pod
     pod.program("jupyterhub-singleuser", SERVER)
     process = pod.wait("jupyterhub-singleuser", "--flag", "a b")
     assert pod.asked(request()).startswith(b"HTTP/1.1 204 ")
-    said, errors = process.communicate(timeout=60)
+    said, errors = process.communicate(timeout=240)
     assert errors == ""
     pid, argv, token, name, folder = json.loads(said)
     assert pid == process.pid
@@ -110,7 +110,7 @@ def test_another_command_is_run_in_the_programs_place(pod):
     pod.program("start-server", 'echo "$$ $1 $TOKEN"', shebang="/bin/sh")
     process = pod.wait("start-server", "one")
     assert pod.asked(request()).startswith(b"HTTP/1.1 204 ")
-    assert process.communicate(timeout=60)[0] == f"{process.pid} one given\n"
+    assert process.communicate(timeout=240)[0] == f"{process.pid} one given\n"
 
 
 STRANGE = {
@@ -144,7 +144,7 @@ def test_whoever_else_knocks_reads_the_same_nothing_and_the_start_still_comes(po
     assert pod.asked(STRANGE["another key"]) == nothing
     assert process.poll() is None
     assert pod.asked(request()).startswith(b"HTTP/1.1 204 ")
-    assert json.loads(process.communicate(timeout=60)[0])[2] == "given"
+    assert json.loads(process.communicate(timeout=240)[0])[2] == "given"
 
 
 def test_who_sends_slowly_is_refused_and_does_not_keep_the_start_out(pod):
@@ -154,7 +154,7 @@ def test_who_sends_slowly_is_refused_and_does_not_keep_the_start_out(pod):
         slow.sendall(b"POST /jhkube/handover HTTP/1.1\r\n")
         assert pod.asked(request()).startswith(b"HTTP/1.1 204 ")
         assert slow.recv(64).startswith(b"HTTP/1.1 503 ")
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=240) == 0
 
 
 def test_a_start_is_handed_over_once(pod):
@@ -162,7 +162,7 @@ def test_a_start_is_handed_over_once(pod):
     process = pod.wait("jupyterhub-singleuser")
     assert pod.asked(request()).startswith(b"HTTP/1.1 204 ")
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", pod.port), timeout=60)
+        socket.create_connection(("127.0.0.1", pod.port), timeout=240)
     assert process.stdout is not None
     assert process.stdout.readline() == "server\n"
 
@@ -171,7 +171,7 @@ def test_a_key_that_was_used_is_not_waited_with_again(tmp_path):
     pod = Pod(tmp_path, key="")
     pod.program("jupyterhub-singleuser", SERVER)
     process = pod.wait("jupyterhub-singleuser")
-    assert (process.communicate(timeout=60), process.returncode) == (("", ""), 0)
+    assert (process.communicate(timeout=240), process.returncode) == (("", ""), 0)
 
 
 def test_the_certificates_of_authorities_are_read_once_for_the_first_who_asks(monkeypatch):
@@ -200,7 +200,7 @@ def test_the_certificates_of_authorities_are_read_once_for_the_first_who_asks(mo
 def test_after_its_time_it_ends_as_if_it_were_done(pod):
     pod.program("jupyterhub-singleuser", SERVER)
     process = pod.wait("jupyterhub-singleuser", seconds=0.5)
-    assert (process.communicate(timeout=60), process.returncode) == (("", ""), 0)
+    assert (process.communicate(timeout=240), process.returncode) == (("", ""), 0)
 
 
 def test_the_time_is_over_for_the_server_that_was_started_no_more(pod):
@@ -208,7 +208,7 @@ def test_the_time_is_over_for_the_server_that_was_started_no_more(pod):
     pod.program("jupyterhub-singleuser", "import time; time.sleep(31); print('still here')")
     process = pod.wait("jupyterhub-singleuser", seconds=30)
     assert pod.asked(request()).startswith(b"HTTP/1.1 204 ")
-    assert process.communicate(timeout=120)[0] == "still here\n"
+    assert process.communicate(timeout=240)[0] == "still here\n"
 
 
 def test_it_ends_when_the_node_asks(pod):
@@ -216,7 +216,7 @@ def test_it_ends_when_the_node_asks(pod):
     process = pod.wait("jupyterhub-singleuser")
     pod.connected().close()
     process.terminate()
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=240) == 0
 
 
 def test_an_image_without_python_ends_and_says_so(pod):
@@ -224,5 +224,5 @@ def test_an_image_without_python_ends_and_says_so(pod):
         (pod.bin / name).symlink_to(str(shutil.which(name)))
     pod.program("jupyterhub-singleuser", "", shebang="/missing/python3")
     process = pod.wait("jupyterhub-singleuser", path=str(pod.bin))
-    errors = process.communicate(timeout=60)[1]
+    errors = process.communicate(timeout=240)[1]
     assert (process.returncode, errors) == (0, "jhkube: this image has no Python, so nothing can wait in it.\n")

@@ -28,7 +28,7 @@ def git(folder: Path, *command: str) -> str:
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     ).stdout
 
 
@@ -76,7 +76,8 @@ class Home:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     made = Home(tmp_path)
     monkeypatch.setenv("HOME", str(made.path))
-    monkeypatch.setattr(lab_repositories, "ANSWER_SECONDS", 60.0)
+    for name in ("ANSWER_SECONDS", "GIT_SECONDS", "LOOK_SECONDS"):
+        monkeypatch.setattr(lab_repositories, name, 240.0)
     return made
 
 
@@ -223,7 +224,7 @@ async def test_a_repository_that_takes_long_is_not_known_and_the_others_are(home
     subprocess.run(["mkfifo", made / ".git" / "info" / "attributes"], check=True, timeout=120)
     (made / ".git" / "info" / "exclude").unlink(missing_ok=True)
     subprocess.run(["mkfifo", made / ".git" / "info" / "exclude"], check=True, timeout=120)
-    monkeypatch.setattr(lab_repositories, "GIT_SECONDS", 1.0)
+    monkeypatch.setattr(lab_repositories, "GIT_SECONDS", 4.0)
     assert await home.unsaved() == {"b-new": (1, 0), "a-slow": (None, None)}
 
 
@@ -232,7 +233,7 @@ async def test_an_answer_does_not_wait_for_a_long_look_which_goes_on(home, monke
     repositories = Repositories(str(home.path))
     monkeypatch.setattr(lab_repositories, "ANSWER_SECONDS", 0.0)
     assert await repositories.unsaved() == {"repositories": [], "more": 0, "complete": False, "free": None}
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while not (found := await repositories.unsaved())["complete"]:
             await asyncio.sleep(0.05)
     assert [each["path"] for each in found["repositories"]] == ["paper"]
@@ -257,7 +258,7 @@ def test_links_hidden_folders_and_what_is_too_deep_are_not_entered(home, tmp_pat
         (home.path / folder / ".git").mkdir(parents=True)
     (elsewhere / ".git").mkdir(parents=True)
     (home.path / "link").symlink_to(elsewhere)
-    found, is_complete = repositories_below(str(home.path), time.monotonic() + 60)
+    found, is_complete = repositories_below(str(home.path), time.monotonic() + 240)
     assert [path.removeprefix(f"{home.path}/") for path in found] == ["near", "1/2/3/4/5"]
     assert is_complete
 
@@ -266,9 +267,9 @@ def test_many_folders_and_many_repositories_are_not_all_looked_at(home, monkeypa
     for number in range(10):
         (home.path / str(number) / ".git").mkdir(parents=True)
     monkeypatch.setattr(lab_repositories, "MOST_REPOSITORIES", 4)
-    found, is_complete = repositories_below(str(home.path), time.monotonic() + 60)
+    found, is_complete = repositories_below(str(home.path), time.monotonic() + 240)
     assert (len(found), is_complete) == (4, False)
     monkeypatch.setattr(lab_repositories, "MOST_FOLDERS", 3)
-    assert repositories_below(str(home.path), time.monotonic() + 60)[1] is False
+    assert repositories_below(str(home.path), time.monotonic() + 240)[1] is False
     assert repositories_below(str(home.path), time.monotonic() - 1) == ([], False)
-    assert repositories_below("/nowhere", time.monotonic() + 60) == ([], False)
+    assert repositories_below("/nowhere", time.monotonic() + 240) == ([], False)

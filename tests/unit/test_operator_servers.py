@@ -468,7 +468,7 @@ async def at_work(monkeypatch, cluster, hub, turns):
 
 
 async def until(is_so):
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while not is_so():
             await asyncio.sleep(0)
 

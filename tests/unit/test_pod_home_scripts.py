@@ -35,7 +35,7 @@ class Image:
 
     def run(self, script: str, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(script), env={"PATH": os.environ["PATH"], **env}, capture_output=True, text=True, timeout=60
+            self.command(script), env={"PATH": os.environ["PATH"], **env}, capture_output=True, text=True, timeout=240
         )
 
     def fill(self, *, skeleton: bool = True, pod: str = "jupyter-ada") -> subprocess.CompletedProcess[str]:

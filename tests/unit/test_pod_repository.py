@@ -28,6 +28,7 @@ from jhkube.pod.parts import script_of
 from jhkube.pod.repository import CLONE, CLONE_CONTAINER, CloneEnd, CloneSettings
 from jhkube.repository import Repository
 from tests.hubs import CACHE
+from tests.ports import free_port
 from tests.repositories import PLAIN_GIT, add_submodule, git, large_files, pushed
 from tests.unit.pod_security import serialized
 
@@ -67,7 +68,7 @@ class Home:
     def url(self) -> str:
         return f"{self.server.url}/observatory/notes"
 
-    async def clone(self, url: str = "", *, seconds: int = 60, **asked: str) -> int:
+    async def clone(self, url: str = "", *, seconds: int = 240, **asked: str) -> int:
         """Run the script as kubelet would, and return its exit code."""
         repository = Repository(url or self.url)
         helper = f"!f() {{ echo username=grace; echo password={self.server.token}; }}; f"  # type: ignore[attr-defined]
@@ -96,7 +97,7 @@ class Home:
                 *command, env=env, stdout=log, stderr=log, start_new_session=True
             )
             try:
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(300):
                     return await process.wait()
             finally:
                 # In a pod everything ends with the script.
@@ -240,9 +241,7 @@ async def test_what_is_not_there_is_told_by_the_exit_code(
 
 
 async def test_a_host_that_is_away_is_told(home: Home) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    assert await home.clone(f"http://127.0.0.1:{port}/a/notes") == CloneEnd.UNREACHABLE, home.log.read_text()
+    assert await home.clone(f"http://127.0.0.1:{free_port()}/a/notes") == CloneEnd.UNREACHABLE, home.log.read_text()
     assert await home.clone("http://host.invalid/a/notes") == CloneEnd.UNREACHABLE, home.log.read_text()
     assert home.entries == []
 

@@ -15,6 +15,7 @@ import pytest
 
 from devcluster.github import Control, GitHubStandIn, StandInError
 from tests.unit.github_client import MINE, Api, logins
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -58,11 +59,11 @@ class TestFaults:
         assert response.headers["Retry-After"] == "30"
 
     async def test_a_used_up_rate_limit(self, api: Api, github: GitHubStandIn) -> None:
-        github.rate_limited(reset_in=120)
+        github.rate_limited(reset_in=1000)
         response, _ = await api.get("/user", api.token("ada"))
         assert response.status == 403
         assert response.headers["X-RateLimit-Remaining"] == "0"
-        assert 100 < int(response.headers["X-RateLimit-Reset"]) - time.time() <= 121
+        assert 700 < int(response.headers["X-RateLimit-Reset"]) - time.time() <= 1001
 
     async def test_slowness_delays_a_right_answer(self, api: Api, github: GitHubStandIn) -> None:
         github.fail("/api/v3/user", delay=0.3)
@@ -103,8 +104,12 @@ class TestControl:
 
     async def test_requests_are_counted_by_path(self, api: Api, github: GitHubStandIn) -> None:
         control, token = Control(github.url), api.token("ada", *MINE)
-        github.fail("/api/v3/user*", delay=0.2)
-        await asyncio.gather(*(api.get(path, token) for path in ("/user", "/user/orgs", "/user/teams")))
+        github.fail("/api/v3/user*", delay=600)
+        asked = [asyncio.create_task(api.get(path, token)) for path in ("/user", "/user/orgs", "/user/teams")]
+        await until(lambda: github.requests.in_flight == 3)
+        # What is delayed goes on when the stand-in is healed.
+        await control("heal")
+        await asyncio.gather(*asked)
         seen = await control("requests")
         assert seen["counts"] == {
             "GET /api/v3/user": 1,
