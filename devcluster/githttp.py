@@ -112,7 +112,7 @@ class GitServer(StandIn):
         """Listen; returns once connections are accepted."""
         self.root.mkdir(parents=True, exist_ok=True)
         headers = {"User-Agent": "devcluster-githttp"}
-        self._session = aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=30))
+        self._session = aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=120))
         await super().start()
 
     async def stop(self) -> None:

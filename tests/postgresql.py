@@ -48,7 +48,7 @@ class PostgreSQL:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._run("pg_ctl", "stop", "--mode=immediate")
+        self._run("pg_ctl", "stop", "--mode=immediate", "--timeout=240")
         shutil.rmtree(self.folder)
 
     def start(self) -> None:
@@ -56,7 +56,7 @@ class PostgreSQL:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -c fsync={self._fsync}"
         log = self.folder / "log"
         until = time.monotonic() + 240
-        while not self._run("pg_ctl", "start", "--wait", f"--log={log}", f"--options={options}"):
+        while not self._run("pg_ctl", "start", "--wait", "--timeout=240", f"--log={log}", f"--options={options}"):
             # After a kill it has to wait until the children of the last one have ended themselves.
             if time.monotonic() > until:
                 raise RuntimeError(log.read_text())
