@@ -73,11 +73,12 @@ MakeMenu = Callable[..., ImageMenu]
 
 @pytest_asyncio.fixture
 async def make_menu() -> AsyncIterator[MakeMenu]:
-    """Makes menus that are not kept on disk, unless they are told where."""
+    """Makes menus that are not kept on disk, unless they are told where, and that wait long for their registries."""
     made: list[ImageMenu] = []
 
     def make(*repositories: str, **config: Any) -> ImageMenu:
-        settings = {"cache_file": "", "describe_images": False, "offers": ONE_OF_EACH, **config}
+        settings = {"cache_file": "", "describe_images": False, "offers": ONE_OF_EACH}
+        settings |= {"request_timeout": 120, "refresh_timeout": 600} | config
         made.append(ImageMenu(repositories=list(repositories), **settings))
         return made[-1]
 
