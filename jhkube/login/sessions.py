@@ -96,6 +96,8 @@ class Sessions:
         self._flights: dict[int, asyncio.Future[Outcome]] = {}
         self._pauses: dict[int, float] = {}
         self._late: dict[int, _Late] = {}
+        self._renewals: dict[int, str] = {}
+        """The newest token that a refresh has fetched for a person."""
 
     def under_way(self, user: Any) -> asyncio.Future[Outcome] | None:
         """Return the refresh of a person that is under way now."""
@@ -156,14 +158,19 @@ class Sessions:
         if late is None or time.monotonic() - late.since > self._limits.refresh_age + self._limits.refresh_timeout:
             return None
         token = (await user.get_auth_state() or {}).get("access_token")
-        # A hook's outcome may leave auth_state out.
-        renewed = (
-            (late.outcome.get("auth_state") or {}).get("access_token") if isinstance(late.outcome, dict) else None
-        )
-        return late.outcome if token in (late.token, renewed) else None
+        return late.outcome if token in _tokens({"access_token": late.token}, late.outcome) else None
 
     async def _refresh(self, user: Any, handler: Any) -> Outcome:
+        """Return what was learned; of an earlier login nothing counts, where the person has logged in meanwhile."""
         auth_state = await user.get_auth_state()
+        outcome = await self._asked(user, auth_state, handler)
+        if outcome is True:
+            return True
+        token = (await user.get_auth_state() or {}).get("access_token")
+        known = {*_tokens(auth_state, outcome), self._renewals.pop(user.id, None)}
+        return outcome if not token or token in known else True
+
+    async def _asked(self, user: Any, auth_state: Any, handler: Any) -> Outcome:
         owner = self._questions.new_owner(user.name, auth_state)
         if owner is not None:
             self._log.warning("%s: the session ends: the account is now %s's, by account_handovers", user.name, owner)
@@ -283,6 +290,7 @@ class Sessions:
         TOKEN_RENEWALS.labels(self._provider, "renewed").inc()
         state = {**auth_state, **{key: fresh.get(key) for key in TOKEN_KEYS}}
         # Kept before it is used: the old refresh token is spent, and whatever fails next must not lose the new one.
+        self._renewals[user.id] = state["access_token"]
         await user.save_auth_state(state)
         self._log.info("%s has a new token from %s", user.name, self._provider)
         self._servers.tell(user, state)
@@ -312,6 +320,13 @@ class _Late:
     """The access token when the time was up."""
 
     since: float
+
+
+def _tokens(auth_state: Mapping[str, Any] | None, outcome: Outcome) -> tuple[str | None, str | None]:
+    """Return the access token that a refresh began with, and the one that it found."""
+    # A hook's outcome may leave auth_state out.
+    found = (outcome.get("auth_state") or {}) if isinstance(outcome, dict) else {}
+    return (auth_state or {}).get("access_token"), found.get("access_token")
 
 
 def stamp(auth_state: Model, before: Mapping[str, Any]) -> None:

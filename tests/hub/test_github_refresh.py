@@ -211,6 +211,22 @@ async def test_a_slow_refresh_of_before_a_login_does_not_end_the_new_session(
     assert await browser.refreshed()
 
 
+async def test_a_refresh_that_began_before_a_login_changes_nothing_of_the_new_session(
+    hub, github, add_person, browse
+):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    github.requests.clear()
+    github.fail("/api/v3/user/orgs", delay=600.0, times=1, body="[]")
+    refreshing = asyncio.create_task(browser.refreshed())
+    await until(lambda: github.requests.counts["GET /api/v3/user/orgs"])
+    again = await logged_in(hub, browse, browser.login)
+    token = (await hub.inspect(browser.login))["auth_state"]["access_token"]
+    github.heal()
+    assert await refreshing
+    assert await again.is_logged_in()
+    assert (await hub.inspect(browser.login))["auth_state"]["access_token"] == token
+
+
 async def test_github_is_not_asked_again_before_the_time_that_it_names(hub, github, add_person, browse):
     browser = await logged_in(hub, browse, add_person("lab"))
     github.rate_limited(reset_in=250)
