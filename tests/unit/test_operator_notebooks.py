@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from jsonschema import Draft202012Validator
 
+from jhkube.operator import cluster as operator_cluster
 from jhkube.operator import fresh, notebook_work, work
 from jhkube.operator.cluster import Cluster, event_of
 from jhkube.operator.conditions import Outcome, Phase, conditions_of
@@ -18,6 +19,7 @@ from jhkube.operator.known import EVENTS_OF_A_POD, PODS_WITH_EVENTS, Known, Know
 from jhkube.operator.notebook_objects import HASH_ANNOTATION, UID_LABEL, has_owner, notebook_objects
 from jhkube.operator.notebook_spec import DEFAULT_IMAGE, NotebookDefaults, kept_token, object_name, read_notebook
 from jhkube.operator.notebook_status import current_pod, notebook_outcome, notebook_status
+from jhkube.operator.peering import NotOurs
 from jhkube.operator.seen_notebooks import SeenNotebooks
 from jhkube.operator.start_script import BASH_PROFILE, START
 from jhkube.operator.worker import Worker
@@ -659,11 +661,16 @@ class Counting(Cluster):
 class Turns:
     """Which of two operators works, as a test says, and how often that was asked."""
 
-    ours, asked = True, 0
+    ours, asked, refused = True, 0, 0
 
     async def is_ours(self):
         self.asked += 1
         return self.ours
+
+    async def before_write(self):
+        self.refused += not self.ours
+        if not self.ours:
+            raise NotOurs
 
 
 async def test_an_operator_that_is_paused_reads_nothing_until_it_works_again(monkeypatch):
@@ -687,6 +694,45 @@ async def test_an_operator_that_is_paused_reads_nothing_until_it_works_again(mon
         turns.ours = True
         own.saw("Service", "MODIFIED", meta("other"))
         while cluster.lists < paused + 6:
+            await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+class Lists(Cluster):
+    """Lists with one notebook; while they are read, another operator takes over where a test wants it."""
+
+    def __init__(self, turns):
+        super().__init__(["labs"], turns.before_write)
+        self.turns, self.is_taken_over = turns, True
+
+    async def listed(self, kind, **_):
+        self.turns.ours = not self.is_taken_over
+        return [as_listed(resource()) | {"apiVersion": "squonk.it/v2", "kind": kind}] * (kind == "JupyterNotebook")
+
+
+async def test_an_operator_that_another_takes_over_from_while_it_waits_does_nothing_more(monkeypatch):
+    monkeypatch.setattr(fresh, "SETTLING", 0.0)
+    sent = []
+
+    async def send(call, *_, **__):
+        sent.append(call.__name__)
+        return json.dumps(resource())
+
+    monkeypatch.setattr(operator_cluster, "plain_answer", send)
+    turns = Turns()
+    lists = Lists(turns)
+    own = notebook_work.NotebookWork(lists, turns, DEFAULTS)
+    running = asyncio.create_task(own.run())
+    async with asyncio.timeout(120):
+        # It works when it is asked, and no more when what there is has been read.
+        own.saw("JupyterNotebook", None, resource())
+        while not turns.refused:
+            await asyncio.sleep(0)
+        assert sent == []
+        lists.is_taken_over, turns.ours = False, True
+        own.saw("JupyterNotebook", None, resource())
+        while "patch_namespaced_custom_object_status" not in sent:
             await asyncio.sleep(0)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
