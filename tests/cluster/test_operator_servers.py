@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from jhkube.checks.other_accounts import operator_results
 from jhkube.checks.result import Status
 from jhkube.operator.servers import FINALIZER
 from tests.accounts import asked_by, features, kubectl, rendered, rules_of
+from tests.cluster.api_proxy import ApiProxy, kubeconfig_for
+from tests.cluster.operator_kills import Kills
 from tests.hub.running import ROOT, RunningHub
 from tests.hub.service_hub import SETTINGS, SPAWNER
-from tests.operators import ACCOUNT, SERVERS_IN_CHART, Servers, servers_operator
+from tests.operators import ACCOUNT, SERVERS_IN_CHART, Operator, Servers, servers_operator
 from tests.pods import new_namespace
 
 TOKEN = "operator-" + "1" * 32
@@ -254,6 +257,46 @@ async def test_an_operator_that_was_killed_goes_on_where_it_was(world):
     await world.reach("killed-0", "Stopped")
     assert not set(names[1:]) & (await world.servers()).keys()
     await world.delete("killed-0")
+
+
+async def test_a_server_is_started_and_stopped_once_whenever_its_operator_is_killed(world, proxied, tmp_path):
+    await world.operator.end()
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(kubeconfig_for(proxied.proxy.url))
+    hub = ApiProxy(client.Configuration(host=world.hub.url))
+
+    async def runs(size):
+        status = (await world.get("lesson")).get("status", {})
+        server = (await world.servers()).get("lesson", {})
+        is_so = status.get("phase") == "Running" and server["user_options"]["size"] == size
+        return is_so and status["observedGeneration"] == (await world.get("lesson"))["metadata"]["generation"]
+
+    async def is_gone():
+        return "lesson" not in {each["metadata"]["name"] for each in await world.resources()}
+
+    async with hub.running():
+        arguments = (*world.operator.arguments, f"--hub-url={hub.url}/hub/api")
+        kills = Kills(Operator(world.namespace, kubeconfig, tmp_path, *arguments), (proxied.proxy, hub))
+        start, stop = ("POST", "lesson"), ("DELETE", "lesson")
+        try:
+            await world.create("lesson", options={"size": "small"})
+            steps = await kills.until(lambda: runs("small"), "lesson")
+            assert {"PATCH jupyterservers/lesson", "POST /hub/api/users/ada/servers/lesson"} <= set(steps)
+            assert (hub.asked.count(start), hub.asked.count(stop)) == (1, 0)
+            await world.change("lesson", options={"size": "medium"})
+            steps = await kills.until(lambda: runs("medium"), "lesson")
+            assert {f"{method} /hub/api/users/ada/servers/lesson" for method in ("POST", "DELETE")} <= set(steps)
+            assert (hub.asked.count(start), hub.asked.count(stop)) == (2, 1)
+            deleting = asyncio.create_task(world.delete("lesson"))
+            steps = await kills.until(is_gone, "lesson")
+            await deleting
+            assert {"PATCH jupyterservers/lesson", "DELETE /hub/api/users/ada/servers/lesson"} <= set(steps)
+            assert "lesson" not in await world.servers()
+            told = Counter(await world.events_of("lesson"))
+            assert set(told.values()) <= {1}
+        finally:
+            await kills.end()
+            await world.operator.start()
 
 
 @noted
