@@ -378,6 +378,13 @@ BAD = {
     "escape": ({"project": {"claimName": "project", "id": "../x"}}, "InvalidSpec", "project.id: should be a folder"),
     "image": ({"image": "no image"}, "InvalidSpec", "spec.imDataManager.image: should be an image, such as"),
     "amount": ({"resources": {"limits": {"cpu": "two"}}}, "InvalidSpec", "resources.limits.cpu: should be an amount"),
+    "negative": ({"resources": {"requests": {"memory": "-1Gi"}}}, "InvalidSpec", "requests.memory: should be an"),
+    "many-labels": (
+        {"labels": [f"k{n}=v" for n in range(5000)]},
+        "InvalidSpec",
+        "labels: should be a list of at most",
+    ),
+    "endless": ({"notebook": {"interface": "x" * 500_000}}, "InvalidSpec", "notebook.interface: should be lab or"),
     "more-than-limit": (
         {"resources": {"limits": {"memory": "1Gi"}, "requests": {"memory": "2Gi"}}},
         "InvalidSpec",

@@ -154,6 +154,7 @@ BAD = {
     "stranger": ({"user": "kay"}, "NoSuchUser", "The hub has no account kay, or the operator's token is not for a"),
     "no-size": ({"options": {"size": "huge"}}, "Refused", "There is no size 'huge' to choose"),
     "no-option": ({"options": {"sise": "small"}}, "Refused", "There is no option 'sise'. Did you mean 'size'?"),
+    "no-secret": ({"options": {"secrets": ["none"]}}, "Refused", "Secrets of your own cannot be attached on this hub"),
     "no-room": ({"options": {"debug": True}}, "StartFailed", "There is no room for your server. Try again later."),
     "one-too-many": ({"user": "eve"}, "Refused", "User eve already has the maximum of 1 named servers"),
     "first-again": ({"user": "eve", "server": "first"}, "Duplicate", "asks for this server already. Delete one of"),
@@ -173,7 +174,7 @@ async def test_what_cannot_be_is_told_and_nothing_of_it_is_made(world):
         (failed,) = [each for each in status["conditions"] if each["type"] == "Failed"]
         assert failed["status"] == "True"
         await world.until_told(name, "Warning", reason, status["message"])
-    assert not {"no-size", "no-option"} & (await world.servers()).keys()
+    assert not {"no-size", "no-option", "no-secret"} & (await world.servers()).keys()
     assert (await world.servers("eve")).keys() == {"", "first"}
     # Mended by a change, without a new resource.
     await world.change("no-size", options={"size": "small"})
@@ -190,6 +191,10 @@ async def test_what_cannot_be_is_told_and_nothing_of_it_is_made(world):
         ({"server": "a/b"}, "spec.server"),
         ({"options": {"size": 1}}, "spec.options.size"),
         ({"idleSeconds": 5}, "spec.idleSeconds"),
+        ({"idleSeconds": -60}, "spec.idleSeconds"),
+        ({"user": "u" * 256}, "spec.user"),
+        ({"server": "s" * 256}, "spec.server"),
+        ({"options": {f"option-{number}": "x" for number in range(101)}}, "spec.options"),
     ],
 )
 async def test_the_api_server_refuses_what_the_definition_does_not_allow(world, spec, said):

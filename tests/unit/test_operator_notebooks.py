@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from jhkube.operator import cluster as operator_cluster
 from jhkube.operator import fresh, notebook_work, work
 from jhkube.operator.cluster import Cluster, event_of
-from jhkube.operator.conditions import Outcome, Phase, conditions_of
+from jhkube.operator.conditions import LONGEST_MESSAGE, Outcome, Phase, conditions_of
 from jhkube.operator.crds import CRD_FILES, crd_text, custom_resource_definitions
 from jhkube.operator.known import EVENTS_OF_A_POD, PODS_WITH_EVENTS, Known, KnownEvents
 from jhkube.operator.notebook_objects import HASH_ANNOTATION, UID_LABEL, has_owner, notebook_objects
@@ -162,12 +162,20 @@ def test_an_amount_that_is_said_alone_wins_over_the_default_of_the_other(resourc
         (DEFAULTS, {"securityContext": {"fsGroup": 0}}, "securityContext.fsGroup: should be a whole number from 1"),
         (DEFAULTS, {"ingressProxyBodySize": "1;x"}, "ingressProxyBodySize: should be a size as nginx writes it"),
         (DEFAULTS, {"resources": {"limits": {"memory": "-1"}}}, "limits.memory: should be an amount"),
+        (DEFAULTS, {"resources": {"limits": {"cpu": " 1"}}}, "limits.cpu: should be an amount"),
+        (DEFAULTS, {"resources": {"requests": {"cpu": "1" * 64}}}, "requests.cpu: should be an amount"),
+        (DEFAULTS, {"image": "http://x/y"}, "spec.imDataManager.image: should be an image"),
+        # What is repeated in the status, or in several objects, is kept small.
+        (DEFAULTS, {"labels": [f"k{n}=v" for n in range(101)]}, "labels: should be a list of at most 100 labels"),
+        (DEFAULTS, {"notebook": {"interface": "x" * 64}}, "notebook.interface: should be lab or classic"),
+        (DEFAULTS, {"project": {"claimName": "c", "id": "a/" * 512 + "a"}}, "project.id: should be a folder"),
     ],
 )
 def test_what_cannot_be_is_a_sentence_with_the_property(defaults, asked, said):
     with pytest.raises(ConfigError) as refused:
         read_notebook(resource(**asked), defaults)
     assert said in str(refused.value)
+    assert len(str(refused.value)) < 300
 
 
 def test_tls_decides_about_the_url():
@@ -472,6 +480,12 @@ def test_conditions_keep_their_time_for_as_long_as_they_hold():
     assert (runs["Failed"]["status"], runs["Failed"]["lastTransitionTime"]) == ("False", "2026-11-30T09:00:00Z")
     other = {each["type"]: each for each in conditions_of(Outcome(Phase.PENDING, "Pulling", "…"), first, 1, later)}
     assert other["Progressing"]["lastTransitionTime"] == "2026-11-30T09:01:00Z"
+
+
+def test_an_endless_message_is_cut():
+    said = Outcome(Phase.FAILED, "Refused", "x" * 10**6)
+    assert len(said.message) == LONGEST_MESSAGE
+    assert said.message.endswith("x…")
 
 
 def test_a_status_is_one_that_the_definition_has():
