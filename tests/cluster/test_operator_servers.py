@@ -154,7 +154,7 @@ BAD = {
     "stranger": ({"user": "kay"}, "NoSuchUser", "The hub has no account kay, or the operator's token is not for a"),
     "no-size": ({"options": {"size": "huge"}}, "Refused", "There is no size 'huge' to choose"),
     "no-option": ({"options": {"sise": "small"}}, "Refused", "There is no option 'sise'. Did you mean 'size'?"),
-    "no-secret": ({"options": {"secrets": ["none"]}}, "Refused", "Secrets of your own cannot be attached on this hub"),
+    "no-secret": ({"options": {"secrets": ["none"]}}, "Refused", "Secrets of your own cannot be attached"),
     "no-room": ({"options": {"debug": True}}, "StartFailed", "There is no room for your server. Try again later."),
     "one-too-many": ({"user": "eve"}, "Refused", "User eve already has the maximum of 1 named servers"),
     "first-again": ({"user": "eve", "server": "first"}, "Duplicate", "asks for this server already. Delete one of"),
