@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from jsonschema import Draft202012Validator
+from kubernetes_asyncio.client.exceptions import ApiException
 
 from jhkube.operator import cluster as operator_cluster
 from jhkube.operator import fresh, notebook_work, work
@@ -19,6 +20,7 @@ from jhkube.operator.known import EVENTS_OF_A_POD, PODS_WITH_EVENTS, Known, Know
 from jhkube.operator.notebook_objects import HASH_ANNOTATION, UID_LABEL, has_owner, notebook_objects
 from jhkube.operator.notebook_spec import DEFAULT_IMAGE, NotebookDefaults, kept_token, object_name, read_notebook
 from jhkube.operator.notebook_status import current_pod, notebook_outcome, notebook_status
+from jhkube.operator.notebooks import Notebooks
 from jhkube.operator.peering import NotOurs
 from jhkube.operator.seen_notebooks import SeenNotebooks
 from jhkube.operator.start_script import BASH_PROFILE, START
@@ -773,6 +775,41 @@ async def test_what_waits_is_dropped_while_another_operator_works():
     assert worked == ["labs/study"]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+class Refusing(Cluster):
+    """An API server with a notebook's Secret and Service, that refuses its Ingress; notes what is deleted."""
+
+    def __init__(self):
+        super().__init__(["labs"])
+        self.deleted = []
+
+    async def create(self, made):
+        raise ApiException(status={"Secret": 409, "Ingress": 422}[made["kind"]], reason="…")
+
+    async def patch_secret(self, namespace, name, patch):
+        return {"metadata": {"namespace": namespace, "name": name, "uid": "uid-secret"}}
+
+    async def delete(self, made):
+        self.deleted.append((made["kind"], made["metadata"]["name"], made["metadata"]["uid"]))
+
+    async def patch_status(self, body, status):
+        return {**body, "status": status}
+
+    async def post_event(self, *_):
+        pass
+
+
+async def test_what_an_operator_that_was_ended_has_made_goes_where_the_rest_is_refused():
+    cluster = Refusing()
+    seen = SeenNotebooks(cluster)
+    seen.saw("JupyterNotebook", "ADDED", resource())
+    seen.saw("PersistentVolumeClaim", "ADDED", meta("project"))
+    seen.saw("Service", "ADDED", owned("Service"))
+    await Notebooks(cluster, seen, DEFAULTS).reconcile("labs/study")
+    assert cluster.deleted == [("Secret", "config-study", "uid-secret"), ("Service", "study", "Service")]
+    assert seen.known["JupyterNotebook"].get("labs/study")["status"]["phase"] == "Failed"
+    assert seen.known["Service"].values() == []
 
 
 def test_a_change_concerns_the_notebook_that_it_is_about():
