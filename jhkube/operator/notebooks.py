@@ -131,7 +131,8 @@ class Notebooks:
             self._refused[key] = (state, backoff, time.monotonic() + delay)
             return delay
         self._refused.pop(key, None)
-        return await self._look(key, body, notebook, token, restarts)
+        # A notebook of which nothing was told yet has no earlier token: an operator was ended while it was made.
+        return await self._look(key, body, notebook, token, restarts and bool(kept_token(body)))
 
     def _obstacle(self, notebook: Notebook, children: Mapping[str, Mapping[str, Any] | None]) -> Outcome | None:
         """Return why nothing can be made for a notebook: a name that is taken, a claim that is not there."""

@@ -273,7 +273,7 @@ async def test_a_server_is_started_and_stopped_once_whenever_its_operator_is_kil
     async def runs(size):
         status = (await world.get("lesson")).get("status", {})
         server = (await world.servers()).get("lesson", {})
-        is_so = status.get("phase") == "Running" and server["user_options"]["size"] == size
+        is_so = status.get("phase") == "Running" and server.get("user_options", {}).get("size") == size
         return is_so and status["observedGeneration"] == (await world.get("lesson"))["metadata"]["generation"]
 
     async def is_gone():
