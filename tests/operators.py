@@ -76,7 +76,7 @@ class Operator:
         arguments += [f"--liveness-port={self.liveness}", f"--metrics-port={self.metrics}"]
         with path.open("ab") as log:
             self.process = fork_operator(arguments, cwd=self.folder, env=environ, log=log)
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(240):
             while "Working in" not in path.read_text():
                 assert self.process.poll() is None, path.read_text()
                 await asyncio.sleep(0.1)

@@ -65,7 +65,7 @@ class Kills:
             proxy.on_write = wrote
         await self.operator.start()
         try:
-            async with asyncio.timeout(180):
+            async with asyncio.timeout(240):
                 while not (killed.is_set() or (await self._has_looked() and await is_so())):
                     await asyncio.sleep(0.1)
         except TimeoutError:

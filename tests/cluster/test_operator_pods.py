@@ -142,7 +142,7 @@ async def test_the_examples_of_the_demo_start_and_their_urls_open(lesson: Lesson
             *command, env={**os.environ, **environ}, stdout=written, stderr=written
         )
     try:
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(240):
             while "Working in" not in log.read_text():
                 assert operator.returncode is None, log.read_text()
                 await asyncio.sleep(0.1)
@@ -151,7 +151,7 @@ async def test_the_examples_of_the_demo_start_and_their_urls_open(lesson: Lesson
         async with grace.session.get(status["url"]) as answer:
             assert (answer.status, await answer.json()) == (200, {"version": "tiny"})
         where = ("squonk.it", "v2", lesson.namespace, "jupyternotebooks", "study")
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(240):
             while (status := (await lesson.api.get_namespaced_custom_object(*where)).get("status", {})).get(
                 "phase"
             ) != "Running":
