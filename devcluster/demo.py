@@ -21,7 +21,7 @@ from devcluster.commands import output, run, succeeds, write
 from devcluster.progress import say, step
 from devcluster.settings import DevClusterError, Settings
 
-__all__ = ["main"]
+__all__ = ["Addresses", "main", "operator_program", "write_examples"]
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -76,9 +76,9 @@ def _run(settings: Settings, folder: Path) -> None:
     try:
         with step("Starting JupyterHub", 5):
             _make_namespace(settings)
-            notebook = _example_notebook(settings, folder / "notebook.yaml")
+            notebook = write_examples(settings, folder)
             programs = _programs(settings, addresses, folder, real)
-            operator = [_operator(settings, addresses, folder, real)] if notebook else []
+            operator = [operator_program(settings, addresses, folder, real)] if notebook else []
             for name, command, environ in [*programs, *operator]:
                 log = folder / f"{name}.log"
                 log.unlink(missing_ok=True)
@@ -240,8 +240,11 @@ spec:
 """A server of one of the demo's people, which `jhkube operator` has the hub start once she has logged in."""
 
 
-def _example_notebook(settings: Settings, path: Path) -> Path | None:
-    """Have the cluster know JupyterNotebooks, and write an example of one; None where that is not allowed."""
+def write_examples(settings: Settings, folder: Path, namespace: str = DEMO_NAMESPACE) -> Path | None:
+    """Have the cluster know JupyterNotebooks, and write an example of one; None where that is not allowed.
+
+    Beside it is an example of a JupyterServer, `server.yaml`.
+    """
     kubectl = (build.kubectl(settings), "--kubeconfig", str(settings.kubeconfig))
     definitions = output(sys.executable, "-m", "jhkube.cli", "operator", "--crds")
     try:
@@ -249,13 +252,14 @@ def _example_notebook(settings: Settings, path: Path) -> Path | None:
     except DevClusterError:
         say("the cluster takes no definitions of custom resources from you, so there is no operator")
         return None
-    write(path, NOTEBOOK.format(namespace=DEMO_NAMESPACE, image=images.lab_image(settings)))
-    write(path.with_name("server.yaml"), SERVER.format(namespace=DEMO_NAMESPACE))
+    path = folder / "notebook.yaml"
+    write(path, NOTEBOOK.format(namespace=namespace, image=images.lab_image(settings)))
+    write(folder / "server.yaml", SERVER.format(namespace=namespace))
     return path
 
 
-def _operator(
-    settings: Settings, addresses: Addresses, folder: Path, real: bool
+def operator_program(
+    settings: Settings, addresses: Addresses, folder: Path, real: bool, namespace: str = DEMO_NAMESPACE
 ) -> tuple[str, list[str], dict[str, str]]:
     """Return the program that starts notebooks and servers: name, command, and environment besides our own."""
     environ = {
@@ -267,7 +271,7 @@ def _operator(
         "INGRESS_ALLOW_HTTP": "yes",
         "JO_POD_NODE_SELECTOR_KEY": "",
     }
-    command = [sys.executable, "-m", "jhkube.cli", "operator", "--namespace", DEMO_NAMESPACE]
+    command = [sys.executable, "-m", "jhkube.cli", "operator", "--namespace", namespace]
     if not real:
         command += [
             *("--hub-url", f"http://{settings.host}:{addresses.hub_api_port}/hub/api"),

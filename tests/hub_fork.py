@@ -1,7 +1,8 @@
-"""Hubs for the tests, forked from a process that has imported JupyterHub once: half of a hub's start is imports.
+"""Hubs and operators for the tests, forked from a process that has imported them once: half of a start is imports.
 
 What a hub does after its imports is what it always does: its arguments, environment, folder and log are its own, and
-it ends as any Python program. `hub_command.HUB` is the ordinary way, for tests of the start itself.
+it ends as any Python program. `hub_command.HUB` is the ordinary way, for tests of the start itself. So it is with the
+operator, which the tests of the demo and of the chart start in the ordinary way.
 """
 
 from __future__ import annotations
@@ -26,27 +27,33 @@ from typing import BinaryIO
 
 from jhkube.iri_grammar import leave_out_iri_grammar
 
-__all__ = ["HubProcess", "fork_hub"]
+__all__ = ["HubProcess", "fork_hub", "fork_operator"]
 
 ROOT = Path(__file__).parents[1]
 
-IMPORTED = (
-    "jupyterhub.app",
-    "jupyterhub.proxy",
-    "sqlalchemy.dialects.sqlite.aiosqlite",
-    "sqlalchemy.dialects.sqlite.pysqlite",
-    "alembic.command",
-    "alembic.runtime.migration",
-    "kubespawner",
-    "oauthenticator.generic",
-    "jhkube.spawner",
-    "jhkube.auth",
-    "jhkube.deployment.settings",
-)
-"""What each hub of the tests imports, and nothing that begins anything."""
+HUB, OPERATOR = "jupyterhub.app", "jhkube.cli"
+"""The modules whose `main` is the program."""
+
+IMPORTED = {
+    HUB: (
+        "jupyterhub.app",
+        "jupyterhub.proxy",
+        "sqlalchemy.dialects.sqlite.aiosqlite",
+        "sqlalchemy.dialects.sqlite.pysqlite",
+        "alembic.command",
+        "alembic.runtime.migration",
+        "kubespawner",
+        "oauthenticator.generic",
+        "jhkube.spawner",
+        "jhkube.auth",
+        "jhkube.deployment.settings",
+    ),
+    OPERATOR: ("jhkube.commands.operator", "jhkube.operator.process"),
+}
+"""What each program of the tests imports, and nothing that begins anything."""
 
 READ_AT_IMPORT = ("CILOGON_HOST", "KUBECONFIG")
-"""Variables that these read when they are imported. Hubs that have others are forked from another process."""
+"""Variables that these read when they are imported. Programs that have others are forked from another process."""
 
 NUMBER = struct.Struct("=i")
 """How a process's number, and later its end, come back."""
@@ -56,7 +63,7 @@ LARGEST_REQUEST = 2**18
 
 
 class HubProcess:
-    """A forked hub, with what the tests use of `subprocess.Popen`.
+    """A forked hub or operator, with what the tests use of `subprocess.Popen`.
 
     Parameters
     ----------
@@ -76,7 +83,7 @@ class HubProcess:
     def _next(self) -> int:
         data = os.read(self._told, NUMBER.size)
         if len(data) != NUMBER.size:
-            raise RuntimeError("the process that forks hubs has ended")
+            raise RuntimeError("the process that forks it has ended")
         number: int = NUMBER.unpack(data)[0]
         return number
 
@@ -92,7 +99,7 @@ class HubProcess:
         while (status := self.poll()) is None:
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
-                raise subprocess.TimeoutExpired("jupyterhub", timeout or 0)
+                raise subprocess.TimeoutExpired("a forked program", timeout or 0)
             select.select([self._told], [], [], left)
         return status
 
@@ -108,11 +115,22 @@ class HubProcess:
 
 def fork_hub(arguments: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], log: BinaryIO) -> HubProcess:
     """Start a hub as `jupyterhub` with these arguments does, in a session of its own; all it writes is logged."""
-    request = {"arguments": [str(each) for each in arguments], "cwd": str(cwd), "env": dict(env)}
+    return _fork(HUB, ["jupyterhub", *arguments], cwd, env, log)
+
+
+def fork_operator(arguments: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], log: BinaryIO) -> HubProcess:
+    """Start an operator as `jhkube operator` with these arguments does, in a session of its own."""
+    return _fork(OPERATOR, ["jhkube", "operator", *arguments], cwd, env, log)
+
+
+def _fork(
+    program: str, command: Sequence[str | Path], cwd: Path, env: Mapping[str, str], log: BinaryIO
+) -> HubProcess:
+    request = {"command": [str(each) for each in command], "cwd": str(cwd), "env": dict(env)}
     told, tells = os.pipe()
     try:
         socket.send_fds(
-            _server(*(env.get(name) for name in READ_AT_IMPORT)),
+            _server(program, *(env.get(name) for name in READ_AT_IMPORT)),
             [json.dumps(request).encode()],
             [log.fileno(), tells],
         )
@@ -122,14 +140,14 @@ def fork_hub(arguments: Sequence[str | Path], *, cwd: Path, env: Mapping[str, st
 
 
 @functools.cache
-def _server(*read_at_import: str | None) -> socket.socket:
+def _server(program: str, *read_at_import: str | None) -> socket.socket:
     """Return the way to this process's own server with these variables, which ends when this process does."""
     environ = {name: value for name, value in os.environ.items() if name not in READ_AT_IMPORT}
     environ |= {name: value for name, value in zip(READ_AT_IMPORT, read_at_import, strict=True) if value is not None}
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         subprocess.Popen(
-            [sys.executable, "-m", "tests.hub_fork"],
+            [sys.executable, "-m", "tests.hub_fork", program],
             cwd=ROOT,
             env={**environ, "PYTHONUNBUFFERED": "1"},
             stdin=theirs,
@@ -138,15 +156,15 @@ def _server(*read_at_import: str | None) -> socket.socket:
     return ours
 
 
-def _serve() -> None:
-    """Fork a hub for each request, until nobody is left who could ask; return in each hub's own process."""
+def _serve(program: str) -> None:
+    """Fork a process for each request, until nobody is left who could ask; return in each process of its own."""
     leave_out_iri_grammar()
-    for name in IMPORTED:
+    for name in IMPORTED[program]:
         importlib.import_module(name)
-    # What is there now stays shared between the hubs.
+    # What is there now stays shared between the processes.
     gc.collect()
     gc.freeze()
-    # The processes between this one and the hubs are not waited for.
+    # The processes between this one and those are not waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     asked = socket.socket(fileno=os.dup(0))
     while True:
@@ -175,7 +193,7 @@ def _fork_and_tell(tells: int) -> None:
     os.close(tells)
 
 
-def _become(arguments: Sequence[str], cwd: str, env: Mapping[str, str], log: int) -> None:
+def _become(command: Sequence[str], cwd: str, env: Mapping[str, str], log: int) -> None:
     """Give this process what a program has that was started."""
     os.setsid()
     os.chdir(cwd)
@@ -186,11 +204,12 @@ def _become(arguments: Sequence[str], cwd: str, env: Mapping[str, str], log: int
     os.close(log)
     os.environ.clear()
     os.environ.update(env)
-    sys.argv = ["jupyterhub", *arguments]
+    sys.argv = list(command)
     sys.path.insert(0, cwd)
     random.seed()
 
 
 if __name__ == "__main__":
-    _serve()
-    importlib.import_module("jupyterhub.app").main()
+    PROGRAM = sys.argv[1]
+    _serve(PROGRAM)
+    sys.exit(importlib.import_module(PROGRAM).main())

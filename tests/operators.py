@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import yaml
 from kubernetes_asyncio import client
 
 from tests.accounts import applied, features, kubeconfig_of, kubectl, rendered
+from tests.hub_fork import HubProcess, fork_operator
 from tests.ports import free_port
 
 ACCOUNT = "jhkube-operator"
@@ -58,7 +58,7 @@ class Operator:
     def __init__(self, namespace: str, kubeconfig: Path, folder: Path, *arguments: str, **environ: str) -> None:
         self.namespace, self.kubeconfig, self.folder = namespace, kubeconfig, folder
         self.arguments, self.environ = arguments, environ
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: HubProcess | None = None
         self.runs = self.liveness = self.metrics = 0
 
     @property
@@ -72,20 +72,20 @@ class Operator:
         path = self.folder / f"operator-{self.runs}.log"
         environ = {**os.environ, "KUBECONFIG": str(self.kubeconfig), **self.environ}
         self.liveness, self.metrics = free_port(), free_port()
-        command = [sys.executable, "-m", "jhkube.cli", "operator", "--namespace", self.namespace, *self.arguments]
-        command += [f"--liveness-port={self.liveness}", f"--metrics-port={self.metrics}"]
-        with path.open("w") as log:
-            self.process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=log, stderr=log)
-        async with asyncio.timeout(90):
+        arguments = ["--namespace", self.namespace, *self.arguments]
+        arguments += [f"--liveness-port={self.liveness}", f"--metrics-port={self.metrics}"]
+        with path.open("ab") as log:
+            self.process = fork_operator(arguments, cwd=self.folder, env=environ, log=log)
+        async with asyncio.timeout(240):
             while "Working in" not in path.read_text():
-                assert self.process.returncode is None, path.read_text()
+                assert self.process.poll() is None, path.read_text()
                 await asyncio.sleep(0.1)
 
     async def end(self, number: int = signal.SIGTERM) -> None:
         """End it by a signal, if it runs."""
-        if self.process is not None and self.process.returncode is None:
+        if self.process is not None:
             self.process.send_signal(number)
-            await self.process.wait()
+            await asyncio.to_thread(self.process.wait, 120)
 
 
 @dataclass

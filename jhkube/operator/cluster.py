@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -57,10 +57,15 @@ class Cluster:
     ----------
     namespaces
         Their names; empty for all.
+    before_write
+        Awaited before each request that writes, whose exception then takes its place; None for nothing.
     """
 
-    def __init__(self, namespaces: Sequence[str] = ()) -> None:
+    def __init__(
+        self, namespaces: Sequence[str] = (), before_write: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self.namespaces = tuple(namespaces)
+        self._before_write = before_write
 
     async def listed(self, kind: str, **selectors: str) -> list[dict[str, Any]]:
         """Return all objects of a kind, with their kind, which lists leave out.
@@ -118,18 +123,25 @@ class Cluster:
         where = (made["metadata"]["name"], made["metadata"]["namespace"])
         return await self._write(whole, "replace", *where, whole, **({"dry_run": "All"} if is_trial else {}))
 
-    async def patch_secret(self, namespace: str, name: str, patch: list[dict[str, Any]]) -> None:
-        """Send a JSON patch (RFC 6902) of a Secret."""
+    async def patch_secret(self, namespace: str, name: str, patch: list[dict[str, Any]]) -> dict[str, Any]:
+        """Send a JSON patch (RFC 6902) of a Secret, and return the Secret.
+
+        Raises
+        ------
+        ApiException
+            With 422 where the patch's test fails.
+        """
         call = shared_client("CoreV1Api").patch_namespaced_secret
         kind = "application/json-patch+json"
-        await plain_answer(call, name, namespace, patch, _content_type=kind, _request_timeout=TIMEOUT)
+        answer: dict[str, Any] = json.loads(await self._send(call, name, namespace, patch, _content_type=kind))
+        return answer
 
     async def delete(self, made: Mapping[str, Any]) -> None:
         """Delete an object that was created, and none that came after it."""
         known, metadata = KINDS[made["kind"]], made["metadata"]
         call = getattr(shared_client(known.api), f"delete_namespaced_{known.method}")
         body = {"preconditions": {"uid": metadata["uid"]}}
-        await plain_answer(call, metadata["name"], metadata["namespace"], body=body, _request_timeout=TIMEOUT)
+        await self._send(call, metadata["name"], metadata["namespace"], body=body)
 
     async def put_finalizers(self, body: Mapping[str, Any], finalizers: Sequence[str]) -> dict[str, Any]:
         """Write what has to be done before a custom resource goes, and return the resource.
@@ -141,12 +153,11 @@ class Cluster:
         """
         known, metadata = KINDS[body["kind"]], body["metadata"]
         guards = {name: metadata[name] for name in ("resourceVersion", "uid")}
-        answer = await plain_answer(
+        answer = await self._send(
             shared_client("CustomObjectsApi").patch_namespaced_custom_object,
             *(known.group, known.version, metadata["namespace"], known.plural, metadata["name"]),
             {"metadata": {**guards, "finalizers": list(finalizers)}},
             _content_type="application/merge-patch+json",
-            _request_timeout=TIMEOUT,
         )
         read: dict[str, Any] = json.loads(answer)
         return read
@@ -160,13 +171,12 @@ class Cluster:
             With 404 where it is gone.
         """
         known, metadata = KINDS[body["kind"]], body["metadata"]
-        answer = await plain_answer(
+        answer = await self._send(
             shared_client("CustomObjectsApi").patch_namespaced_custom_object_status,
             *(known.group, known.version, metadata["namespace"], known.plural, metadata["name"]),
             # Another resource of the name that came since is not this one.
             {"metadata": {"uid": metadata["uid"]}, "status": status},
             _content_type="application/merge-patch+json",
-            _request_timeout=TIMEOUT,
         )
         read: dict[str, Any] = json.loads(answer)
         return read
@@ -175,7 +185,7 @@ class Cluster:
         """Write an event about a custom resource, of the kind `Normal` or `Warning`."""
         event = event_of(body, kind, reason, message, datetime.now(UTC))
         call = shared_client("CoreV1Api").create_namespaced_event
-        await plain_answer(call, body["metadata"]["namespace"], event, _request_timeout=TIMEOUT)
+        await self._send(call, body["metadata"]["namespace"], event)
 
     async def create_peering(self, name: str) -> None:
         """Make the objects by which operators agree on who works, where they are not there already.
@@ -218,8 +228,14 @@ class Cluster:
     async def _write(self, made: Mapping[str, Any], verb: str, *arguments: Any, **more: Any) -> dict[str, Any]:
         known = KINDS[made["kind"]]
         call = getattr(shared_client(known.api), f"{verb}_namespaced_{known.method}")
-        answer: dict[str, Any] = json.loads(await plain_answer(call, *arguments, **more, _request_timeout=TIMEOUT))
+        answer: dict[str, Any] = json.loads(await self._send(call, *arguments, **more))
         return answer
+
+    async def _send(self, call: Callable[..., Awaitable[Any]], *arguments: Any, **more: Any) -> bytes:
+        """Make a request that writes, where this operator may; return the answer."""
+        if self._before_write is not None:
+            await self._before_write()
+        return await plain_answer(call, *arguments, **more, _request_timeout=TIMEOUT)
 
 
 def event_of(body: Mapping[str, Any], kind: str, reason: str, message: str, now: datetime) -> dict[str, Any]:

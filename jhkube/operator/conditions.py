@@ -8,10 +8,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-__all__ = ["START_FAILED", "Outcome", "Phase", "conditions_of", "since"]
+__all__ = ["LONGEST_MESSAGE", "START_FAILED", "Outcome", "Phase", "conditions_of", "since"]
 
 START_FAILED: Final = "StartFailed"
 """The reason of a start that failed, where the cluster has no word for it."""
+
+
+LONGEST_MESSAGE: Final = 4096
+"""Characters of a message: a status has it four times, and the API server keeps no large objects."""
 
 
 class Phase(StrEnum):
@@ -33,7 +37,11 @@ class Outcome:
     """One word, as Kubernetes has them: `ImagePullBackOff`."""
 
     message: str
-    """A sentence for people: what happens, or what happened and what to do."""
+    """A sentence for people: what happens, or what happened and what to do; cut where it is endless."""
+
+    def __post_init__(self) -> None:
+        if len(self.message) > LONGEST_MESSAGE:
+            object.__setattr__(self, "message", f"{self.message[: LONGEST_MESSAGE - 1]}…")
 
 
 _READY = {Phase.RUNNING}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,14 @@ class Hub:
         Its address: `http://hub:8081/hub/api`.
     token_file
         The file with the service's token, which is read at each request: it may be changed there.
+    before_write
+        Awaited before each request that starts or ends a server, whose exception then takes its place.
     """
 
-    def __init__(self, api_url: str, token_file: Path) -> None:
+    def __init__(self, api_url: str, token_file: Path, before_write: Callable[[], Awaitable[None]]) -> None:
         self._client = HubClient(api_url)
         self._token_file = token_file
+        self._before_write = before_write
 
     async def close(self) -> None:
         """Close the connections."""
@@ -81,6 +84,7 @@ class Hub:
 
     async def start(self, user: str, server: str, options: Mapping[str, Any] | None, version: str) -> None:
         """Ask for a start, with the remembered options where none are given."""
+        await self._before_write()
         try:
             await self._client.start(self._token(), user, server, options, server, version)
         except Refusal as error:
@@ -88,6 +92,7 @@ class Hub:
 
     async def stop(self, user: str, server: str) -> None:
         """Ask for a stop."""
+        await self._before_write()
         try:
             await self._client.stop(self._token(), user, server)
         except Refusal as error:
@@ -95,6 +100,7 @@ class Hub:
 
     async def remove(self, user: str, server: str) -> None:
         """Stop a named server and have the hub forget it; its claims stay."""
+        await self._before_write()
         try:
             await self._client.remove(self._token(), user, server)
         except Refusal as error:

@@ -19,12 +19,18 @@ __all__ = ["DEFAULT_IMAGE", "Notebook", "NotebookDefaults", "kept_token", "objec
 
 DEFAULT_IMAGE: Final = "jupyter/minimal-notebook:notebook-6.3.0"
 
+LONGEST_WORD: Final = 63
+"""Characters of an amount or an interface at the most: what is longer is none, and the status repeats it."""
+
+MOST_LABELS: Final = 100
+
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 _LABEL_KEY = re.compile(
     r"(?:(?=.{1,253}/)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*/)?"
     r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 )
-_FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}(?:/[A-Za-z0-9_][A-Za-z0-9._-]{0,254})*")
+# Linux takes a path of 4096 bytes, of which a volume's own path is a part.
+_FOLDER = re.compile(r"(?=.{1,1024}\Z)[A-Za-z0-9_][A-Za-z0-9._-]{0,254}(?:/[A-Za-z0-9_][A-Za-z0-9._-]{0,254})*")
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
 # Sizes as nginx writes them: a number of bytes, or with k, m or g; 0 for no limit.
 _BODY_SIZE = re.compile(r"\d{1,12}[kKmMgG]?")
@@ -41,7 +47,8 @@ def _check(pattern: re.Pattern[str]) -> Any:
 
 
 def _quantity(text: str) -> str:
-    if parse_quantity(text) < 0:
+    # The API server takes no space around it.
+    if len(text) > LONGEST_WORD or text != text.strip() or parse_quantity(text) < 0:
         raise ValueError
     return text
 
@@ -121,7 +128,7 @@ class _Project(_Part):
 
 
 class _Interface(_Part):
-    interface: Annotated[str, Strict(), Wanted("lab or classic")] = "lab"
+    interface: Annotated[str, Strict(), Field(max_length=LONGEST_WORD), Wanted("lab or classic")] = "lab"
 
 
 class _DataManager(_Part):
@@ -135,7 +142,9 @@ class _DataManager(_Part):
     security_context: _SecurityContext = Field(default=_SecurityContext(), alias="securityContext")
     notebook: _Interface = _Interface()
     project: _Project = _Project()
-    labels: tuple[Label, ...] = ()
+    labels: Annotated[
+        tuple[Label, ...], Field(max_length=MOST_LABELS), Wanted(f"a list of at most {MOST_LABELS} labels")
+    ] = ()
 
 
 class _Spec(_Part):

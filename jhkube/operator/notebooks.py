@@ -131,7 +131,8 @@ class Notebooks:
             self._refused[key] = (state, backoff, time.monotonic() + delay)
             return delay
         self._refused.pop(key, None)
-        return await self._look(key, body, notebook, token, restarts)
+        # A notebook of which nothing was told yet has no earlier token: an operator was ended while it was made.
+        return await self._look(key, body, notebook, token, restarts and bool(kept_token(body)))
 
     def _obstacle(self, notebook: Notebook, children: Mapping[str, Mapping[str, Any] | None]) -> Outcome | None:
         """Return why nothing can be made for a notebook: a name that is taken, a claim that is not there."""
@@ -180,20 +181,21 @@ class Notebooks:
         children: Mapping[str, dict[str, Any] | None],
     ) -> bool:
         """Make or change what is not as it should be; return whether the notebook restarts."""
-        made: list[dict[str, Any]] = []
+        made: list[str] = []
+        secret = None
         deployment = children["Deployment"]
         try:
             if deployment is not None:
                 await self._try_out(wanted, children)
-            if secret := await self._make_secret(key, notebook, wanted, deployment):
-                made.append(secret)
+            secret, is_new = await self._make_secret(key, notebook, wanted, deployment)
+            made += ["Secret"] if is_new else []
             for kind in _CHILDREN:
                 child, had = _child(wanted, kind), children[kind]
                 if _is(had, child):
                     continue
                 if had is None:
                     written = await self._cluster.create(child)
-                    made.append(written)
+                    made.append(kind)
                 else:
                     written = await self._cluster.replace(child, had)
                 self._seen.known[kind].put(written)
@@ -202,11 +204,11 @@ class Notebooks:
                 # It was made, changed or deleted meanwhile, by somebody else or by ourselves before we were ended.
                 raise TryAgain from error
             if deployment is None and not is_momentary(error):
-                await self._take_back(made)
+                await self._take_back(notebook, secret)
                 self._secrets.discard(key)
             raise
         if made:
-            log.info("%s: made %s", key, ", ".join(each["kind"] for each in made))
+            log.info("%s: made %s", key, ", ".join(made))
         return deployment is not None and not _is(deployment, wanted.deployment)
 
     async def _try_out(self, wanted: NotebookObjects, children: Mapping[str, dict[str, Any] | None]) -> None:
@@ -218,46 +220,54 @@ class Notebooks:
 
     async def _make_secret(
         self, key: str, notebook: Notebook, wanted: NotebookObjects, deployment: Mapping[str, Any] | None
-    ) -> dict[str, Any] | None:
-        """Make the Secret, or bring it up to date; return it where it was made."""
+    ) -> tuple[dict[str, Any] | None, bool]:
+        """Make the Secret, or bring it up to date; return it where it was written, and whether it is new."""
         template = deployment["spec"]["template"] if deployment else wanted.deployment["spec"]["template"]
         hashes = template["metadata"].get("annotations") or {}
         files = wanted.deployment["spec"]["template"]["metadata"]["annotations"][FILES_ANNOTATION]
         is_current = deployment is not None and hashes.get(FILES_ANNOTATION) == files
         if is_current and key in self._secrets:
-            return None
-        made = None
+            return None, False
+        is_new = True
         try:
-            made = {"kind": "Secret", **await self._cluster.create(wanted.secret)}
+            secret = await self._cluster.create(wanted.secret)
         except ApiException as error:
             if error.status != CONFLICT:
                 raise
             # It may be another operator's, with another token, where both made it at once.
-            await self._patch_secret(notebook, wanted)
+            secret, is_new = await self._patch_secret(notebook, wanted), False
         self._secrets.add(key)
-        return made
+        return secret, is_new
 
-    async def _patch_secret(self, notebook: Notebook, wanted: NotebookObjects) -> None:
+    async def _patch_secret(self, notebook: Notebook, wanted: NotebookObjects) -> dict[str, Any]:
         name = wanted.secret["metadata"]["name"]
+        patch = secret_patch(wanted.files, notebook.uid)
         try:
-            await self._cluster.patch_secret(notebook.namespace, name, secret_patch(wanted.files, notebook.uid))
+            return await self._cluster.patch_secret(notebook.namespace, name, patch)
         except ApiException as error:
             if error.status == _UNPROCESSABLE:
                 # The patch begins with a test of the owner's uid.
                 raise _Taken("Secret", name) from None
             raise
 
-    async def _take_back(self, made: list[dict[str, Any]]) -> None:
-        """Delete what was made before something was refused: a notebook is made as a whole or not at all."""
-        for each in made:
+    async def _take_back(self, notebook: Notebook, secret: Mapping[str, Any] | None) -> None:
+        """Delete what there is of a notebook of which something was refused: it is made as a whole or not at all.
+
+        An operator that was ended may have made some of it.
+        """
+        key = f"{notebook.namespace}/{object_name(notebook.name)}"
+        children = {kind: self._seen.known[kind].get(key) for kind in _CHILDREN}
+        for kind, each in {"Secret": secret, **children}.items():
+            if each is None:
+                continue
             try:
-                await self._cluster.delete(each)
-                if each["kind"] in self._seen.known:
-                    self._seen.known[each["kind"]].drop(each)
+                await self._cluster.delete({"kind": kind, **each})
             except ApiException as error:
-                log.warning(
-                    "%s %s could not be deleted again: %s", each["kind"], each["metadata"]["name"], error.status
-                )
+                if error.status != NOT_FOUND:
+                    log.warning("%s %s could not be deleted again: %s", kind, each["metadata"]["name"], error.status)
+                    continue
+            if kind in children:
+                self._seen.known[kind].drop(each)
 
     async def _look(
         self, key: str, body: Mapping[str, Any], notebook: Notebook, token: str, restarts: bool

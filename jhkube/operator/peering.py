@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from jhkube.kube import API_ERRORS, error_text
 from jhkube.operator.cluster import Cluster
 
-__all__ = ["Peering", "has_priority"]
+__all__ = ["NotOurs", "Peering", "has_priority"]
 
 GOOD_FOR: Final = 5.0
 """Seconds for which an answer is taken for true."""
+
+
+class NotOurs(Exception):
+    """Another operator works, so this one writes nothing."""
 
 
 class Peering:
@@ -36,6 +42,7 @@ class Peering:
         self._priority = priority
         self._works = True
         self._looked = time.monotonic()
+        self._looking = asyncio.Lock()
 
     def told(self) -> None:
         """Note that kopf tells of changes, which it does for the one that works."""
@@ -49,11 +56,30 @@ class Peering:
         ApiException
             Where the API server refuses.
         """
-        if self._name and time.monotonic() - self._looked > GOOD_FOR:
-            peerings = await self._cluster.peerings(self._name)
-            self._works = has_priority(peerings, self._priority, datetime.now(UTC))
-            self._looked = time.monotonic()
-        return self._works
+        async with self._looking:
+            if self._name and time.monotonic() - self._looked > GOOD_FOR:
+                peerings = await self._cluster.peerings(self._name)
+                self._works = has_priority(peerings, self._priority, datetime.now(UTC))
+                self._looked = time.monotonic()
+            return self._works
+
+    async def before_write(self) -> None:
+        """Return where this operator works: whatever was waited for since that was asked last.
+
+        Raises
+        ------
+        NotOurs
+            Where another operator works.
+        ConnectionError
+            Where the API server does not say.
+        """
+        try:
+            is_ours = await self.is_ours()
+        except API_ERRORS as error:
+            # It says nothing of what was to be written: a 404 is not that of a resource.
+            raise ConnectionError(f"which operator works could not be read: {error_text(error)}") from None
+        if not is_ours:
+            raise NotOurs
 
 
 def has_priority(peerings: Iterable[Mapping[str, Any]], priority: int, now: datetime) -> bool:

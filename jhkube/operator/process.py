@@ -85,7 +85,8 @@ async def run_operator(options: OperatorOptions, environ: Mapping[str, str]) -> 
     log.info("Working in %s", ", ".join(options.namespaces) or "all namespaces")
     # The newest works: it need not wait until one that was killed counts as dead.
     priority = time.time_ns() // 1_000_000
-    work = _Work(cluster, Peering(cluster, "" if options.standalone else PEERING, priority), options, environ)
+    peering = Peering(cluster, "" if options.standalone else PEERING, priority)
+    work = _Work(Cluster(options.namespaces, peering.before_write), peering, options, environ)
     await kopf.operator(
         registry=_registry(work),
         settings=_settings(options),

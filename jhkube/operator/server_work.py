@@ -53,7 +53,7 @@ class ServerWork:
     def __init__(self, cluster: Cluster, peering: Peering, options: HubOptions) -> None:
         self._cluster = cluster
         self._known = Known()
-        self._hub = Hub(options.api_url, options.token_file)
+        self._hub = Hub(options.api_url, options.token_file, peering.before_write)
         self._servers = Servers(cluster, self._known, self._hub, options.public_url.rstrip("/"))
         self._fresh = Fresh(peering, self._read)
         self._worker = Worker("JupyterServer", self._known, peering, self._reconcile, on_pause=self._pause)

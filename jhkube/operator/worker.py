@@ -12,7 +12,7 @@ from jhkube.kube import API_ERRORS, error_text
 from jhkube.metrics import OPERATOR_RESOURCES, OPERATOR_SECONDS, OPERATOR_WORK
 from jhkube.operator.conditions import Phase
 from jhkube.operator.known import Known
-from jhkube.operator.peering import Peering
+from jhkube.operator.peering import NotOurs, Peering
 from jhkube.operator.work import Backoff, TryAgain, WorkQueue
 
 __all__ = ["Worker"]
@@ -78,6 +78,10 @@ class Worker:
                 self._on_pause()
                 return
             delay = await self._reconcile(key)
+        except NotOurs:
+            # Another operator took over while this one waited for something.
+            self._on_pause()
+            return
         except TryAgain:
             self._on_old()
             self._failed(key, "has changed meanwhile")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,9 +58,16 @@ def status_object(code: int, message: str = "", reason: str = "", kind: str = ""
 
 
 class ApiProxy:
-    """The API server as clients of the proxy see it: real, but for the faults that a test has asked for."""
+    """The API server as clients of the proxy see it: real, but for the faults that a test has asked for.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    configuration
+        Which server is asked, for another one that speaks HTTP; the cluster's API server if left out.
+    """
+
+    def __init__(self, configuration: Configuration | None = None) -> None:
+        self._configuration = configuration
         self.asked: list[tuple[str, str]] = []
         """The requests that are no watches and no lists: their method and the last part of their path, in order."""
         self.bodies: list[Any] = []
@@ -72,6 +79,8 @@ class ApiProxy:
         self.watched: list[str] = []
         """From which version each watch was to begin, once it is open or refused."""
         self.url = ""
+        self.on_write: Callable[[str, str, Any], None] | None = None
+        """Called after each request that has written something, with its method, path and body, before its answer."""
         self._faults: list[tuple[str, str, Fault, float]] = []
         self._ahead = 0
         self._is_mute = False
@@ -91,7 +100,7 @@ class ApiProxy:
         self._faults.clear()
         for seen in (self.asked, self.bodies, self.paths, self.watched):
             seen.clear()
-        self.listed, self._ahead, self._is_mute = 0, 0, False
+        self.listed, self._ahead, self._is_mute, self.on_write = 0, 0, False, None
 
     def mute(self) -> None:
         """Let the open watches, and those to come, tell nothing of what the API server says."""
@@ -155,6 +164,9 @@ class ApiProxy:
             if name == "log":
                 return await _pass_on(request, answer, is_cut=fault is not None)
             content = await answer.read()
+            has_written = request.method != "GET" and answer.status < 300 and "dryRun" not in request.query
+            if has_written and self.on_write is not None:
+                self.on_write(request.method, request.path, json.loads(body) if body else None)
             kept = {key: value for key, value in answer.headers.items() if key.lower() not in _NOT_PASSED_ON}
             if fault is None:
                 return web.Response(status=answer.status, body=content, headers=kept)
@@ -217,7 +229,7 @@ class ApiProxy:
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
-        async with ApiClient() as self._api:
+        async with ApiClient(self._configuration) as self._api:
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"

@@ -378,6 +378,13 @@ BAD = {
     "escape": ({"project": {"claimName": "project", "id": "../x"}}, "InvalidSpec", "project.id: should be a folder"),
     "image": ({"image": "no image"}, "InvalidSpec", "spec.imDataManager.image: should be an image, such as"),
     "amount": ({"resources": {"limits": {"cpu": "two"}}}, "InvalidSpec", "resources.limits.cpu: should be an amount"),
+    "negative": ({"resources": {"requests": {"memory": "-1Gi"}}}, "InvalidSpec", "requests.memory: should be an"),
+    "many-labels": (
+        {"labels": [f"k{n}=v" for n in range(5000)]},
+        "InvalidSpec",
+        "labels: should be a list of at most",
+    ),
+    "endless": ({"notebook": {"interface": "x" * 500_000}}, "InvalidSpec", "notebook.interface: should be lab or"),
     "more-than-limit": (
         {"resources": {"limits": {"memory": "1Gi"}, "requests": {"memory": "2Gi"}}},
         "InvalidSpec",
@@ -503,6 +510,17 @@ async def test_an_older_version_is_refused_with_a_sentence(world):
 
 
 async def test_a_notebook_that_does_not_start_says_why(world):
+    classless = {
+        "metadata": {"name": "no-class"},
+        "spec": {
+            "storageClassName": "nowhere",
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "10Mi"}},
+        },
+    }
+    await world.core.create_namespaced_persistent_volume_claim(world.namespace, classless)
+    await world.create("no-class", world.spec(project={"claimName": "no-class", "id": "project-1"}))
+    await world.reach("no-class", "Pending", "Waiting for your server's storage to be provisioned")
     await world.create("no-image", world.spec(image=f"{world.image.partition('/')[0]}/none:1"))
     await world.create("no-account", world.spec(serviceAccountName="nobody"))
     await world.create("too-large", world.spec(resources={"limits": {"cpu": "5000"}, "requests": {"cpu": "5000"}}))
@@ -512,7 +530,8 @@ async def test_a_notebook_that_does_not_start_says_why(world):
     # Mended by a change, without a new resource.
     await world.change("no-account", serviceAccountName="default")
     await world.reach("no-account", "Running")
-    await world.delete("no-image", "no-account", "too-large")
+    await world.delete("no-image", "no-account", "too-large", "no-class")
+    await world.core.delete_namespaced_persistent_volume_claim("no-class", world.namespace)
 
 
 async def test_names_of_any_length_are_taken(world):

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
+from devcluster import demo
+from devcluster.settings import Settings
 from jhkube.pod.limits import parse_quantity
+from tests.accounts import kubectl
 from tests.conftest import Cluster, NewHub
 from tests.hubs import Person
 from tests.operators import Servers, servers_operator
@@ -115,6 +122,53 @@ async def test_what_is_deleted_goes_and_its_disk_stays(lesson: Lesson) -> None:
     _, left = await lesson.person.api("GET", f"/users/{lesson.person.name}?include_stopped_servers=1")
     assert "kept" not in left["servers"]
     assert claim in await lesson.claims()
+
+
+async def test_the_examples_of_the_demo_start_and_their_urls_open(lesson: Lesson, tmp_path: Path) -> None:
+    await lesson.operator.end()
+    hub, settings = lesson.person.hub, Settings.load()
+    notebook = demo.write_examples(settings, tmp_path, lesson.namespace)
+    assert notebook is not None
+    (tmp_path / "operator_token").write_text(TOKEN)
+    addresses = demo.Addresses(hub.url, hub.hub_port, 0, hub.proxy_port, "", "")
+    # The demo's hub listens where pods reach it, as this one does.
+    assert hub.connect_host == settings.host
+    _, command, environ = demo.operator_program(settings, addresses, tmp_path, False, lesson.namespace)
+    files = ("-f", str(notebook), "-f", str(notebook.with_name("server.yaml")))
+    log = tmp_path / "demo.log"
+    grace = await hub.login("grace")
+    with log.open("w") as written:
+        operator = await asyncio.create_subprocess_exec(
+            *command, env={**os.environ, **environ}, stdout=written, stderr=written
+        )
+    try:
+        async with asyncio.timeout(240):
+            while "Working in" not in log.read_text():
+                assert operator.returncode is None, log.read_text()
+                await asyncio.sleep(0.1)
+        await kubectl("apply", *files)
+        status = await lesson.reach("grace-lesson", "Running")
+        async with grace.session.get(status["url"]) as answer:
+            assert (answer.status, await answer.json()) == (200, {"version": "tiny"})
+        where = ("squonk.it", "v2", lesson.namespace, "jupyternotebooks", "study")
+        async with asyncio.timeout(240):
+            while (status := (await lesson.api.get_namespaced_custom_object(*where)).get("status", {})).get(
+                "phase"
+            ) != "Running":
+                await asyncio.sleep(0.2)
+        url = status["jupyter"]["notebook"]["url"]
+        assert url.startswith("http://localhost/study?token=")
+        # As the demo's port-forward has it, without its port.
+        address = (await lesson.core.read_namespaced_service("study", lesson.namespace)).spec.cluster_ip
+        async with aiohttp.request("GET", url.replace("http://localhost/", f"http://{address}:8888/")) as answer:
+            assert (answer.status, answer.url.path) == (200, "/study/lab")
+        await kubectl("delete", *files, "--timeout=120s")
+    finally:
+        await grace.close()
+        if operator.returncode is None:
+            operator.terminate()
+        await operator.wait()
+        await lesson.operator.start()
 
 
 def memory_of(pod: Any) -> float:

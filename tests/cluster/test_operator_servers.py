@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from jhkube.checks.other_accounts import operator_results
 from jhkube.checks.result import Status
 from jhkube.operator.servers import FINALIZER
 from tests.accounts import asked_by, features, kubectl, rendered, rules_of
+from tests.cluster.api_proxy import ApiProxy, kubeconfig_for
+from tests.cluster.operator_kills import Kills
 from tests.hub.running import ROOT, RunningHub
 from tests.hub.service_hub import SETTINGS, SPAWNER
-from tests.operators import ACCOUNT, SERVERS_IN_CHART, Servers, servers_operator
+from tests.operators import ACCOUNT, SERVERS_IN_CHART, Operator, Servers, servers_operator
 from tests.pods import new_namespace
 
 TOKEN = "operator-" + "1" * 32
@@ -151,6 +154,7 @@ BAD = {
     "stranger": ({"user": "kay"}, "NoSuchUser", "The hub has no account kay, or the operator's token is not for a"),
     "no-size": ({"options": {"size": "huge"}}, "Refused", "There is no size 'huge' to choose"),
     "no-option": ({"options": {"sise": "small"}}, "Refused", "There is no option 'sise'. Did you mean 'size'?"),
+    "no-secret": ({"options": {"secrets": ["none"]}}, "Refused", "Secrets of your own cannot be attached"),
     "no-room": ({"options": {"debug": True}}, "StartFailed", "There is no room for your server. Try again later."),
     "one-too-many": ({"user": "eve"}, "Refused", "User eve already has the maximum of 1 named servers"),
     "first-again": ({"user": "eve", "server": "first"}, "Duplicate", "asks for this server already. Delete one of"),
@@ -170,7 +174,7 @@ async def test_what_cannot_be_is_told_and_nothing_of_it_is_made(world):
         (failed,) = [each for each in status["conditions"] if each["type"] == "Failed"]
         assert failed["status"] == "True"
         await world.until_told(name, "Warning", reason, status["message"])
-    assert not {"no-size", "no-option"} & (await world.servers()).keys()
+    assert not {"no-size", "no-option", "no-secret"} & (await world.servers()).keys()
     assert (await world.servers("eve")).keys() == {"", "first"}
     # Mended by a change, without a new resource.
     await world.change("no-size", options={"size": "small"})
@@ -187,6 +191,10 @@ async def test_what_cannot_be_is_told_and_nothing_of_it_is_made(world):
         ({"server": "a/b"}, "spec.server"),
         ({"options": {"size": 1}}, "spec.options.size"),
         ({"idleSeconds": 5}, "spec.idleSeconds"),
+        ({"idleSeconds": -60}, "spec.idleSeconds"),
+        ({"user": "u" * 256}, "spec.user"),
+        ({"server": "s" * 256}, "spec.server"),
+        ({"options": {f"option-{number}": "x" for number in range(101)}}, "spec.options"),
     ],
 )
 async def test_the_api_server_refuses_what_the_definition_does_not_allow(world, spec, said):
@@ -254,6 +262,46 @@ async def test_an_operator_that_was_killed_goes_on_where_it_was(world):
     await world.reach("killed-0", "Stopped")
     assert not set(names[1:]) & (await world.servers()).keys()
     await world.delete("killed-0")
+
+
+async def test_a_server_is_started_and_stopped_once_whenever_its_operator_is_killed(world, proxied, tmp_path):
+    await world.operator.end()
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(kubeconfig_for(proxied.proxy.url))
+    hub = ApiProxy(client.Configuration(host=world.hub.url))
+
+    async def runs(size):
+        status = (await world.get("lesson")).get("status", {})
+        server = (await world.servers()).get("lesson", {})
+        is_so = status.get("phase") == "Running" and server.get("user_options", {}).get("size") == size
+        return is_so and status["observedGeneration"] == (await world.get("lesson"))["metadata"]["generation"]
+
+    async def is_gone():
+        return "lesson" not in {each["metadata"]["name"] for each in await world.resources()}
+
+    async with hub.running():
+        arguments = (*world.operator.arguments, f"--hub-url={hub.url}/hub/api")
+        kills = Kills(Operator(world.namespace, kubeconfig, tmp_path, *arguments), (proxied.proxy, hub))
+        start, stop = ("POST", "lesson"), ("DELETE", "lesson")
+        try:
+            await world.create("lesson", options={"size": "small"})
+            steps = await kills.until(lambda: runs("small"), "lesson")
+            assert {"PATCH jupyterservers/lesson", "POST /hub/api/users/ada/servers/lesson"} <= set(steps)
+            assert (hub.asked.count(start), hub.asked.count(stop)) == (1, 0)
+            await world.change("lesson", options={"size": "medium"})
+            steps = await kills.until(lambda: runs("medium"), "lesson")
+            assert {f"{method} /hub/api/users/ada/servers/lesson" for method in ("POST", "DELETE")} <= set(steps)
+            assert (hub.asked.count(start), hub.asked.count(stop)) == (2, 1)
+            deleting = asyncio.create_task(world.delete("lesson"))
+            steps = await kills.until(is_gone, "lesson")
+            await deleting
+            assert {"PATCH jupyterservers/lesson", "DELETE /hub/api/users/ada/servers/lesson"} <= set(steps)
+            assert "lesson" not in await world.servers()
+            told = Counter(await world.events_of("lesson"))
+            assert set(told.values()) <= {1}
+        finally:
+            await kills.end()
+            await world.operator.start()
 
 
 @noted

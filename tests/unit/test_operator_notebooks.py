@@ -9,15 +9,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from jsonschema import Draft202012Validator
+from kubernetes_asyncio.client.exceptions import ApiException
 
+from jhkube.operator import cluster as operator_cluster
 from jhkube.operator import fresh, notebook_work, work
 from jhkube.operator.cluster import Cluster, event_of
-from jhkube.operator.conditions import Outcome, Phase, conditions_of
+from jhkube.operator.conditions import LONGEST_MESSAGE, Outcome, Phase, conditions_of
 from jhkube.operator.crds import CRD_FILES, crd_text, custom_resource_definitions
 from jhkube.operator.known import EVENTS_OF_A_POD, PODS_WITH_EVENTS, Known, KnownEvents
 from jhkube.operator.notebook_objects import HASH_ANNOTATION, UID_LABEL, has_owner, notebook_objects
 from jhkube.operator.notebook_spec import DEFAULT_IMAGE, NotebookDefaults, kept_token, object_name, read_notebook
 from jhkube.operator.notebook_status import current_pod, notebook_outcome, notebook_status
+from jhkube.operator.notebooks import Notebooks
+from jhkube.operator.peering import NotOurs
 from jhkube.operator.seen_notebooks import SeenNotebooks
 from jhkube.operator.start_script import BASH_PROFILE, START
 from jhkube.operator.worker import Worker
@@ -160,12 +164,20 @@ def test_an_amount_that_is_said_alone_wins_over_the_default_of_the_other(resourc
         (DEFAULTS, {"securityContext": {"fsGroup": 0}}, "securityContext.fsGroup: should be a whole number from 1"),
         (DEFAULTS, {"ingressProxyBodySize": "1;x"}, "ingressProxyBodySize: should be a size as nginx writes it"),
         (DEFAULTS, {"resources": {"limits": {"memory": "-1"}}}, "limits.memory: should be an amount"),
+        (DEFAULTS, {"resources": {"limits": {"cpu": " 1"}}}, "limits.cpu: should be an amount"),
+        (DEFAULTS, {"resources": {"requests": {"cpu": "1" * 64}}}, "requests.cpu: should be an amount"),
+        (DEFAULTS, {"image": "http://x/y"}, "spec.imDataManager.image: should be an image"),
+        # What is repeated in the status, or in several objects, is kept small.
+        (DEFAULTS, {"labels": [f"k{n}=v" for n in range(101)]}, "labels: should be a list of at most 100 labels"),
+        (DEFAULTS, {"notebook": {"interface": "x" * 64}}, "notebook.interface: should be lab or classic"),
+        (DEFAULTS, {"project": {"claimName": "c", "id": "a/" * 512 + "a"}}, "project.id: should be a folder"),
     ],
 )
 def test_what_cannot_be_is_a_sentence_with_the_property(defaults, asked, said):
     with pytest.raises(ConfigError) as refused:
         read_notebook(resource(**asked), defaults)
     assert said in str(refused.value)
+    assert len(str(refused.value)) < 300
 
 
 def test_tls_decides_about_the_url():
@@ -472,6 +484,12 @@ def test_conditions_keep_their_time_for_as_long_as_they_hold():
     assert other["Progressing"]["lastTransitionTime"] == "2026-11-30T09:01:00Z"
 
 
+def test_an_endless_message_is_cut():
+    said = Outcome(Phase.FAILED, "Refused", "x" * 10**6)
+    assert len(said.message) == LONGEST_MESSAGE
+    assert said.message.endswith("x…")
+
+
 def test_a_status_is_one_that_the_definition_has():
     (definition, *_) = custom_resource_definitions()
     (schema,) = [each["schema"]["openAPIV3Schema"] for each in definition["spec"]["versions"] if each["name"] == "v2"]
@@ -659,11 +677,16 @@ class Counting(Cluster):
 class Turns:
     """Which of two operators works, as a test says, and how often that was asked."""
 
-    ours, asked = True, 0
+    ours, asked, refused = True, 0, 0
 
     async def is_ours(self):
         self.asked += 1
         return self.ours
+
+    async def before_write(self):
+        self.refused += not self.ours
+        if not self.ours:
+            raise NotOurs
 
 
 async def test_an_operator_that_is_paused_reads_nothing_until_it_works_again(monkeypatch):
@@ -692,6 +715,45 @@ async def test_an_operator_that_is_paused_reads_nothing_until_it_works_again(mon
     await asyncio.gather(running, return_exceptions=True)
 
 
+class Lists(Cluster):
+    """Lists with one notebook; while they are read, another operator takes over where a test wants it."""
+
+    def __init__(self, turns):
+        super().__init__(["labs"], turns.before_write)
+        self.turns, self.is_taken_over = turns, True
+
+    async def listed(self, kind, **_):
+        self.turns.ours = not self.is_taken_over
+        return [as_listed(resource()) | {"apiVersion": "squonk.it/v2", "kind": kind}] * (kind == "JupyterNotebook")
+
+
+async def test_an_operator_that_another_takes_over_from_while_it_waits_does_nothing_more(monkeypatch):
+    monkeypatch.setattr(fresh, "SETTLING", 0.0)
+    sent = []
+
+    async def send(call, *_, **__):
+        sent.append(call.__name__)
+        return json.dumps(resource())
+
+    monkeypatch.setattr(operator_cluster, "plain_answer", send)
+    turns = Turns()
+    lists = Lists(turns)
+    own = notebook_work.NotebookWork(lists, turns, DEFAULTS)
+    running = asyncio.create_task(own.run())
+    async with asyncio.timeout(120):
+        # It works when it is asked, and no more when what there is has been read.
+        own.saw("JupyterNotebook", None, resource())
+        while not turns.refused:
+            await asyncio.sleep(0)
+        assert sent == []
+        lists.is_taken_over, turns.ours = False, True
+        own.saw("JupyterNotebook", None, resource())
+        while "patch_namespaced_custom_object_status" not in sent:
+            await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_what_waits_is_dropped_while_another_operator_works():
     worked, turns, paused = [], Turns(), asyncio.Event()
 
@@ -713,6 +775,41 @@ async def test_what_waits_is_dropped_while_another_operator_works():
     assert worked == ["labs/study"]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+class Refusing(Cluster):
+    """An API server with a notebook's Secret and Service, that refuses its Ingress; notes what is deleted."""
+
+    def __init__(self):
+        super().__init__(["labs"])
+        self.deleted = []
+
+    async def create(self, made):
+        raise ApiException(status={"Secret": 409, "Ingress": 422}[made["kind"]], reason="…")
+
+    async def patch_secret(self, namespace, name, patch):
+        return {"metadata": {"namespace": namespace, "name": name, "uid": "uid-secret"}}
+
+    async def delete(self, made):
+        self.deleted.append((made["kind"], made["metadata"]["name"], made["metadata"]["uid"]))
+
+    async def patch_status(self, body, status):
+        return {**body, "status": status}
+
+    async def post_event(self, *_):
+        pass
+
+
+async def test_what_an_operator_that_was_ended_has_made_goes_where_the_rest_is_refused():
+    cluster = Refusing()
+    seen = SeenNotebooks(cluster)
+    seen.saw("JupyterNotebook", "ADDED", resource())
+    seen.saw("PersistentVolumeClaim", "ADDED", meta("project"))
+    seen.saw("Service", "ADDED", owned("Service"))
+    await Notebooks(cluster, seen, DEFAULTS).reconcile("labs/study")
+    assert cluster.deleted == [("Secret", "config-study", "uid-secret"), ("Service", "study", "Service")]
+    assert seen.known["JupyterNotebook"].get("labs/study")["status"]["phase"] == "Failed"
+    assert seen.known["Service"].values() == []
 
 
 def test_a_change_concerns_the_notebook_that_it_is_about():

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from kubernetes_asyncio.client.exceptions import ApiException
 
-from jhkube.operator import fresh, server_work
+from jhkube.operator import fresh, peering, server_work
 from jhkube.operator.cluster import Cluster
 from jhkube.operator.conditions import Outcome, Phase
 from jhkube.operator.crds import custom_resource_definitions
-from jhkube.operator.hub import HubAway, HubRefusal
+from jhkube.operator.hub import Hub, HubAway, HubRefusal
 from jhkube.operator.known import Known
-from jhkube.operator.peering import has_priority
+from jhkube.operator.peering import NotOurs, Peering, has_priority
 from jhkube.operator.server_spec import read_server
 from jhkube.operator.server_status import MOST_STARTS, SLOW, Action, Memory, next_step, server_status
 from jhkube.operator.servers import FINALIZER, Servers
@@ -254,6 +255,65 @@ def test_the_newest_operator_that_lives_works(peers, ours):
     assert has_priority([{"metadata": {"name": "jhkube-operator"}}], 5, NOW)
 
 
+class Peers(Cluster):
+    """Peering objects with these operators, or an API server that refuses to show them."""
+
+    def __init__(self, peers):
+        super().__init__()
+        self.peers, self.looks = peers, 0
+
+    async def peerings(self, name):
+        self.looks += 1
+        await asyncio.sleep(0)
+        if self.peers is None:
+            raise ApiException(status=404, reason="Not Found")
+        return [{"metadata": {"name": name}, "status": self.peers}]
+
+
+NEWER = {"newer": {"priority": 6, "lastseen": "2999-01-01T00:00:00Z", "lifetime": 60}}
+
+
+async def test_nothing_is_written_or_asked_of_a_hub_while_another_operator_works(monkeypatch):
+    monkeypatch.setattr(peering, "GOOD_FOR", -1.0)
+    peers = Peers(NEWER)
+    before_write = Peering(peers, "jhkube-operator", 5).before_write
+    own, hub = Cluster(["course"], before_write), Hub("http://127.0.0.1:1", Path("none"), before_write)
+    resource = {"apiVersion": "jhkube.dev/v1", "kind": "JupyterServer", **body()}
+    resource["metadata"]["resourceVersion"] = "7"
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": resource["metadata"]}
+    writes = (
+        lambda: own.create(secret),
+        lambda: own.replace(secret, secret),
+        lambda: own.patch_secret("course", "ada", []),
+        lambda: own.delete(secret),
+        lambda: own.put_finalizers(resource, []),
+        lambda: own.patch_status(resource, {}),
+        lambda: own.post_event(resource, "Normal", "Reason", "…"),
+        lambda: hub.start("ada", "course", None, "6.1.1"),
+        lambda: hub.stop("ada", "course"),
+        lambda: hub.remove("ada", "course"),
+    )
+    try:
+        for write in writes:
+            with pytest.raises(NotOurs):
+                await write()
+        # An API server that does not say who works is another matter than one that knows no such resource.
+        peers.peers = None
+        for write in writes:
+            with pytest.raises(ConnectionError, match="which operator works could not be read: 404 Not Found"):
+                await write()
+    finally:
+        await hub.close()
+
+
+async def test_many_who_ask_at_once_who_works_cost_one_request(monkeypatch):
+    own = Peering(peers := Peers(NEWER), "jhkube-operator", 5)
+    assert await own.is_ours()
+    monkeypatch.setattr(own, "_looked", own._looked - 60)
+    assert await asyncio.gather(*(own.is_ours() for _ in range(20))) == [False] * 20
+    assert peers.looks == 1
+
+
 # What is written and asked, with a hub and an API server that answer as a test says.
 
 
@@ -453,6 +513,9 @@ class Turns:
     async def is_ours(self):
         self.others += not self.ours
         return self.ours
+
+    async def before_write(self):
+        pass
 
 
 @asynccontextmanager
