@@ -36,6 +36,15 @@ HUBS: list[Hub] = []
 LOGGED = pytest.StashKey[list[int]]()
 """How much each hub had logged when a test began."""
 
+BUSY = """
+# No test is about how long a busy machine takes for a request; those that are say so themselves.
+c.Spawner.http_timeout = 120
+c.KubeSpawner.k8s_api_request_timeout = 30
+c.KubeSpawner.k8s_api_request_retry_timeout = 120
+c.JupyterHub.init_spawners_timeout = 120
+"""
+"""What the hubs have beside the project's own configuration."""
+
 SHOWN = 80
 """So many lines of each hub's log are shown where a test failed; all of it stays in `.run/logs`."""
 
@@ -146,7 +155,7 @@ async def new_hub(
         }
         folder = tmp_path_factory.mktemp(name)
         config = folder / "jupyterhub_config.py"
-        config.write_text(f"load_subconfig({str(CONFIG)!r})\n{extra}")
+        config.write_text(f"load_subconfig({str(CONFIG)!r})\n{BUSY}{extra}")
         hub = Hub(folder, settings, cluster.host, config, port, base=base)
         hubs.append(hub)
         HUBS.append(hub)

@@ -11,6 +11,7 @@ import signal
 import ssl
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -209,8 +210,13 @@ class Person:
         """Ask for a server with these options; return status and body without waiting for it."""
         return await self.api("POST", self._path(server), json=options)
 
-    async def progress(self, server: str = "", timeout: float = 180) -> list[dict[str, Any]]:
-        """Return the start's progress events, once the last says that it is ready or has failed."""
+    async def progress(
+        self, server: str = "", timeout: float = 300, told: Callable[[dict[str, Any]], None] = lambda event: None
+    ) -> list[dict[str, Any]]:
+        """Return the start's progress events, once the last says that it is ready or has failed.
+
+        Each is told when it comes.
+        """
         events = []
         url = f"{self.hub.url}/hub/api{self._path(server)}/progress"
         headers = {"Authorization": f"token {self.token}"}
@@ -219,11 +225,12 @@ class Person:
             async for line in answer.content:
                 if line.startswith(b"data:"):
                     events.append(json.loads(line[5:]))
+                    told(events[-1])
                     if events[-1].get("ready") or events[-1].get("failed"):
                         return events
         raise RuntimeError(f"the progress ended without a result: {events}")
 
-    async def started(self, server: str = "", timeout: float = 180, **options: Any) -> list[dict[str, Any]]:
+    async def started(self, server: str = "", timeout: float = 300, **options: Any) -> list[dict[str, Any]]:
         """Start a server and return its progress once it is ready; raise with the hub's words if it fails."""
         status, body = await self.start(server, **options)
         if status not in (201, 202):
@@ -233,7 +240,7 @@ class Person:
             raise RuntimeError(f"the start failed: {events}")
         return events
 
-    async def stop(self, server: str = "", timeout: float = 60) -> None:
+    async def stop(self, server: str = "", timeout: float = 180) -> None:
         """Stop a server and return when it is gone."""
         status, body = await self.api("DELETE", self._path(server))
         if status not in (202, 204, 404):

@@ -35,7 +35,7 @@ async def define(definitions: list[dict[str, Any]]) -> None:
     """Have the API server know kinds of custom resources; other tests have them too, so they stay."""
     await kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(definitions))
     names = [f"crd/{each['metadata']['name']}" for each in definitions]
-    await kubectl("wait", "--for=condition=Established", *names, "--timeout=60s")
+    await kubectl("wait", "--for=condition=Established", *names, "--timeout=240s")
 
 
 class Operator:
@@ -143,7 +143,7 @@ class Servers:
         """Delete resources, and return when they are gone."""
         for name in names:
             await self.api.delete_namespaced_custom_object(*self._where, name)
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(240):
             while {each["metadata"]["name"] for each in await self.resources()} & set(names):
                 await asyncio.sleep(0.1)
 
@@ -151,7 +151,7 @@ class Servers:
         """Return a resource's status once it is in this phase, for this reason."""
         status: dict[str, Any] = {}
         try:
-            async with asyncio.timeout(180):
+            async with asyncio.timeout(240):
                 while status.get("phase") != phase or reason not in (status["conditions"][0]["reason"], ""):
                     await asyncio.sleep(0.1)
                     status = (await self.get(name)).get("status", {})
@@ -167,7 +167,7 @@ class Servers:
 
     async def until_told(self, name: str, kind: str, reason: str, message: str) -> None:
         """Return when an event says this of a resource: it comes after the status."""
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(240):
             while (kind, reason, message) not in await self.events_of(name):
                 await asyncio.sleep(0.1)
 

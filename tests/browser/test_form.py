@@ -16,8 +16,6 @@ from .accessibility import fits, violations
 from .chromium import launched
 from .form_hub import REPOSITORY, FormHub, usual_world
 
-expect.set_options(timeout=180_000)
-
 pytestmark = pytest.mark.hub_versions
 
 WIDE, NARROW = (1200, 900), (390, 800)

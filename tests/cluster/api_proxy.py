@@ -191,7 +191,7 @@ class ApiProxy:
             params=query,
             data=body or None,
             headers=headers,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=120),
             server_hostname=self._api.configuration.tls_server_name,
         )
 

@@ -127,7 +127,7 @@ class World:
         if runs:
             del made["spec"]["schedulerName"]
         found = await self.core.create_namespaced_pod(self.namespace, made)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(240):
             while runs and found.status.phase != "Running":
                 await asyncio.sleep(0.1)
                 found = await self.core.read_namespaced_pod(found.metadata.name, self.namespace)

@@ -46,7 +46,7 @@ class Release:
         """Return a resource's status once it is in this phase."""
         status: dict[str, Any] = {}
         try:
-            async with asyncio.timeout(150):
+            async with asyncio.timeout(240):
                 while (status := await self.status(kind, name)).get("phase") != phase:
                     await asyncio.sleep(0.3)
         except TimeoutError:
@@ -67,7 +67,7 @@ async def forget_definitions():
             for left in json.loads(await kubectl("get", name, "-A", "-o", "json"))["items"]:
                 where = ("-n", left["metadata"]["namespace"], left["metadata"]["name"])
                 await kubectl("patch", name, *where, "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
-        await kubectl("delete", "crd", name, "--ignore-not-found", "--timeout=60s")
+        await kubectl("delete", "crd", name, "--ignore-not-found", "--timeout=240s")
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +93,12 @@ async def release(cluster, tmp_path_factory):
             namespace, {"metadata": {"name": "operator"}, "stringData": {"token": TOKEN}}
         )
         await forget_definitions()
-        words = ("install", "jhkube", OWN, "--namespace", namespace, "--wait", "--timeout=120s", "--values", "-")
+        words = ("install", "jhkube", OWN, "--namespace", namespace, "--wait", "--timeout=300s", "--values", "-")
         done = await asyncio.to_thread(run_helm, *words, values=values)
         assert done.returncode == 0, done.stderr
         release = Release(namespace, hub, cluster.core)
         yield release
-        await kubectl("-n", namespace, "delete", "jupyterservers,jupyternotebooks", "--all", "--timeout=60s")
+        await kubectl("-n", namespace, "delete", "jupyterservers,jupyternotebooks", "--all", "--timeout=240s")
         done = await asyncio.to_thread(run_helm, "uninstall", "jhkube", "--namespace", namespace, "--wait")
         assert done.returncode == 0, done.stderr
         # To delete a definition is to delete every resource of it.
@@ -143,7 +143,7 @@ async def test_an_operator_outlives_an_api_server_that_is_killed(release):
     await release.core.create_namespaced_persistent_volume_claim(
         release.namespace, {"metadata": {"name": "nowhere"}, "spec": claim}
     )
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(240):
         while (await release.status(NOTEBOOK, "study")).get("phase") == "Failed":
             await asyncio.sleep(0.3)
     (after,) = await release.pods()

@@ -29,7 +29,7 @@ SIZES = [
     {"name": "large", "cores": 0.2, "memory": "96M"},
     {"name": "nowhere", "cores": 0.1, "memory": "64M", "node_selector": {"no": "where"}},
 ]
-EXTRA = 'c.JHKubeSpawner.start_patience = {"unschedulable": 1}'
+EXTRA = 'c.JHKubeSpawner.start_patience = {"unschedulable": 5}'
 
 
 @dataclass
