@@ -18,7 +18,10 @@ from jhkube.watch.probe import Stage, set_within, stage_of
 
 __all__ = ["hand_over"]
 
-_ANSWER_TIMEOUT = 10.0
+_CONNECT_TIMEOUT = 10.0
+_ANSWER_TIMEOUT = 30.0
+"""Seconds for the answer of a pod that has taken the connection: on a busy node, another pod's would be as late."""
+
 _BETWEEN_LOOKS = 1.0
 """Seconds between two looks at a pod that has a trouble which may pass."""
 _BETWEEN = 0.05
@@ -92,7 +95,8 @@ async def hand_over(
 async def _listened(url: str, key: str, environment: Mapping[str, str]) -> float | None:
     """Return how long the pod that takes a start has listened, in seconds; None where it does not listen yet."""
     # No proxy of the hub's environment stands between the hub and its pods.
-    session = aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=_ANSWER_TIMEOUT))
+    limits = aiohttp.ClientTimeout(total=_ANSWER_TIMEOUT, sock_connect=_CONNECT_TIMEOUT)
+    session = aiohttp.ClientSession(trust_env=False, timeout=limits)
     async with session:
         try:
             answer = await session.post(

@@ -23,7 +23,7 @@ LONGEST: Final = 65_536
 MOST: Final = 16 * 1_048_576
 """How many bytes all of them may have; the oldest go first."""
 
-READ_IN: Final = 3.0
+READ_IN: Final = 10.0
 """Seconds that the API server has for a log: so much longer may a stop take."""
 
 LINES: Final = 1000
@@ -148,7 +148,7 @@ async def log_end(api: Any, pod: Mapping[str, Any], container: str) -> tuple[byt
     ApiException
         Where the API server refuses.
     TimeoutError
-        Where it has not sent all within three seconds.
+        Where it has not sent all within `READ_IN` seconds.
     """
     metadata, kept, total = pod["metadata"], bytearray(), 0
     async with asyncio.timeout(READ_IN):

@@ -97,9 +97,10 @@ async def test_a_change_restarts_it_and_says_so(world):
     before = (await world.servers())["changed"]["started"]
     await world.change("changed", options={"size": "medium"})
     async with asyncio.timeout(240):
-        while (
-            not (server := (await world.servers())["changed"])["ready"] or server["user_options"]["size"] != "medium"
-        ):
+        while True:
+            server = (await world.servers())["changed"]
+            if server["ready"] and server["user_options"]["size"] == "medium":
+                break
             await asyncio.sleep(0.1)
     await world.reach("changed", "Running")
     said = "The server restarts, because the options of its resource were changed."

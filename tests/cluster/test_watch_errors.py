@@ -170,7 +170,7 @@ async def test_a_first_list_that_fails_is_said_and_made_again(
             await loading
         assert not reflector.is_loaded
         assert names(reflector) == set()
-        await asyncio.wait_for(reflector.loaded(), 60)
+        await asyncio.wait_for(reflector.loaded(), 180)
         assert names(reflector) == {"first"}
     finally:
         await reflector.stop()
@@ -182,9 +182,9 @@ async def test_a_reflector_that_is_stopped_before_its_first_list_lets_nobody_wai
     starting, loading = asyncio.create_task(reflector.start()), asyncio.create_task(reflector.loaded())
     await asyncio.sleep(0)
     await reflector.stop()
-    await asyncio.wait_for(starting, 60)
+    await asyncio.wait_for(starting, 180)
     with pytest.raises(ClientConnectionError, match="was stopped"):
-        await asyncio.wait_for(loading, 60)
+        await asyncio.wait_for(loading, 180)
     assert not reflector.is_loaded
 
 

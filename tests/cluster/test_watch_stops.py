@@ -43,7 +43,7 @@ async def lost(proxied: Proxied, name: str, state: dict[str, Any]) -> str:
 async def spawner(proxied: Proxied, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
     """A spawner that reaches the API server by the proxy; what watches its pods ends after the test."""
     monkeypatch.setattr(JHKubeSpawner, "reflectors", {})
-    settings = {"namespace": proxied.namespace, "delete_grace_period": GRACE}
+    settings = {"namespace": proxied.namespace, "delete_grace_period": GRACE, "k8s_api_request_timeout": 60}
     spawner: Any = JHKubeSpawner(_mock=True, config=Config({"KubeSpawner": settings}), user=_User(), hub=_Hub())
     spawner.api = proxied.api
     yield spawner
@@ -69,8 +69,8 @@ async def test_a_pod_that_its_node_does_not_end_is_deleted_with_no_grace_and_the
         # Not before its node's time is up: its grace period, and four fifths of what is left of the start's.
         await asyncio.wait({stop}, timeout=GRACE + 2)
         assert not stop.done()
-        assert not await is_gone(proxied, spawner)
-        await asyncio.wait_for(stop, 120)
+        assert [asked for asked in proxied.proxy.asked if asked[0] == "DELETE"] == [("DELETE", spawner.pod_name)]
+        await asyncio.wait_for(stop, 240)
     assert await is_gone(proxied, spawner)
     deletions = [
         body for asked, body in zip(proxied.proxy.asked, proxied.proxy.bodies, strict=True) if asked[0] == "DELETE"

@@ -216,8 +216,10 @@ class WatchHub:
         assert status in (201, 409), body
         return await self.api("POST", path(user, server))
 
-    async def progress(self, user: str, server: str = "", timeout: float = 120) -> list[dict[str, Any]]:
-        """All messages of a start, to its end."""
+    async def progress(
+        self, user: str, server: str = "", timeout: float = 240, until: str = "nothing of a hub's own"
+    ) -> list[dict[str, Any]]:
+        """All messages of a start, to its end or to one of these words."""
         messages = []
         async with (
             asyncio.timeout(timeout),
@@ -228,6 +230,8 @@ class WatchHub:
                 if line.startswith(b"data:"):
                     messages.append(json.loads(line[5:]))
                     if messages[-1].get("ready") or messages[-1].get("failed"):
+                        return messages
+                    if until in messages[-1].get("message", ""):
                         return messages
         raise RuntimeError(f"no end: {messages}")
 
@@ -271,7 +275,7 @@ async def pods_of(core: Any, namespace: str, user: str) -> list[Any]:
     return [pod for pod in pods.items if (pod.metadata.annotations or {}).get(annotation) == user]
 
 
-async def gone(core: Any, namespace: str, user: str, timeout: float = 30) -> None:
+async def gone(core: Any, namespace: str, user: str, timeout: float = 180) -> None:
     """Return once the user has no pod any more."""
     async with asyncio.timeout(timeout):
         while await pods_of(core, namespace, user):

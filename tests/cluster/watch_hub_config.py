@@ -39,7 +39,10 @@ c.KubeSpawner.namespace = settings["namespace"]
 c.KubeSpawner.image = settings["image"]
 c.KubeSpawner.cmd = ["jupyterhub-singleuser"]
 c.KubeSpawner.uid = 1000
-c.KubeSpawner.start_timeout = 120
+# A test waits less long than that for an end: what ends before has found its reason.
+c.KubeSpawner.start_timeout = 500
+c.KubeSpawner.http_timeout = 120
+c.KubeSpawner.k8s_api_request_retry_timeout = 120
 c.KubeSpawner.cpu_guarantee = 0.001
 c.KubeSpawner.mem_guarantee = "8M"
 c.KubeSpawner.delete_grace_period = 0
