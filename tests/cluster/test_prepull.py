@@ -187,29 +187,42 @@ async def test_what_is_newly_recommended_is_on_the_node_and_marked_and_starts_wi
 ):
     person = await someone(hub, "guest-14")
 
-    async def marked():
+    async def form():
         async with person.session.get(f"{hub.url}/hub/spawn") as answer:
             page = await answer.text()
-        text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.partition("<legend>Image")[2]))
-        return re.search(r"Weekly 2026, week 46.{0,120}ready on all nodes", text)
+        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.partition("<legend>Image")[2]))
 
-    digest = await repository.push_tiny("w_2026_46", "recommended")
+    async def marked():
+        return re.search(r"Weekly 2026, week 46.{0,120}ready on all nodes", await form())
+
+    # It is in the form, and marked no sooner than it is on the node: meanwhile the prepuller can do nothing.
+    prepull.process.send_signal(signal.SIGSTOP)
+    try:
+        digest = await repository.push_tiny("w_2026_46", "recommended")
+        async with asyncio.timeout(240):
+            while "Weekly 2026, week 46" not in await form():
+                await asyncio.sleep(0.2)
+        assert not await marked()
+    finally:
+        prepull.process.send_signal(signal.SIGCONT)
     pushed = asyncio.get_running_loop().time()
-    assert not await marked()
     await until_status(lambda rows: rows.get("w_2026_46", {}).get("state") == "present")
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while not await marked():
             await asyncio.sleep(0.2)
-    print(f"on the node and marked {asyncio.get_running_loop().time() - pushed:.1f} s after it was pushed")
+    took = asyncio.get_running_loop().time() - pushed
+    print(f"on the node and marked {took:.1f} s after the prepuller could know of it")
 
     await person.started(image="recommended")
     pod = await pod_of(cluster.core, cluster.namespace, "guest-14")
     assert pod.spec.containers[0].image == f"{repository.name}@{digest}"
-    events = await cluster.core.list_namespaced_event(
-        cluster.namespace, field_selector=f"involvedObject.uid={pod.metadata.uid}"
-    )
-    reasons = [event.reason for event in events.items]
-    assert "Pulled" in reasons, "kubelet says that it is there"
+    about, reasons = f"involvedObject.uid={pod.metadata.uid}", []
+    async with asyncio.timeout(240):
+        # kubelet says that it is there, in an event that may come after the start has ended.
+        while "Pulled" not in reasons:
+            await asyncio.sleep(0.2)
+            events = await cluster.core.list_namespaced_event(cluster.namespace, field_selector=about)
+            reasons = [event.reason for event in events.items]
     assert "Pulling" not in reasons
 
 
@@ -221,7 +234,7 @@ async def test_a_missing_image_is_left_out_for_a_while_and_holds_nothing_up(prep
     status, rows = await until_status(are(w_2026_46="present", w_2026_48="present", w_2026_47="failed"))
     assert status == 1
     assert "not found" in rows["w_2026_47"]["why"]
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         # now and then it is tried again
         while not re.search(r"^\S+:w_2026_47 +\S+ +failed +.*tried again", (await prepull.status())[1], re.MULTILINE):
             await asyncio.sleep(0.2)
@@ -235,7 +248,7 @@ async def test_a_missing_image_is_left_out_for_a_while_and_holds_nothing_up(prep
 async def test_a_daemon_set_that_somebody_deletes_is_made_anew(prepull, until_status, apps, cluster):
     before = await apps.read_namespaced_daemon_set("jhkube-prepull", cluster.namespace)
     await apps.delete_namespaced_daemon_set("jhkube-prepull", cluster.namespace)
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while True:
             found = await apps.list_namespaced_daemon_set(cluster.namespace)
             if found.items and found.items[0].metadata.uid != before.metadata.uid:
@@ -246,11 +259,17 @@ async def test_a_daemon_set_that_somebody_deletes_is_made_anew(prepull, until_st
 
 
 async def test_another_prepuller_of_the_same_name_leaves_it_alone(prepull, apps, cluster, owner, tmp_path):
-    before = await apps.read_namespaced_daemon_set("jhkube-prepull", cluster.namespace)
+    async with asyncio.timeout(240):
+        # It has all its images, so that nothing but another prepuller would change it.
+        while True:
+            before = await apps.read_namespaced_daemon_set("jhkube-prepull", cluster.namespace)
+            if len(before.spec.template.spec.init_containers or ()) == 3:
+                break
+            await asyncio.sleep(0.2)
     other = Command(tmp_path / "config.py", prepull.kubeconfig, tmp_path / "log")
     other.config.write_text(re.sub(r"c\.Prepuller\.deployment = .*", "", prepull.config.read_text()))
     other.start()
-    assert await asyncio.to_thread(other.process.wait, 60) == 2
+    assert await asyncio.to_thread(other.process.wait, 240) == 2
     said = other.log.read_text()
     assert f"belongs to the Deployment {owner}: give this prepuller a name of its own (c.Prepuller.name)" in said
     after = await apps.read_namespaced_daemon_set("jhkube-prepull", cluster.namespace)
@@ -275,7 +294,7 @@ async def test_what_was_killed_goes_with_its_deployment(prepull, until_status, a
     assert set(helper.binary_data) == {"amd64", "arm64"}
     assert [each.name for each in helper.metadata.owner_references] == [owner]
     await apps.delete_namespaced_deployment(owner, cluster.namespace)
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while (await apps.list_namespaced_daemon_set(cluster.namespace)).items or "jhkube-prepull" in {
             each.metadata.name for each in (await cluster.core.list_namespaced_config_map(cluster.namespace)).items
         }:
@@ -290,7 +309,7 @@ async def test_pods_that_are_not_let_in_are_said_in_the_log(repository, cluster,
     config.Prepuller = Config(name="not-let-in", pause_image=pause, priority_class_name="there-is-none")
     stop = asyncio.Event()
     running = asyncio.create_task(Prepuller(config=config, log=logging.getLogger("prepuller")).run(stop))
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while "describe daemonset not-let-in" not in caplog.text:
             await asyncio.sleep(0.1)
     stop.set()
@@ -383,7 +402,7 @@ async def test_a_lab_that_needs_the_room_gets_it(prepull, repository, cluster, p
         },
     )
     try:
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(240):
             while (await cluster.core.read_namespaced_pod("needy", cluster.namespace)).status.phase != "Running":
                 await asyncio.sleep(0.3)
         # The image stays where it is; once the pod is gone, the node says so, which takes kubelet some seconds.

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
@@ -32,7 +33,6 @@ async def held(spawner, pod):
     return pod
 
 c.JHKubeSpawner.modify_pod_hook = held
-c.JHKubeSpawner.lifecycle_hooks = {"preStop": {"exec": {"command": ["sleep", "3"]}}}
 """
 
 
@@ -103,7 +103,7 @@ async def hubs(new_hub: NewHub, cluster: Cluster, github: GitHubStandIn, tmp_pat
     )
     try:
         route = {"target": f"http://127.0.0.1:{b.port}"}
-        async with aiohttp.ClientSession(headers={"Authorization": "token front"}) as session, asyncio.timeout(180):
+        async with aiohttp.ClientSession(headers={"Authorization": "token front"}) as session, asyncio.timeout(240):
             while True:
                 try:
                     async with session.post(f"http://127.0.0.1:{api}/api/routes/b", json=route) as answer:
@@ -114,12 +114,23 @@ async def hubs(new_hub: NewHub, cluster: Cluster, github: GitHubStandIn, tmp_pat
         yield Several(front, a, b)
     finally:
         proxy.terminate()
-        proxy.wait(30)
+        proxy.wait(120)
+
+
+@asynccontextmanager
+async def held_back(cluster: Cluster, pod: str) -> AsyncIterator[None]:
+    """Within the block a pod that is deleted is still there."""
+    finalizers = {"metadata": {"finalizers": ["jhkube.test/held-back"]}}
+    await cluster.core.patch_namespaced_pod(pod, cluster.namespace, finalizers)
+    try:
+        yield
+    finally:
+        await cluster.core.patch_namespaced_pod(pod, cluster.namespace, {"metadata": {"finalizers": None}})
 
 
 async def wait_for_pod(cluster: Cluster, name: str, wanted) -> None:
     """Return once a person's pod is as it is wanted."""
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while not wanted(await pod_of(cluster.core, cluster.namespace, name)):
             await asyncio.sleep(0.1)
 
@@ -172,17 +183,22 @@ async def test_a_home_is_used_at_one_hub_at_a_time(hubs: Several, someone, clust
     assert f'<a href="{hubs.front}/a/hub/home">a</a> is running.' in page
 
     # It stops, and takes its time.
-    stopping = asyncio.create_task(at_a.stop())
-    await wait_for_pod(cluster, name, lambda pod: pod is None or pod.metadata.deletion_timestamp)
-    starting = asyncio.create_task(at_b.start())
-    async with asyncio.timeout(180):
-        while not await at_b.server():
-            await asyncio.sleep(0.05)
-    events = await at_b.progress()
+    waited = f"Your home is free when your server at the hub a ({hubs.front}/a/) has stopped."
+    told = asyncio.Event()
+    async with held_back(cluster, pod.metadata.name):
+        stopping = asyncio.create_task(at_a.stop())
+        await wait_for_pod(cluster, name, lambda pod: pod.metadata.deletion_timestamp)
+        starting = asyncio.create_task(at_b.start())
+        async with asyncio.timeout(240):
+            while not await at_b.server():
+                await asyncio.sleep(0.05)
+        following = asyncio.create_task(
+            at_b.progress(told=lambda event: told.set() if event.get("message") == waited else None)
+        )
+        await asyncio.wait_for(told.wait(), 240)
+    events = await following
     await asyncio.gather(starting, stopping)
     assert events[-1].get("ready"), events
-    waited = f"Your home is free when your server at the hub a ({hubs.front}/a/) has stopped."
-    assert waited in [event.get("message") for event in events]
     pods = await cluster.core.list_namespaced_pod(cluster.namespace, label_selector="component=singleuser-server")
     mine = [each for each in pods.items if each.metadata.annotations["hub.jupyter.org/username"] == name]
     assert [each.metadata.name for each in mine] == [f"jupyter-b-{name}"]
@@ -201,7 +217,7 @@ async def test_a_hub_that_is_too_slow_with_its_pod_never_runs_it(hubs: Several, 
     held.touch()
     try:
         starting = asyncio.create_task(at_a.start())
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(240):
             while not (leases := await leases_of(cluster, name)):
                 await asyncio.sleep(0.1)
         assert "is starting with your home. Stop it there, or try again in" in await refusal_of(at_b)
@@ -216,7 +232,7 @@ async def test_a_hub_that_is_too_slow_with_its_pod_never_runs_it(hubs: Several, 
     assert "Your home is in use by your server at the hub b" in said
     # It was made, and is gone without kubelet having started a container of it.
     pod = f"jupyter-a-{name}"
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while f"Removed pod {cluster.namespace}/{pod} " not in hubs.a.log:
             await asyncio.sleep(0.1)
     seen = await cluster.core.list_namespaced_event(cluster.namespace, field_selector=f"involvedObject.name={pod}")
@@ -261,7 +277,7 @@ async def test_who_moves_finds_their_home_and_it_outlives_the_account_at_the_old
     # The account there is deleted before the first start at the new hub, and with it what was its own.
     status, _ = await admin.api("DELETE", f"/users/{name}")
     assert status == 204
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while "so it stays" not in hubs.a.log:
             await asyncio.sleep(0.1)
     await at_b.started()

@@ -21,6 +21,7 @@ from jhkube.watch.reflectors import PodReflector
 from tests.cluster.api_proxy import refusal
 from tests.cluster.conftest import Proxied
 from tests.conftest import Cluster
+from tests.pods import in_pod
 from tests.waiting import until
 
 FOREVER = float("inf")
@@ -58,7 +59,8 @@ async def spawner_with(
             "cpu_guarantee": 0.001,
             "delete_grace_period": 0,
             "events_enabled": False,
-            "k8s_api_request_retry_timeout": 5,
+            "k8s_api_request_timeout": 30,
+            "k8s_api_request_retry_timeout": 120,
             **traits,
         }
         user = _User(f"steps{next(_numbers)}")
@@ -93,7 +95,7 @@ async def starting(spawner: Any) -> AsyncIterator[asyncio.Future[str]]:
 
 async def running(proxied: Proxied, name: str) -> Any:
     """The pod, once the API server says that it runs."""
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while True:
             with suppress(ApiException):
                 pod = await proxied.core.read_namespaced_pod(name, proxied.namespace)
@@ -105,7 +107,7 @@ async def running(proxied: Proxied, name: str) -> Any:
 async def answering(proxied: Proxied, name: str) -> Any:
     """The pod, as soon as its server answers."""
     pod = await running(proxied, name)
-    async with asyncio.timeout(180), aiohttp.ClientSession() as session:
+    async with asyncio.timeout(240), aiohttp.ClientSession() as session:
         while True:
             with suppress(aiohttp.ClientError):
                 async with session.get(address(pod)):
@@ -119,13 +121,17 @@ def address(pod: Any) -> str:
 
 async def test_a_start_ends_as_soon_as_its_server_answers(proxied: Proxied, spawner_with: Callable[..., Any]) -> None:
     # KubeSpawner would return as soon as the pod runs, which it would see within some seconds.
-    spawner = spawner_with(delay=4)
+    spawner = spawner_with(cmd=["sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.1; done; exec jupyterhub-singleuser"])
     async with starting(spawner) as start:
         await running(proxied, spawner.pod_name)
+        await until(lambda: spawner.pod_reflector.pods[spawner._pod_key]["status"]["phase"] == "Running")
         await asyncio.sleep(1)
         assert not start.done()
+        # Nothing but the server's answer can tell from now on.
+        proxied.proxy.mute()
+        await in_pod(proxied.namespace, spawner.pod_name, "touch /tmp/go")
         pod = await answering(proxied, spawner.pod_name)
-        assert await asyncio.wait_for(start, 0.5) == address(pod)
+        assert await asyncio.wait_for(start, 120) == address(pod)
     assert spawner.pod_id == pod.metadata.uid
 
 
@@ -145,12 +151,14 @@ async def test_a_pod_that_the_watch_never_shows_makes_it_list_again(
     async with starting(spawner) as start:
         url = await asyncio.wait_for(start, 120)
         assert url == address(await running(proxied, spawner.pod_name))
-    assert proxied.proxy.listed == 2
+    assert proxied.proxy.listed >= 2
 
 
 async def test_a_pod_of_another_start_is_not_taken_for_its_own(
-    proxied: Proxied, spawner_with: Callable[..., Any]
+    proxied: Proxied, spawner_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A pod that the watch does not show would make it list again, and that shows it.
+    monkeypatch.setattr("jhkube.watch.start._UNSEEN", 600.0)
     another = spawner_with()
     await another.start()
     found = await proxied.core.read_namespaced_pod(another.pod_name, proxied.namespace)
@@ -200,10 +208,10 @@ async def test_a_pod_that_is_deleted_while_a_hook_runs_ends_the_start_at_once(
     async def after_pod_created(spawner: Any, pod: Any) -> None:
         await asyncio.Event().wait()
 
-    spawner = spawner_with(delay=60, after_pod_created_hook=after_pod_created)
+    spawner = spawner_with(delay=600, after_pod_created_hook=after_pod_created)
     async with starting(spawner) as start:
         await running(proxied, spawner.pod_name)
-        await asyncio.sleep(0.3)
+        await until(lambda: spawner.pod_start.watched.pod)
         await proxied.core.delete_namespaced_pod(spawner.pod_name, proxied.namespace, grace_period_seconds=0)
         with pytest.raises(StartFailed, match="the pod was deleted"):
             await asyncio.wait_for(start, 120)
@@ -250,13 +258,19 @@ async def test_a_hook_that_fails_ends_the_start_with_its_own_error(
 async def test_during_a_start_a_pod_does_not_count_as_running_and_after_it_it_does(
     proxied: Proxied, spawner_with: Callable[..., Any]
 ) -> None:
-    spawner = spawner_with(delay=3)
+    hook = asyncio.Event()
+
+    async def after_pod_created(spawner: Any, pod: Any) -> None:
+        await hook.wait()
+
+    spawner = spawner_with(after_pod_created_hook=after_pod_created)
     async with starting(spawner) as start:
         await running(proxied, spawner.pod_name)
         await until(lambda: spawner.pod_reflector.pods[spawner._pod_key]["status"]["phase"] == "Running")
         pod = spawner.pod_reflector.pods[spawner._pod_key]
         assert not start.done()
         assert not spawner.is_pod_running(pod)
+        hook.set()
         await asyncio.wait_for(start, 120)
     assert spawner.is_pod_running(pod)
     assert not spawner.is_pod_running(pod | {"status": {**pod["status"], "phase": "Pending"}})
