@@ -109,7 +109,7 @@ async def looked(file: Path) -> list[Result]:
 async def command(file: Path, *arguments: str, **popen: Any) -> subprocess.CompletedProcess[str]:
     """Run `jhkube check`; the stand-ins it asks live in this process."""
     program = [str(Path(sys.executable).parent / "jhkube"), "check", "--config", str(file), *arguments]
-    how = {"text": True, "timeout": 240, "check": False} | ({"capture_output": True} | popen)
+    how = {"text": True, "timeout": 400, "check": False} | ({"capture_output": True} | popen)
     return await asyncio.to_thread(subprocess.run, program, **how)
 
 

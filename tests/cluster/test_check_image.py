@@ -22,7 +22,7 @@ from tests.registry.servers import Pusher, digest_of
 __all__ = ["cilogon", "configured", "places"]
 
 
-async def images_found(file: Path, image: str, timeout: float = 120) -> list[Result]:
+async def images_found(file: Path, image: str, timeout: float = 240) -> list[Result]:
     hub = ConfiguredHub(await asyncio.to_thread(load_configuration, file))
     cluster = await connected(hub)
     try:
@@ -77,7 +77,7 @@ async def pods_left(cluster) -> list[str]:
 
 async def test_an_image_with_neither_git_nor_a_server_of_a_known_version(configured, cluster):
     """The image has a server that takes no notice of --version, and runs on."""
-    git, server = failed(await images_found(configured(), f"{cluster.registry}/tiny:1.0", timeout=10))
+    git, server = failed(await images_found(configured(), f"{cluster.registry}/tiny:1.0", timeout=25))
     assert "tiny:1.0 has no git" in git.text
     assert "Install git" in git.remedy
     assert "has no jupyterhub-singleuser that tells its version" in server.text

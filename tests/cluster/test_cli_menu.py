@@ -25,7 +25,7 @@ def menu(cluster, tmp_path):
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 

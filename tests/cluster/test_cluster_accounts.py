@@ -57,7 +57,7 @@ async def api_server(folder: Path, *flags: str) -> AsyncIterator[str]:
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     url = f"https://{settings.host}:{port}"
     try:
-        async with asyncio.timeout(120), aiohttp.ClientSession() as session:
+        async with asyncio.timeout(240), aiohttp.ClientSession() as session:
             while True:
                 assert process.poll() is None, (folder / "apiserver.log").read_text()[-3000:]
                 try:
@@ -123,7 +123,7 @@ async def test_the_api_server_forms_the_same_names_from_the_same_login(
     state = {"jhkube_identity": {"subject": f"oidc:{server.issuer}#allowed"}, "oauth_user": claims}
     account = accounts.account(state)
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    async with api_server(tmp_path, *flags) as url, aiohttp.ClientSession() as session, asyncio.timeout(180):
+    async with api_server(tmp_path, *flags) as url, aiohttp.ClientSession() as session, asyncio.timeout(240):
         headers = {"Authorization": f"Bearer {token}"}
         while True:
             # The API server asks for the issuer's keys in the background when it starts.
@@ -161,7 +161,9 @@ async def hub(
     binding = {**role, "kind": "ClusterRoleBinding", "roleRef": named, "subjects": [subject]}
     del binding["rules"]
     chart = rendered(namespace, features("userNamespaces", "growingHomes", "rightsReviews", "podDefaults"))
-    extra = f"c.KubeSpawner.user_namespace_template = '{namespace}-{{username}}'"
+    extra = f"c.KubeSpawner.user_namespace_template = '{namespace}-{{username}}'\n"
+    # A refusal is the answer to the request, however busy the machine is.
+    extra += 'c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 45}'
     async with applied([*chart, role, binding]), defined(cluster.core.api_client):
         kubeconfig = await kubeconfig_of(cluster.core, "hub", namespace, tmp_path_factory.mktemp("own"))
         made = await new_hub(
@@ -222,7 +224,7 @@ async def test_kubeflows_api_asks_the_cluster_about_the_person(
     async def ask(name: str, method: str, path: str, body: Any = None) -> tuple[int, str]:
         url = f"{made.url}/services/jhkube/kubeflow/api/namespaces/{name}/{path}"
         headers = {"Authorization": f"token {people[name].token}"}
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(240):
             while True:
                 async with aiohttp.request(method, url, json=body, headers=headers) as answer:
                     # While the service is loaded it answers 503.
@@ -271,7 +273,7 @@ async def test_a_pod_default_is_offered_to_whoever_may_get_it_and_then_gives_a_s
     }
     del binding["rules"]
     async with applied([role, binding]):
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(240):
             while (await person.start(presets=["archive"]))[0] == 400:
                 await asyncio.sleep(0.3)
         events = await person.progress()
@@ -288,11 +290,11 @@ async def test_a_server_is_stopped_whose_person_may_make_it_no_more(
     await person.started()
     rights = client.RbacAuthorizationV1Api(cluster.core.api_client)
     await rights.patch_cluster_role_binding(f"{namespace}-notebooks", {"subjects": []})
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         # Each question of theirs is a refresh, when the last one is old enough.
         while await person.server() is not None:
             await asyncio.sleep(0.5)
     assert "may not create pods and create persistentvolumeclaims in the cluster any more" in made.log
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while await pod_of(cluster.core, f"{namespace}-allowed", "allowed") is not None:
             await asyncio.sleep(0.5)

@@ -48,7 +48,7 @@ async def empty(cluster):
     await new_namespace(cluster.core, name)
     await kubectl("apply", "-f", "-", stdin=printed_crds())
     kinds = ("crd/jupyternotebooks.squonk.it", "crd/jupyterservers.jhkube.dev")
-    await kubectl("wait", "--for=condition=Established", *kinds, "--timeout=60s")
+    await kubectl("wait", "--for=condition=Established", *kinds, "--timeout=240s")
     yield replace(cluster, namespace=name)
     await cluster.core.delete_namespace(name)
 

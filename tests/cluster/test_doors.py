@@ -36,7 +36,9 @@ SURVEY = {
     "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
 }
 EXTRA = """
-c.JHKubeSpawner.start_patience = {"unschedulable": 1}
+# The service waits a minute for the answer to a start.
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 45}
+c.JHKubeSpawner.start_patience = {"unschedulable": 3}
 c.JHKubeSpawner.repository_git_image = "REGISTRY/lab:recommended"
 """
 
@@ -65,7 +67,7 @@ class Doors:
 
     async def reach(self, who: Person, path: str, *keys: str, value: str) -> dict[str, Any]:
         """Return an answer once it has this value at these keys."""
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(240):
             while True:
                 status, answer = await self.ask(who, "GET", path)
                 found = answer
@@ -109,7 +111,7 @@ async def _doors(cluster: Any, new_hub: Any, git_server: Any, namespace: str) ->
         JHKUBE_REPOSITORY_IMAGE=f"{cluster.registry}/{{name}}:{{commit:7}}",
     )
     made = Doors(hub)
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(240):
         while True:
             try:
                 # While the service is loaded, it says so in this frame too.

@@ -201,7 +201,7 @@ async def hub(cluster, namespace, github, run):
     for kind, body in hub_objects(cluster, values, proxy_token, proxy_port, registry_port).items():
         await getattr(cluster.core, f"create_namespaced_{kind}")(namespace, body)
     try:
-        async with asyncio.timeout(120), aiohttp.ClientSession() as session:
+        async with asyncio.timeout(400), aiohttp.ClientSession() as session:
             while True:
                 try:
                     async with session.get(f"{url}/hub/health") as answer:
@@ -319,7 +319,7 @@ async def test_the_prepuller_runs_from_the_same_image_as_the_chart_has_it(prepul
     core, apps = cluster.core, client.AppsV1Api(cluster.core.api_client)
     status = "jhkube prepull --status --config /etc/jhkube/jupyterhub_config.py"
     shown = ""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(400):
         while "Images: 1, nodes: 1: 1 present." not in shown:
             await asyncio.sleep(1)
             labels = "app.kubernetes.io/component=prepuller"

@@ -75,7 +75,7 @@ class Lab:
         )
 
     async def answers(self) -> None:
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(400):
             while True:
                 pod = await self.cluster.core.read_namespaced_pod(self.name, self.cluster.namespace)
                 if pod.status.phase == "Failed":
@@ -118,7 +118,7 @@ class Lab:
             "channel": "shell",
         }
         url = f"{self.url}/api/kernels/{kernel}/channels?session_id=one&token={TOKEN}"
-        async with asyncio.timeout(180), aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+        async with asyncio.timeout(400), aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
             await socket.send_json(message)
             async for answer in socket:
                 said = json.loads(answer.data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import secrets
@@ -62,8 +63,11 @@ async def test_an_operator_sees_a_start_a_failure_and_whose_they_were(
     if status in (201, 202):
         assert (await person.progress("broken"))[-1]["failed"]
 
-    seen = await metrics(hub)
     tiny, missing = f"{cluster.registry}/tiny", f"{cluster.registry}/no-such-image"
+    async with asyncio.timeout(240):
+        # The menu's repositories are asked one beside the other.
+        while not (seen := await metrics(hub)).get(("jhkube_menu_refresh_errors_total", "notfound", missing)):
+            await asyncio.sleep(0.1)
     assert seen["jhkube_menu_images", tiny] >= 1
     assert seen["jhkube_menu_refreshed_timestamp_seconds", tiny] > 1.7e9
     assert seen["jhkube_menu_refreshed_timestamp_seconds", missing] == 0

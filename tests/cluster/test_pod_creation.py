@@ -83,10 +83,10 @@ async def test_what_belongs_to_a_pod_is_asked_for_again_without_a_second_pod(clu
         asked.append(uid)
 
     start = Start(spawner, Patience())
-    with pytest.raises(TimeoutError, match="no answer within 3 s"):
-        await start.create(manifest(), 3, hangs)
+    with pytest.raises(TimeoutError, match="no answer within 10 s"):
+        await start.create(manifest(), 10, hangs)
     assert start.finding is not None
-    uid = await start.create(manifest(), 3, works)
+    uid = await start.create(manifest(), 60, works)
     assert asked == [uid, uid]
     assert await pods(cluster) == [uid]
 
@@ -99,7 +99,7 @@ async def test_an_api_server_that_is_busy_with_what_belongs_to_a_pod_is_asked_ag
 
     start = Start(spawner, Patience())
     with pytest.raises(TimeoutError):
-        await start.create(manifest(), 3, is_busy)
+        await start.create(manifest(), 60, is_busy)
     assert [start.uid] == await pods(cluster)
 
 
@@ -110,7 +110,7 @@ async def test_what_the_api_server_refuses_beside_a_pod_ends_the_start_and_the_p
         await cluster.core.create_namespaced_secret(cluster.namespace, {"metadata": {"name": "Not a name"}})
 
     async def upstream(start: Start) -> str:
-        return await start.create(manifest(), 3, refused)
+        return await start.create(manifest(), 60, refused)
 
     start = Start(spawner, Patience())
     with pytest.raises(StartFailed, match="Not a name"):
@@ -132,7 +132,7 @@ async def test_a_pod_whose_making_is_told_in_the_turn_of_the_cancellation_is_rem
         return made[0]
 
     async def upstream(start: Start) -> str:
-        return await start.create(manifest(), 5)
+        return await start.create(manifest(), 60)
 
     monkeypatch.setattr(starts, "created_pod", told_too_late)
     start = Start(spawner, Patience())
@@ -160,7 +160,7 @@ async def test_a_start_that_is_cancelled_at_any_moment_of_the_creation_leaves_no
         await asyncio.sleep(0)
 
     async def upstream(start: Start) -> str:
-        await start.create(manifest(), 5, beside)
+        await start.create(manifest(), 60, beside)
         await asyncio.Event().wait()
         return ""
 

@@ -8,6 +8,7 @@ from devcluster.settings import Settings
 from tests.accounts import asked_by, features, granted, kubeconfig_of, rendered, rules_of
 from tests.hubs import Person
 from tests.pods import new_namespace, pod_of
+from tests.waiting import until
 
 HUB = ("servers", "tokenRenewal", "growingHomes", "registryAccount", "imageMarks", "ownSecrets", "homeLeases")
 NAMESPACES = ("userNamespaces", "tokenRenewal", "growingHomes", "quotas")
@@ -40,7 +41,7 @@ def refused(namespace):
 
 async def removed(core, namespace, name):
     """Return when a claim is gone."""
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while name in [each.metadata.name for each in (await claims(core, namespace))]:
             await asyncio.sleep(0.2)
 
@@ -101,11 +102,12 @@ async def used(account, cluster, new_hub, github):
     await asyncio.sleep(1.2)
     async with person.session.get(f"{hub.url}/hub/home") as answer:
         assert answer.status == 200
+    await until(lambda: "has the renewed token" in hub.log)
 
     # A Secret was left over.
     name = f"{(await pod_of(core, namespace, 'guest-12')).metadata.name}.jhkube"
     await person.stop()
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while name in [each.metadata.name for each in (await core.list_namespaced_secret(namespace)).items]:
             await asyncio.sleep(0.2)
     await core.create_namespaced_secret(namespace, {"metadata": {"name": name}})
@@ -126,7 +128,7 @@ async def used(account, cluster, new_hub, github):
     # A home is refused by a quota.
     quota = {"metadata": {"name": "no-more"}, "spec": {"hard": {"persistentvolumeclaims": "1"}}}
     await core.create_namespaced_resource_quota(namespace, quota)
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while not (await core.read_namespaced_resource_quota("no-more", namespace)).status.hard:
             await asyncio.sleep(0.1)
     status, body = await unlucky.start()

@@ -7,7 +7,7 @@ import pytest
 
 from tests.registry.servers import Pusher, RealRegistry, SlowPipe
 
-LOADING = "c.ImageMenu.request_timeout = 1\nc.ImageMenu.refresh_jitter = 0\n"
+LOADING = "c.ImageMenu.request_timeout = 5\nc.ImageMenu.refresh_jitter = 0\n"
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ async def form(hub, someone):
             page = await answer.text()
         return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.partition("</header>")[2] or page))
 
-    async def until(pattern, seconds=120):
+    async def until(pattern, seconds=240):
         async with asyncio.timeout(seconds):
             while not re.search(pattern, shown := await text()):
                 await asyncio.sleep(0.2)
@@ -55,8 +55,7 @@ async def form(hub, someone):
 
 async def test_the_form_follows_the_registry_through_everything(form, registry, pipe, hub):
     """One story, since each state of the menu comes from the one before."""
-    shown = await form("Weekly 2026, week 46")
-    assert "did not answer" not in shown
+    await form(r"^(?!.*not answer).*Weekly 2026, week 46")
 
     registry.stop()
     shown = await form("does not answer|did not answer")
@@ -69,29 +68,30 @@ async def test_the_form_follows_the_registry_through_everything(form, registry, 
 
     await registry.start()
     await Pusher(f"http://{registry.host}").image("lab", "w_2026_47", marker="47")
-    shown = await form("Weekly 2026, week 47")
-    assert "not answer" not in shown
+    await form(r"^(?!.*not answer).*Weekly 2026, week 47")
 
     pipe.bytes_per_second = 0
     shown = await form("not answer")
     assert "Weekly 2026, week 47" in shown
     pipe.bytes_per_second = 10_000_000
-    await form(r"Weekly 2026, week 47(?!.*not answer)")
+    await form(r"^(?!.*not answer).*Weekly 2026, week 47")
 
     registry.empty("lab")
     shown = await form(r"^(?!.*Weekly 2026, week 47)")
     assert "Traceback" not in hub.log.partition("outage")[2]
 
 
-async def test_the_hub_answers_while_the_registry_hangs(form, pipe, hub, someone):
-    person = await someone(hub, "guest-13")
+async def test_the_hub_answers_while_the_registry_hangs(pipe, hub, someone):
+    # It hangs from the hub's start on, and longer than anybody would wait.
     pipe.bytes_per_second = 0
+    hub.config.write_text(hub.config.read_text().replace(LOADING, LOADING.replace("= 5", "= 3600")))
+    await hub.kill()
     try:
-        for _ in range(20):
-            began = asyncio.get_running_loop().time()
-            status, _ = await person.api("GET", "/user")
-            assert status == 200
-            assert asyncio.get_running_loop().time() - began < 5, "nobody waits for a registry"
-            await asyncio.sleep(0.05)
+        await hub.start()
+        person = await someone(hub, "guest-13")
+        async with asyncio.timeout(240):
+            for _ in range(20):
+                assert (await person.api("GET", "/user"))[0] == 200, "nobody waits for a registry"
+                await asyncio.sleep(0.05)
     finally:
         pipe.bytes_per_second = 10_000_000

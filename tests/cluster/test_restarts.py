@@ -47,7 +47,7 @@ async def people(own_hub, someone, cluster):
     """Six people, each with a server at their step but for whom a start is to be asked for."""
     people = {step: await someone(own_hub, name) for name, step in PEOPLE.items()}
     await asyncio.gather(people["ready"].started(), people["stopping"].started())
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         starting = [asyncio.create_task(people[step].start()) for step in ("preparing", "running")]
         for step in ("preparing", "running", "made"):
             if step == "made":
@@ -63,7 +63,8 @@ def is_at(step, pod):
     if step == "made" or pod is None:
         return pod is not None
     statuses = pod.status.init_container_statuses if step == "preparing" else pod.status.container_statuses
-    return any(status.state.running for status in statuses or ())
+    # Who looks late finds that the init container has ended.
+    return any(status.state.running or status.state.terminated for status in statuses or ())
 
 
 async def a_start_and_a_stop(people):
@@ -79,7 +80,7 @@ async def a_start_and_a_stop(people):
 
 async def settled(person):
     """Return what the hub says of the person's server, once nothing is pending."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(240):
         while (server := await person.server()) and (server["pending"] or not server["ready"]):
             await asyncio.sleep(0.2)
     return server
@@ -100,8 +101,8 @@ async def works_and_leaves_nothing(person, own_hub, cluster):
     assert [owner.uid for owner in secret.metadata.owner_references] == [pod.metadata.uid]
     async with person.session.get(f"{own_hub.url}/user/{person.name}/api") as answer:
         assert answer.status == 200
-    await person.stop(timeout=120)
-    async with asyncio.timeout(180):
+    await person.stop()
+    async with asyncio.timeout(240):
         while await objects_of(person, cluster):
             await asyncio.sleep(0.3)
     claims = await cluster.core.list_namespaced_persistent_volume_claim(cluster.namespace)

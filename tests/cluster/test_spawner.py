@@ -10,6 +10,18 @@ from kubernetes_asyncio.client import ApiException, StorageV1Api
 from tests.pods import in_pod, pod_of
 
 EXTRA = """
+import asyncio
+from pathlib import Path
+
+# A refusal is the answer to the request, however busy the machine is.
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 45}
+
+async def held(spawner, pod):
+    while spawner.user.name == "guest-08" and Path("held").exists():
+        await asyncio.sleep(0.1)
+    return pod
+
+c.JHKubeSpawner.modify_pod_hook = held
 c.JHKubeSpawner.ceilings = {"default": {"cores": 3, "servers": 3}}
 c.JHKubeSpawner.extra_mounts = [
     {"path": "/data", "claim": "one-at-a-time", "exclusive": True, "groups": ["telescope-ops"]},
@@ -121,18 +133,21 @@ async def test_a_claim_that_was_deleted_outside_is_made_again_and_the_person_is_
     name = next(volume.persistent_volume_claim.claim_name for volume in claim if volume.persistent_volume_claim)
     await person.stop()
     await cluster.core.delete_namespaced_persistent_volume_claim(name, cluster.namespace)
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while True:
             try:
                 await cluster.core.read_namespaced_persistent_volume_claim(name, cluster.namespace)
             except ApiException:
                 break
             await asyncio.sleep(0.2)
+    # It goes on when somebody follows it.
+    held = hub.folder / "held"
+    held.touch()
     starting = asyncio.create_task(person.start())
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while not await person.server():
             await asyncio.sleep(0.05)
-    events = await person.progress()
+    events = await person.progress(told=lambda event: held.unlink(missing_ok=True))
     await starting
     assert events[-1]["ready"]
     assert any("was deleted outside of the hub" in event.get("message", "") for event in events)
@@ -217,7 +232,7 @@ async def test_a_pod_and_a_secret_that_were_left_over_do_not_stand_in_the_way(hu
 async def test_a_start_that_is_stopped_in_the_middle_can_be_started_again(hub, someone, after):
     person = await someone(hub, "guest-10")
     starting = asyncio.create_task(person.start())
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while not await person.server():
             await asyncio.sleep(0.02)
     await asyncio.sleep(after)
@@ -253,7 +268,7 @@ async def test_a_new_token_reaches_the_running_pod(new_hub, github, someone, clu
     # Any page of the hub: that is when the hub looks whether the login is still good.
     async with person.session.get(f"{hub.url}/hub/home") as answer:
         assert answer.status == 200
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(240):
         while (after := await in_pod(cluster.namespace, pod.metadata.name, read)) == before:
             await asyncio.sleep(0.5)
     assert after.startswith("ghu_")
@@ -287,7 +302,7 @@ async def test_a_claim_smaller_than_configured_grows_where_its_class_allows_it(n
         )
         claim = await cluster.core.read_namespaced_persistent_volume_claim(name, cluster.namespace)
         assert claim.spec.resources.requests["storage"] == "20Mi"
-        async with asyncio.timeout(180):
+        async with asyncio.timeout(240):
             while claim.status.capacity["storage"] != "20Mi":
                 await asyncio.sleep(0.2)
                 claim = await cluster.core.read_namespaced_persistent_volume_claim(name, cluster.namespace)

@@ -74,7 +74,8 @@ class _User:
 async def spawner(proxied: Proxied, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Any]:
     """A spawner, of a person whom no other test has, in a start that reaches the API server by the proxy."""
     monkeypatch.setattr(JHKubeSpawner, "reflectors", {})
-    config = Config({"KubeSpawner": {"namespace": proxied.namespace, "k8s_api_request_retry_timeout": 5}})
+    patient = {"k8s_api_request_timeout": 60, "k8s_api_request_retry_timeout": 240}
+    config = Config({"KubeSpawner": {"namespace": proxied.namespace, **patient}})
     spawner: Any = JHKubeSpawner(_mock=True, config=config, user=_User(f"ada{next(_numbers)}"), hub=_Hub())
     spawner.api = proxied.api
     spawner.pod_start = Start(spawner, Patience())
@@ -86,14 +87,14 @@ async def spawner(proxied: Proxied, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 async def make_claim(spawner: Any) -> bool:
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
     claim = V1PersistentVolumeClaim(metadata=V1ObjectMeta(name=spawner.pvc_name), spec=spec)
-    return bool(await spawner._make_create_pvc_request(claim, 5))
+    return bool(await spawner._make_create_pvc_request(claim, 60))
 
 
 async def make_pod(spawner: Any) -> bool:
     spec = {"schedulerName": "nobody", "containers": [{"name": "notebook", "image": "none"}]}
     labels = {"component": "singleuser-server"}
     pod = V1Pod(metadata=V1ObjectMeta(name=spawner.pod_name, labels=labels), spec=spec)
-    return bool(await spawner._make_create_pod_request(pod, 5))
+    return bool(await spawner._make_create_pod_request(pod, 60))
 
 
 async def make_secret(spawner: Any) -> bool:
@@ -221,7 +222,7 @@ QUOTA = "jhkube-ceiling"
 
 async def removed(proxied: Proxied) -> bool:
     """Return what came of removing a quota; it was asked for once."""
-    gone = await remove_quota(proxied.api, proxied.namespace, QUOTA, 10)
+    gone = await remove_quota(proxied.api, proxied.namespace, QUOTA, 60)
     assert proxied.proxy.asked == [("DELETE", QUOTA)]
     return gone
 

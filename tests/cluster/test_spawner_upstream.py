@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -39,6 +40,8 @@ async def spawner_of(
         "uid": 1000,
         "cpu_guarantee": 0.001,
         "delete_grace_period": 0,
+        "k8s_api_request_timeout": 60,
+        "start_timeout": 240,
         "services_enabled": True,
         "storage_pvc_ensure": True,
         "storage_capacity": "1Mi",
@@ -66,8 +69,13 @@ async def lived(proxied: Proxied, spawner: Any) -> tuple[str, list[tuple[str, st
     assert pod.status.phase == "Running"
     assert url.startswith(f"http://{spawner.pod_name}.{proxied.namespace}.")
     assert await spawner.poll() is None
-    told = [message["message"] async for message in spawner.progress()]
-    assert any("Started container" in message or "Container started" in message for message in told), told
+    async with asyncio.timeout(240):
+        # Events may come later than what they are about.
+        while True:
+            told = [message["message"] async for message in spawner.progress()]
+            if any("Started container" in message or "Container started" in message for message in told):
+                break
+            await asyncio.sleep(0.1)
     await spawner.stop()
     assert await spawner.poll() is not None
     with pytest.raises(ApiException, match="404"):

@@ -94,7 +94,11 @@ async def test_a_failed_create_does_not_show_it(hub, someone, cluster, github):
     quota = {"metadata": {"name": "no-secrets"}, "spec": {"hard": {"secrets": "0"}}}
     await cluster.core.create_namespaced_resource_quota(cluster.namespace, quota)
     try:
-        await asyncio.sleep(2)
+        async with asyncio.timeout(240):
+            while not (
+                await cluster.core.read_namespaced_resource_quota("no-secrets", cluster.namespace)
+            ).status.hard:
+                await asyncio.sleep(0.1)
         status, body = await person.start()
         failed = json.dumps(body) if status >= 400 else json.dumps(await person.progress())
     finally:
