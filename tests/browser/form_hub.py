@@ -136,7 +136,7 @@ class FormHub:
             method=method,
         )
         try:
-            with urllib.request.urlopen(request, timeout=120) as answer:
+            with urllib.request.urlopen(request, timeout=240) as answer:
                 text = answer.read()
                 return answer.status, json.loads(text) if text else None
         except urllib.error.HTTPError as error:
@@ -152,7 +152,7 @@ class FormHub:
     def stop(self) -> None:
         """End the process."""
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(120)
         self._log.close()
 
     def _wait(self) -> None:
@@ -161,7 +161,7 @@ class FormHub:
             if self._process.poll() is not None:
                 break
             try:
-                urllib.request.urlopen(f"{self.url}/hub/api/", timeout=2).close()
+                urllib.request.urlopen(f"{self.url}/hub/api/", timeout=60).close()
             except OSError:
                 time.sleep(0.1)
             else:

@@ -162,6 +162,9 @@ c.ConfigurableHTTPProxy.pid_file = str(WORLD.parent / "proxy.pid")
 c.JupyterHub.db_url = "sqlite:///:memory:"
 c.JupyterHub.cookie_secret_file = str(WORLD.parent / "cookie_secret")
 c.JupyterHub.allow_named_servers = True
+# A refusal is the answer to the request, however busy the machine is.
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 60, "slow_stop_timeout": 60}
+c.Spawner.http_timeout = 120
 c.JupyterHub.services = [{"name": "test", "api_token": os.environ["FORM_HUB_TOKEN"], "admin": True}]
 c.JupyterHub.load_roles = [
     {"name": "test", "services": ["test"], "scopes": ["admin:users", "admin:servers", "servers", "admin:groups"]}

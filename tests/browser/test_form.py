@@ -86,19 +86,27 @@ async def start(page: Page) -> None:
 
 async def started(hub: FormHub, name: str) -> dict[str, Any]:
     """Return the options of the server that somebody has started, and stop it."""
-    for _ in range(100):
-        _, user = await asyncio.to_thread(hub.call, "GET", f"/users/{name}")
-        if user["servers"].get("", {}).get("ready"):
-            break
-        await asyncio.sleep(0.05)
-    options: dict[str, Any] = user["servers"][""]["user_options"]
+    async with asyncio.timeout(180):
+        while not (server := await server_of(hub, name)) or not server["ready"]:
+            await asyncio.sleep(0.05)
+    options: dict[str, Any] = server["user_options"]
     await stopped(hub, name)
     return options
 
 
 async def stopped(hub: FormHub, name: str) -> None:
-    """Stop somebody's server."""
+    """Stop somebody's server, and return when the hub has none."""
     await asyncio.to_thread(hub.call, "DELETE", f"/users/{name}/server")
+    async with asyncio.timeout(180):
+        while await server_of(hub, name):
+            await asyncio.sleep(0.05)
+
+
+async def server_of(hub: FormHub, name: str) -> dict[str, Any] | None:
+    """Return what the hub says of somebody's server; None where there is none."""
+    _, user = await asyncio.to_thread(hub.call, "GET", f"/users/{name}")
+    found: dict[str, Any] | None = user["servers"].get("")
+    return found
 
 
 async def picture(page: Page, name: str) -> None:

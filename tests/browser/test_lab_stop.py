@@ -39,6 +39,7 @@ def page_of(**variables):
 
 async def test_the_warning_comes_at_its_time_and_can_be_closed(browser):
     page = await browser.new_page()
+    page.set_default_timeout(180_000)
     # Chromium's clock of animations begins when the page is shown, so both are of one page.
     later = page_of(JHKUBE_STOPS_AFTER="7200", JHKUBE_STOP_WARNING="900")
     await page.set_content(later)
@@ -61,6 +62,7 @@ async def test_without_a_longest_time_there_is_no_warning(browser, after):
 async def test_when_a_kernel_dies_the_page_says_that_memory_was_the_reason(browser):
     """JupyterLab's own dialog is what the page waits for; a request to the server tells the reason."""
     page = await browser.new_page()
+    page.set_default_timeout(180_000)
     asked, said = [], {"message": ""}
 
     async def serve(route):

@@ -33,10 +33,21 @@ PRESETS = [
     {
         "name": "broken",
         "display_name": "Broken",
-        "environment": {"TINY_EXIT_CODE": "3", "TINY_MESSAGE": WORDS, "TINY_DELAY": "3"},
+        "environment": {"TINY_EXIT_CODE": "3", "TINY_MESSAGE": WORDS},
     },
     {"name": "slow", "display_name": "Slow", "environment": {"TINY_DELAY": "600"}},
 ]
+HELD = """
+import asyncio
+from pathlib import Path
+
+async def held(spawner):
+    # Before its pod is made, as long as the test wants it.
+    while spawner.user.name == "guest-16" and Path("held").exists():
+        await asyncio.sleep(0.1)
+
+c.JHKubeSpawner.pre_spawn_hook = held
+"""
 EAT = (
     "echo 1000 > /proc/1/oom_score_adj; python3 -ISc '"
     'import os; kept = os.memfd_create("kept"); [os.write(kept, b"x" * 2**20) for _ in range(200)]\''
@@ -58,7 +69,7 @@ async def namespace(cluster) -> AsyncIterator[str]:
 async def hub(new_hub, cluster, namespace: str) -> Hub:
     return await new_hub(
         "my-servers",
-        f"c.JHKubeSpawner.presets = {PRESETS!r}",
+        f"c.JHKubeSpawner.presets = {PRESETS!r}\n{HELD}",
         JHKUBE_NAMESPACE=namespace,
         JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny",
         JHKUBE_HOME_SIZE="10Mi",
@@ -208,9 +219,12 @@ async def test_a_start_that_failed_leads_to_its_log_and_to_the_form(browser: Bro
     context, page = await logged_in(browser, hub, "guest-16")
     await page.goto(f"{hub.url}/hub/spawn/guest-16")
     await page.get_by_label("Broken").check()
+    held = hub.folder / "held"
+    held.touch()
     await page.get_by_role("button", name="Start", exact=True).click()
     await expect(page.locator("#jhkube-heading")).to_have_text("Your server is starting")
     await look(page, "starting")
+    held.unlink()
     await expect(page.locator("#jhkube-heading")).to_have_text("Your server did not start", timeout=180_000)
     await look(page, "failed-start")
     await page.reload()

@@ -27,7 +27,9 @@ async def page():
 
 
 async def waiting_pods(cluster):
-    found = await cluster.core.list_namespaced_pod(cluster.namespace, label_selector="jhkube/ahead=waiting")
+    # Those of other tests may wait in this namespace, too.
+    graces = "hub.jupyter.org/username=grace,jhkube/ahead=waiting"
+    found = await cluster.core.list_namespaced_pod(cluster.namespace, label_selector=graces)
     return [pod for pod in found.items if pod.metadata.deletion_timestamp is None]
 
 
@@ -48,7 +50,7 @@ async def test_the_form_tells_what_is_wrong_and_the_guessed_choice_is_there_at_o
     await page.get_by_role("radio").first.check()
     await expect(said).to_be_hidden()
 
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(300):
         while True:
             pods = await waiting_pods(cluster)
             if pods and pods[0].status.pod_ip:

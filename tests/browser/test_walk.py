@@ -62,6 +62,14 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
         await expect(form.get_by_text(name).first).to_be_visible()
     await picture(page, "walk-form")
     await form.get_by_text("Medium").first.click()
+    looked = asyncio.Event()
+
+    async def hold(route):
+        await looked.wait()
+        await route.continue_()
+
+    # The page of the start stays until it was looked at.
+    await page.route("**/user/grace/**", hold)
     await page.get_by_role("button", name="Start").click()
 
     # What is happening is told in words while it starts.
@@ -69,7 +77,9 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
         re.compile("place was found|image|started|ready", re.IGNORECASE), timeout=180_000
     )
     await picture(page, "starting", height=420)
+    looked.set()
     await page.wait_for_url("**/user/grace/lab**", timeout=180_000)
+    await page.unroute("**/user/grace/**", hold)
     await expect(page.locator("#jp-main-dock-panel")).to_be_visible(timeout=180_000)
 
     await page.locator(".jp-LauncherCard", has_text="Terminal").click()
@@ -77,7 +87,7 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
     await expect(terminal.locator(".xterm-screen")).to_be_visible(timeout=180_000)
     pod = await pod_of(cluster.core, cluster.namespace, "grace")
     # What is typed before the shell reads is lost.
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(300):
         while not await in_pod(cluster.namespace, pod.metadata.name, "ls /tmp/reads 2>/dev/null || true"):
             await terminal.click()
             await page.keyboard.type("touch /tmp/reads")
@@ -86,7 +96,7 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
     for line in WORK.format(url=git_server.url).strip().splitlines():
         await page.keyboard.type(line)
         await page.keyboard.press("Enter")
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(300):
         while not (
             pushed := await in_pod(cluster.namespace, pod.metadata.name, "cat ~/pushed.txt 2>/dev/null || true")
         ):
@@ -109,7 +119,7 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
         .click()
     )
     grace = await hub.login("grace")
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(300):
         while await grace.server():
             await asyncio.sleep(0.5)
     await grace.close()

@@ -84,7 +84,8 @@ async def test_the_form_follows_the_registry_through_everything(form, registry, 
 async def test_the_hub_answers_while_the_registry_hangs(pipe, hub, someone):
     # It hangs from the hub's start on, and longer than anybody would wait.
     pipe.bytes_per_second = 0
-    hub.config.write_text(hub.config.read_text().replace(LOADING, LOADING.replace("= 5", "= 3600")))
+    hanging = LOADING.replace("= 5", "= 3600") + "c.ImageMenu.refresh_timeout = 3600\n"
+    hub.config.write_text(hub.config.read_text().replace(LOADING, hanging))
     await hub.kill()
     try:
         await hub.start()
