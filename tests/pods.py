@@ -10,7 +10,7 @@ from kubernetes_asyncio import client
 from kubernetes_asyncio.stream import WsApiClient
 
 
-async def in_pod(namespace: str, pod: str, script: str, *, container: str = "notebook", timeout: float = 180) -> str:
+async def in_pod(namespace: str, pod: str, script: str, *, container: str = "notebook", timeout: float = 300) -> str:
     """Return what a shell script prints in a pod, standard error with it and in the order in which it was written."""
     async with asyncio.timeout(timeout), WsApiClient() as api:
         output = await client.CoreV1Api(api).connect_get_namespaced_pod_exec(
@@ -43,7 +43,7 @@ async def new_namespace(core: Any, name: str) -> None:
     """Create a namespace, and return when it takes pods: its service account comes a moment after it."""
     await core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
     probe = {"metadata": {"name": "probe"}, "spec": {"containers": [{"name": "probe", "image": "probe"}]}}
-    async with asyncio.timeout(180):
+    async with asyncio.timeout(300):
         while True:
             try:
                 await core.create_namespaced_pod(name, probe, dry_run="All")

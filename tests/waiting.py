@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-async def until(reached: Callable[[], Any], seconds: float = 120) -> Any:
+async def until(reached: Callable[[], Any], seconds: float = 240) -> Any:
     """Return what `reached()` returns once it is true; the limit is one that only a fault reaches."""
     async with asyncio.timeout(seconds):
         while not (found := reached()):

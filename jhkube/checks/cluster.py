@@ -46,7 +46,7 @@ __all__ = [
 CLUSTER = Subject("cluster")
 PERMISSIONS = Subject("permissions")
 
-REQUEST_TIMEOUT = 8.0
+REQUEST_TIMEOUT = 15.0
 """Seconds for one answer of the API server."""
 
 AT_ONCE = 16

@@ -24,7 +24,7 @@ PROVIDER = Subject("provider")
 NO_CODE = "jhkube-check"
 """A code that no provider has given: what it answers tells whether it knows the client."""
 
-TIMEOUTS = {"connect_timeout": 5.0, "request_timeout": 10.0}
+TIMEOUTS = {"connect_timeout": 10.0, "request_timeout": 20.0}
 """Seconds."""
 
 HEADERS = {"Accept": "application/json", "User-Agent": "JupyterHub"}

@@ -13,7 +13,7 @@ __all__ = ["REGISTRY", "registry_results"]
 
 REGISTRY = Subject("registry")
 
-TIMEOUT = 5.0
+TIMEOUT = 10.0
 """Seconds without a byte after which a registry counts as silent here, where `request_timeout` is longer."""
 
 HTTP_SPOKEN = ("WRONG_VERSION_NUMBER", "wrong version number", "record layer failure", "RECORD_LAYER_FAILURE")

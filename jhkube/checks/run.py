@@ -45,7 +45,7 @@ __all__ = ["ImageChoice", "OtherAccounts", "check_hub"]
 
 WRONG_SETTING = "a setting that it needs is wrong: see configuration"
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds for one subject, the image apart."""
 
 

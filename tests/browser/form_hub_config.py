@@ -1,13 +1,16 @@
 """A real JupyterHub with jhkube's form and no cluster: `FORM_WORLD` names a JSON file that says what there is."""
 
+import asyncio
 import json
 import os
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 from jupyterhub.auth import DummyAuthenticator
+from jupyterhub.handlers import pages
 from jupyterhub.spawner import Spawner
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -27,6 +30,9 @@ from jhkube.options_form.profiles import parse_profiles, profile_list
 from jhkube.options_form.repositories import Repositories, parse_image_template, parse_repository_hosts
 from jhkube.options_form.sizes import parse_sizes
 from tests.menus import menu
+
+# What is refused within a second is said on the form. A busy machine may take longer.
+pages.asyncio = SimpleNamespace(**vars(asyncio) | {"wait": lambda tasks, timeout: asyncio.wait(tasks, timeout=60)})
 
 WORLD = Path(os.environ["FORM_WORLD"])
 IMAGES = parse_image_template("registry.example/{path}:{commit:7}")

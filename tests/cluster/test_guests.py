@@ -29,7 +29,7 @@ SIZES = [
 async def test_a_guest_works_in_a_pod_of_their_own_and_all_of_it_goes(cluster: Cluster, new_hub: NewHub) -> None:
     hub = await new_hub(
         "guests",
-        f"c.JHKubeSpawner.extra_mounts = {MOUNTS!r}",
+        f"c.JHKubeSpawner.extra_mounts = {MOUNTS!r}\nc.JupyterHub.activity_resolution = 0",
         JHKUBE_REPOSITORIES=f"{cluster.registry}/tiny",
         JHKUBE_SIZES=json.dumps(SIZES),
         JHKUBE_GUESTS="true",
@@ -37,6 +37,14 @@ async def test_a_guest_works_in_a_pod_of_their_own_and_all_of_it_goes(cluster: C
         JHKUBE_GUEST_HOME_SIZE="20Mi",
     )
     guest = await hub.guest()
+
+    async def stay() -> None:
+        while True:
+            await guest.api("GET", "/user")
+            await asyncio.sleep(3)
+
+    # However long it takes to look.
+    staying = asyncio.create_task(stay())
     assert (await guest.start(size="large"))[0] == 400
     await guest.started(size="small")
     pod = await pod_of(cluster.core, cluster.namespace, guest.name)
@@ -50,8 +58,9 @@ async def test_a_guest_works_in_a_pod_of_their_own_and_all_of_it_goes(cluster: C
     assert "/everybody" not in folders
     volumes = [each for each in pod.spec.volumes if each.persistent_volume_claim]
     assert (volumes, pod.metadata.labels["jhkube/size"]) == ([], "small")
+    staying.cancel()
     await guest.close()
-    async with asyncio.timeout(240):
+    async with asyncio.timeout(300):
         while f"Removed the guest {guest.name}" not in hub.log:
             await asyncio.sleep(0.5)
         while await pod_of(cluster.core, cluster.namespace, guest.name) is not None:

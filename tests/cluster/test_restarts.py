@@ -21,6 +21,10 @@ PEOPLE = {
 runs, its container runs and does not answer yet, it answers, its stop was just asked for."""
 
 EXTRA = """
+# A hub that begins waits no longer for servers that were stopping.
+c.Spawner.http_timeout = 30
+c.JupyterHub.init_spawners_timeout = 10
+
 def linger(spawner):
     if spawner.user.name == "guest-06":
         spawner.init_containers = [{"name": "slow", "image": "IMAGE", "command": ["sleep", "8"]}]
