@@ -17,7 +17,7 @@ from jhkube.watch.pods import remove_in_background
 
 __all__ = ["NotTaken", "WaitingPod", "delete_pod", "label_as_taken", "make_pod"]
 
-_REQUEST_TIMEOUT = 10.0
+_REQUEST_TIMEOUT = 30.0
 
 
 class NotTaken(Exception):

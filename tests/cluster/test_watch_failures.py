@@ -12,6 +12,7 @@ from kubernetes_asyncio import client
 
 from tests.cluster.watch_hub import WatchHub, gone, pods_of
 from tests.conftest import Cluster
+from tests.pods import in_pod
 from tests.waiting import until
 
 PATIENCE = {"unschedulable": 4.0, "pull": 6.0, "volume": 6.0, "missing": 4.0, "node": 6.0}
@@ -222,8 +223,16 @@ async def test_a_pull_that_passes_by_itself_is_waited_for(hub: WatchHub, cluster
     await hub.stopped("patient")
 
 
-async def test_progress_is_in_plain_words_and_moves(hub: WatchHub) -> None:
-    messages = await hub.started("viewer", environment={"TINY_DELAY": "2"})
+async def test_progress_is_in_plain_words_and_moves(hub: WatchHub, cluster: Cluster) -> None:
+    answers = "while [ ! -e /tmp/go ]; do sleep 0.1; done; exec jupyterhub-singleuser"
+    status, body = await hub.ask("viewer", cmd=["sh", "-c", answers])
+    assert status == 202, body
+    following = asyncio.create_task(hub.progress("viewer"))
+    # It answers when it is followed.
+    await hub.progress("viewer", until="waiting for it to answer")
+    await in_pod(cluster.namespace, "jupyter-viewer", "touch /tmp/go")
+    messages = await following
+    assert messages[-1].get("ready"), messages
     bar = [message["progress"] for message in messages if "progress" in message]
     assert bar == sorted(bar)
     assert len(set(bar)) > 3
