@@ -104,6 +104,12 @@ async def running(proxied: Proxied, name: str) -> Any:
             await asyncio.sleep(0.05)
 
 
+def is_seen_running(spawner: Any) -> bool:
+    """Whether the watch says that the pod runs."""
+    pod = spawner.pod_reflector.pods.get(spawner._pod_key)
+    return pod is not None and pod["status"]["phase"] == "Running"
+
+
 async def answering(proxied: Proxied, name: str) -> Any:
     """The pod, as soon as its server answers."""
     pod = await running(proxied, name)
@@ -124,7 +130,7 @@ async def test_a_start_ends_as_soon_as_its_server_answers(proxied: Proxied, spaw
     spawner = spawner_with(cmd=["sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.1; done; exec jupyterhub-singleuser"])
     async with starting(spawner) as start:
         await running(proxied, spawner.pod_name)
-        await until(lambda: spawner.pod_reflector.pods[spawner._pod_key]["status"]["phase"] == "Running")
+        await until(lambda: is_seen_running(spawner))
         await asyncio.sleep(1)
         assert not start.done()
         # Nothing but the server's answer can tell from now on.
@@ -266,7 +272,7 @@ async def test_during_a_start_a_pod_does_not_count_as_running_and_after_it_it_do
     spawner = spawner_with(after_pod_created_hook=after_pod_created)
     async with starting(spawner) as start:
         await running(proxied, spawner.pod_name)
-        await until(lambda: spawner.pod_reflector.pods[spawner._pod_key]["status"]["phase"] == "Running")
+        await until(lambda: is_seen_running(spawner))
         pod = spawner.pod_reflector.pods[spawner._pod_key]
         assert not start.done()
         assert not spawner.is_pod_running(pod)
