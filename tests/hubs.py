@@ -129,7 +129,7 @@ class Hub:
                 os.killpg(group.pid, how)
             else:
                 group.send_signal(how)
-        await asyncio.to_thread(group.wait, 120)
+        await asyncio.to_thread(group.wait, 240)
         end_rest(group.pid, self.folder)
 
     async def login(self, name: str) -> Person:

@@ -239,7 +239,7 @@ class Command:
         if process is None:
             return 0
         process.send_signal(how)
-        return await asyncio.to_thread(process.wait, 120)
+        return await asyncio.to_thread(process.wait, 240)
 
     async def status(self, *arguments: str) -> tuple[int, str]:
         """Return exit status and output of `--status`."""

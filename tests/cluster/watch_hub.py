@@ -193,7 +193,7 @@ class WatchHub:
         assert self.process is not None
         process, self.process = self.process, None
         process.send_signal(how)
-        await asyncio.to_thread(process.wait, 120)
+        await asyncio.to_thread(process.wait, 240)
         end_rest(process.pid, self.folder)
 
     async def close(self) -> None:
