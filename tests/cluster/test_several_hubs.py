@@ -174,9 +174,11 @@ async def test_a_home_is_used_at_one_hub_at_a_time(hubs: Several, someone, clust
     refusal = f"Your home is in use by your server at the hub a ({hubs.front}/a/). Stop that server first."
     assert refusal in await refusal_of(at_b)
     # The page of the other hub says where it is.
-    answer = await at_b.session.get(
-        f"{hubs.b.url}/services/jhkube/api/servers", headers={"Authorization": f"token {at_b.token}"}
-    )
+    asked, token = f"{hubs.b.url}/services/jhkube/api/servers", {"Authorization": f"token {at_b.token}"}
+    async with asyncio.timeout(240):
+        # The service may still be loading.
+        while (answer := await at_b.session.get(asked, headers=token)).status == 503:
+            await asyncio.sleep(0.2)
     elsewhere = {"name": "", "hub": "a", "url": f"{hubs.front}/a/", "state": "running"}
     assert (await answer.json())["elsewhere"] == [elsewhere]
     page = await (await at_b.follow(f"{hubs.b.url}/services/jhkube/")).text()
