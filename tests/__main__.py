@@ -4,9 +4,9 @@ Strands run at the same time, since most of a test's time is waiting: those with
 hubs, then those with pods and JupyterHub 5; and those with neither. Then come the tests that need the cluster to
 themselves.
 
-If tests of a few files failed, these tests run once more, with nothing beside them. A test that passes then has met
-a busy machine: it is named in the last lines, so that it is mended, and does not fail the run. More than a few files
-are no accident.
+If tests of a few files failed, these files run once more, with nothing beside them. A test that fails in one of the
+two runs only has met a busy machine: it is named in the last lines, so that it is mended, and does not fail the run.
+More than a few files are no accident.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile")
 THREE_AT_A_TIME = ("-n", "3", "--dist", "loadfile")
 
 FEW = 3
-"""Failed tests of at most so many files run once more; those of a file fail together where what they share does."""
+"""At most so many files run once more; tests of a file share what they need, and fail together where that fails."""
 
 FAILED = 1
 """The exit status of pytest where tests failed; others say that it could not run them."""
@@ -57,10 +57,11 @@ class Step:
         noted = self.cache / "v" / "cache" / "lastfailed"
         return tuple(json.loads(noted.read_text())) if noted.exists() else ()
 
-    async def run(self, log: Path | None, options: Sequence[str]) -> int:
-        """Return pytest's exit status."""
-        command = [self.python, "-m", "pytest", "-o", f"cache_dir={self.cache}", *options, *self.paths]
+    async def run(self, log: Path | None, again: Sequence[str] = ()) -> int:
+        """Return pytest's exit status; `again` are files, which run one after the other."""
+        command = [self.python, "-m", "pytest", "-o", f"cache_dir={self.cache}"]
         command += ["-m", self.marker] if self.marker else []
+        command += again or [*self.options, *self.paths]
         with log.open("ab") if log else open(1, "wb", closefd=False) as output:
             process = await asyncio.create_subprocess_exec(*map(str, command), cwd=ROOT, stdout=output, stderr=output)
             return await process.wait()
@@ -85,7 +86,7 @@ ALONE = Step("alone", ("tests/cluster",), marker="alone")
 
 async def strand(steps: Sequence[Step], log: Path | None) -> dict[Step, int]:
     """Run the steps one after the other, whatever becomes of them; return their exit statuses."""
-    return {step: await step.run(log, step.options) for step in steps}
+    return {step: await step.run(log) for step in steps}
 
 
 async def main() -> int:
@@ -105,19 +106,25 @@ async def main() -> int:
         print(log.read_text(errors="replace"), flush=True)
     ended |= await strand([ALONE], None)
 
-    failed = [test for step in ended for test in step.failed]
-    passed_alone: list[str] = []
-    if 0 < len({test.partition("::")[0] for test in failed}) <= FEW:
-        print("Once more, with nothing beside them:", *failed, sep="\n  ", flush=True)
-        for step in [step for step, status in ended.items() if status == FAILED]:
-            tests = step.failed
-            ended[step] = await step.run(None, ("--last-failed", "--last-failed-no-failures", "none"))
-            passed_alone += tests if ended[step] == 0 else ()
+    failed = {step: set(step.failed) for step, status in ended.items() if status == FAILED}
+    once: set[str] = set()
+    if 0 < len({_file(test) for tests in failed.values() for test in tests}) <= FEW:
+        print("Once more, with nothing beside them:", *sorted(set().union(*failed.values())), sep="\n  ", flush=True)
+        for step, tests in ((step, tests) for step, tests in failed.items() if tests):
+            status = await step.run(None, sorted(set(map(_file, tests))))
+            failed[step] = tests & set(step.failed)
+            once |= tests ^ set(step.failed)
+            if status in (0, FAILED) and not failed[step]:
+                ended[step] = 0
     for step, status in ended.items():
         print(f"{step.name}: {'passed' if status == 0 else f'failed ({status})'}")
-    for test in failed:
-        print(f"{test}: failed" + (" beside others and passed alone; mend it" if test in passed_alone else ""))
+    for test in sorted(set().union(*failed.values()) | once):
+        print(f"{test}: failed" + (" in one of two runs; mend it" if test in once else ""))
     return int(any(ended.values()))
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0]
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+import jupyterhub
 import pytest
 from hypothesis import HealthCheck, settings
 from kubernetes_asyncio import client, config
@@ -26,8 +27,8 @@ settings.load_profile("busy")
 RUN = Path(__file__).parents[1] / ".run"
 """Where tests leave what a person may want to look at: logs and screenshots."""
 
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
-"""Which of two test processes this is, in the names of what both leave there."""
+WORKER = f"{os.environ.get('PYTEST_XDIST_WORKER', '')}-jupyterhub-{jupyterhub.version_info[0]}"
+"""Which of the test processes this is, in the names of what they leave there."""
 
 
 HUBS: list[Hub] = []

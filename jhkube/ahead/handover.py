@@ -19,8 +19,11 @@ from jhkube.watch.probe import Stage, set_within, stage_of
 __all__ = ["hand_over"]
 
 _CONNECT_TIMEOUT = 10.0
-_ANSWER_TIMEOUT = 30.0
+_ANSWER_TIMEOUT = 15.0
 """Seconds for the answer of a pod that has taken the connection: on a busy node, another pod's would be as late."""
+
+_LATE = 15.0
+"""Seconds for a disk or a Secret that comes late; an ordinary start then waits longer, and says what for."""
 
 _BETWEEN_LOOKS = 1.0
 """Seconds between two looks at a pod that has a trouble which may pass."""
@@ -81,15 +84,15 @@ async def hand_over(
             events = events_of()
             if finding := pod_failure(pod, events, patience):
                 now = time.monotonic()
-                if now - since.setdefault(finding.reason, now) >= finding.patience:
+                if now - since.setdefault(finding.reason, now) >= min(finding.patience, _LATE):
                     raise NotTaken("Failed", finding.raw)
-                await set_within(wake, _BETWEEN_LOOKS)
-                continue
-            since.clear()
+            else:
+                since.clear()
+            # A pod with a trouble may listen: one of its other containers may have it.
             is_starting = stage_of(pod, events) == Stage.STARTING
             if is_starting and (waited := await _listened(address(pod), waiting.key, environment)) is not None:
                 return waited
-            await set_within(wake, _BETWEEN if is_starting else None)
+            await set_within(wake, _BETWEEN if is_starting else _BETWEEN_LOOKS if finding else None)
 
 
 async def _listened(url: str, key: str, environment: Mapping[str, str]) -> float | None:
@@ -105,7 +108,7 @@ async def _listened(url: str, key: str, environment: Mapping[str, str]) -> float
                 headers={"Authorization": f"Bearer {key}"},
                 allow_redirects=False,
             )
-        except aiohttp.ClientConnectorError:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             return None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             # Whether it was heard is unknown. What is in an exception may be in the request too.

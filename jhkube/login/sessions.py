@@ -35,6 +35,10 @@ Model = dict[str, Any]
 Outcome = bool | Model
 
 
+class _LoggedInAgain(Exception):
+    """The person has logged in since a refresh began."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long things may take and last, in seconds: the traits of these names say more."""
@@ -96,8 +100,8 @@ class Sessions:
         self._flights: dict[int, asyncio.Future[Outcome]] = {}
         self._pauses: dict[int, float] = {}
         self._late: dict[int, _Late] = {}
-        self._renewals: dict[int, str] = {}
-        """The newest token that a refresh has fetched for a person."""
+        self._flying: dict[int, str | None] = {}
+        """The access token with which each refresh that is under way goes on."""
 
     def under_way(self, user: Any) -> asyncio.Future[Outcome] | None:
         """Return the refresh of a person that is under way now."""
@@ -158,19 +162,15 @@ class Sessions:
         if late is None or time.monotonic() - late.since > self._limits.refresh_age + self._limits.refresh_timeout:
             return None
         token = (await user.get_auth_state() or {}).get("access_token")
-        return late.outcome if token in _tokens({"access_token": late.token}, late.outcome) else None
+        # A hook's outcome may leave auth_state out.
+        renewed = (
+            (late.outcome.get("auth_state") or {}).get("access_token") if isinstance(late.outcome, dict) else None
+        )
+        return late.outcome if token in (late.token, renewed) else None
 
     async def _refresh(self, user: Any, handler: Any) -> Outcome:
         """Return what was learned; of an earlier login nothing counts, where the person has logged in meanwhile."""
         auth_state = await user.get_auth_state()
-        outcome = await self._asked(user, auth_state, handler)
-        if outcome is True:
-            return True
-        token = (await user.get_auth_state() or {}).get("access_token")
-        known = {*_tokens(auth_state, outcome), self._renewals.pop(user.id, None)}
-        return outcome if not token or token in known else True
-
-    async def _asked(self, user: Any, auth_state: Any, handler: Any) -> Outcome:
         owner = self._questions.new_owner(user.name, auth_state)
         if owner is not None:
             self._log.warning("%s: the session ends: the account is now %s's, by account_handovers", user.name, owner)
@@ -179,6 +179,26 @@ class Sessions:
         refreshed = await self._questions.refreshed_by_hook(user, auth_state)
         if refreshed is not None:
             return refreshed
+        self._flying[user.id] = (auth_state or {}).get("access_token")
+        try:
+            outcome = await self._asked(user, auth_state, handler)
+            if outcome is not True:
+                await self._check_login(user)
+        except _LoggedInAgain:
+            self._log.info("%s has logged in again while a refresh was under way, of which nothing counts", user.name)
+            self._count("unknown")
+            return True
+        finally:
+            del self._flying[user.id]
+        return outcome
+
+    async def _check_login(self, user: Any) -> None:
+        """Raise `_LoggedInAgain` where the tokens are no longer those of the refresh that is under way."""
+        token = (await user.get_auth_state() or {}).get("access_token")
+        if token and token != self._flying[user.id]:
+            raise _LoggedInAgain
+
+    async def _asked(self, user: Any, auth_state: Any, handler: Any) -> Outcome:
         if not auth_state or not auth_state.get("token_response"):
             self._log.info("%s: nothing is known of the last login, so another is needed", user.name)
             self._count("ended")
@@ -194,12 +214,14 @@ class Sessions:
                 self._log.info("%s: %s limits the requests about them: %s", user.name, self._provider, problem.what)
             return await self._unknown(user, auth_state)
         except TokenRejected as error:
+            await self._check_login(user)
             if self._is_in_grace(auth_state):
                 self._log.debug("%s: the token has ended, and there is no refresh token to ask with", user.name)
                 self._count("unknown")
                 return True
             return self._ended(user, handler, error, has_left=not _has_ended(auth_state))
         except (web.HTTPError, HTTPClientError) as error:
+            await self._check_login(user)
             has_left = isinstance(error, Refused) and not isinstance(error, NoAccount)
             return self._ended(user, handler, error, has_left=has_left)
         self._pauses.pop(user.id, None)
@@ -210,9 +232,11 @@ class Sessions:
             model["auth_state"][KNOWN_KEY] = auth_state.get(KNOWN_KEY, int(time.time()))
         else:
             stamp(model["auth_state"], auth_state)
+        is_known = _is_known(user, auth_state, model)
+        if not is_known:
+            await self._check_login(user)
         stops = self._limits.stop_servers_of_leavers
         self._servers.check_rights(user, model["auth_state"], handler, stops=stops)
-        is_known = _is_known(user, auth_state, model)
         self._count("unchanged" if is_known else "changed")
         return True if is_known and model["auth_state"] == auth_state else model
 
@@ -290,7 +314,8 @@ class Sessions:
         TOKEN_RENEWALS.labels(self._provider, "renewed").inc()
         state = {**auth_state, **{key: fresh.get(key) for key in TOKEN_KEYS}}
         # Kept before it is used: the old refresh token is spent, and whatever fails next must not lose the new one.
-        self._renewals[user.id] = state["access_token"]
+        await self._check_login(user)
+        self._flying[user.id] = state["access_token"]
         await user.save_auth_state(state)
         self._log.info("%s has a new token from %s", user.name, self._provider)
         self._servers.tell(user, state)
@@ -320,13 +345,6 @@ class _Late:
     """The access token when the time was up."""
 
     since: float
-
-
-def _tokens(auth_state: Mapping[str, Any] | None, outcome: Outcome) -> tuple[str | None, str | None]:
-    """Return the access token that a refresh began with, and the one that it found."""
-    # A hook's outcome may leave auth_state out.
-    found = (outcome.get("auth_state") or {}) if isinstance(outcome, dict) else {}
-    return (auth_state or {}).get("access_token"), found.get("access_token")
 
 
 def stamp(auth_state: Model, before: Mapping[str, Any]) -> None:

@@ -258,7 +258,8 @@ class Notebooks:
         key = f"{notebook.namespace}/{object_name(notebook.name)}"
         children = {kind: self._seen.known[kind].get(key) for kind in _CHILDREN}
         for kind, each in {"Secret": secret, **children}.items():
-            if each is None:
+            # Somebody may have made one of this name since it was looked for.
+            if each is None or not has_owner(dict(each), notebook.uid):
                 continue
             try:
                 await self._cluster.delete({"kind": kind, **each})

@@ -158,12 +158,19 @@ class HubClient:
         except Refusal as refusal:
             said = refusal.said
             if said in SAID_OF_A_FAILED_START:
-                failed = (await self.servers(token, user)).named(server)
-                said = failed.failure.message if failed and failed.failure else ""
+                said = await self._why(token, user, server)
             if said:
                 raise FailedStart(said) from None
             raise
         _good(*answer)
+
+    async def _why(self, token: str, user: str, server: str) -> str:
+        """Return why the last start of a server failed; empty where the hub does not say."""
+        try:
+            failed = (await self.servers(token, user)).named(server)
+        except Refusal:
+            return ""
+        return failed.failure.message if failed and failed.failure else ""
 
     async def make(self, token: str, user: str, server: str, options: Mapping[str, Any], display_name: str) -> None:
         """Make a named server and do not start it: jupyterhub 6."""

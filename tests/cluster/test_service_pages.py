@@ -97,7 +97,7 @@ async def test_a_refusal_is_a_page_with_its_sentence(reader: Reader) -> None:
     assert "/grow" not in page
     status, page, _ = await reader.send(page, f"{HOME}disks/claim-ada/grow", size="20Gi")
     assert status == 403
-    assert "Disks cannot be made larger here" in page
+    assert "Disks cannot be made larger on this hub" in page
     status, page, _ = await reader.browser.open(f"{HOME}servers/nothing")
     assert status == 404
     assert "You have no server “nothing”." in page

@@ -33,6 +33,11 @@ async def held(spawner, pod):
     return pod
 
 c.JHKubeSpawner.modify_pod_hook = held
+
+# A pod stops as late as the test wants it.
+c.JHKubeSpawner.delete_grace_period = 600
+pre_stop = ["sh", "-c", "while [ -e /tmp/held ]; do sleep 0.1; done"]
+c.JHKubeSpawner.lifecycle_hooks = {"preStop": {"exec": {"command": pre_stop}}}
 """
 
 
@@ -119,13 +124,12 @@ async def hubs(new_hub: NewHub, cluster: Cluster, github: GitHubStandIn, tmp_pat
 
 @asynccontextmanager
 async def held_back(cluster: Cluster, pod: str) -> AsyncIterator[None]:
-    """Within the block a pod that is deleted is still there."""
-    finalizers = {"metadata": {"finalizers": ["jhkube.test/held-back"]}}
-    await cluster.core.patch_namespaced_pod(pod, cluster.namespace, finalizers)
+    """Within the block a pod that is deleted still runs."""
+    await in_pod(cluster.namespace, pod, "touch /tmp/held")
     try:
         yield
     finally:
-        await cluster.core.patch_namespaced_pod(pod, cluster.namespace, {"metadata": {"finalizers": None}})
+        await in_pod(cluster.namespace, pod, "rm /tmp/held")
 
 
 async def wait_for_pod(cluster: Cluster, name: str, wanted) -> None:

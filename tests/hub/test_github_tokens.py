@@ -154,6 +154,22 @@ async def test_a_new_token_is_not_lost_where_it_comes_too_late_for_the_request(
     assert await browser.refreshed()
 
 
+async def test_a_token_that_was_asked_for_before_a_login_does_not_take_the_place_of_the_new_one(
+    hub, github, add_person, browse
+):
+    browser = await logged_in(hub, browse, add_person("lab"))
+    github.expire_tokens(browser.login)
+    github.requests.clear()
+    github.fail("/login/oauth/access_token", delay=600.0, times=1)
+    refreshing = asyncio.create_task(browser.refreshed())
+    await until(lambda: github.requests.counts["POST /login/oauth/access_token"])
+    await logged_in(hub, browse, browser.login)
+    new = await tokens_of(hub, browser.login)
+    github.heal()
+    assert await refreshing
+    assert await tokens_of(hub, browser.login) == new
+
+
 async def test_an_expired_token_that_cannot_be_renewed_now_costs_no_session(hub, github, add_person, browse):
     browser = await logged_in(hub, browse, add_person("lab"))
     github.expire_tokens(browser.login)

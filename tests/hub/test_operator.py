@@ -28,7 +28,11 @@ async def at_hub(start_hub: StartHub, tmp_path: Path) -> AsyncIterator[tuple[Hub
     hub = await start_hub(SETTINGS, python_settings=settings, environ=environ)
     token = tmp_path / "token"
     token.write_text(f"{TOKEN}\n")
-    asks = Hub(f"{hub.url}/hub/api", token)
+
+    async def before_write() -> None:
+        """This operator is the only one."""
+
+    asks = Hub(f"{hub.url}/hub/api", token, before_write)
     yield asks, hub, token
     await asks.close()
 

@@ -29,12 +29,9 @@ class Seen:
         self.wake: asyncio.Event | None = None
         self.show({"waiting": {"reason": "ContainerCreating"}})
 
-    def show(self, state: dict[str, Any]) -> None:
-        status = {
-            "phase": "Pending",
-            "podIP": "127.0.0.1",
-            "containerStatuses": [{"name": "notebook", "state": state}],
-        }
+    def show(self, state: dict[str, Any], *others: dict[str, Any]) -> None:
+        containers = [{"name": "notebook", "state": state}, *others]
+        status = {"phase": "Pending", "podIP": "127.0.0.1", "containerStatuses": containers}
         spec = {"nodeName": "node", "containers": [{"name": "notebook", "image": "lab:1"}]}
         self.pods["labs/ada"] = {"metadata": {"name": "ada", "namespace": "labs", "uid": "1"}, "spec": spec}
         self.pods["labs/ada"]["status"] = status
@@ -88,7 +85,7 @@ LATE = event(
 )
 
 
-async def test_a_volume_that_comes_late_comes_as_late_to_another_pod():
+async def test_a_volume_may_come_late_and_another_container_may_be_broken():
     heard: list[Any] = []
 
     async def take(request: web.Request) -> web.Response:
@@ -101,18 +98,19 @@ async def test_a_volume_that_comes_late_comes_as_late_to_another_pod():
     await runner.setup()
     port = free_port()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    seen = Seen(LATE)
+    running = {"running": {"startedAt": "2026-11-30T09:00:05Z"}}
     try:
         async with asyncio.timeout(LONG):
-            taking = asyncio.create_task(seen.hand_over(f"http://127.0.0.1:{port}/", Patience()))
-            while seen.wake is None:
-                await asyncio.sleep(0)
-            assert heard == []
-            seen.show({"running": {"startedAt": "2026-11-30T09:00:05Z"}})
-            assert await taking == 1.5
+            for broken in ([], [{"name": "beside", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]):
+                seen = Seen(LATE)
+                taking = asyncio.create_task(seen.hand_over(f"http://127.0.0.1:{port}/", Patience()))
+                while seen.wake is None:
+                    await asyncio.sleep(0)
+                seen.show(running, *broken)
+                assert await taking == 1.5
     finally:
         await runner.cleanup()
-    assert heard == [("Bearer " + "k" * 64, {"A": "b"})]
+    assert heard == [("Bearer " + "k" * 64, {"A": "b"})] * 2
 
 
 @pytest.mark.parametrize(
