@@ -73,7 +73,7 @@ class HomeConfig(Configurable):
 
     home_claim = Unicode(
         help="""
-        The claim that contains all homes, for `home = "shared-pvc"`. It must exist.
+        The claim that contains all homes, for `home = "shared-pvc"`, and for `nfs` with mount options. It must exist.
 
         For example::
 

@@ -17,7 +17,8 @@ if settings["hub.bindUrl"]:
 elif settings["hub.baseUrl"]:
     c.JupyterHub.base_url = settings["hub.baseUrl"]
 
-# The address at which pods reach the hub: one of this machine, or the name of a Service.
+# The address at which pods reach the hub. The hub listens on it if it is an IP address, and on all addresses if it is
+# the name of a Service.
 if settings["hub.connectHost"]:
     c.JupyterHub.hub_connect_ip = settings["hub.connectHost"]
     c.JupyterHub.hub_ip = settings["hub.connectHost"] if is_valid_ip(settings["hub.connectHost"]) else ""
@@ -43,8 +44,8 @@ if settings["hub.dbUrl"]:
 if settings["hub.cryptKeysFile"]:
     c.CryptKeeper.keys = crypt_keys(Path(settings["hub.cryptKeysFile"]))
 
-# The log: one line for each event, as text or JSON. Secrets in URLs are hidden; only jhkube's authenticators do this
-# themselves.
+# The log: one line for each event, as text or JSON. Secrets in URLs are hidden here too, because authenticators that
+# are not jhkube's do not do it.
 hide_url_secrets()
 if settings["log.level"]:
     c.JupyterHub.log_level = settings["log.level"].upper()

@@ -1,4 +1,4 @@
-"""Python's garbage collector: it does not check again the objects that the hub has loaded until now."""
+"""Python's garbage collector: it no longer checks the objects that the hub has loaded so far."""
 
 import gc
 

@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=180.0,
         metavar="SECONDS",
-        help="how long it may take (180)",
+        help="how many seconds the pod of that check may take (default: 180)",
     )
 
 

@@ -87,7 +87,9 @@ class OIDC(Section):
     issuer: Url = setting(
         "JHKUBE_OIDC_ISSUER", "", "the OpenID Connect provider's issuer, exactly as in its id tokens"
     )
-    name: Text = setting("JHKUBE_OIDC_NAME", "OpenID Connect", "the provider's name on the login button")
+    name: Text = setting(
+        "JHKUBE_OIDC_NAME", "OpenID Connect", "the provider's name, on the login button and in messages"
+    )
     client_id: Text = setting("OAUTH_CLIENT_ID", "", "the OpenID Connect client's id")
     client_secret: Text = setting("OAUTH_CLIENT_SECRET", "", "the OpenID Connect client's secret")
     scope: Words = setting("JHKUBE_OIDC_SCOPE", ["openid", "profile", "email"], "the OAuth scopes to ask for")

@@ -150,7 +150,9 @@ class Home(Section):
     nfs_server: Host = setting("JHKUBE_NFS_SERVER", "", "the NFS server, for nfs")
     nfs_path: Text = setting("JHKUBE_NFS_PATH", "", "the exported folder of all homes, for nfs")
     nfs_options: Words = setting("JHKUBE_NFS_OPTIONS", [], "mount options, for nfs: nfsvers=4.1")
-    claim: Text = setting("JHKUBE_HOME_CLAIM", "", "the claim of all homes, for shared-pvc")
+    claim: Text = setting(
+        "JHKUBE_HOME_CLAIM", "", "the claim of all homes, for shared-pvc, or for nfs with mount options"
+    )
     path: Text = setting("JHKUBE_HOME_PATH", "", "the home's path in the pod, a template; /home/{username} if unset")
     made_by: FolderMaker = setting(
         "JHKUBE_HOME_MADE_BY",
@@ -206,7 +208,7 @@ class Prepuller(Section):
     pause_image: Text = setting(
         "JHKUBE_PREPULL_PAUSE_IMAGE",
         "",
-        "the image that these pods run after pulling; the one of registry.k8s.io/pause if unset",
+        "the image that the prepuller's pods run after pulling; registry.k8s.io/pause:3.10 if unset",
     )
 
 
@@ -228,7 +230,9 @@ class Culler(Section):
         "JHKUBE_CULLER_EVERY", 0, "seconds between checks; 0: a tenth of the shortest idle time"
     )
     warning: WholeSeconds = setting(
-        "JHKUBE_CULLER_WARNING", 900, "how many seconds before an idle server is stopped its person is warned"
+        "JHKUBE_CULLER_WARNING",
+        900,
+        "seconds before the culler stops a server, idle or at its maximum age, from which its person is warned",
     )
     remove_after: WholeSeconds = setting(
         "JHKUBE_CULLER_REMOVE_AFTER",
@@ -236,7 +240,9 @@ class Culler(Section):
         "seconds without use after which a stopped named server is removed with its disk; 0: never",
     )
     remove_warning: WholeSeconds = setting(
-        "JHKUBE_CULLER_REMOVE_WARNING", 604800, "how many seconds before a server is removed its person is warned"
+        "JHKUBE_CULLER_REMOVE_WARNING",
+        604800,
+        "seconds before the removal of a server from which its person is warned",
     )
     unsaved_factor: Factor = setting(
         "JHKUBE_CULLER_UNSAVED_FACTOR",
@@ -280,7 +286,7 @@ class MyServers(Section):
     renku_forge: Url = setting(
         "JHKUBE_MY_SERVERS_RENKU_FORGE",
         "",
-        "the git host for Renku's notebooks API: https://gitlab.example.org; no such API if unset",
+        "the git host of the projects that Renku's notebooks API starts: https://gitlab.example.org; no API if unset",
     )
 
 

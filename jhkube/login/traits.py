@@ -179,7 +179,7 @@ class LoginTraits(HasTraits):
         help="""
         Seconds for which a session continues while the provider says nothing about the person, because it is down or
         the person has used up their own rate limit there. Then the session ends, so a person who has left can stay no
-        longer than this. It can end up to a quarter of an hour earlier.
+        longer than this. It may end as much as a quarter of an hour earlier.
 
         Example::
 

@@ -783,12 +783,17 @@ class Refusing(Cluster):
     def __init__(self):
         super().__init__(["labs"])
         self.deleted = []
+        self.seen = SeenNotebooks(self)
 
     async def create(self, made):
+        if made["kind"] == "Ingress":
+            # Meanwhile somebody makes an object of their own.
+            self.seen.saw("Deployment", "ADDED", meta("study"))
         raise ApiException(status={"Secret": 409, "Ingress": 422}[made["kind"]], reason="…")
 
     async def patch_secret(self, namespace, name, patch):
-        return {"metadata": {"namespace": namespace, "name": name, "uid": "uid-secret"}}
+        secret = owned("Secret")
+        return {**secret, "metadata": {**secret["metadata"], "name": name}}
 
     async def delete(self, made):
         self.deleted.append((made["kind"], made["metadata"]["name"], made["metadata"]["uid"]))
@@ -802,12 +807,12 @@ class Refusing(Cluster):
 
 async def test_what_an_operator_that_was_ended_has_made_goes_where_the_rest_is_refused():
     cluster = Refusing()
-    seen = SeenNotebooks(cluster)
+    seen = cluster.seen
     seen.saw("JupyterNotebook", "ADDED", resource())
     seen.saw("PersistentVolumeClaim", "ADDED", meta("project"))
     seen.saw("Service", "ADDED", owned("Service"))
     await Notebooks(cluster, seen, DEFAULTS).reconcile("labs/study")
-    assert cluster.deleted == [("Secret", "config-study", "uid-secret"), ("Service", "study", "Service")]
+    assert cluster.deleted == [("Secret", "config-study", "Secret"), ("Service", "study", "Service")]
     assert seen.known["JupyterNotebook"].get("labs/study")["status"]["phase"] == "Failed"
     assert seen.known["Service"].values() == []
 
