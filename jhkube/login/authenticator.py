@@ -22,9 +22,9 @@ from jhkube.login.guest_traits import GuestTraits
 from jhkube.login.guests import GuestLimits, Guests
 from jhkube.login.logout import LeavingHandler, tell_leaving
 from jhkube.login.owners import NameOwners
-from jhkube.login.refreshes import Spread, SpreadCallbackHandler
+from jhkube.login.refreshes import Spread, SpreadCallbackHandler, stamp
 from jhkube.login.servers import RunningServers
-from jhkube.login.sessions import Limits, Sessions, stamp
+from jhkube.login.sessions import Limits, Sessions
 from jhkube.login.traits import LoginTraits
 from jhkube.logs import hide_url_secrets
 

@@ -1,14 +1,21 @@
-"""When people are asked about again: those who came together are not asked about together."""
+"""When people were asked about, and when they are again: those who came together are not asked about together."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from oauthenticator.oauth2 import OAuthCallbackHandler
 
-__all__ = ["Spread", "SpreadCallbackHandler"]
+__all__ = ["KNOWN_KEY", "STAMP_LASTS", "Spread", "SpreadCallbackHandler", "known_age", "stamp"]
+
+KNOWN_KEY: Final = "jhkube_known_at"
+"""The key of auth_state for when the provider last said who the person is, in Unix seconds."""
+
+STAMP_LASTS: Final = 900
+"""Seconds before that time is written again: a refresh in which nothing else changed writes nothing until then."""
 
 GOLDEN: Final = 0.6180339887498949
 """Multiples of it, without their whole numbers, are far from each other, however many there are."""
@@ -60,3 +67,20 @@ class SpreadCallbackHandler(OAuthCallbackHandler):
         if user is not None:
             self.authenticator.spread.note_known(user)
         return user
+
+
+def stamp(auth_state: dict[str, Any], before: Mapping[str, Any]) -> None:
+    """Write down that a person is known now; a stamp that is young enough stays."""
+    age = known_age(before)
+    is_young = age is not None and 0 <= age < STAMP_LASTS
+    auth_state[KNOWN_KEY] = before[KNOWN_KEY] if is_young else int(time.time())
+
+
+def known_age(auth_state: Mapping[str, Any]) -> float | None:
+    """Return the seconds since the provider last said who a person is; None where that is not known.
+
+    No version has written it yet, or a clock was wrong: a time to come would keep somebody in until it is over.
+    """
+    known = auth_state.get(KNOWN_KEY)
+    age = time.time() - known if isinstance(known, (int, float)) else None
+    return None if age is None or age < -STAMP_LASTS else age

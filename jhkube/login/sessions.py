@@ -14,19 +14,14 @@ from tornado.httpclient import HTTPClientError
 
 from jhkube.identity import AUTH_STATE_KEY
 from jhkube.login.errors import NoAccount, ProviderUnavailable, Refused, TokenLimited, TokenRejected
+from jhkube.login.refreshes import KNOWN_KEY, STAMP_LASTS, known_age, stamp
 from jhkube.login.servers import RunningServers
 from jhkube.metrics import SESSION_REFRESHES, TOKEN_RENEWALS
 
-__all__ = ["STALE_KEY", "Limits", "Questions", "Sessions", "stamp"]
-
-KNOWN_KEY = "jhkube_known_at"
-"""The key of auth_state for when the provider last said who the person is, in Unix seconds."""
+__all__ = ["STALE_KEY", "Limits", "Questions", "Sessions"]
 
 STALE_KEY = "jhkube_is_stale"
 """The key of a model that is partly as it was the last time, since the provider did not say all of it now."""
-
-STAMP_LASTS = 900
-"""Seconds before that time is written again: a refresh in which nothing else changed writes nothing until then."""
 
 TOKEN_KEYS = ("access_token", "refresh_token", "id_token", "scope", "token_response")
 """The keys of auth_state that a new token changes."""
@@ -129,7 +124,7 @@ class Sessions:
         auth_state = await user.get_auth_state() or {}
         if self._is_in_grace(auth_state):
             return
-        age = _known_age(auth_state)
+        age = known_age(auth_state)
         # A stamp that is young enough is not written again, so it may be this old while the provider answers.
         if age is not None and age > max(self._limits.known_max_age_at_start, STAMP_LASTS):
             self._log.warning(
@@ -257,7 +252,7 @@ class Sessions:
         """Say whether a session may go on with what is known, when nothing new can be learned."""
         if self._is_in_grace(auth_state):
             return True
-        age = _known_age(auth_state)
+        age = known_age(auth_state)
         if age is None:
             # Read again: a renewal may have kept new tokens meanwhile. Where there is none, nothing is written.
             if now := await user.get_auth_state():
@@ -345,23 +340,6 @@ class _Late:
     """The access token when the time was up."""
 
     since: float
-
-
-def stamp(auth_state: Model, before: Mapping[str, Any]) -> None:
-    """Write down that a person is known now; a stamp that is young enough stays."""
-    age = _known_age(before)
-    is_young = age is not None and 0 <= age < STAMP_LASTS
-    auth_state[KNOWN_KEY] = before[KNOWN_KEY] if is_young else int(time.time())
-
-
-def _known_age(auth_state: Mapping[str, Any]) -> float | None:
-    """Return the seconds since the provider last said who a person is; None where that is not known.
-
-    No version has written it yet, or a clock was wrong: a time to come would keep somebody in until it is over.
-    """
-    known = auth_state.get(KNOWN_KEY)
-    age = time.time() - known if isinstance(known, (int, float)) else None
-    return None if age is None or age < -STAMP_LASTS else age
 
 
 def _has_ended(auth_state: Mapping[str, Any]) -> bool:
