@@ -113,11 +113,14 @@ async def test_from_a_login_to_a_push(page, hub, cluster, git_server):
 
     # Stop and start again: the files are there.
     await page.goto(f"{hub.url}/hub/home")
-    await (
-        page.get_by_role("link", name=re.compile("Stop"))
-        .or_(page.get_by_role("button", name=re.compile("Stop")))
-        .click()
-    )
+    stop = page.get_by_role("link", name=re.compile("Stop")).or_(page.get_by_role("button", name=re.compile("Stop")))
+    is_stopping = asyncio.Event()
+    page.on("request", lambda request: is_stopping.set() if request.method == "DELETE" else None)
+    async with asyncio.timeout(180):
+        # JupyterHub's script answers to a click once it has loaded.
+        while not is_stopping.is_set():
+            await stop.click()
+            await asyncio.sleep(1)
     grace = await hub.login("grace")
     async with asyncio.timeout(300):
         while await grace.server():

@@ -30,6 +30,8 @@ class Notebooks:
     namespace: str
     core: client.CoreV1Api
     kills: Kills
+    earlier: frozenset[str] = frozenset()
+    """What other tests have left, which goes some time later."""
 
     @property
     def _resources(self) -> tuple[str, str, str, str]:
@@ -77,7 +79,7 @@ class Notebooks:
         ] * 2
 
     async def objects(self) -> list[str]:
-        """Return what there is of the kinds that are made."""
+        """Return what there is of the kinds that are made, but for what was there earlier."""
         apps, networking = client.AppsV1Api(self.core.api_client), client.NetworkingV1Api(self.core.api_client)
         found = {
             "Deployment": (await apps.list_namespaced_deployment(self.namespace)).items,
@@ -85,7 +87,8 @@ class Notebooks:
             "Secret": (await self.core.list_namespaced_secret(self.namespace)).items,
             "Service": (await self.core.list_namespaced_service(self.namespace)).items,
         }
-        return [f"{kind} {each.metadata.name}" for kind, items in found.items() for each in items]
+        names = [f"{kind} {each.metadata.name}" for kind, items in found.items() for each in items]
+        return [each for each in names if each not in self.earlier]
 
     async def is_refused(self, name: str) -> bool:
         """Return whether a notebook has failed, and nothing of it is there."""
@@ -105,6 +108,7 @@ async def notebooks(proxied: Proxied, tmp_path: Path) -> AsyncIterator[Notebooks
     )
     operator = Operator(proxied.namespace, kubeconfig, tmp_path, "--standalone", **NOTEBOOKS)
     own = Notebooks(proxied.namespace, proxied.core, Kills(operator, (proxied.proxy,)))
+    own.earlier = frozenset(await own.objects())
     try:
         yield own
     finally:
