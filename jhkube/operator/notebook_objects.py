@@ -130,8 +130,11 @@ def secret_of(notebook: Notebook) -> str:
 
 def _jupyter_files(notebook: Notebook, token: str) -> SecretFiles:
     server = {"token": token, "base_url": f"/{notebook.name}", "ip": "0.0.0.0", "port": PORT}  # noqa: S104
-    config = json.dumps({"ServerApp": {**server, "root_dir": _HOME_ROOT, "open_browser": False}}, indent=2)
-    contents = {_CONFIG: f"{config}\n", "start.sh": START, "bash_profile": BASH_PROFILE}
+    programs = {"ServerApp": {**server, "root_dir": _HOME_ROOT, "open_browser": False}}
+    if notebook.interface == "classic":
+        # Before version 7 Jupyter Notebook is a server of its own.
+        programs["NotebookApp"] = {**server, "notebook_dir": _HOME_ROOT, "open_browser": False}
+    contents = {_CONFIG: f"{json.dumps(programs, indent=2)}\n", "start.sh": START, "bash_profile": BASH_PROFILE}
     return SecretFiles(contents, frozenset({_CONFIG}))
 
 

@@ -331,7 +331,16 @@ def test_the_classic_interface_has_no_lab():
         (container,) = made(notebook={"interface": interface}).deployment["spec"]["template"]["spec"]["containers"]
         return {each["name"] for each in container["env"]}
 
+    def settings(interface):
+        return json.loads(made(notebook={"interface": interface}).files.contents["jupyter_notebook_config.json"])
+
     assert names("lab") - names("classic") == {"JUPYTER_ENABLE_LAB"} == names("other") - names("classic")
+    # Jupyter Notebook 6 reads its own section, and 7 that of Jupyter Server.
+    server = settings("lab")["ServerApp"]
+    assert set(settings("lab")) == {"ServerApp"}
+    folder = server["root_dir"]
+    old = {name: value for name, value in server.items() if name != "root_dir"} | {"notebook_dir": folder}
+    assert settings("classic") == {"ServerApp": server, "NotebookApp": old}
 
 
 def test_labels_of_a_resource_take_the_place_of_none_of_ours():
