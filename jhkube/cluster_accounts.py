@@ -1,4 +1,4 @@
-"""Who a person is to the cluster's own API server, and what the server is asked about their rights; pure."""
+"""Who a person is to the cluster's own API server, and what the server is asked about their rights."""
 
 from __future__ import annotations
 

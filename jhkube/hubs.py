@@ -1,4 +1,4 @@
-"""Which of several hubs a person's servers run on: by name, by group, or by a hash of the name; pure."""
+"""Which of several hubs a person's servers run on: by name, by group, or by a hash of the name."""
 
 from __future__ import annotations
 

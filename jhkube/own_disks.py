@@ -1,4 +1,4 @@
-"""A disk of a person's own that a server mounts: which one, and where; pure."""
+"""A disk of a person's own that a server mounts: which one, and where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A git repository that a server starts from: its address, and what of it, each checked; pure."""
+"""A git repository that a server starts from: its address, and what of it, each checked."""
 
 from __future__ import annotations
 

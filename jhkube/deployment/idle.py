@@ -1,4 +1,4 @@
-"""When an idle server stops, and when a stopped one is removed: what culler, hub and page go by; pure."""
+"""When an idle server stops, and when a stopped one is removed: what culler, hub and page go by."""
 
 from __future__ import annotations
 

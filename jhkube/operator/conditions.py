@@ -1,4 +1,4 @@
-"""Conditions and phases of a custom resource, as the Kubernetes API conventions have them; pure."""
+"""Conditions and phases of a custom resource, as the Kubernetes API conventions have them."""
 
 from __future__ import annotations
 

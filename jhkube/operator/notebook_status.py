@@ -1,4 +1,4 @@
-"""How a notebook stands: from its Deployment, its pod and what the cluster says of them; pure."""
+"""How a notebook stands: from its Deployment, its pod and what the cluster says of them."""
 
 from __future__ import annotations
 

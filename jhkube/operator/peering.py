@@ -83,7 +83,7 @@ class Peering:
 
 
 def has_priority(peerings: Iterable[Mapping[str, Any]], priority: int, now: datetime) -> bool:
-    """Return whether no other operator that lives comes before one of this priority; pure.
+    """Return whether no other operator that lives comes before one of this priority.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How a JupyterServer stands, and what is to be done for it: from its resource and what the hub says; pure."""
+"""How a JupyterServer stands, and what is to be done for it: from its resource and what the hub says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets of a person's own: their names in the cluster, the list of them, and how they come into a pod; pure.
+"""Secrets of a person's own: their names in the cluster, the list of them, and how they come into a pod.
 
 Nobody has to read a Secret to know which ones there are: a ConfigMap for each person lists names, never values. Its
 name and those of the Secrets are made of the person's immutable id, so that nobody's user name leads to them.

@@ -1,4 +1,4 @@
-"""Kubeflow's PodDefaults: what one may add to a pod, and how it is merged; pure.
+"""Kubeflow's PodDefaults: what one may add to a pod, and how it is merged.
 
 They are merged as Kubeflow's admission webhook does it (components/admission-webhook of kubeflow/kubeflow v1.10), but
 into the server's own container only, and never with more than the operator allows.

@@ -1,4 +1,4 @@
-"""JSON Schemas of what there is to choose from; pure."""
+"""JSON Schemas of what there is to choose from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API says of a disk, and what may be done with it; pure."""
+"""What the API says of a disk, and what may be done with it."""
 
 from __future__ import annotations
 

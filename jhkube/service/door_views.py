@@ -1,4 +1,4 @@
-"""What the front doors' views of servers and choices have in common; pure."""
+"""What the front doors' views of servers and choices have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API says of the cluster's events: in plain words, and raw without secrets; pure."""
+"""What the API says of the cluster's events: in plain words, and raw without secrets."""
 
 from __future__ import annotations
 

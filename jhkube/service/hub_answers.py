@@ -1,4 +1,4 @@
-"""What the hub's process tells the service about servers, as values; pure.
+"""What the hub's process tells the service about servers, as values.
 
 `in_hub` writes them and `hub_client` reads them: the two are of one version of jhkube, in two processes.
 """

@@ -1,4 +1,4 @@
-"""What the hub's configuration says of the service: its name, and what it may do with a person's token; pure."""
+"""What the hub's configuration says of the service: its name, and what it may do with a person's token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service says of servers that are about to stop or to be removed because nobody uses them; pure."""
+"""What the service says of servers that are about to stop or to be removed because nobody uses them."""
 
 from __future__ import annotations
 

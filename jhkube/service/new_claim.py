@@ -1,5 +1,5 @@
 # mypy: allow-untyped-calls
-"""A disk that somebody asks for alone, with no server: what it may be, and the claim that it becomes; pure."""
+"""A disk that somebody asks for alone, with no server: what it may be, and the claim that it becomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API's description by OpenAPI 3.1, and its reference page, made from the table of routes; pure."""
+"""The API's description by OpenAPI 3.1, and its reference page, made from the table of routes."""
 
 from __future__ import annotations
 

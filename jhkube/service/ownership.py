@@ -1,4 +1,4 @@
-"""Whose pods and claims are: by the provider's immutable id that is written on them, never by a name alone; pure."""
+"""Whose pods and claims are: by the provider's immutable id that is written on them, never by a name alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service answers where it does not do what it was asked: a status, a sentence, a field; pure."""
+"""What the service answers where it does not do what it was asked: a status, a sentence, a field."""
 
 from __future__ import annotations
 

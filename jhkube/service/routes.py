@@ -1,4 +1,4 @@
-"""The table of the service's routes: what each takes, gives and needs; pure.
+"""The table of the service's routes: what each takes, gives and needs.
 
 Validation, `openapi.json`, the reference page and the tests read this table, and nothing else says what there is.
 """

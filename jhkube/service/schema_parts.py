@@ -1,4 +1,4 @@
-"""The parts that the API's JSON Schemas are made of; pure."""
+"""The parts that the API's JSON Schemas are made of."""
 
 from __future__ import annotations
 

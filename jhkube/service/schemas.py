@@ -1,4 +1,4 @@
-"""JSON Schemas (draft 2020-12) of what the service's API takes and gives; pure."""
+"""JSON Schemas (draft 2020-12) of what the service's API takes and gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API says of a server, its log and its GPUs: the hub's word and the pod's, made one; pure."""
+"""What the API says of a server, its log and its GPUs: the hub's word and the pod's, made one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A size for whoever names amounts: the smallest that holds what was asked for in everything; pure."""
+"""A size for whoever names amounts: the smallest that holds what was asked for in everything."""
 
 from __future__ import annotations
 

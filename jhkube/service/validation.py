@@ -1,4 +1,4 @@
-"""What a request says, by the table of routes: checked, or refused with the field that is wrong; pure."""
+"""What a request says, by the table of routes: checked, or refused with the field that is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server says of itself: work that exists nowhere else, and a program that was ended for its memory; pure."""
+"""What a server says of itself: work that exists nowhere else, and a program that was ended for its memory."""
 
 from __future__ import annotations
 

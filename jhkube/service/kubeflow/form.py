@@ -1,4 +1,4 @@
-"""What Kubeflow's form is made of, `spawnerFormDefaults`, and what fills it: images, sizes and presets; pure."""
+"""What Kubeflow's form is made of, `spawnerFormDefaults`, and what fills it: images, sizes and presets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A notebook that Kubeflow's form asks for, as options of the hub; pure."""
+"""A notebook that Kubeflow's form asks for, as options of the hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of Kubeflow's routes: what each takes; pure.
+"""The table of Kubeflow's routes: what each takes.
 
 Read off StatCan/jupyter-apis at 694a5a2, and for `POST …/pvcs` and the probes off kubeflow/kubeflow v1.10. What they
 take beyond these schemas has no effect here.

@@ -1,4 +1,4 @@
-"""Servers and disks in the shapes that Kubeflow's web app reads: rows, statuses, and objects of Kubernetes; pure.
+"""Servers and disks in the shapes that Kubeflow's web app reads: rows, statuses, and objects of Kubernetes.
 
 Each object is made from what the service's API says and from nothing else, so that no environment and no name of a
 Secret can be in it.

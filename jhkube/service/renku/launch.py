@@ -1,4 +1,4 @@
-"""A session that Renku's API asks for: its name and its options of the hub; pure."""
+"""A session that Renku's API asks for: its name and its options of the hub."""
 
 from __future__ import annotations
 

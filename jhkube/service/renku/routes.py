@@ -1,4 +1,4 @@
-"""The table of Renku's routes: what each takes; pure.
+"""The table of Renku's routes: what each takes.
 
 Read off SwissDataScienceCenter/renku-notebooks at ff97f34 and 1.18.1, and its README of 2021. What they take beyond
 these schemas has no effect here.

@@ -1,4 +1,4 @@
-"""Servers in the shapes that Renku's clients read, with the keys of its README and the later ones; pure."""
+"""Servers in the shapes that Renku's clients read, with the keys of its README and the later ones."""
 
 from __future__ import annotations
 
