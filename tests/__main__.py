@@ -96,9 +96,7 @@ async def main() -> int:
     for log in filter(None, logs):
         log.parent.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
-    print(
-        "The tests that need no pods run at the same time as the others; their output follows at the end.", flush=True
-    )
+    print("The other strands run at the same time as this one; their output follows at the end.", flush=True)
     ended: dict[Step, int] = {}
     for statuses in await asyncio.gather(*map(strand, STRANDS, logs)):
         ended |= statuses

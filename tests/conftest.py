@@ -35,7 +35,7 @@ HUBS: list[Hub] = []
 """The hubs of this process."""
 
 LOGGED = pytest.StashKey[list[int]]()
-"""How much each hub had logged when a test began."""
+"""How many bytes each hub had logged when a test began."""
 
 BUSY = """
 # No test is about how long a busy machine takes for a request; those that are say so themselves.
@@ -51,7 +51,8 @@ SHOWN = 80
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    item.stash[LOGGED] = [len(hub.log) for hub in HUBS]
+    # Not the logs themselves: all of them together have many megabytes, and this is done for each test.
+    item.stash[LOGGED] = [hub.logged for hub in HUBS]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -61,7 +62,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed:
         logged = item.stash.get(LOGGED, [])
         for hub, before in zip(HUBS, logged + [0] * (len(HUBS) - len(logged)), strict=True):
-            lines = [line for line in hub.log[before:].splitlines() if not line.startswith("[D ")]
+            lines = [line for line in hub.log_from(before).splitlines() if not line.startswith("[D ")]
             if lines:
                 report.sections.append((f"Log of the hub {hub.folder.name}", "\n".join(lines[-SHOWN:])))
     return report

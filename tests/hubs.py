@@ -74,7 +74,16 @@ class Hub:
     @property
     def log(self) -> str:
         """Everything that the hub and its proxy have written."""
-        return self.lines.read_text(errors="replace") if self.lines.exists() else ""
+        return self.log_from(0)
+
+    @property
+    def logged(self) -> int:
+        """How many bytes that is."""
+        return self.lines.stat().st_size if self.lines.exists() else 0
+
+    def log_from(self, start: int) -> str:
+        """Return what has been written from a byte on."""
+        return self.lines.read_bytes()[start:].decode(errors="replace") if self.lines.exists() else ""
 
     @property
     def process_environ(self) -> dict[str, str]:
